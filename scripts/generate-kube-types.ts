@@ -1,0 +1,111 @@
+/** Writes `src/kube/generated/types.ts` from the Kubernetes OpenAPI v2 document: `node scripts/generate-kube-types.ts SWAGGER`.
+ *  Only the kinds below and what they are made of; the document is Kubernetes' own, under the Apache License 2.0. */
+import { readFileSync, writeFileSync } from "node:fs";
+
+interface Schema {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly items?: Schema;
+  readonly additionalProperties?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+}
+
+const ROOTS = [
+  "io.k8s.api.core.v1.Namespace",
+  "io.k8s.api.core.v1.Node",
+  "io.k8s.api.core.v1.Pod",
+  "io.k8s.api.core.v1.Service",
+  "io.k8s.api.core.v1.ConfigMap",
+  "io.k8s.api.core.v1.Secret",
+  "io.k8s.api.core.v1.ServiceAccount",
+  "io.k8s.api.core.v1.Event",
+  "io.k8s.api.core.v1.Binding",
+  "io.k8s.api.apps.v1.Deployment",
+  "io.k8s.api.apps.v1.ReplicaSet",
+  "io.k8s.api.apps.v1.DaemonSet",
+  "io.k8s.api.apps.v1.ControllerRevision",
+  "io.k8s.api.discovery.v1.EndpointSlice",
+  "io.k8s.api.coordination.v1.Lease",
+  "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
+];
+/** Shapes that are not objects in JSON, or that we type by hand. */
+const SCALARS: Readonly<Record<string, string>> = {
+  IntOrString: "number | string",
+  Quantity: "string",
+  Time: "string",
+  MicroTime: "string",
+  FieldsV1: "Readonly<Record<string, unknown>>",
+  RawExtension: "unknown",
+};
+
+const swagger = process.argv[2];
+if (swagger === undefined)
+  throw new Error("usage: node scripts/generate-kube-types.ts kubernetes-openapi-v2.json");
+const definitions = JSON.parse(readFileSync(swagger, "utf8")).definitions as Record<string, Schema>;
+const wanted = new Map<string, string>();
+for (const root of ROOTS) collect(root);
+const header =
+  "// Written by scripts/generate-kube-types.ts from the Kubernetes OpenAPI document (Apache-2.0). Do not edit.\n";
+const names = [...wanted.keys()].sort();
+writeFileSync(
+  new URL("../src/kube/generated/types.ts", import.meta.url),
+  `${header}\n${names.map(declare).join("\n")}`,
+);
+
+function collect(definition: string): void {
+  const name = shortName(definition);
+  if (wanted.has(name)) {
+    if (wanted.get(name) !== definition) throw new Error(`two definitions are called ${name}`);
+    return;
+  }
+  wanted.set(name, definition);
+  for (const property of Object.values(definitions[definition]?.properties ?? {})) collectRefs(property);
+}
+
+function collectRefs(schema: Schema): void {
+  if (schema.$ref) collect(refName(schema.$ref));
+  if (schema.items) collectRefs(schema.items);
+  if (schema.additionalProperties) collectRefs(schema.additionalProperties);
+}
+
+function declare(name: string): string {
+  if (SCALARS[name]) return `export type ${name} = ${SCALARS[name]};\n`;
+  const schema = definitions[wanted.get(name) ?? ""] ?? {};
+  const lines = Object.entries(schema.properties ?? {}).map(([key, property]) => {
+    const required = isRequired(name, key, schema);
+    return `  readonly ${key}${required ? "" : "?"}: ${typeOf(name, property)}${required ? "" : " | undefined"};`;
+  });
+  return `export interface ${name} {\n${lines.join("\n")}\n}\n`;
+}
+
+/** Objects always have metadata with a name once they are stored; the document leaves both optional. */
+function isRequired(name: string, key: string, schema: Schema): boolean {
+  if (name === "ObjectMeta" && key === "name") return true;
+  if (key === "metadata" && name !== "PodTemplateSpec" && name !== "Status") return true;
+  return schema.required?.includes(key) ?? false;
+}
+
+function typeOf(owner: string, schema: Schema): string {
+  if (schema.$ref) {
+    const name = shortName(refName(schema.$ref));
+    return owner === "PodTemplateSpec" && name === "ObjectMeta" ? "Partial<ObjectMeta>" : name;
+  }
+  if (schema.type === "array") return `readonly ${wrap(typeOf(owner, schema.items ?? {}))}[]`;
+  if (schema.type === "object")
+    return `Readonly<Record<string, ${schema.additionalProperties ? typeOf(owner, schema.additionalProperties) : "unknown"}>>`;
+  if (schema.type === "integer" || schema.type === "number") return "number";
+  return schema.type ?? "unknown";
+}
+
+function wrap(type: string): string {
+  return /[ |]/.test(type) ? `(${type})` : type;
+}
+
+function refName(ref: string): string {
+  return ref.slice("#/definitions/".length);
+}
+
+function shortName(definition: string): string {
+  return definition.slice(definition.lastIndexOf(".") + 1);
+}

@@ -1,0 +1,229 @@
+import type { Cidr, IpPrefix } from "#addr/cidr";
+import type { Family } from "#addr/family";
+import type { Ip } from "#addr/ip";
+import type { Mac } from "#addr/mac";
+
+/** A link as the kernel lists it. Kinds are the kernel's own words: `bridge`, `veth`, `vxlan`, `tun`; `""` for hardware and lo. */
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  readonly kind: string;
+  readonly mac: Mac | undefined;
+  readonly mtuBytes: number;
+  readonly isUp: boolean;
+  /** Index of the bridge this link is a port of. */
+  readonly master: number | undefined;
+  /** Index of the peer (veth) or of the underlay (vxlan). */
+  readonly parent: number | undefined;
+  readonly vxlan: VxlanSpec | undefined;
+}
+
+export interface VxlanSpec {
+  readonly vni: number;
+  readonly port: number;
+  /** The underlay's index. */
+  readonly underlay: number;
+  readonly local: Ip;
+  readonly learning: boolean;
+}
+
+interface LinkCommon {
+  readonly name: string;
+  readonly mtuBytes?: number;
+  readonly mac?: Mac;
+  readonly isUp?: boolean;
+  readonly master?: number;
+}
+
+export type LinkSpec =
+  | (LinkCommon & { readonly kind: "bridge" })
+  | (LinkCommon & { readonly kind: "vxlan"; readonly vxlan: VxlanSpec })
+  | (LinkCommon & {
+      readonly kind: "veth";
+      /** The other end, made in the namespace at `netns` when given. */
+      readonly peer: {
+        readonly name: string;
+        readonly netns?: Netns;
+        readonly mac?: Mac;
+        readonly mtuBytes?: number;
+      };
+    });
+
+export interface LinkChange {
+  readonly isUp?: boolean;
+  readonly mtuBytes?: number;
+  readonly mac?: Mac;
+  readonly name?: string;
+  /** A bridge's index; 0 takes the link out of its bridge. */
+  readonly master?: number;
+  /** Lets a bridge port send a frame back where it came from (a pod reaching itself through a service). */
+  readonly hairpin?: boolean;
+  readonly netns?: Netns;
+}
+
+export interface Address {
+  readonly link: number;
+  readonly address: IpPrefix;
+  readonly scope: "global" | "link" | "host";
+}
+
+export interface Route {
+  /** `0.0.0.0/0` or `::/0` for a default route. */
+  readonly to: Cidr;
+  readonly via: Ip | undefined;
+  readonly link: number;
+  /** The gateway is taken as reachable on the link although no address there says so. */
+  readonly onlink: boolean;
+  /** 254 is `main`. */
+  readonly table: number;
+  /** Who made it: 2 kernel, 3 boot, 4 static, and ours from `claims.ts`. */
+  readonly protocol: number;
+  readonly source?: Ip | undefined;
+}
+
+export type RouteSpec = Pick<Route, "to" | "link"> & Partial<Route>;
+
+/** A permanent neighbour: `ip` on `link` answers at `mac`. */
+export interface Neighbor {
+  readonly link: number;
+  readonly ip: Ip;
+  readonly mac: Mac;
+  readonly isPermanent: boolean;
+}
+
+/** Frames for `mac` leave the vxlan `link` towards `vtep`. */
+export interface FdbEntry {
+  readonly link: number;
+  readonly mac: Mac;
+  readonly vtep: Ip;
+}
+
+/** rtnetlink of one network namespace. Calls are synchronous (a request and its acknowledgement cost some 20 us) and throw
+ *  `NetlinkError` with the kernel's own sentence. Adding what stands and deleting what is gone are success where noted. */
+export interface Netlink extends Disposable {
+  listLinks(): readonly Link[];
+  findLink(name: string): Link | undefined;
+  /** @throws {NetlinkError} EEXIST when the name is taken */
+  addLink(spec: LinkSpec): Link;
+  changeLink(index: number, change: LinkChange): void;
+  /** Absent is success. */
+  deleteLink(index: number): void;
+
+  listAddresses(): readonly Address[];
+  /** Standing is success. `noDad` skips IPv6 duplicate detection. */
+  addAddress(link: number, address: IpPrefix, options?: { noDad?: boolean }): void;
+  deleteAddress(link: number, address: IpPrefix): void;
+
+  listRoutes(family: Family): readonly Route[];
+  replaceRoute(route: RouteSpec): void;
+  deleteRoute(route: RouteSpec): void;
+  /** The route the kernel would take towards `to`, if any. */
+  lookupRoute(to: Ip): Route | undefined;
+
+  listNeighbors(family: Family): readonly Neighbor[];
+  replaceNeighbor(neighbor: Omit<Neighbor, "isPermanent">): void;
+  deleteNeighbor(neighbor: Pick<Neighbor, "link" | "ip">): void;
+
+  listFdb(link: number): readonly FdbEntry[];
+  /** One destination per MAC: an entry with another vtep is replaced. */
+  replaceFdb(entry: FdbEntry): void;
+  deleteFdb(entry: FdbEntry): void;
+}
+
+/** A set or map of an nftables table, as its elements are written: each key and value is its fields' bytes in order. */
+export interface NftSetRef {
+  readonly family: "ip" | "ip6" | "inet";
+  readonly table: string;
+  readonly set: string;
+}
+
+export type NftData =
+  | { readonly kind: "value"; readonly bytes: Uint8Array }
+  | { readonly kind: "verdict"; readonly verdict: "goto" | "jump"; readonly chain: string }
+  | { readonly kind: "verdict"; readonly verdict: "drop" | "accept" | "return" };
+
+export interface NftElement {
+  /** Fields of a concatenation each padded to four bytes, as the kernel stores them. */
+  readonly key: Uint8Array;
+  /** With `flags interval` concatenations: the inclusive upper end. */
+  readonly keyEnd?: Uint8Array;
+  readonly data?: NftData;
+}
+
+export type NftElementOp = {
+  readonly op: "add" | "delete";
+  readonly set: NftSetRef;
+  readonly elements: readonly NftElement[];
+};
+
+/** nftables of one network namespace. */
+export interface Nft extends Disposable {
+  /** Runs nft text as one transaction. @throws {NftError} with libnftables' text and its caret */
+  run(text: string): void;
+  /** Runs a `list` command and returns what nft prints. */
+  list(text: string): string;
+  /** Applies element changes as one nfnetlink transaction: all or none. Deleting an absent element is an error (ENOENT). */
+  changeElements(ops: readonly NftElementOp[]): void;
+  listElements(set: NftSetRef): readonly NftElement[];
+}
+
+/** A connection the kernel tracks; `original` is what the client sent, `reply` what comes back. */
+export interface ConntrackFlow {
+  readonly family: Family;
+  readonly protocol: number;
+  readonly original: {
+    readonly source: Ip;
+    readonly destination: Ip;
+    readonly sourcePort: number;
+    readonly destinationPort: number;
+  };
+  readonly reply: {
+    readonly source: Ip;
+    readonly destination: Ip;
+    readonly sourcePort: number;
+    readonly destinationPort: number;
+  };
+}
+
+export interface Conntrack extends Disposable {
+  /** One dump, filtered here: flows of a family and protocol (17 UDP, 6 TCP). */
+  listFlows(filter: { family: Family; protocol: number }): readonly ConntrackFlow[];
+  /** Absent is success. */
+  deleteFlow(flow: ConntrackFlow): void;
+}
+
+/** Names with dots or slashes, such as `net.ipv4.ip_forward`, of the network namespace the kernel handle belongs to. */
+export interface Sysctl {
+  read(name: string): string;
+  /** Writes only when it differs. */
+  write(name: string, value: string | number): void;
+}
+
+/** A network namespace held open. `path` is where it is mounted, if anywhere. */
+export interface Netns extends Disposable {
+  readonly fd: number;
+  readonly path: string | undefined;
+}
+
+/** Everything of the kernel within one network namespace. */
+export interface NetKernel extends Disposable {
+  readonly netlink: Netlink;
+  readonly nft: Nft;
+  readonly conntrack: Conntrack;
+  readonly sysctl: Sysctl;
+}
+
+type Sync<T> = T extends PromiseLike<unknown> ? never : T;
+
+/** The kernel as Twill uses it: the namespace it was started in, and those it makes. */
+export interface Kernel extends NetKernel {
+  /** Makes a network namespace mounted at `path` (like `ip netns add`), with lo up. @throws {KernelError} EEXIST */
+  createNetns(path: string): Netns;
+  openNetns(path: string): Netns;
+  /** Unmounts and removes; absent is success. */
+  deleteNetns(path: string): void;
+  /** Runs `f` on this thread inside `ns` and comes back. Nothing may be awaited, queued or listened on inside. */
+  inNetns<T>(ns: Netns, f: () => Sync<T>): T;
+  /** Netlink and sysctl of another namespace, for as long as the handle is open. */
+  openIn(ns: Netns): NetKernel;
+}
