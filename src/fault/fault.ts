@@ -30,3 +30,7 @@ export function explain(error: unknown): string {
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
+
+export function isFault(error: unknown): error is Fault {
+  return error instanceof Fault;
+}

@@ -1,0 +1,120 @@
+/** The C library, declared once and checked here: every wrapper throws `SyscallFault` and hands out no pointer.
+ *  Numbers are Linux's on x86-64 and arm64, which agree on all that is used here. */
+import koffi from "koffi";
+import { SyscallFault } from "#fault/kernel-fault";
+
+const libc = koffi.load("libc.so.6");
+const raw = {
+  socket: libc.func("int socket(int domain, int type, int protocol)"),
+  bind: libc.func("int bind(int fd, void *addr, unsigned int length)"),
+  send: libc.func("long send(int fd, void *data, size_t length, int flags)"),
+  recv: libc.func("long recv(int fd, void *data, size_t length, int flags)"),
+  setsockopt: libc.func("int setsockopt(int fd, int level, int name, void *value, unsigned int length)"),
+  close: libc.func("int close(int fd)"),
+  open: libc.func("int open(const char *path, int flags, int mode)"),
+  setns: libc.func("int setns(int fd, int type)"),
+  unshare: libc.func("int unshare(int flags)"),
+  mount: libc.func(
+    "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
+  ),
+  umount2: libc.func("int umount2(const char *target, int flags)"),
+  sethostname: libc.func("int sethostname(const char *name, size_t length)"),
+  mkfifo: libc.func("int mkfifo(const char *path, unsigned int mode)"),
+};
+
+export const AF_NETLINK = 16;
+export const SOCK_RAW = 3;
+export const SOCK_CLOEXEC = 0o2000000;
+export const O_RDONLY = 0;
+export const O_CLOEXEC = 0o2000000;
+export const CLONE_FS = 0x00000200;
+export const CLONE_NEWNS = 0x00020000;
+export const CLONE_NEWUTS = 0x04000000;
+export const CLONE_NEWIPC = 0x08000000;
+export const CLONE_NEWPID = 0x20000000;
+export const CLONE_NEWNET = 0x40000000;
+export const MS_RDONLY = 1;
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MS_NOEXEC = 8;
+export const MS_REMOUNT = 32;
+export const MS_BIND = 4096;
+export const MS_REC = 16384;
+export const MS_PRIVATE = 1 << 18;
+export const MS_SLAVE = 1 << 19;
+export const MNT_DETACH = 2;
+
+/** @returns a descriptor the caller owns */
+export function socket(domain: number, type: number, protocol: number): number {
+  return checked(
+    raw.socket(domain, type, protocol),
+    "open socket",
+    `of family ${domain}, protocol ${protocol}`,
+  );
+}
+
+export function bind(fd: number, address: Uint8Array): void {
+  checked(raw.bind(fd, address, address.length), "bind", `descriptor ${fd}`);
+}
+
+export function send(fd: number, data: Uint8Array, flags = 0): number {
+  return Number(checked(raw.send(fd, data, data.length, flags), "send on", `descriptor ${fd}`));
+}
+
+/** Blocks unless the descriptor or `flags` say otherwise. @returns how many bytes arrived */
+export function recv(fd: number, into: Uint8Array, flags = 0): number {
+  return Number(checked(raw.recv(fd, into, into.length, flags), "receive on", `descriptor ${fd}`));
+}
+
+export function setsockopt(fd: number, level: number, name: number, value: Uint8Array): void {
+  checked(raw.setsockopt(fd, level, name, value, value.length), "set an option of", `descriptor ${fd}`);
+}
+
+export function close(fd: number): void {
+  checked(raw.close(fd), "close", `descriptor ${fd}`);
+}
+
+/** @returns a descriptor the caller owns */
+export function open(path: string, flags: number): number {
+  return checked(raw.open(path, flags, 0), "open", path);
+}
+
+/** Moves this thread into the namespace behind `fd`; `type` 0 takes whatever kind it is. */
+export function setns(fd: number, type: number): void {
+  checked(raw.setns(fd, type), "enter the namespace of", `descriptor ${fd}`);
+}
+
+export function unshare(flags: number): void {
+  checked(raw.unshare(flags), "unshare", `namespaces 0x${flags.toString(16)}`);
+}
+
+export function mount(
+  source: string | null,
+  target: string,
+  type: string | null,
+  flags: number,
+  data: string | null = null,
+): void {
+  checked(
+    raw.mount(source, target, type, flags, data),
+    "mount",
+    `${source ?? type ?? "propagation"} on ${target}`,
+  );
+}
+
+export function umount(target: string, flags = MNT_DETACH): void {
+  checked(raw.umount2(target, flags), "unmount", target);
+}
+
+export function sethostname(name: string): void {
+  checked(raw.sethostname(name, Buffer.byteLength(name)), "set the host name", name);
+}
+
+export function mkfifo(path: string, mode: number): void {
+  checked(raw.mkfifo(path, mode), "make the pipe", path);
+}
+
+function checked(result: number, call: string, subject: string): number {
+  if (Number(result) >= 0) return result;
+  throw new SyscallFault(call, subject, koffi.errno());
+}
