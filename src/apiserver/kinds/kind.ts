@@ -1,4 +1,4 @@
-import type { KubeObject, Resource } from "#kube/object";
+import type { KubeObject, ObjectRef, Resource } from "#kube/object";
 import type { Clock } from "#life/clock";
 
 /** An object on its way in: plain JSON that defaulting and preparing may change in place. */
@@ -77,13 +77,18 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
 
   /** Fills what the caller left out; runs on creates, updates and after every patch. */
   readonly defaults?: (draft: Draft, context: WriteContext) => void;
-  /** Resets what a caller may not set, allocates, computes. Runs once on create, after defaulting and admission. */
+  /** Resets what a caller may not set, and computes. Runs once on create, after defaulting and admission; takes nothing that must be given back. */
   readonly prepareCreate?: (draft: Draft, context: WriteContext) => void;
   readonly prepareUpdate?: (draft: Draft, stored: T, context: WriteContext) => void;
   readonly validate?: (object: T, context: WriteContext) => readonly FieldError[];
   readonly validateUpdate?: (object: T, stored: T, context: WriteContext) => readonly FieldError[];
-  /** Gives back what prepareCreate took (an address, a port): the write failed, or the object is gone. */
-  readonly release?: (object: T) => void;
+  /** Takes what the object needs of what there is only once (addresses, ports) and writes it into the draft. Runs last before the store's write,
+   *  on a draft that validated; `stored` is undefined on create. Errors are answered like those of validate. */
+  readonly allocate?: (draft: Draft, stored: T | undefined, context: WriteContext) => readonly FieldError[];
+  /** Makes what is taken for `ref` equal to what `stored` holds (undefined: there is no such object). The machinery calls it for every object at
+   *  start, before the first write, and after every write, delete or dry run that reached `allocate`, done or not, with what the store then holds.
+   *  Writes to a kind that has it run one at a time, from `allocate` to `settle`. */
+  readonly settle?: (ref: ObjectRef, stored: T | undefined) => void;
   /** Field selectors beyond metadata.name and metadata.namespace. */
   readonly selectableFields?: (object: T) => Readonly<Record<string, string>>;
   readonly columns: readonly Column[];
