@@ -13,6 +13,10 @@ export interface Affinity {
   readonly podAntiAffinity?: PodAntiAffinity | undefined;
 }
 
+export interface AggregationRule {
+  readonly clusterRoleSelectors?: readonly LabelSelector[] | undefined;
+}
+
 export interface AppArmorProfile {
   readonly localhostProfile?: string | undefined;
   readonly type: string;
@@ -32,6 +36,13 @@ export interface AzureDiskVolumeSource {
   readonly readOnly?: boolean | undefined;
 }
 
+export interface AzureFilePersistentVolumeSource {
+  readonly readOnly?: boolean | undefined;
+  readonly secretName: string;
+  readonly secretNamespace?: string | undefined;
+  readonly shareName: string;
+}
+
 export interface AzureFileVolumeSource {
   readonly readOnly?: boolean | undefined;
   readonly secretName: string;
@@ -43,6 +54,19 @@ export interface Binding {
   readonly kind?: string | undefined;
   readonly metadata: ObjectMeta;
   readonly target: ObjectReference;
+}
+
+export interface CSIPersistentVolumeSource {
+  readonly controllerExpandSecretRef?: SecretReference | undefined;
+  readonly controllerPublishSecretRef?: SecretReference | undefined;
+  readonly driver: string;
+  readonly fsType?: string | undefined;
+  readonly nodeExpandSecretRef?: SecretReference | undefined;
+  readonly nodePublishSecretRef?: SecretReference | undefined;
+  readonly nodeStageSecretRef?: SecretReference | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly volumeAttributes?: Readonly<Record<string, string>> | undefined;
+  readonly volumeHandle: string;
 }
 
 export interface CSIVolumeSource {
@@ -58,6 +82,15 @@ export interface Capabilities {
   readonly drop?: readonly string[] | undefined;
 }
 
+export interface CephFSPersistentVolumeSource {
+  readonly monitors: readonly string[];
+  readonly path?: string | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretFile?: string | undefined;
+  readonly secretRef?: SecretReference | undefined;
+  readonly user?: string | undefined;
+}
+
 export interface CephFSVolumeSource {
   readonly monitors: readonly string[];
   readonly path?: string | undefined;
@@ -65,6 +98,13 @@ export interface CephFSVolumeSource {
   readonly secretFile?: string | undefined;
   readonly secretRef?: LocalObjectReference | undefined;
   readonly user?: string | undefined;
+}
+
+export interface CinderPersistentVolumeSource {
+  readonly fsType?: string | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef?: SecretReference | undefined;
+  readonly volumeID: string;
 }
 
 export interface CinderVolumeSource {
@@ -76,6 +116,22 @@ export interface CinderVolumeSource {
 
 export interface ClientIPConfig {
   readonly timeoutSeconds?: number | undefined;
+}
+
+export interface ClusterRole {
+  readonly aggregationRule?: AggregationRule | undefined;
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly rules?: readonly PolicyRule[] | undefined;
+}
+
+export interface ClusterRoleBinding {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly roleRef: RoleRef;
+  readonly subjects?: readonly Subject[] | undefined;
 }
 
 export interface ClusterTrustBundleProjection {
@@ -188,6 +244,18 @@ export interface ContainerResizePolicy {
   readonly restartPolicy: string;
 }
 
+export interface ContainerResourceMetricSource {
+  readonly container: string;
+  readonly name: string;
+  readonly target: MetricTarget;
+}
+
+export interface ContainerResourceMetricStatus {
+  readonly container: string;
+  readonly current: MetricValueStatus;
+  readonly name: string;
+}
+
 export interface ContainerRestartRule {
   readonly action: string;
   readonly exitCodes?: ContainerRestartRuleOnExitCodes | undefined;
@@ -251,6 +319,37 @@ export interface ControllerRevision {
   readonly kind?: string | undefined;
   readonly metadata: ObjectMeta;
   readonly revision: number;
+}
+
+export interface CronJob {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: CronJobSpec;
+  readonly status?: CronJobStatus | undefined;
+}
+
+export interface CronJobSpec {
+  readonly concurrencyPolicy?: string | undefined;
+  readonly failedJobsHistoryLimit?: number | undefined;
+  readonly jobTemplate: JobTemplateSpec;
+  readonly schedule: string;
+  readonly startingDeadlineSeconds?: number | undefined;
+  readonly successfulJobsHistoryLimit?: number | undefined;
+  readonly suspend?: boolean | undefined;
+  readonly timeZone?: string | undefined;
+}
+
+export interface CronJobStatus {
+  readonly active?: readonly ObjectReference[] | undefined;
+  readonly lastScheduleTime?: Time | undefined;
+  readonly lastSuccessfulTime?: Time | undefined;
+}
+
+export interface CrossVersionObjectReference {
+  readonly apiVersion?: string | undefined;
+  readonly kind: string;
+  readonly name: string;
 }
 
 export interface DaemonEndpoint {
@@ -490,6 +589,16 @@ export interface ExecAction {
   readonly command?: readonly string[] | undefined;
 }
 
+export interface ExternalMetricSource {
+  readonly metric: MetricIdentifier;
+  readonly target: MetricTarget;
+}
+
+export interface ExternalMetricStatus {
+  readonly current: MetricValueStatus;
+  readonly metric: MetricIdentifier;
+}
+
 export interface FCVolumeSource {
   readonly fsType?: string | undefined;
   readonly lun?: number | undefined;
@@ -505,6 +614,14 @@ export interface FileKeySelector {
   readonly optional?: boolean | undefined;
   readonly path: string;
   readonly volumeName: string;
+}
+
+export interface FlexPersistentVolumeSource {
+  readonly driver: string;
+  readonly fsType?: string | undefined;
+  readonly options?: Readonly<Record<string, string>> | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef?: SecretReference | undefined;
 }
 
 export interface FlexVolumeSource {
@@ -546,10 +663,30 @@ export interface GitRepoVolumeSource {
   readonly revision?: string | undefined;
 }
 
+export interface GlusterfsPersistentVolumeSource {
+  readonly endpoints: string;
+  readonly endpointsNamespace?: string | undefined;
+  readonly path: string;
+  readonly readOnly?: boolean | undefined;
+}
+
 export interface GlusterfsVolumeSource {
   readonly endpoints: string;
   readonly path: string;
   readonly readOnly?: boolean | undefined;
+}
+
+export interface HPAScalingPolicy {
+  readonly periodSeconds: number;
+  readonly type: string;
+  readonly value: number;
+}
+
+export interface HPAScalingRules {
+  readonly policies?: readonly HPAScalingPolicy[] | undefined;
+  readonly selectPolicy?: string | undefined;
+  readonly stabilizationWindowSeconds?: number | undefined;
+  readonly tolerance?: Quantity | undefined;
 }
 
 export interface HTTPGetAction {
@@ -565,6 +702,54 @@ export interface HTTPHeader {
   readonly value: string;
 }
 
+export interface HTTPIngressPath {
+  readonly backend: IngressBackend;
+  readonly path?: string | undefined;
+  readonly pathType: string;
+}
+
+export interface HTTPIngressRuleValue {
+  readonly paths: readonly HTTPIngressPath[];
+}
+
+export interface HorizontalPodAutoscaler {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: HorizontalPodAutoscalerSpec;
+  readonly status?: HorizontalPodAutoscalerStatus | undefined;
+}
+
+export interface HorizontalPodAutoscalerBehavior {
+  readonly scaleDown?: HPAScalingRules | undefined;
+  readonly scaleUp?: HPAScalingRules | undefined;
+}
+
+export interface HorizontalPodAutoscalerCondition {
+  readonly lastTransitionTime?: Time | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+}
+
+export interface HorizontalPodAutoscalerSpec {
+  readonly behavior?: HorizontalPodAutoscalerBehavior | undefined;
+  readonly maxReplicas: number;
+  readonly metrics?: readonly MetricSpec[] | undefined;
+  readonly minReplicas?: number | undefined;
+  readonly scaleTargetRef: CrossVersionObjectReference;
+}
+
+export interface HorizontalPodAutoscalerStatus {
+  readonly conditions?: readonly HorizontalPodAutoscalerCondition[] | undefined;
+  readonly currentMetrics?: readonly MetricStatus[] | undefined;
+  readonly currentReplicas?: number | undefined;
+  readonly desiredReplicas: number;
+  readonly lastScaleTime?: Time | undefined;
+  readonly observedGeneration?: number | undefined;
+}
+
 export interface HostAlias {
   readonly hostnames?: readonly string[] | undefined;
   readonly ip: string;
@@ -577,6 +762,25 @@ export interface HostIP {
 export interface HostPathVolumeSource {
   readonly path: string;
   readonly type?: string | undefined;
+}
+
+export interface IPBlock {
+  readonly cidr: string;
+  readonly except?: readonly string[] | undefined;
+}
+
+export interface ISCSIPersistentVolumeSource {
+  readonly chapAuthDiscovery?: boolean | undefined;
+  readonly chapAuthSession?: boolean | undefined;
+  readonly fsType?: string | undefined;
+  readonly initiatorName?: string | undefined;
+  readonly iqn: string;
+  readonly iscsiInterface?: string | undefined;
+  readonly lun: number;
+  readonly portals?: readonly string[] | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef?: SecretReference | undefined;
+  readonly targetPortal: string;
 }
 
 export interface ISCSIVolumeSource {
@@ -602,7 +806,137 @@ export interface ImageVolumeStatus {
   readonly imageRef: string;
 }
 
+export interface Ingress {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: IngressSpec | undefined;
+  readonly status?: IngressStatus | undefined;
+}
+
+export interface IngressBackend {
+  readonly resource?: TypedLocalObjectReference | undefined;
+  readonly service?: IngressServiceBackend | undefined;
+}
+
+export interface IngressClass {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: IngressClassSpec | undefined;
+}
+
+export interface IngressClassParametersReference {
+  readonly apiGroup?: string | undefined;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string | undefined;
+  readonly scope?: string | undefined;
+}
+
+export interface IngressClassSpec {
+  readonly controller?: string | undefined;
+  readonly parameters?: IngressClassParametersReference | undefined;
+}
+
+export interface IngressLoadBalancerIngress {
+  readonly hostname?: string | undefined;
+  readonly ip?: string | undefined;
+  readonly ports?: readonly IngressPortStatus[] | undefined;
+}
+
+export interface IngressLoadBalancerStatus {
+  readonly ingress?: readonly IngressLoadBalancerIngress[] | undefined;
+}
+
+export interface IngressPortStatus {
+  readonly error?: string | undefined;
+  readonly port: number;
+  readonly protocol: string;
+}
+
+export interface IngressRule {
+  readonly host?: string | undefined;
+  readonly http?: HTTPIngressRuleValue | undefined;
+}
+
+export interface IngressServiceBackend {
+  readonly name: string;
+  readonly port?: ServiceBackendPort | undefined;
+}
+
+export interface IngressSpec {
+  readonly defaultBackend?: IngressBackend | undefined;
+  readonly ingressClassName?: string | undefined;
+  readonly rules?: readonly IngressRule[] | undefined;
+  readonly tls?: readonly IngressTLS[] | undefined;
+}
+
+export interface IngressStatus {
+  readonly loadBalancer?: IngressLoadBalancerStatus | undefined;
+}
+
+export interface IngressTLS {
+  readonly hosts?: readonly string[] | undefined;
+  readonly secretName?: string | undefined;
+}
+
 export type IntOrString = number | string;
+
+export interface Job {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: JobSpec | undefined;
+  readonly status?: JobStatus | undefined;
+}
+
+export interface JobCondition {
+  readonly lastProbeTime?: Time | undefined;
+  readonly lastTransitionTime?: Time | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+}
+
+export interface JobSpec {
+  readonly activeDeadlineSeconds?: number | undefined;
+  readonly backoffLimit?: number | undefined;
+  readonly backoffLimitPerIndex?: number | undefined;
+  readonly completionMode?: string | undefined;
+  readonly completions?: number | undefined;
+  readonly managedBy?: string | undefined;
+  readonly manualSelector?: boolean | undefined;
+  readonly maxFailedIndexes?: number | undefined;
+  readonly parallelism?: number | undefined;
+  readonly podFailurePolicy?: PodFailurePolicy | undefined;
+  readonly podReplacementPolicy?: string | undefined;
+  readonly selector?: LabelSelector | undefined;
+  readonly successPolicy?: SuccessPolicy | undefined;
+  readonly suspend?: boolean | undefined;
+  readonly template: PodTemplateSpec;
+  readonly ttlSecondsAfterFinished?: number | undefined;
+}
+
+export interface JobStatus {
+  readonly active?: number | undefined;
+  readonly completedIndexes?: string | undefined;
+  readonly completionTime?: Time | undefined;
+  readonly conditions?: readonly JobCondition[] | undefined;
+  readonly failed?: number | undefined;
+  readonly failedIndexes?: string | undefined;
+  readonly ready?: number | undefined;
+  readonly startTime?: Time | undefined;
+  readonly succeeded?: number | undefined;
+  readonly terminating?: number | undefined;
+  readonly uncountedTerminatedPods?: UncountedTerminatedPods | undefined;
+}
+
+export interface JobTemplateSpec {
+  readonly metadata: ObjectMeta;
+  readonly spec?: JobSpec | undefined;
+}
 
 export interface KeyToPath {
   readonly key: string;
@@ -651,6 +985,26 @@ export interface LifecycleHandler {
   readonly tcpSocket?: TCPSocketAction | undefined;
 }
 
+export interface LimitRange {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: LimitRangeSpec | undefined;
+}
+
+export interface LimitRangeItem {
+  readonly default?: Readonly<Record<string, Quantity>> | undefined;
+  readonly defaultRequest?: Readonly<Record<string, Quantity>> | undefined;
+  readonly max?: Readonly<Record<string, Quantity>> | undefined;
+  readonly maxLimitRequestRatio?: Readonly<Record<string, Quantity>> | undefined;
+  readonly min?: Readonly<Record<string, Quantity>> | undefined;
+  readonly type: string;
+}
+
+export interface LimitRangeSpec {
+  readonly limits: readonly LimitRangeItem[];
+}
+
 export interface LinuxContainerUser {
   readonly gid: number;
   readonly supplementalGroups?: readonly number[] | undefined;
@@ -680,6 +1034,11 @@ export interface LocalObjectReference {
   readonly name?: string | undefined;
 }
 
+export interface LocalVolumeSource {
+  readonly fsType?: string | undefined;
+  readonly path: string;
+}
+
 export interface ManagedFieldsEntry {
   readonly apiVersion?: string | undefined;
   readonly fieldsType?: string | undefined;
@@ -690,7 +1049,48 @@ export interface ManagedFieldsEntry {
   readonly time?: Time | undefined;
 }
 
+export interface MetricIdentifier {
+  readonly name: string;
+  readonly selector?: LabelSelector | undefined;
+}
+
+export interface MetricSpec {
+  readonly containerResource?: ContainerResourceMetricSource | undefined;
+  readonly external?: ExternalMetricSource | undefined;
+  readonly object?: ObjectMetricSource | undefined;
+  readonly pods?: PodsMetricSource | undefined;
+  readonly resource?: ResourceMetricSource | undefined;
+  readonly type: string;
+}
+
+export interface MetricStatus {
+  readonly containerResource?: ContainerResourceMetricStatus | undefined;
+  readonly external?: ExternalMetricStatus | undefined;
+  readonly object?: ObjectMetricStatus | undefined;
+  readonly pods?: PodsMetricStatus | undefined;
+  readonly resource?: ResourceMetricStatus | undefined;
+  readonly type: string;
+}
+
+export interface MetricTarget {
+  readonly averageUtilization?: number | undefined;
+  readonly averageValue?: Quantity | undefined;
+  readonly type: string;
+  readonly value?: Quantity | undefined;
+}
+
+export interface MetricValueStatus {
+  readonly averageUtilization?: number | undefined;
+  readonly averageValue?: Quantity | undefined;
+  readonly value?: Quantity | undefined;
+}
+
 export type MicroTime = string;
+
+export interface ModifyVolumeStatus {
+  readonly status: string;
+  readonly targetVolumeAttributesClassName?: string | undefined;
+}
 
 export interface NFSVolumeSource {
   readonly path: string;
@@ -721,6 +1121,42 @@ export interface NamespaceSpec {
 export interface NamespaceStatus {
   readonly conditions?: readonly NamespaceCondition[] | undefined;
   readonly phase?: string | undefined;
+}
+
+export interface NetworkPolicy {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: NetworkPolicySpec | undefined;
+}
+
+export interface NetworkPolicyEgressRule {
+  readonly ports?: readonly NetworkPolicyPort[] | undefined;
+  readonly to?: readonly NetworkPolicyPeer[] | undefined;
+}
+
+export interface NetworkPolicyIngressRule {
+  readonly from?: readonly NetworkPolicyPeer[] | undefined;
+  readonly ports?: readonly NetworkPolicyPort[] | undefined;
+}
+
+export interface NetworkPolicyPeer {
+  readonly ipBlock?: IPBlock | undefined;
+  readonly namespaceSelector?: LabelSelector | undefined;
+  readonly podSelector?: LabelSelector | undefined;
+}
+
+export interface NetworkPolicyPort {
+  readonly endPort?: number | undefined;
+  readonly port?: IntOrString | undefined;
+  readonly protocol?: string | undefined;
+}
+
+export interface NetworkPolicySpec {
+  readonly egress?: readonly NetworkPolicyEgressRule[] | undefined;
+  readonly ingress?: readonly NetworkPolicyIngressRule[] | undefined;
+  readonly podSelector?: LabelSelector | undefined;
+  readonly policyTypes?: readonly string[] | undefined;
 }
 
 export interface Node {
@@ -868,6 +1304,18 @@ export interface ObjectMeta {
   readonly uid?: string | undefined;
 }
 
+export interface ObjectMetricSource {
+  readonly describedObject: CrossVersionObjectReference;
+  readonly metric: MetricIdentifier;
+  readonly target: MetricTarget;
+}
+
+export interface ObjectMetricStatus {
+  readonly current: MetricValueStatus;
+  readonly describedObject: CrossVersionObjectReference;
+  readonly metric: MetricIdentifier;
+}
+
 export interface ObjectReference {
   readonly apiVersion?: string | undefined;
   readonly fieldPath?: string | undefined;
@@ -887,6 +1335,31 @@ export interface OwnerReference {
   readonly uid: string;
 }
 
+export interface PersistentVolume {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: PersistentVolumeSpec | undefined;
+  readonly status?: PersistentVolumeStatus | undefined;
+}
+
+export interface PersistentVolumeClaim {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: PersistentVolumeClaimSpec | undefined;
+  readonly status?: PersistentVolumeClaimStatus | undefined;
+}
+
+export interface PersistentVolumeClaimCondition {
+  readonly lastProbeTime?: Time | undefined;
+  readonly lastTransitionTime?: Time | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+}
+
 export interface PersistentVolumeClaimSpec {
   readonly accessModes?: readonly string[] | undefined;
   readonly dataSource?: TypedLocalObjectReference | undefined;
@@ -899,6 +1372,17 @@ export interface PersistentVolumeClaimSpec {
   readonly volumeName?: string | undefined;
 }
 
+export interface PersistentVolumeClaimStatus {
+  readonly accessModes?: readonly string[] | undefined;
+  readonly allocatedResourceStatuses?: Readonly<Record<string, string>> | undefined;
+  readonly allocatedResources?: Readonly<Record<string, Quantity>> | undefined;
+  readonly capacity?: Readonly<Record<string, Quantity>> | undefined;
+  readonly conditions?: readonly PersistentVolumeClaimCondition[] | undefined;
+  readonly currentVolumeAttributesClassName?: string | undefined;
+  readonly modifyVolumeStatus?: ModifyVolumeStatus | undefined;
+  readonly phase?: string | undefined;
+}
+
 export interface PersistentVolumeClaimTemplate {
   readonly metadata: ObjectMeta;
   readonly spec: PersistentVolumeClaimSpec;
@@ -907,6 +1391,47 @@ export interface PersistentVolumeClaimTemplate {
 export interface PersistentVolumeClaimVolumeSource {
   readonly claimName: string;
   readonly readOnly?: boolean | undefined;
+}
+
+export interface PersistentVolumeSpec {
+  readonly accessModes?: readonly string[] | undefined;
+  readonly awsElasticBlockStore?: AWSElasticBlockStoreVolumeSource | undefined;
+  readonly azureDisk?: AzureDiskVolumeSource | undefined;
+  readonly azureFile?: AzureFilePersistentVolumeSource | undefined;
+  readonly capacity?: Readonly<Record<string, Quantity>> | undefined;
+  readonly cephfs?: CephFSPersistentVolumeSource | undefined;
+  readonly cinder?: CinderPersistentVolumeSource | undefined;
+  readonly claimRef?: ObjectReference | undefined;
+  readonly csi?: CSIPersistentVolumeSource | undefined;
+  readonly fc?: FCVolumeSource | undefined;
+  readonly flexVolume?: FlexPersistentVolumeSource | undefined;
+  readonly flocker?: FlockerVolumeSource | undefined;
+  readonly gcePersistentDisk?: GCEPersistentDiskVolumeSource | undefined;
+  readonly glusterfs?: GlusterfsPersistentVolumeSource | undefined;
+  readonly hostPath?: HostPathVolumeSource | undefined;
+  readonly iscsi?: ISCSIPersistentVolumeSource | undefined;
+  readonly local?: LocalVolumeSource | undefined;
+  readonly mountOptions?: readonly string[] | undefined;
+  readonly nfs?: NFSVolumeSource | undefined;
+  readonly nodeAffinity?: VolumeNodeAffinity | undefined;
+  readonly persistentVolumeReclaimPolicy?: string | undefined;
+  readonly photonPersistentDisk?: PhotonPersistentDiskVolumeSource | undefined;
+  readonly portworxVolume?: PortworxVolumeSource | undefined;
+  readonly quobyte?: QuobyteVolumeSource | undefined;
+  readonly rbd?: RBDPersistentVolumeSource | undefined;
+  readonly scaleIO?: ScaleIOPersistentVolumeSource | undefined;
+  readonly storageClassName?: string | undefined;
+  readonly storageos?: StorageOSPersistentVolumeSource | undefined;
+  readonly volumeAttributesClassName?: string | undefined;
+  readonly volumeMode?: string | undefined;
+  readonly vsphereVolume?: VsphereVirtualDiskVolumeSource | undefined;
+}
+
+export interface PersistentVolumeStatus {
+  readonly lastPhaseTransitionTime?: Time | undefined;
+  readonly message?: string | undefined;
+  readonly phase?: string | undefined;
+  readonly reason?: string | undefined;
 }
 
 export interface PhotonPersistentDiskVolumeSource {
@@ -972,9 +1497,55 @@ export interface PodDNSConfigOption {
   readonly value?: string | undefined;
 }
 
+export interface PodDisruptionBudget {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: PodDisruptionBudgetSpec | undefined;
+  readonly status?: PodDisruptionBudgetStatus | undefined;
+}
+
+export interface PodDisruptionBudgetSpec {
+  readonly maxUnavailable?: IntOrString | undefined;
+  readonly minAvailable?: IntOrString | undefined;
+  readonly selector?: LabelSelector | undefined;
+  readonly unhealthyPodEvictionPolicy?: string | undefined;
+}
+
+export interface PodDisruptionBudgetStatus {
+  readonly conditions?: readonly Condition[] | undefined;
+  readonly currentHealthy?: number | undefined;
+  readonly desiredHealthy?: number | undefined;
+  readonly disruptedPods?: Readonly<Record<string, Time>> | undefined;
+  readonly disruptionsAllowed?: number | undefined;
+  readonly expectedPods?: number | undefined;
+  readonly observedGeneration?: number | undefined;
+}
+
 export interface PodExtendedResourceClaimStatus {
   readonly requestMappings: readonly ContainerExtendedResourceRequest[];
   readonly resourceClaimName: string;
+}
+
+export interface PodFailurePolicy {
+  readonly rules: readonly PodFailurePolicyRule[];
+}
+
+export interface PodFailurePolicyOnExitCodesRequirement {
+  readonly containerName?: string | undefined;
+  readonly operator: string;
+  readonly values: readonly number[];
+}
+
+export interface PodFailurePolicyOnPodConditionsPattern {
+  readonly status?: string | undefined;
+  readonly type: string;
+}
+
+export interface PodFailurePolicyRule {
+  readonly action: string;
+  readonly onExitCodes?: PodFailurePolicyOnExitCodesRequirement | undefined;
+  readonly onPodConditions?: readonly PodFailurePolicyOnPodConditionsPattern[] | undefined;
 }
 
 export interface PodIP {
@@ -1098,6 +1669,24 @@ export interface PodTemplateSpec {
   readonly spec?: PodSpec | undefined;
 }
 
+export interface PodsMetricSource {
+  readonly metric: MetricIdentifier;
+  readonly target: MetricTarget;
+}
+
+export interface PodsMetricStatus {
+  readonly current: MetricValueStatus;
+  readonly metric: MetricIdentifier;
+}
+
+export interface PolicyRule {
+  readonly apiGroups?: readonly string[] | undefined;
+  readonly nonResourceURLs?: readonly string[] | undefined;
+  readonly resourceNames?: readonly string[] | undefined;
+  readonly resources?: readonly string[] | undefined;
+  readonly verbs: readonly string[];
+}
+
 export interface PortStatus {
   readonly error?: string | undefined;
   readonly port: number;
@@ -1113,6 +1702,16 @@ export interface PortworxVolumeSource {
 export interface PreferredSchedulingTerm {
   readonly preference: NodeSelectorTerm;
   readonly weight: number;
+}
+
+export interface PriorityClass {
+  readonly apiVersion?: string | undefined;
+  readonly description?: string | undefined;
+  readonly globalDefault?: boolean | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly preemptionPolicy?: string | undefined;
+  readonly value?: number | undefined;
 }
 
 export interface Probe {
@@ -1142,6 +1741,17 @@ export interface QuobyteVolumeSource {
   readonly tenant?: string | undefined;
   readonly user?: string | undefined;
   readonly volume: string;
+}
+
+export interface RBDPersistentVolumeSource {
+  readonly fsType?: string | undefined;
+  readonly image: string;
+  readonly keyring?: string | undefined;
+  readonly monitors: readonly string[];
+  readonly pool?: string | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef?: SecretReference | undefined;
+  readonly user?: string | undefined;
 }
 
 export interface RBDVolumeSource {
@@ -1207,6 +1817,35 @@ export interface ResourceHealth {
   readonly resourceID: string;
 }
 
+export interface ResourceMetricSource {
+  readonly name: string;
+  readonly target: MetricTarget;
+}
+
+export interface ResourceMetricStatus {
+  readonly current: MetricValueStatus;
+  readonly name: string;
+}
+
+export interface ResourceQuota {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: ResourceQuotaSpec | undefined;
+  readonly status?: ResourceQuotaStatus | undefined;
+}
+
+export interface ResourceQuotaSpec {
+  readonly hard?: Readonly<Record<string, Quantity>> | undefined;
+  readonly scopeSelector?: ScopeSelector | undefined;
+  readonly scopes?: readonly string[] | undefined;
+}
+
+export interface ResourceQuotaStatus {
+  readonly hard?: Readonly<Record<string, Quantity>> | undefined;
+  readonly used?: Readonly<Record<string, Quantity>> | undefined;
+}
+
 export interface ResourceRequirements {
   readonly claims?: readonly ResourceClaim[] | undefined;
   readonly limits?: Readonly<Record<string, Quantity>> | undefined;
@@ -1216,6 +1855,27 @@ export interface ResourceRequirements {
 export interface ResourceStatus {
   readonly name: string;
   readonly resources?: readonly ResourceHealth[] | undefined;
+}
+
+export interface Role {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly rules?: readonly PolicyRule[] | undefined;
+}
+
+export interface RoleBinding {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly roleRef: RoleRef;
+  readonly subjects?: readonly Subject[] | undefined;
+}
+
+export interface RoleRef {
+  readonly apiGroup?: string | undefined;
+  readonly kind: string;
+  readonly name: string;
 }
 
 export interface RollingUpdateDaemonSet {
@@ -1228,11 +1888,29 @@ export interface RollingUpdateDeployment {
   readonly maxUnavailable?: IntOrString | undefined;
 }
 
+export interface RollingUpdateStatefulSetStrategy {
+  readonly maxUnavailable?: IntOrString | undefined;
+  readonly partition?: number | undefined;
+}
+
 export interface SELinuxOptions {
   readonly level?: string | undefined;
   readonly role?: string | undefined;
   readonly type?: string | undefined;
   readonly user?: string | undefined;
+}
+
+export interface ScaleIOPersistentVolumeSource {
+  readonly fsType?: string | undefined;
+  readonly gateway: string;
+  readonly protectionDomain?: string | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef: SecretReference;
+  readonly sslEnabled?: boolean | undefined;
+  readonly storageMode?: string | undefined;
+  readonly storagePool?: string | undefined;
+  readonly system: string;
+  readonly volumeName?: string | undefined;
 }
 
 export interface ScaleIOVolumeSource {
@@ -1246,6 +1924,16 @@ export interface ScaleIOVolumeSource {
   readonly storagePool?: string | undefined;
   readonly system: string;
   readonly volumeName?: string | undefined;
+}
+
+export interface ScopeSelector {
+  readonly matchExpressions?: readonly ScopedResourceSelectorRequirement[] | undefined;
+}
+
+export interface ScopedResourceSelectorRequirement {
+  readonly operator: string;
+  readonly scopeName: string;
+  readonly values?: readonly string[] | undefined;
 }
 
 export interface SeccompProfile {
@@ -1278,6 +1966,11 @@ export interface SecretProjection {
   readonly items?: readonly KeyToPath[] | undefined;
   readonly name?: string | undefined;
   readonly optional?: boolean | undefined;
+}
+
+export interface SecretReference {
+  readonly name?: string | undefined;
+  readonly namespace?: string | undefined;
 }
 
 export interface SecretVolumeSource {
@@ -1323,6 +2016,11 @@ export interface ServiceAccountTokenProjection {
   readonly audience?: string | undefined;
   readonly expirationSeconds?: number | undefined;
   readonly path: string;
+}
+
+export interface ServiceBackendPort {
+  readonly name?: string | undefined;
+  readonly number?: number | undefined;
 }
 
 export interface ServicePort {
@@ -1374,6 +2072,63 @@ export interface SleepAction {
   readonly seconds: number;
 }
 
+export interface StatefulSet {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: StatefulSetSpec | undefined;
+  readonly status?: StatefulSetStatus | undefined;
+}
+
+export interface StatefulSetCondition {
+  readonly lastTransitionTime?: Time | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+}
+
+export interface StatefulSetOrdinals {
+  readonly start?: number | undefined;
+}
+
+export interface StatefulSetPersistentVolumeClaimRetentionPolicy {
+  readonly whenDeleted?: string | undefined;
+  readonly whenScaled?: string | undefined;
+}
+
+export interface StatefulSetSpec {
+  readonly minReadySeconds?: number | undefined;
+  readonly ordinals?: StatefulSetOrdinals | undefined;
+  readonly persistentVolumeClaimRetentionPolicy?: StatefulSetPersistentVolumeClaimRetentionPolicy | undefined;
+  readonly podManagementPolicy?: string | undefined;
+  readonly replicas?: number | undefined;
+  readonly revisionHistoryLimit?: number | undefined;
+  readonly selector: LabelSelector;
+  readonly serviceName?: string | undefined;
+  readonly template: PodTemplateSpec;
+  readonly updateStrategy?: StatefulSetUpdateStrategy | undefined;
+  readonly volumeClaimTemplates?: readonly PersistentVolumeClaim[] | undefined;
+}
+
+export interface StatefulSetStatus {
+  readonly availableReplicas?: number | undefined;
+  readonly collisionCount?: number | undefined;
+  readonly conditions?: readonly StatefulSetCondition[] | undefined;
+  readonly currentReplicas?: number | undefined;
+  readonly currentRevision?: string | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly readyReplicas?: number | undefined;
+  readonly replicas: number;
+  readonly updateRevision?: string | undefined;
+  readonly updatedReplicas?: number | undefined;
+}
+
+export interface StatefulSetUpdateStrategy {
+  readonly rollingUpdate?: RollingUpdateStatefulSetStrategy | undefined;
+  readonly type?: string | undefined;
+}
+
 export interface Status {
   readonly apiVersion?: string | undefined;
   readonly code?: number | undefined;
@@ -1400,12 +2155,49 @@ export interface StatusDetails {
   readonly uid?: string | undefined;
 }
 
+export interface StorageClass {
+  readonly allowVolumeExpansion?: boolean | undefined;
+  readonly allowedTopologies?: readonly TopologySelectorTerm[] | undefined;
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly mountOptions?: readonly string[] | undefined;
+  readonly parameters?: Readonly<Record<string, string>> | undefined;
+  readonly provisioner: string;
+  readonly reclaimPolicy?: string | undefined;
+  readonly volumeBindingMode?: string | undefined;
+}
+
+export interface StorageOSPersistentVolumeSource {
+  readonly fsType?: string | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef?: ObjectReference | undefined;
+  readonly volumeName?: string | undefined;
+  readonly volumeNamespace?: string | undefined;
+}
+
 export interface StorageOSVolumeSource {
   readonly fsType?: string | undefined;
   readonly readOnly?: boolean | undefined;
   readonly secretRef?: LocalObjectReference | undefined;
   readonly volumeName?: string | undefined;
   readonly volumeNamespace?: string | undefined;
+}
+
+export interface Subject {
+  readonly apiGroup?: string | undefined;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string | undefined;
+}
+
+export interface SuccessPolicy {
+  readonly rules: readonly SuccessPolicyRule[];
+}
+
+export interface SuccessPolicyRule {
+  readonly succeededCount?: number | undefined;
+  readonly succeededIndexes?: string | undefined;
 }
 
 export interface Sysctl {
@@ -1435,6 +2227,15 @@ export interface Toleration {
   readonly value?: string | undefined;
 }
 
+export interface TopologySelectorLabelRequirement {
+  readonly key: string;
+  readonly values: readonly string[];
+}
+
+export interface TopologySelectorTerm {
+  readonly matchLabelExpressions?: readonly TopologySelectorLabelRequirement[] | undefined;
+}
+
 export interface TopologySpreadConstraint {
   readonly labelSelector?: LabelSelector | undefined;
   readonly matchLabelKeys?: readonly string[] | undefined;
@@ -1457,6 +2258,11 @@ export interface TypedObjectReference {
   readonly kind: string;
   readonly name: string;
   readonly namespace?: string | undefined;
+}
+
+export interface UncountedTerminatedPods {
+  readonly failed?: readonly string[] | undefined;
+  readonly succeeded?: readonly string[] | undefined;
 }
 
 export interface Volume {
@@ -1514,6 +2320,10 @@ export interface VolumeMountStatus {
   readonly readOnly?: boolean | undefined;
   readonly recursiveReadOnly?: string | undefined;
   readonly volumeStatus?: VolumeStatus | undefined;
+}
+
+export interface VolumeNodeAffinity {
+  readonly required?: NodeSelector | undefined;
 }
 
 export interface VolumeProjection {
