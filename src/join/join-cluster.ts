@@ -1,0 +1,139 @@
+import { X509Certificate } from "node:crypto";
+import { join } from "node:path";
+import type { Ip } from "#addr/ip";
+import { explain, Fault } from "#fault/fault";
+import { retry } from "#life/backoff";
+import type { Clock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import { randomSecret } from "./authority.ts";
+import { type Certified, createKey, createRequest, spkiOf } from "./certificate.ts";
+import { type ClusterConfig, decodeClusterConfig } from "./cluster-config.ts";
+import { readIfThere, writeFileAtomic } from "./file.ts";
+import { openServerLink, type ServerLink } from "./server-link.ts";
+import { parseToken } from "./token.ts";
+
+/** What a node holds once it has joined: the cluster's settings and its own certificates. */
+export interface Membership {
+  readonly serverUrl: string;
+  readonly serverCaPem: string;
+  readonly clientCaPem: string;
+  readonly cluster: ClusterConfig;
+  /** CN system:node:NAME: towards the API. */
+  readonly kubelet: Certified;
+  /** Names the node and its addresses: on the kubelet's port. */
+  readonly serving: Certified;
+}
+
+export interface JoinOptions {
+  readonly serverUrl: string;
+  readonly token: string;
+  readonly nodeName: string;
+  readonly nodeIps: readonly Ip[];
+  /** `$DATA/agent`. */
+  readonly dir: string;
+  /** `/etc/rancher/node/password`: kept when everything else is removed, so that a reinstalled node is known. */
+  readonly passwordFile: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+const RETRY = { firstMs: 100, maxMs: 2000 };
+
+/** Joins the cluster, waiting for a server that is away (said once) and giving up on one that refuses.
+ *  @throws {Fault} BadToken, WrongCa, Refused, BadServer: trying again would not help */
+export async function joinCluster(options: JoinOptions): Promise<Membership> {
+  const token = parseToken(options.token);
+  let isSaid = false;
+  return await retry(
+    async () => {
+      await using link = await openServerLink(options.serverUrl, token, options.signal);
+      return await collect(link, options);
+    },
+    {
+      clock: options.clock,
+      shape: RETRY,
+      signal: options.signal,
+      onFailure: (error) => {
+        if (!(error instanceof Fault) || error.code !== "Unreachable") throw error;
+        if (!isSaid) options.log.warn("waiting for the server; will keep trying", { error: explain(error) });
+        isSaid = true;
+      },
+    },
+  );
+}
+
+async function collect(link: ServerLink, options: JoinOptions): Promise<Membership> {
+  const cluster = decodeClusterConfig(await link.ask("GET", "/v1-k3s/config"));
+  const clientCaPem = await link.ask("GET", "/v1-k3s/client-ca.crt");
+  const password = nodePassword(options.passwordFile);
+  const headers = {
+    "k3s-node-name": options.nodeName,
+    "k3s-node-password": password,
+    "k3s-node-ip": options.nodeIps.join(","),
+  };
+  const get = (name: string, caPem: string, sans: readonly string[]) =>
+    ensureCertificate(link, {
+      path: join(options.dir, name),
+      name,
+      caPem,
+      sans,
+      headers,
+      now: options.clock.now(),
+    });
+  const kubelet = await get("client-kubelet", clientCaPem, []);
+  const serving = await get("serving-kubelet", link.serverCaPem, [options.nodeName, ...options.nodeIps]);
+  writeFileAtomic(join(options.dir, "server-ca.crt"), link.serverCaPem, 0o644);
+  writeFileAtomic(join(options.dir, "client-ca.crt"), clientCaPem, 0o644);
+  return { serverUrl: link.url, serverCaPem: link.serverCaPem, clientCaPem, cluster, kubelet, serving };
+}
+
+const RENEW_MS = 120 * 24 * 3600 * 1000;
+
+/** Keeps a good certificate; otherwise makes a key here and has the server sign it. */
+async function ensureCertificate(
+  link: ServerLink,
+  want: {
+    path: string;
+    name: string;
+    caPem: string;
+    sans: readonly string[];
+    headers: Record<string, string>;
+    now: number;
+  },
+): Promise<Certified> {
+  const standing = { certPem: readIfThere(`${want.path}.crt`), keyPem: readIfThere(`${want.path}.key`) };
+  if (standing.certPem !== undefined && standing.keyPem !== undefined) {
+    const pair = { certPem: standing.certPem, keyPem: standing.keyPem };
+    if (isGood(pair, want)) return pair;
+  }
+  const key = createKey();
+  const body = await createRequest(key, want.headers["k3s-node-name"] ?? "");
+  const certPem = await link.ask("POST", `/v1-k3s/${want.name}.crt`, { headers: want.headers, body });
+  writeFileAtomic(`${want.path}.key`, key.keyPem, 0o600);
+  writeFileAtomic(`${want.path}.crt`, certPem, 0o644);
+  return { ...key, certPem };
+}
+
+function isGood(
+  pair: Certified,
+  want: { caPem: string; sans: readonly string[]; headers: Record<string, string>; now: number },
+): boolean {
+  const leaf = new X509Certificate(pair.certPem);
+  const ca = new X509Certificate(want.caPem);
+  const isOurs = leaf.publicKey
+    .export({ type: "spki", format: "der" })
+    .equals(Buffer.from(spkiOf(pair.keyPem)));
+  const nodeName = want.headers["k3s-node-name"] ?? "";
+  const isNamed =
+    leaf.subject.includes(nodeName) && want.sans.every((san) => leaf.checkIP(san) ?? leaf.checkHost(san));
+  return isOurs && isNamed && leaf.verify(ca.publicKey) && leaf.validToDate.getTime() - want.now > RENEW_MS;
+}
+
+function nodePassword(path: string): string {
+  const standing = readIfThere(path)?.trim();
+  if (standing) return standing;
+  const made = randomSecret();
+  writeFileAtomic(path, `${made}\n`, 0o600);
+  return made;
+}
