@@ -27,6 +27,11 @@ export interface DeleteOptions {
   readonly uid?: string;
 }
 
+/** A resource as discovery lists it, at the group's preferred version. */
+export interface ServedResource extends Resource {
+  readonly verbs: readonly string[];
+}
+
 export interface List<T> {
   readonly items: readonly T[];
   readonly resourceVersion: string;
@@ -54,4 +59,7 @@ export interface KubeClient {
   delete<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: DeleteOptions): Promise<void>;
   /** Binds a pod to a node: POST pods/NAME/binding. */
   bind(pod: ObjectRef & { uid: string }, nodeName: string): Promise<void>;
+  /** Everything the server serves, subresources left out. Rejects when any group does not answer: a list with holes
+   *  would pass for absence. */
+  resources(): Promise<readonly ServedResource[]>;
 }

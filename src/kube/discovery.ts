@@ -1,0 +1,42 @@
+import type { ServedResource } from "./client.ts";
+
+interface GroupList {
+  readonly groups?: readonly { readonly preferredVersion?: { readonly groupVersion: string } }[];
+}
+interface ResourceList {
+  readonly groupVersion: string;
+  readonly resources?: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly namespaced: boolean;
+    readonly verbs?: readonly string[] | null;
+  }[];
+}
+
+/** Reads the resource lists of the core group and of every other group at its preferred version. */
+export async function discoverResources(
+  read: <T>(path: string) => Promise<T>,
+): Promise<readonly ServedResource[]> {
+  const groups = await read<GroupList>("/apis");
+  const versions = (groups.groups ?? []).flatMap((group) => group.preferredVersion?.groupVersion ?? []);
+  const lists = await Promise.all(
+    ["/api/v1", ...versions.map((version) => `/apis/${version}`)].map((path) => read<ResourceList>(path)),
+  );
+  return lists.flatMap(servedResources);
+}
+
+function servedResources(list: ResourceList): ServedResource[] {
+  const slash = list.groupVersion.indexOf("/");
+  const group = slash < 0 ? "" : list.groupVersion.slice(0, slash);
+  const version = list.groupVersion.slice(slash + 1);
+  return (list.resources ?? [])
+    .filter(({ name }) => !name.includes("/"))
+    .map(({ name, kind, namespaced, verbs }) => ({
+      group,
+      version,
+      kind,
+      plural: name,
+      namespaced,
+      verbs: verbs ?? [],
+    }));
+}

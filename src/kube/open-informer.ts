@@ -1,0 +1,146 @@
+import { isFault } from "#fault/fault";
+import { Backoff } from "#life/backoff";
+import type { Clock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import { isApiFault } from "./api-fault.ts";
+import type { KubeClient, ListOptions } from "./client.ts";
+import type { Informer } from "./informer.ts";
+import type { KubeObject, Resource, WatchEvent } from "./object.ts";
+import { ObjectCache } from "./object-cache.ts";
+
+export interface InformerOptions<T extends KubeObject> extends ListOptions {
+  /** Name to function: which values an object is filed under. */
+  readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Spreads the reconnections of many informers; 0 to 1. */
+  readonly random?: () => number;
+}
+
+const RECONNECT = { firstMs: 20, maxMs: 1_000 };
+/** A watch that ends this fast without an event is a refusal in disguise, and must not become a tight loop. */
+const VERY_SHORT_MS = 500;
+
+/** Starts keeping a local copy of a resource; it lists, then watches from there until aborted, and survives the server going away. */
+export function openInformer<T extends KubeObject>(
+  client: KubeClient,
+  resource: Resource<T>,
+  options: InformerOptions<T>,
+): Informer<T> {
+  const cache = new ObjectCache<T>(options.indexes ?? {});
+  const synced = Promise.withResolvers<void>();
+  synced.promise.catch(() => {});
+  options.signal.addEventListener("abort", () => synced.reject(options.signal.reason), { once: true });
+  let isSynced = false;
+  const onList = () => {
+    isSynced = true;
+    synced.resolve();
+  };
+  void new Reflector(client, resource, options, cache, onList).run();
+  return {
+    synced: synced.promise,
+    get isSynced() {
+      return isSynced;
+    },
+    get: (key) => cache.get(key),
+    list: () => cache.list(),
+    byIndex: (index, value) => cache.byIndex(index, value),
+    subscribe: (listener) => cache.subscribe(listener),
+  };
+}
+
+class Reflector<T extends KubeObject> {
+  readonly #client: KubeClient;
+  readonly #resource: Resource<T>;
+  readonly #options: InformerOptions<T>;
+  readonly #cache: ObjectCache<T>;
+  readonly #onList: () => void;
+  readonly #backoff = new Backoff(RECONNECT);
+  #resourceVersion: string | undefined;
+  #isAway = false;
+
+  constructor(
+    client: KubeClient,
+    resource: Resource<T>,
+    options: InformerOptions<T>,
+    cache: ObjectCache<T>,
+    onList: () => void,
+  ) {
+    this.#client = client;
+    this.#resource = resource;
+    this.#options = options;
+    this.#cache = cache;
+    this.#onList = onList;
+  }
+
+  /** Ends when aborted; a bug in a listener ends the process. */
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.#round();
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isFault(error)) throw error;
+        if (isApiFault(error, "Expired", "Gone")) this.#resourceVersion = undefined;
+        else await this.#wait(error);
+      }
+    }
+  }
+
+  async #round(): Promise<void> {
+    this.#resourceVersion ??= await this.#list();
+    const startedAt = this.#options.clock.now();
+    const { namespace, labelSelector, fieldSelector, signal } = this.#options;
+    const from = { namespace, labelSelector, fieldSelector, resourceVersion: this.#resourceVersion, signal };
+    let events = 0;
+    for await (const event of this.#client.watch(this.#resource, from)) {
+      this.#here();
+      events++;
+      this.#resourceVersion = this.#take(event);
+    }
+    if (events === 0 && this.#options.clock.now() - startedAt < VERY_SHORT_MS) await this.#pause();
+    else this.#here();
+  }
+
+  async #list(): Promise<string> {
+    const { namespace, labelSelector, fieldSelector } = this.#options;
+    const list = await this.#client.list(this.#resource, { namespace, labelSelector, fieldSelector });
+    this.#here();
+    this.#cache.replaceAll(list.items, this.#onList);
+    return list.resourceVersion;
+  }
+
+  #take(event: WatchEvent<T>): string {
+    if (event.type === "BOOKMARK") return event.resourceVersion;
+    if (event.type === "DELETED") this.#cache.remove(event.object);
+    else this.#cache.put(event.object);
+    return event.object.metadata.resourceVersion ?? "";
+  }
+
+  /** The server answered: says so if it had been away. */
+  #here(): void {
+    this.#backoff.reset();
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    this.#options.log.info("watching again", { resource: this.#resource.plural });
+  }
+
+  async #wait(error: Error): Promise<void> {
+    if (!this.#isAway) {
+      this.#isAway = true;
+      this.#options.log.warn("cannot watch; will try again", { resource: this.#resource.plural, error });
+    }
+    await this.#pause();
+  }
+
+  async #pause(): Promise<void> {
+    const { clock, signal, random = Math.random } = this.#options;
+    try {
+      await clock.sleep(this.#backoff.nextMs() * (0.5 + random() / 2), { signal });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+}
