@@ -27,6 +27,8 @@ export interface ReconcileOptions<Snapshot> {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** After so long a round observes anew, so that what others broke is repaired. Absent: only after failures. */
+  readonly resyncMs?: number;
   /** Hears the outcome of every round, for status and tests. */
   readonly onRound?: (round: { readonly ops: number; readonly faults: readonly Fault[] }) => void;
 }
@@ -43,10 +45,15 @@ export async function reconcile<Snapshot, State, Op>(
   const source = options.snapshots[Symbol.asyncIterator]();
   let next = source.next();
   let retryAt: Promise<"retry"> | undefined;
+  let resyncAt = resync(options);
   while (!options.signal.aborted) {
-    const woken = await (retryAt ? Promise.race([next, retryAt]) : next);
+    const timers = [retryAt, resyncAt].filter((timer) => timer !== undefined);
+    const woken = await Promise.race([next, ...timers]);
     if (options.signal.aborted) return;
-    if (woken !== "retry") {
+    if (woken === "resync") {
+      known = undefined;
+      resyncAt = resync(options);
+    } else if (woken !== "retry") {
       if (woken.done) return;
       latest = { snapshot: woken.value };
       next = source.next();
@@ -56,14 +63,18 @@ export async function reconcile<Snapshot, State, Op>(
     known = round.known;
     options.onRound?.({ ops: round.ops, faults: round.faults });
     if (round.faults.length === 0) backoff.reset();
-    retryAt = round.faults.length === 0 ? undefined : later(backoff.nextMs(), options);
+    retryAt = round.faults.length === 0 ? undefined : later(backoff.nextMs(), "retry", options);
   }
 }
 
-function later<S>(ms: number, { clock, signal }: ReconcileOptions<S>): Promise<"retry"> {
+function resync<S>(options: ReconcileOptions<S>): Promise<"resync"> | undefined {
+  return options.resyncMs === undefined ? undefined : later(options.resyncMs, "resync", options);
+}
+
+function later<S, Name>(ms: number, name: Name, { clock, signal }: ReconcileOptions<S>): Promise<Name> {
   return clock.sleep(ms, { signal }).then(
-    () => "retry" as const,
-    () => "retry" as const,
+    () => name,
+    () => name,
   );
 }
 
