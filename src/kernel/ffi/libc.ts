@@ -22,11 +22,55 @@ const raw = {
   mkfifo: libc.func("int mkfifo(const char *path, unsigned int mode)"),
 };
 
+/** Calls that the C library has no wrapper for, each with the arguments it takes. */
+const direct = {
+  pivotRoot: libc.func("syscall", "long", ["long", "const char *", "const char *"]),
+  fsopen: libc.func("syscall", "long", ["long", "const char *", "unsigned int"]),
+  fsconfig: libc.func("syscall", "long", ["long", "int", "unsigned int", "const char *", "void *", "int"]),
+  fsmount: libc.func("syscall", "long", ["long", "int", "unsigned int", "unsigned int"]),
+  moveMount: libc.func("syscall", "long", [
+    "long",
+    "int",
+    "const char *",
+    "int",
+    "const char *",
+    "unsigned int",
+  ]),
+  mountSetattr: libc.func("syscall", "long", [
+    "long",
+    "int",
+    "const char *",
+    "unsigned int",
+    "void *",
+    "size_t",
+  ]),
+};
+const SYS_PIVOT_ROOT = process.arch === "arm64" ? 41 : 155;
+const SYS_MOVE_MOUNT = 429;
+const SYS_FSOPEN = 430;
+const SYS_FSCONFIG = 431;
+const SYS_FSMOUNT = 432;
+const SYS_MOUNT_SETATTR = 442;
+const FSCONFIG_SET_FD = 5;
+const FSCONFIG_CMD_CREATE = 6;
+const FSOPEN_CLOEXEC = 1;
+const FSMOUNT_CLOEXEC = 1;
+const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const MOUNT_ATTR_HIDDEN_DEVICES = 2 | 4 | 8; // nosuid, nodev, noexec
+const AT_FDCWD = -100;
+const AT_RECURSIVE = 0x8000;
+
 export const AF_NETLINK = 16;
 export const SOCK_RAW = 3;
+export const SOL_SOCKET = 1;
+export const SOL_NETLINK = 270;
+export const SO_RCVBUFFORCE = 33;
+export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;
 export const SOCK_CLOEXEC = 0o2000000;
 export const O_RDONLY = 0;
 export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
 export const CLONE_FS = 0x00000200;
 export const CLONE_NEWNS = 0x00020000;
 export const CLONE_NEWUTS = 0x04000000;
@@ -42,6 +86,7 @@ export const MS_BIND = 4096;
 export const MS_REC = 16384;
 export const MS_PRIVATE = 1 << 18;
 export const MS_SLAVE = 1 << 19;
+export const MS_SHARED = 1 << 20;
 export const MNT_DETACH = 2;
 
 /** @returns a descriptor the caller owns */
@@ -112,6 +157,58 @@ export function sethostname(name: string): void {
 
 export function mkfifo(path: string, mode: number): void {
   checked(raw.mkfifo(path, mode), "make the pipe", path);
+}
+
+/** Makes the folder `newRoot` (a mount point) the root of this thread's mount namespace; the old root is then at `oldRoot`. */
+export function pivotRoot(newRoot: string, oldRoot: string): void {
+  checked(Number(direct.pivotRoot(SYS_PIVOT_ROOT, newRoot, oldRoot)), "make the root of", newRoot);
+}
+
+/** Makes the mount at `target`, and all below it, read-only, keeping its other flags (Linux 5.12). */
+export function makeReadOnly(target: string): void {
+  const attributes = new BigUint64Array([1n, 0n, 0n, 0n]); // struct mount_attr: attr_set = MOUNT_ATTR_RDONLY
+  checked(
+    Number(direct.mountSetattr(SYS_MOUNT_SETATTR, AT_FDCWD, target, AT_RECURSIVE, attributes, 32)),
+    "make read-only",
+    target,
+  );
+}
+
+/** Makes the one mount at `target` read-only, not those below it. */
+export function remountReadOnly(target: string): void {
+  mount(null, target, null, MS_REMOUNT | MS_BIND | MS_RDONLY);
+}
+
+/** A `proc` of the PID namespace behind `pidns`, mounted nowhere yet: a descriptor the caller owns. Needs Linux 6.18,
+ *  before which a `proc` always shows the namespace of whoever mounts it. @throws {SyscallFault} EINVAL on older kernels */
+export function openProcOf(pidns: number): number {
+  const context = checked(Number(direct.fsopen(SYS_FSOPEN, "proc", FSOPEN_CLOEXEC)), "open", "proc");
+  try {
+    const configure = (command: number, key: string | null, fd: number) =>
+      checked(
+        Number(direct.fsconfig(SYS_FSCONFIG, context, command, key, null, fd)),
+        "configure",
+        "proc for a PID namespace",
+      );
+    configure(FSCONFIG_SET_FD, "pidns", pidns);
+    configure(FSCONFIG_CMD_CREATE, null, 0);
+    return checked(
+      Number(direct.fsmount(SYS_FSMOUNT, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_HIDDEN_DEVICES)),
+      "prepare to mount",
+      "proc",
+    );
+  } finally {
+    close(context);
+  }
+}
+
+/** Mounts what `fd` (from `openProcOf`) stands for at `target`. */
+export function attachMount(fd: number, target: string): void {
+  checked(
+    Number(direct.moveMount(SYS_MOVE_MOUNT, fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)),
+    "mount on",
+    target,
+  );
 }
 
 function checked(result: number, call: string, subject: string): number {
