@@ -1,0 +1,51 @@
+import type { Ip } from "#addr/ip";
+import type { Kernel } from "#kernel/kernel";
+import type { KubeClient } from "#kube/client";
+import type { Taint } from "#kube/generated/types";
+import type { Clock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import type { PodNetwork } from "./network.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+
+/** Everything the node's part needs to know and to reach. */
+export interface NodeOptions {
+  readonly kernel: Kernel;
+  readonly client: KubeClient;
+  readonly nodeName: string;
+  /** The node's own addresses, the first of the primary family; at least one. */
+  readonly nodeIps: readonly Ip[];
+  readonly externalIps?: readonly Ip[];
+  /** Set on the Node beside the standard ones. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Only at registration. */
+  readonly taints?: readonly Taint[];
+  /** Adds the control-plane role labels. */
+  readonly isControlPlane?: boolean;
+  /** Writes `alpha.kubernetes.io/provided-node-ip`, and leaves the addresses to a cloud controller once it set them. */
+  readonly hasCloudProvider?: boolean;
+  /** Until it is there, only pods of the host's network run and the Node is not Ready. */
+  readonly network: PodNetwork | Promise<PodNetwork>;
+  readonly clusterDns: readonly Ip[];
+  readonly clusterDomain: string;
+  /** Default: the process runtime with the images Twill carries. */
+  readonly runtime?: Runtime;
+  /** `/var/lib/rancher/k3s`; ours are `agent/process` and `agent/kubelet` in it. */
+  readonly dataDir: string;
+  /** Default `/var/log/pods`. */
+  readonly podLogsDir?: string;
+  /** Default `/run/netns`. */
+  readonly netnsDir?: string;
+  /** The node's resolver file for pods of dnsPolicy Default; default `/etc/resolv.conf`. */
+  readonly resolvConf?: string;
+  /** Where the kubelet server listens; default: the first node IP, port 10250. */
+  readonly listen?: { readonly ip: Ip; readonly port: number };
+  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
+  /** What Node.status.nodeInfo presents; default `v1.36.1+twill1`. */
+  readonly version?: string;
+  readonly maxPods?: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Called once the Node is registered and Ready, and pods are taken. */
+  readonly onReady?: () => void;
+}
