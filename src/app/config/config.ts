@@ -1,0 +1,40 @@
+import type { Ip } from "#addr/ip";
+import type { ClusterConfig } from "#join/cluster-config";
+
+/** What any node is told about itself. */
+export interface NodeConfig {
+  readonly name: string;
+  /** Primary family first; undefined means "ask the kernel". */
+  readonly ips: readonly Ip[] | undefined;
+  readonly externalIps: readonly Ip[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
+  readonly iface: string | undefined;
+  readonly resolvConf: string;
+  readonly dataDir: string;
+  readonly isDebug: boolean;
+}
+
+export interface AgentConfig {
+  readonly kind: "agent";
+  readonly node: NodeConfig;
+  readonly serverUrl: string;
+  readonly token: string;
+}
+
+export interface ServerConfig {
+  readonly kind: "server";
+  readonly node: NodeConfig;
+  readonly cluster: ClusterConfig;
+  readonly bindAddress: Ip | undefined;
+  readonly advertiseAddress: Ip | undefined;
+  readonly tlsSans: readonly string[];
+  readonly token: string | undefined;
+  readonly agentToken: string | undefined;
+  readonly disable: readonly string[];
+  readonly kubeconfig: { readonly path: string; readonly mode: number };
+}
+
+export type ConfigReading<C> =
+  | { readonly kind: "good"; readonly config: C; readonly warnings: readonly string[] }
+  | { readonly kind: "bad"; readonly problems: readonly string[]; readonly warnings: readonly string[] };

@@ -1,0 +1,237 @@
+/** The one place that reads flags, files and the environment: a frozen value comes out, or every problem with it. */
+import { hostname } from "node:os";
+import { type Cidr, cidrFamily, containsIp, nthIp, overlaps, parseCidr, prefixLength } from "#addr/cidr";
+import { familyOf, type Ip, parseIp } from "#addr/ip";
+import { isDnsSubdomain, parseDnsSubdomain } from "#addr/name";
+import type { ClusterConfig, FlannelBackend } from "#join/cluster-config";
+import type { AgentConfig, ConfigReading, NodeConfig, ServerConfig } from "./config.ts";
+import { readConfigFiles } from "./config-file.ts";
+import { FLAGS } from "./flags.ts";
+import { addValue, type FlagValues, findFlag, readFlags } from "./read-flags.ts";
+import { ValueReader } from "./value-reader.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+const DEFAULT_CONFIG = "/etc/rancher/k3s/config.yaml";
+
+export function readServerConfig(argv: readonly string[], env: Environment): ConfigReading<ServerConfig> {
+  const { reader, problems, warnings } = gather(argv, env, "server");
+  const node = readNode(reader);
+  const config: ServerConfig = {
+    kind: "server",
+    node,
+    cluster: readCluster(reader, node),
+    bindAddress: reader.parse("bind-address", parseIp),
+    advertiseAddress: reader.parse("advertise-address", parseIp),
+    tlsSans: reader.list("tls-san"),
+    token: reader.fileText("token-file") ?? reader.text("token"),
+    agentToken: reader.fileText("agent-token-file") ?? reader.text("agent-token"),
+    disable: reader.list("disable"),
+    kubeconfig: {
+      path: reader.text("write-kubeconfig") ?? "/etc/rancher/k3s/k3s.yaml",
+      mode: reader.parse("write-kubeconfig-mode", parseMode) ?? 0o600,
+    },
+  };
+  return settle(config, [...problems, ...reader.problems], warnings);
+}
+
+export function readAgentConfig(argv: readonly string[], env: Environment): ConfigReading<AgentConfig> {
+  const { reader, problems, warnings } = gather(argv, env, "agent");
+  const node = readNode(reader);
+  const token = reader.fileText("token-file") ?? reader.text("token");
+  const serverUrl = reader.parse("server", parseServerUrl);
+  if (reader.text("server") === undefined)
+    problems.push("--server is required: the server to join, such as https://192.0.2.1:6443");
+  if (token === undefined)
+    problems.push("--token is required: it stands in server/node-token in the server's data directory");
+  return settle(
+    { kind: "agent", node, serverUrl: serverUrl ?? "", token: token ?? "" },
+    [...problems, ...reader.problems],
+    warnings,
+  );
+}
+
+function settle<C extends object>(
+  config: C,
+  problems: readonly string[],
+  warnings: readonly string[],
+): ConfigReading<C> {
+  return problems.length > 0
+    ? { kind: "bad", problems, warnings }
+    : { kind: "good", config: Object.freeze(config), warnings };
+}
+
+/** Flags beat the file, the file beats the environment. */
+function gather(argv: readonly string[], env: Environment, command: "server" | "agent") {
+  const given = readFlags(argv, command);
+  const path = env["K3S_CONFIG_FILE"] || given.values.get("config")?.at(-1) || DEFAULT_CONFIG;
+  const file = readConfigFiles(path);
+  const problems = [...given.problems, ...file.problems];
+  const warnings = [...given.warnings];
+  const values = new Map<string, string[]>();
+  for (const spec of FLAGS) {
+    const text = spec.env ? env[spec.env] : undefined;
+    if (text !== undefined && text !== "") addValue(values, spec, text, problems);
+  }
+  overlay(values, fromFile(file.values, { path, command, problems, warnings }));
+  overlay(values, given.values);
+  return { reader: new ValueReader(values), problems, warnings };
+}
+
+function fromFile(
+  file: FlagValues,
+  {
+    path,
+    command,
+    problems,
+    warnings,
+  }: { path: string; command: "server" | "agent"; problems: string[]; warnings: string[] },
+): FlagValues {
+  const values = new Map<string, string[]>();
+  for (const [name, texts] of file) {
+    const unknown: string[] = [];
+    const spec = findFlag(name, command, { problems: unknown, warnings });
+    // A key nobody knows is only a warning, as in K3s: one file often serves several versions.
+    warnings.push(...unknown.map((problem) => `${path}: ${problem}; skipped`));
+    if (spec) for (const text of texts) addValue(values, spec, text, problems);
+  }
+  return values;
+}
+
+function overlay(into: Map<string, string[]>, from: FlagValues): void {
+  for (const [name, values] of from) into.set(name, [...values]);
+}
+
+function readNode(reader: ValueReader): NodeConfig {
+  const name =
+    reader.parse("node-name", (text) => parseDnsSubdomain("node name", text)) ?? hostname().toLowerCase();
+  if (reader.text("node-name") === undefined && (!isDnsSubdomain(name) || name === "localhost")) {
+    reader.problems.push(
+      `--node-name is required: this machine's host name ${JSON.stringify(name)} cannot be a node's name`,
+    );
+  }
+  const ips = reader.ips("node-ip");
+  return {
+    name,
+    ips: ips.length > 0 ? ips : undefined,
+    externalIps: reader.ips("node-external-ip"),
+    labels: Object.fromEntries(
+      reader.list("node-label").flatMap((text) => reader.try("node-label", () => [parsePair(text)]) ?? []),
+    ),
+    taints: reader
+      .list("node-taint")
+      .flatMap((text) => reader.try("node-taint", () => [parseTaint(text)]) ?? []),
+    iface: reader.text("flannel-iface"),
+    resolvConf: reader.text("resolv-conf") ?? "/etc/resolv.conf",
+    dataDir: reader.text("data-dir") ?? "/var/lib/rancher/k3s",
+    isDebug: reader.isOn("debug"),
+  };
+}
+
+function readCluster(reader: ValueReader, node: NodeConfig): ClusterConfig {
+  const isV6 = node.ips?.[0] !== undefined && familyOf(node.ips[0]) === 6;
+  const clusterCidrs = reader.cidrs("cluster-cidr", [parseCidr(isV6 ? "fd00:42::/56" : "10.42.0.0/16")]);
+  const serviceCidrs = reader.cidrs("service-cidr", [parseCidr(isV6 ? "fd00:43::/112" : "10.43.0.0/16")]);
+  checkNetworks(reader, clusterCidrs, serviceCidrs);
+  const dns = reader.ips("cluster-dns");
+  for (const ip of dns) {
+    if (!serviceCidrs.some((cidr) => containsIp(cidr, ip)))
+      reader.problems.push(`--cluster-dns: ${ip} is in no --service-cidr`);
+  }
+  return {
+    clusterCidrs,
+    serviceCidrs,
+    clusterDns: dns.length > 0 ? dns : serviceCidrs.flatMap((cidr) => tenth(cidr)),
+    clusterDomain:
+      reader.parse("cluster-domain", (text) => parseDnsSubdomain("domain", text)) ?? "cluster.local",
+    nodePortRange: reader.parse("service-node-port-range", parseRange) ?? { from: 30000, to: 32767 },
+    flannelBackend: reader.parse("flannel-backend", parseBackend) ?? "vxlan",
+    flannelIpv6Masq: reader.isOn("flannel-ipv6-masq"),
+    flannelExternalIp: false,
+    disableNetworkPolicy: false,
+    disableKubeProxy: reader.isOn("disable-kube-proxy"),
+    disableCloudController: false,
+    httpsPort: reader.port("https-listen-port", 6443),
+  };
+}
+
+function checkNetworks(
+  reader: ValueReader,
+  clusterCidrs: readonly Cidr[],
+  serviceCidrs: readonly Cidr[],
+): void {
+  const families = (cidrs: readonly Cidr[]) => cidrs.map(cidrFamily).join(",");
+  if (families(clusterCidrs) !== families(serviceCidrs)) {
+    reader.problems.push("--cluster-cidr and --service-cidr: both need the same families in the same order");
+  }
+  for (const cidr of clusterCidrs) {
+    const [limit, node] = cidrFamily(cidr) === 4 ? [24, 24] : [64, 64];
+    if (prefixLength(cidr) > limit)
+      reader.problems.push(`--cluster-cidr: ${cidr} is smaller than one node's /${node}`);
+    for (const other of serviceCidrs) {
+      if (overlaps(cidr, other))
+        reader.problems.push(`--cluster-cidr: ${cidr} overlaps --service-cidr ${other}`);
+    }
+  }
+  for (const cidr of serviceCidrs) {
+    const limit = cidrFamily(cidr) === 4 ? 12 : 112;
+    if (prefixLength(cidr) < limit)
+      reader.problems.push(`--service-cidr: ${cidr} is too large; the largest is a /${limit}`);
+    if (tenth(cidr).length === 0)
+      reader.problems.push(`--service-cidr: ${cidr} is too small to hold the DNS address`);
+  }
+}
+
+function tenth(cidr: Cidr): readonly Ip[] {
+  try {
+    return [nthIp(cidr, 10)];
+  } catch {
+    return [];
+  }
+}
+
+function parseBackend(text: string): FlannelBackend {
+  if (text === "vxlan") return text;
+  if (text === "ipsec" || text === "wireguard") {
+    throw new Error(
+      `${text} is gone from K3s; use wireguard-native: set it on all servers, then reboot every node, servers first`,
+    );
+  }
+  if (["host-gw", "wireguard-native", "none"].includes(text))
+    throw new Error(`${text} is not in Twill yet; use vxlan`);
+  throw new Error(`${JSON.stringify(text)} is not a backend; use vxlan`);
+}
+
+function parseServerUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== "https:")
+    throw new Error(`${JSON.stringify(text)} is not an address such as https://192.0.2.1:6443`);
+  return url.origin;
+}
+
+function parseRange(text: string): { from: number; to: number } {
+  const match = /^(\d{1,5})-(\d{1,5})$/.exec(text);
+  const [from, to] = [Number(match?.[1]), Number(match?.[2])];
+  if (!match || from < 1 || to > 65535 || from > to)
+    throw new Error(`${JSON.stringify(text)} is not a range such as 30000-32767`);
+  return { from, to };
+}
+
+function parseMode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text)) throw new Error(`${JSON.stringify(text)} is not a file mode such as 0600`);
+  return Number.parseInt(text, 8);
+}
+
+function parsePair(text: string): [string, string] {
+  const at = text.indexOf("=");
+  if (at < 1) throw new Error(`${JSON.stringify(text)} is not key=value`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function parseTaint(text: string): { key: string; value: string; effect: string } {
+  const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text);
+  if (!match?.[1] || !match[3])
+    throw new Error(
+      `${JSON.stringify(text)} is not key=value:Effect (NoSchedule, PreferNoSchedule or NoExecute)`,
+    );
+  return { key: match[1], value: match[2] ?? "", effect: match[3] };
+}

@@ -1,0 +1,94 @@
+import { FLAGS, type FlagSpec, NOT_YET, RETIRED } from "./flags.ts";
+
+/** Every value given for a flag, in order; a switch is "true" or "false". */
+export type FlagValues = ReadonlyMap<string, readonly string[]>;
+
+export interface FlagReading {
+  readonly values: FlagValues;
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Reads `--name value`, `--name=value`, `-n value`. Every problem is found, none thrown. */
+export function readFlags(argv: readonly string[], command: "server" | "agent"): FlagReading {
+  const values = new Map<string, string[]>();
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i] ?? "";
+    const match = /^(--?)([A-Za-z0-9][-A-Za-z0-9]*)(?:=([\s\S]*))?$/.exec(word);
+    if (!match?.[2]) {
+      problems.push(`${JSON.stringify(word)} is not a flag; ${command} takes only flags`);
+      continue;
+    }
+    const spec = findFlag(match[2], command, { problems, warnings });
+    if (!spec) {
+      if (match[3] === undefined && !(argv[i + 1] ?? "-").startsWith("-")) i++;
+      continue;
+    }
+    const value = match[3] ?? (spec.takes === "switch" ? "true" : argv[++i]);
+    if (value === undefined) problems.push(`--${spec.name} needs a value`);
+    else addValue(values, spec, value, problems);
+  }
+  return { values, problems, warnings };
+}
+
+/** The flag a name stands for on this command; what is wrong with it goes into `say`. */
+export function findFlag(
+  name: string,
+  command: "server" | "agent",
+  say: { problems: string[]; warnings: string[] },
+): FlagSpec | undefined {
+  const retired = RETIRED[name];
+  if (retired) (retired.as ? say.warnings : say.problems).push(`--${name} ${retired.say}`);
+  if (retired && !retired.as) return undefined;
+  const wanted = retired?.as ?? name;
+  const spec = FLAGS.find((flag) => flag.name === wanted || flag.short === wanted);
+  if (!spec) {
+    const why = NOT_YET.has(wanted)
+      ? "is a K3s flag that Twill does not have yet"
+      : `is not a flag of ${command}${suggest(wanted)}`;
+    say.problems.push(`--${name} ${why}`);
+    return undefined;
+  }
+  // A server runs an agent too, so it takes an agent's flags; the other way round a flag would do nothing.
+  if (spec.on === "both" || spec.on === command) return spec;
+  say.problems.push(`--${name} is a flag of ${spec.on}, not of ${command}`);
+  return undefined;
+}
+
+export function addValue(
+  values: Map<string, string[]>,
+  spec: FlagSpec,
+  value: string,
+  problems: string[],
+): void {
+  if (spec.takes === "switch" && value !== "true" && value !== "false") {
+    problems.push(`--${spec.name}=${value}: expected true or false`);
+    return;
+  }
+  const items = spec.takes === "csv" ? value.split(",").map((item) => item.trim()) : [value];
+  const isList = spec.takes === "csv" || spec.takes === "list";
+  values.set(spec.name, isList ? [...(values.get(spec.name) ?? []), ...items] : items);
+}
+
+function suggest(name: string): string {
+  const near = FLAGS.map((flag) => ({ flag, distance: editDistance(name, flag.name) })).sort(
+    (a, b) => a.distance - b.distance,
+  )[0];
+  return near && near.distance <= 3 ? `; did you mean --${near.flag.name}?` : "";
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      next.push(
+        Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (letter === other ? 0 : 1)),
+      );
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
