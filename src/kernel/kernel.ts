@@ -2,6 +2,7 @@ import type { Cidr, IpPrefix } from "#addr/cidr";
 import type { Family } from "#addr/family";
 import type { Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
+import type { VxlanData } from "#wire/rtnetlink-vxlan";
 
 /** A link as the kernel lists it. Kinds are the kernel's own words: `bridge`, `veth`, `vxlan`, `tun`; `""` for hardware and lo. */
 export interface Link {
@@ -18,14 +19,8 @@ export interface Link {
   readonly vxlan: VxlanSpec | undefined;
 }
 
-export interface VxlanSpec {
-  readonly vni: number;
-  readonly port: number;
-  /** The underlay's index. */
-  readonly underlay: number;
-  readonly local: Ip;
-  readonly learning: boolean;
-}
+/** A vxlan's settings; what a request leaves out gets the kernel's default. */
+export type VxlanSpec = VxlanData;
 
 interface LinkCommon {
   readonly name: string;
@@ -213,7 +208,8 @@ export interface NetKernel extends Disposable {
   readonly sysctl: Sysctl;
 }
 
-type Sync<T> = T extends PromiseLike<unknown> ? never : T;
+/** What a guard may return: anything but a promise. */
+export type Sync<T> = T extends PromiseLike<unknown> ? never : T;
 
 /** The kernel as Twill uses it: the namespace it was started in, and those it makes. */
 export interface Kernel extends NetKernel {

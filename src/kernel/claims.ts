@@ -1,0 +1,41 @@
+/** All that Twill owns in a node's kernel, each with its reason. Nothing outside this list is ever changed or removed. */
+export const CLAIMS = {
+  /** Who made a route: 84 is "T", free in iproute2's rt_protos, so our routes are found again after a restart and no
+   *  other daemon's are touched. */
+  routeProtocol: 84,
+  /** Routes live in `main`, where K3s's users and other tools look for them. */
+  routeTable: 254,
+
+  marks: {
+    /** Masquerade on the way out. The bit kube-proxy and Cilium's and Calico's documentation keep free for it. */
+    masquerade: 0x4000,
+  },
+
+  /** nftables tables, one per family and one for both; ours alone, so deleting them undoes everything. */
+  tables: {
+    ip: "twill",
+    ip6: "twill",
+    inet: "twill",
+    /** Masquerading and the tunnel's guard, beside the above so that each room replaces its own whole. */
+    fabric: "twill-fabric",
+    hostPorts: "twill-hostports",
+  },
+
+  devices: {
+    /** Bridge of the pods, and the two tunnels: flannel's and K3s's names, which their users' tools know. */
+    bridge: "cni0",
+    vxlan: { 4: "flannel.1", 6: "flannel-v6.1" },
+    /** Host ends of pods' cables start like this, as those of the CNI bridge plugin do. */
+    vethPrefix: "veth",
+  },
+
+  vxlan: {
+    /** Flannel's network number; peers must agree. */
+    vni: 1,
+    /** Linux's historic VXLAN port, which flannel uses and K3s documents; not IANA's 4789. */
+    port: 8472,
+  },
+
+  /** Where named network namespaces are mounted, so that `ip netns` lists them. */
+  netnsDir: "/run/netns",
+} as const;

@@ -1,0 +1,74 @@
+import { NLM_F_CREATE, NLM_F_EXCL } from "#wire/netlink";
+import {
+  decodeLink,
+  encodeBridgePort,
+  encodeLink,
+  encodeLinkQuery,
+  type LinkInfo,
+  RTM_DELLINK,
+  RTM_GETLINK,
+  RTM_NEWLINK,
+  RTM_SETLINK,
+} from "#wire/rtnetlink-link";
+import type { Link, LinkChange, LinkSpec, Netlink } from "./kernel.ts";
+import { tolerating } from "./netlink-error.ts";
+import type { NetlinkSocket } from "./netlink-socket.ts";
+
+type Links = Pick<Netlink, "listLinks" | "findLink" | "addLink" | "changeLink" | "deleteLink">;
+
+/** The links of the namespace that `socket` lives in. */
+export function linksOf(socket: NetlinkSocket): Links {
+  const get = (name: string): Link =>
+    decodeLink(socket.get({ type: RTM_GETLINK, op: `find link ${name}`, parts: encodeLinkQuery({ name }) }));
+  return {
+    listLinks: () =>
+      socket.dump({ type: RTM_GETLINK, op: "list links", parts: encodeLinkQuery() }, decodeLink),
+    findLink: (name) => tolerating(["ENODEV"], () => get(name)),
+    addLink(spec) {
+      socket.change({
+        type: RTM_NEWLINK,
+        flags: NLM_F_CREATE | NLM_F_EXCL,
+        op: `add ${spec.kind} link ${spec.name}`,
+        parts: encodeLink({ ...spec, info: infoOf(spec) }),
+      });
+      return get(spec.name);
+    },
+    changeLink: (index, change) => changeLink(socket, index, change),
+    deleteLink: (index) =>
+      tolerating(["ENODEV"], () =>
+        socket.change({ type: RTM_DELLINK, op: `delete link ${index}`, parts: encodeLink({ index }) }),
+      ),
+  };
+}
+
+/** Membership and hairpin are two requests: the second is the bridge's own, and needs the first. */
+function changeLink(socket: NetlinkSocket, index: number, change: LinkChange): void {
+  const { hairpin, netns, ...rest } = change;
+  if (netns !== undefined || Object.keys(rest).length > 0)
+    socket.change({
+      type: RTM_SETLINK,
+      op: `change link ${index} (${Object.keys(change).join(", ")})`,
+      parts: encodeLink({ ...rest, index, netnsFd: netns?.fd }),
+    });
+  if (hairpin !== undefined)
+    socket.change({
+      type: RTM_SETLINK,
+      op: `change bridge port ${index} (hairpin)`,
+      parts: encodeBridgePort(index, { hairpin }),
+    });
+}
+
+function infoOf(spec: LinkSpec): LinkInfo {
+  switch (spec.kind) {
+    case "bridge":
+      return { kind: "bridge" };
+    case "vxlan":
+      return { kind: "vxlan", vxlan: spec.vxlan };
+    case "veth": {
+      const { netns, ...peer } = spec.peer;
+      return { kind: "veth", peer: { ...peer, netnsFd: netns?.fd } };
+    }
+    default:
+      return spec satisfies never;
+  }
+}

@@ -1,0 +1,153 @@
+import { constants } from "node:os";
+import {
+  decodeAnswer,
+  decodeMessages,
+  encodeMessage,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_NOOP,
+  type NlMessage,
+} from "#wire/netlink";
+import { Fd } from "./fd.ts";
+import {
+  AF_NETLINK,
+  MSG_DONTWAIT,
+  MSG_TRUNC,
+  recv,
+  SO_RCVBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+  SOL_NETLINK,
+  SOL_SOCKET,
+  send,
+  setsockopt,
+  socket,
+} from "./ffi/libc.ts";
+import { NetlinkError } from "./netlink-error.ts";
+
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+
+const RECEIVE_QUEUE_BYTES = 4 << 20;
+const DUMP_ATTEMPTS = 8;
+const ON = Uint8Array.of(1, 0, 0, 0);
+const QUEUE = Uint8Array.from([0, 8, 16, 24], (shift) => (RECEIVE_QUEUE_BYTES >> shift) & 0xff);
+
+/** Where answers land. One per thread is enough, since a call ends before the next begins; it grows when a message is larger. */
+let buffer = new Uint8Array(64 << 10);
+
+export interface NlRequest {
+  readonly type: number;
+  readonly flags?: number;
+  /** What is asked, for the error's sentence: `add link cni0`. */
+  readonly op: string;
+  readonly parts: readonly Uint8Array[];
+}
+
+/** A netlink socket of the namespace this thread was in when it was opened. One request is in flight at a time: the kernel
+ *  answers within `send`, so nothing here waits. */
+export class NetlinkSocket implements Disposable {
+  readonly #fd: Fd;
+  #seq = 1;
+
+  constructor(protocol: number) {
+    this.#fd = new Fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), "netlink socket");
+    const { number } = this.#fd;
+    setsockopt(number, SOL_NETLINK, NETLINK_EXT_ACK, ON);
+    setsockopt(number, SOL_NETLINK, NETLINK_CAP_ACK, ON);
+    setsockopt(number, SOL_NETLINK, NETLINK_GET_STRICT_CHK, ON);
+    setsockopt(number, SOL_SOCKET, SO_RCVBUFFORCE, QUEUE);
+  }
+
+  /** Asks for a change and returns once the kernel has made it. @throws {NetlinkError} */
+  change(request: NlRequest): void {
+    const seq = this.#send(request, NLM_F_ACK);
+    for (;;) {
+      for (const message of this.#receive(request.op)) {
+        if (message.seq !== seq || message.type !== NLMSG_ERROR) continue;
+        throwIfRefused(request.op, message);
+        return;
+      }
+    }
+  }
+
+  /** Asks for one object. @throws {NetlinkError} ENODEV, ENOENT and the like when it is absent */
+  get(request: NlRequest): NlMessage {
+    const seq = this.#send(request, 0);
+    for (;;) {
+      for (const message of this.#receive(request.op)) {
+        if (message.seq !== seq) continue;
+        if (message.type === NLMSG_ERROR) throwIfRefused(request.op, message);
+        else return copyOf(message);
+      }
+    }
+  }
+
+  /** Asks for all objects and decodes them; starts over when the kernel says that they changed meanwhile.
+   *  @throws {NetlinkError} EINTR when they never stood still */
+  dump<T>(request: NlRequest, decode: (message: NlMessage) => T | undefined): T[] {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const found = this.#dumpOnce(request, decode);
+      if (found !== "interrupted") return found;
+    }
+    throw refusal(request.op, constants.errno.EINTR);
+  }
+
+  [Symbol.dispose](): void {
+    this.#fd[Symbol.dispose]();
+  }
+
+  #dumpOnce<T>(request: NlRequest, decode: (message: NlMessage) => T | undefined): T[] | "interrupted" {
+    const seq = this.#send(request, NLM_F_DUMP);
+    const out: T[] = [];
+    let interrupted = false;
+    for (;;) {
+      for (const message of this.#receive(request.op)) {
+        if (message.seq !== seq || message.type === NLMSG_NOOP) continue;
+        interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
+        if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
+          throwIfRefused(request.op, message);
+          return interrupted ? "interrupted" : out;
+        }
+        const value = decode(message);
+        if (value !== undefined) out.push(value);
+      }
+    }
+  }
+
+  #send({ type, flags = 0, parts }: NlRequest, extra: number): number {
+    const seq = this.#seq;
+    this.#seq = (this.#seq + 1) >>> 0 || 1;
+    send(this.#fd.number, encodeMessage({ type, flags: flags | extra | NLM_F_REQUEST, seq }, ...parts));
+    return seq;
+  }
+
+  #receive(op: string): NlMessage[] {
+    const length = recv(this.#fd.number, buffer, MSG_DONTWAIT | MSG_TRUNC);
+    if (length <= buffer.length) return decodeMessages(buffer.subarray(0, length));
+    // This answer is cut off; the next attempt, with room for it, is the caller's.
+    buffer = new Uint8Array(length * 2);
+    throw refusal(op, constants.errno.ENOBUFS);
+  }
+}
+
+function throwIfRefused(op: string, message: NlMessage): void {
+  const answer = decodeAnswer(message);
+  if (answer.errno !== 0) throw new NetlinkError(op, answer);
+}
+
+function refusal(op: string, errno: number): NetlinkError {
+  return new NetlinkError(op, { errno, extAck: undefined, offset: undefined });
+}
+
+/** The buffer is reused, so what outlives the call is copied. */
+function copyOf(message: NlMessage): NlMessage {
+  return { ...message, payload: message.payload.slice() };
+}

@@ -1,0 +1,70 @@
+import { stat } from "node:fs";
+import { openConntrack } from "./conntrack.ts";
+import type { Kernel, NetKernel, Netns } from "./kernel.ts";
+import { openNetlink } from "./netlink.ts";
+import { cloneNetns, createNetns, deleteNetns, inNetns, openNetns, openOwnNetns } from "./netns.ts";
+import { openNft } from "./nft.ts";
+import { openSysctl } from "./sysctl.ts";
+
+/** The kernel, seen from the namespace this thread is in now. */
+export function openKernel(): Kernel {
+  warmThreadPool();
+  const net = netKernelOf(openOwnNetns());
+  return withNet(net, {
+    createNetns,
+    openNetns,
+    deleteNetns,
+    inNetns,
+    openIn: (ns: Netns) => netKernelOf(cloneNetns(ns)),
+  });
+}
+
+/** Owns `ns`. What lives in the namespace is opened when it is first used, so a handle that is not used costs a descriptor. */
+function netKernelOf(ns: Netns): NetKernel {
+  const opened = new DisposableStack();
+  opened.use(ns);
+  const once = <T extends Disposable>(open: () => T) => {
+    let handle: T | undefined;
+    return () => {
+      handle ??= opened.use(enter(ns, open));
+      return handle;
+    };
+  };
+  const netlink = once(openNetlink);
+  const nft = once(openNft);
+  const conntrack = once(openConntrack);
+  return {
+    get netlink() {
+      return netlink();
+    },
+    get nft() {
+      return nft();
+    },
+    get conntrack() {
+      return conntrack();
+    },
+    sysctl: openSysctl((f) => enter(ns, f)),
+    [Symbol.dispose]: () => opened.dispose(),
+  };
+}
+
+/** `inNetns` for what is known not to be a promise. */
+function enter<T>(ns: Netns, f: () => T): T {
+  let result: { value: T } | undefined;
+  inNetns(ns, () => {
+    result = { value: f() };
+  });
+  if (!result) throw new Error("broken invariant: the guard did not run");
+  return result.value;
+}
+
+/** Adds `more` without reading `net`'s getters, which would open everything. */
+function withNet<T extends object>(net: NetKernel, more: T): NetKernel & T {
+  return Object.defineProperties(more, Object.getOwnPropertyDescriptors(net)) as NetKernel & T;
+}
+
+/** libuv starts its threads at their first use, all at once, in the namespace of whoever asks: so ask here, before any
+ *  guard. Otherwise every later file or name lookup of the process could run inside a pod. */
+function warmThreadPool(): void {
+  stat("/", () => {});
+}

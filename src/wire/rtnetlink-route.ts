@@ -1,0 +1,151 @@
+/** Unicast routes. @see rtnetlink(7), linux/rtnetlink.h */
+import { addressOf, type Cidr, cidrFamily, cidrOf, prefixLength } from "#addr/cidr";
+import { FAMILY, type Family } from "#addr/family";
+import { familyOf, type Ip, ipFromBytes, ipToBytes, parseIp } from "#addr/ip";
+import { body, type NlMessage, viewOf } from "./netlink.ts";
+import { attribute, decodeAttributes, type NlAttributes, readU32, u32 } from "./netlink-attribute.ts";
+import { familyOfAf, readIp } from "./rtnetlink-family.ts";
+import { WireError } from "./wire-error.ts";
+
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+export const RTM_GETROUTE = 26;
+
+const RTA = { to: 1, link: 4, gateway: 5, source: 7, multipath: 9, table: 15, via: 18 } as const;
+const HEADER_BYTES = 12;
+const HEADER = { family: 0, prefix: 1, table: 4, protocol: 5, scope: 6, type: 7, flags: 8 } as const;
+const TYPE = { any: 0, unicast: 1, local: 2 } as const;
+const SCOPE = { global: 0, link: 253, any: 255 } as const;
+const TABLE_LOCAL = 255;
+const RTNH_F_ONLINK = 4;
+/** Answers a lookup with the table it was found in, instead of always `main`. */
+const RTM_F_LOOKUP_TABLE = 0x1000;
+/** A hop of a route with several: u16 length, u8 flags, u8 weight, i32 link, attributes. */
+const NEXT_HOP_BYTES = 8;
+
+export interface RouteMessage {
+  readonly to: Cidr;
+  readonly via: Ip | undefined;
+  readonly link: number;
+  readonly onlink: boolean;
+  readonly table: number;
+  readonly protocol: number;
+  readonly source?: Ip | undefined;
+}
+
+/** The body of RTM_NEWROUTE. */
+export function encodeRoute(route: RouteMessage): Uint8Array[] {
+  const header = routeHeader(route);
+  header[HEADER.scope] = route.via ? SCOPE.global : SCOPE.link;
+  header[HEADER.type] = TYPE.unicast;
+  viewOf(header).setUint32(HEADER.flags, route.onlink ? RTNH_F_ONLINK : 0, true);
+  return body(header, routeAttributes(route));
+}
+
+/** The body of RTM_DELROUTE: the route that agrees with all that is said; protocol 0 and no `via` agree with any. */
+export function encodeRouteDeletion(route: RouteMessage): Uint8Array[] {
+  const header = routeHeader(route);
+  header[HEADER.scope] = SCOPE.any;
+  header[HEADER.type] = TYPE.any;
+  return body(header, routeAttributes(route));
+}
+
+/** The body of RTM_GETROUTE for a dump of one family. */
+export function encodeRouteQuery(family: Family): Uint8Array[] {
+  const header = new Uint8Array(HEADER_BYTES);
+  header[HEADER.family] = FAMILY[family].af;
+  return body(header, []);
+}
+
+/** The body of RTM_GETROUTE that asks which way a packet to `to` would take. */
+export function encodeRouteLookup(to: Ip): Uint8Array[] {
+  const { af, bits } = FAMILY[familyOf(to)];
+  const header = new Uint8Array(HEADER_BYTES);
+  header[HEADER.family] = af;
+  header[HEADER.prefix] = bits;
+  viewOf(header).setUint32(HEADER.flags, RTM_F_LOOKUP_TABLE, true);
+  return body(header, [attribute(RTA.to, ipToBytes(to))]);
+}
+
+/** Reads RTM_NEWROUTE of a dump; nothing for routes that are not unicast or that the kernel keeps in `local`.
+ *  Of several next hops the first stands for all. @throws {WireError} */
+export function decodeRoute(message: NlMessage): RouteMessage | undefined {
+  const route = decodeAnyRoute(message);
+  return route?.type === TYPE.unicast && route.table !== TABLE_LOCAL ? route.route : undefined;
+}
+
+/** Reads the answer of a lookup, which may be a local route. @throws {WireError} */
+export function decodeRouteLookup(message: NlMessage): RouteMessage | undefined {
+  const route = decodeAnyRoute(message);
+  return route?.type === TYPE.unicast || route?.type === TYPE.local ? route.route : undefined;
+}
+
+function decodeAnyRoute({
+  payload,
+}: NlMessage): { type: number; table: number; route: RouteMessage } | undefined {
+  if (payload.length < HEADER_BYTES) throw new WireError("route", `${payload.length} bytes`);
+  const family = familyOfAf(payload[HEADER.family]);
+  if (family === undefined) return undefined;
+  const attributes = decodeAttributes(payload.subarray(HEADER_BYTES));
+  const hop = firstHop(attributes, family);
+  const prefix = payload[HEADER.prefix] ?? 0;
+  if (prefix > FAMILY[family].bits) throw new WireError("route", `prefix ${prefix} of IPv${family}`);
+  const to = readIp(attributes, RTA.to, family) ?? parseIp(FAMILY[family].any);
+  const table = readU32(attributes, RTA.table) ?? payload[HEADER.table] ?? 0;
+  const source = readIp(attributes, RTA.source, family);
+  const onlink = ((viewOf(payload).getUint32(HEADER.flags, true) | hop.flags) & RTNH_F_ONLINK) !== 0;
+  const protocol = payload[HEADER.protocol] ?? 0;
+  const route: RouteMessage = {
+    to: cidrOf(to, prefix),
+    via: hop.via,
+    link: hop.link,
+    onlink,
+    table,
+    protocol,
+  };
+  return { type: payload[HEADER.type] ?? 0, table, route: source ? { ...route, source } : route };
+}
+
+function firstHop(
+  attributes: NlAttributes,
+  family: Family,
+): { via: Ip | undefined; link: number; flags: number } {
+  const multipath = attributes.get(RTA.multipath);
+  if (multipath === undefined || multipath.length < NEXT_HOP_BYTES)
+    return { via: gateway(attributes, family), link: readU32(attributes, RTA.link) ?? 0, flags: 0 };
+  const view = viewOf(multipath);
+  const own = decodeAttributes(multipath.subarray(NEXT_HOP_BYTES, view.getUint16(0, true)));
+  return { via: gateway(own, family), link: view.getInt32(4, true), flags: multipath[2] ?? 0 };
+}
+
+/** The next hop; RTA_VIA is one of another family than the route's: u16 family, then its bytes. */
+function gateway(attributes: NlAttributes, family: Family): Ip | undefined {
+  const via = attributes.get(RTA.via)?.subarray(2);
+  if (via?.length === 4 || via?.length === 16) return ipFromBytes(via);
+  return readIp(attributes, RTA.gateway, family);
+}
+
+function routeHeader({ to, table, protocol }: RouteMessage): Uint8Array {
+  const header = new Uint8Array(HEADER_BYTES);
+  header[HEADER.family] = FAMILY[cidrFamily(to)].af;
+  header[HEADER.prefix] = prefixLength(to);
+  header[HEADER.table] = table < 256 ? table : 0;
+  header[HEADER.protocol] = protocol;
+  return header;
+}
+
+function routeAttributes({ to, via, link, table, source }: RouteMessage): (Uint8Array | undefined)[] {
+  return [
+    prefixLength(to) === 0 ? undefined : attribute(RTA.to, ipToBytes(addressOf(to))),
+    via && attribute(familyOf(via) === cidrFamily(to) ? RTA.gateway : RTA.via, gatewayBytes(via, to)),
+    link === 0 ? undefined : u32(RTA.link, link),
+    source && attribute(RTA.source, ipToBytes(source)),
+    table < 256 ? undefined : u32(RTA.table, table),
+  ];
+}
+
+function gatewayBytes(via: Ip, to: Cidr): Uint8Array {
+  const bytes = ipToBytes(via);
+  if (familyOf(via) === cidrFamily(to)) return bytes;
+  return Uint8Array.of(FAMILY[familyOf(via)].af, 0, ...bytes);
+}
