@@ -147,7 +147,7 @@ class Recorder implements EventRecorder {
     if (similar === undefined || now - similar.since > AGGREGATE_WINDOW_MS)
       similar = { messages: new Set(), since: now };
     similar.since = now;
-    similar.messages.add(message);
+    if (similar.messages.size < AGGREGATE_AFTER) similar.messages.add(message);
     remember(this.#similar, group, similar);
     if (similar.messages.size < AGGREGATE_AFTER) return { key: `${group}|${message}`, message };
     return { key: group, message: `(combined from similar events): ${message}` };
