@@ -113,7 +113,7 @@ function namespaceFlags(spec: SandboxProcess): number {
  *
  *  CLONE_FS is unshared for good on the first use, as setns refuses a mount namespace otherwise: from then on this
  *  thread's working folder and umask are its own, not those of the thread pool. */
-function awayFromHome<T>(f: (nowhere: number) => T): T {
+export function awayFromHome<T>(f: (nowhere: number) => T): T {
   const cwd = process.cwd();
   const nowhere = openSync("/dev/null", "r+"); // a new root may have none
   libc.unshare(libc.CLONE_FS);
@@ -179,7 +179,8 @@ function place(mount: Mount, source: Source | undefined): void {
       libc.mount(mount.type, mount.target, mount.type, mount.flags ?? 0, mount.options ?? null);
       return;
     case "folder":
-      mkdirSync(mount.target, { recursive: true, mode: mount.mode });
+      mkdirSync(mount.target, { recursive: true });
+      chmodSync(mount.target, mount.mode); // whatever the umask
       return;
     case "link":
       mkdirSync(dirname(mount.target), { recursive: true });

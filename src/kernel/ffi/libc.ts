@@ -7,6 +7,7 @@ const libc = koffi.load("libc.so.6");
 const raw = {
   socket: libc.func("int socket(int domain, int type, int protocol)"),
   bind: libc.func("int bind(int fd, void *addr, unsigned int length)"),
+  listen: libc.func("int listen(int fd, int backlog)"),
   send: libc.func("long send(int fd, void *data, size_t length, int flags)"),
   recv: libc.func("long recv(int fd, void *data, size_t length, int flags)"),
   setsockopt: libc.func("int setsockopt(int fd, int level, int name, void *value, unsigned int length)"),
@@ -100,6 +101,10 @@ export function socket(domain: number, type: number, protocol: number): number {
 
 export function bind(fd: number, address: Uint8Array): void {
   checked(raw.bind(fd, address, address.length), "bind", `descriptor ${fd}`);
+}
+
+export function listen(fd: number, backlog: number): void {
+  checked(raw.listen(fd, backlog), "listen on", `descriptor ${fd}`);
 }
 
 export function send(fd: number, data: Uint8Array, flags = 0): number {
