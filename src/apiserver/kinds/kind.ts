@@ -52,7 +52,9 @@ export interface WriteContext {
   readonly warn: (text: string) => void;
 }
 
-/** Everything that makes one kind of the API different from another. The machinery (verbs, watch, patch, discovery) is the same. */
+/** Everything that makes one kind of the API different from another. The machinery (verbs, watch, patch, discovery) is the same.
+ *  Its functions are methods, not properties, so that a list of kinds may hold every T. The order of a write: decode, defaults, admission, defaults,
+ *  prepare, validate (validateMeta of `field/meta.ts` first), allocate, store, settle. */
 export interface KindSpec<T extends KubeObject = KubeObject> {
   readonly resource: Resource<T>;
   /** The schema's name in the OpenAPI document, such as `io.k8s.api.core.v1.Pod`. */
@@ -73,25 +75,25 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   readonly deleteReturnsObject: boolean;
   readonly nameRule: "subdomain" | "label" | "service" | "path-segment";
   /** `/scale` over spec.replicas and status.replicas; `selector` prints the label selector. */
-  readonly scale?: { readonly selector: (object: T) => string };
+  readonly scale?: { selector(object: T): string };
 
   /** Fills what the caller left out; runs on creates, updates and after every patch. */
-  readonly defaults?: (draft: Draft, context: WriteContext) => void;
+  defaults?(draft: Draft, context: WriteContext): void;
   /** Resets what a caller may not set, and computes. Runs once on create, after defaulting and admission; takes nothing that must be given back. */
-  readonly prepareCreate?: (draft: Draft, context: WriteContext) => void;
-  readonly prepareUpdate?: (draft: Draft, stored: T, context: WriteContext) => void;
-  readonly validate?: (object: T, context: WriteContext) => readonly FieldError[];
-  readonly validateUpdate?: (object: T, stored: T, context: WriteContext) => readonly FieldError[];
+  prepareCreate?(draft: Draft, context: WriteContext): void;
+  prepareUpdate?(draft: Draft, stored: T, context: WriteContext): void;
+  validate?(object: T, context: WriteContext): readonly FieldError[];
+  validateUpdate?(object: T, stored: T, context: WriteContext): readonly FieldError[];
   /** Takes what the object needs of what there is only once (addresses, ports) and writes it into the draft. Runs last before the store's write,
    *  on a draft that validated; `stored` is undefined on create. Errors are answered like those of validate. */
-  readonly allocate?: (draft: Draft, stored: T | undefined, context: WriteContext) => readonly FieldError[];
+  allocate?(draft: Draft, stored: T | undefined, context: WriteContext): readonly FieldError[];
   /** Makes what is taken for `ref` equal to what `stored` holds (undefined: there is no such object). The machinery calls it for every object at
    *  start, before the first write, and after every write, delete or dry run that reached `allocate`, done or not, with what the store then holds.
    *  Writes to a kind that has it run one at a time, from `allocate` to `settle`. */
-  readonly settle?: (ref: ObjectRef, stored: T | undefined) => void;
+  settle?(ref: ObjectRef, stored: T | undefined): void;
   /** Field selectors beyond metadata.name and metadata.namespace. */
-  readonly selectableFields?: (object: T) => Readonly<Record<string, string>>;
+  selectableFields?(object: T): Readonly<Record<string, string>>;
   readonly columns: readonly Column[];
   /** One cell a column. */
-  readonly cells: (object: T, now: number) => readonly Cell[];
+  cells(object: T, now: number): readonly Cell[];
 }

@@ -1,0 +1,75 @@
+import type { Cidr } from "#addr/cidr";
+import { ServiceAllocation } from "./allocate/service-allocation.ts";
+import { controllerRevisions } from "./apps/controller-revision.ts";
+import { daemonSets } from "./apps/daemon-set.ts";
+import { deployments } from "./apps/deployment.ts";
+import { replicaSets } from "./apps/replica-set.ts";
+import { statefulSets } from "./apps/stateful-set.ts";
+import { cronJobs, jobs } from "./batch/job.ts";
+import { configMaps, secrets } from "./core/config.ts";
+import { endpoints } from "./core/endpoints.ts";
+import { events } from "./core/event.ts";
+import { leases } from "./core/lease.ts";
+import { namespaces } from "./core/namespace.ts";
+import { nodes } from "./core/node.ts";
+import { limitRanges, resourceQuotas } from "./core/quota.ts";
+import { serviceAccounts } from "./core/service-account.ts";
+import type { KindSpec } from "./kind.ts";
+import { endpointSlices } from "./networking/endpoint-slice.ts";
+import { ingresses } from "./networking/ingress.ts";
+import { ingressClasses } from "./networking/ingress-class.ts";
+import { networkPolicies } from "./networking/network-policy.ts";
+import { pods } from "./pod/pod.ts";
+import { horizontalPodAutoscalers, podDisruptionBudgets } from "./policy/budget.ts";
+import { clusterRoleBindings, clusterRoles, roleBindings, roles } from "./rbac/rbac.ts";
+import { serviceKind } from "./service/service.ts";
+import { priorityClasses, storageClasses } from "./storage/classes.ts";
+import { persistentVolumeClaims, persistentVolumes } from "./storage/volumes.ts";
+
+export interface KindsOptions {
+  /** One or two, of different families; the first one's family is the cluster's own. */
+  readonly serviceCidrs: readonly Cidr[];
+  readonly nodePortRange: { readonly from: number; readonly to: number };
+  readonly clusterDomain: string;
+}
+
+/** Every kind the API serves, core group first, groups in the order discovery shows them. Nothing is taken yet: `settle` of each kind, called
+ *  with every stored object, makes it so. */
+export function openKinds(options: KindsOptions): { readonly kinds: readonly KindSpec[] } {
+  const allocation = new ServiceAllocation(options);
+  const core = [
+    configMaps,
+    endpoints,
+    events,
+    limitRanges,
+    namespaces,
+    nodes,
+    persistentVolumeClaims,
+    persistentVolumes,
+    pods,
+    resourceQuotas,
+    secrets,
+    serviceAccounts,
+    serviceKind(allocation),
+  ];
+  const apps = [controllerRevisions, daemonSets, deployments, replicaSets, statefulSets];
+  const rbac = [clusterRoleBindings, clusterRoles, roleBindings, roles];
+  return {
+    kinds: [
+      ...core,
+      ...apps,
+      horizontalPodAutoscalers,
+      cronJobs,
+      jobs,
+      ingressClasses,
+      ingresses,
+      networkPolicies,
+      podDisruptionBudgets,
+      ...rbac,
+      storageClasses,
+      priorityClasses,
+      leases,
+      endpointSlices,
+    ],
+  };
+}

@@ -1,0 +1,68 @@
+import type { DaemonSet } from "#kube/generated/types";
+import { DAEMON_SETS } from "#kube/resources";
+import { kindSpec } from "../base.ts";
+import type { Draft, FieldError, KindSpec } from "../kind.ts";
+import { ageColumn, count, nameColumn, printer, text, wide } from "../print/printer.ts";
+import { containerImages, containerNames, mapText, selectorText } from "../print/words.ts";
+import { defaultTemplate } from "./template.ts";
+import {
+  immutableSelector,
+  validateSelector,
+  validateTemplate,
+  validateUpdateStrategy,
+} from "./workload-validation.ts";
+
+export const daemonSets: KindSpec<DaemonSet> = kindSpec<DaemonSet>({
+  resource: DAEMON_SETS,
+  definition: "io.k8s.api.apps.v1.DaemonSet",
+  shortNames: ["ds"],
+  categories: ["all"],
+  hasStatus: true,
+  generation: "spec",
+  defaults: defaultDaemonSet,
+  prepareCreate: (draft) => {
+    draft.status = {
+      currentNumberScheduled: 0,
+      desiredNumberScheduled: 0,
+      numberMisscheduled: 0,
+      numberReady: 0,
+    };
+  },
+  validate: validateDaemonSet,
+  validateUpdate: (object, stored) => [...validateDaemonSet(object), ...immutableSelector(object, stored)],
+  ...printer<DaemonSet>([
+    nameColumn,
+    count("Desired", ({ status }) => status?.desiredNumberScheduled),
+    count("Current", ({ status }) => status?.currentNumberScheduled),
+    count("Ready", ({ status }) => status?.numberReady),
+    count("Up-to-date", ({ status }) => status?.updatedNumberScheduled),
+    count("Available", ({ status }) => status?.numberAvailable),
+    text("Node Selector", ({ spec }) => mapText(spec?.template.spec?.nodeSelector)),
+    ageColumn,
+    wide("Containers", ({ spec }) => containerNames(spec?.template.spec)),
+    wide("Images", ({ spec }) => containerImages(spec?.template.spec)),
+    wide("Selector", ({ spec }) => selectorText(spec?.selector)),
+  ]),
+});
+
+function defaultDaemonSet(draft: Draft): void {
+  draft.spec ??= {};
+  const { spec } = draft;
+  spec.updateStrategy ??= {};
+  spec.updateStrategy.type ||= "RollingUpdate";
+  if (spec.updateStrategy.type === "RollingUpdate") {
+    spec.updateStrategy.rollingUpdate ??= {};
+    spec.updateStrategy.rollingUpdate.maxUnavailable ??= 1;
+    spec.updateStrategy.rollingUpdate.maxSurge ??= 0;
+  }
+  spec.revisionHistoryLimit ??= 10;
+  defaultTemplate(spec);
+}
+
+function validateDaemonSet(set: DaemonSet): readonly FieldError[] {
+  return [
+    ...validateSelector(set.spec, "daemonset"),
+    ...validateTemplate(set.spec),
+    ...validateUpdateStrategy(set.spec?.updateStrategy),
+  ];
+}

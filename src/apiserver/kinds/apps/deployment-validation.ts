@@ -1,0 +1,52 @@
+import type { Deployment } from "#kube/generated/types";
+import { forbidden, invalid, notSupported } from "../field/error.ts";
+import { nonNegative } from "../field/numbers.ts";
+import type { FieldError } from "../kind.ts";
+import {
+  immutableSelector,
+  validateReplicas,
+  validateRollingUpdate,
+  validateSelector,
+  validateTemplate,
+} from "./workload-validation.ts";
+
+export function validateDeployment({ spec }: Deployment): readonly FieldError[] {
+  return [
+    ...validateReplicas(spec?.replicas),
+    ...validateSelector(spec, "deployment"),
+    ...validateTemplate(spec),
+    ...validateStrategy(spec?.strategy),
+    ...nonNegative("spec.minReadySeconds", spec?.minReadySeconds),
+    ...nonNegative("spec.revisionHistoryLimit", spec?.revisionHistoryLimit),
+    ...validateDeadline(spec?.progressDeadlineSeconds, spec?.minReadySeconds ?? 0),
+  ];
+}
+
+export function validateDeploymentUpdate(object: Deployment, stored: Deployment): readonly FieldError[] {
+  return [...validateDeployment(object), ...immutableSelector(object, stored)];
+}
+
+type Strategy = NonNullable<NonNullable<Deployment["spec"]>["strategy"]>;
+
+function validateStrategy(strategy: Strategy | undefined): readonly FieldError[] {
+  const path = "spec.strategy";
+  if (strategy?.type === "Recreate")
+    return strategy.rollingUpdate === undefined
+      ? []
+      : [forbidden(`${path}.rollingUpdate`, "may not be specified when strategy `type` is 'Recreate'")];
+  if (strategy?.type !== "RollingUpdate")
+    return [notSupported(`${path}.type`, strategy?.type ?? "", ["Recreate", "RollingUpdate"])];
+  return validateRollingUpdate(
+    `${path}.rollingUpdate`,
+    strategy.rollingUpdate,
+    "may not be 0 when `maxSurge` is 0",
+  );
+}
+
+function validateDeadline(seconds: number | undefined, minReadySeconds: number): readonly FieldError[] {
+  const path = "spec.progressDeadlineSeconds";
+  const errors = [...nonNegative(path, seconds)];
+  if (seconds !== undefined && seconds <= minReadySeconds)
+    errors.push(invalid(path, seconds, "must be greater than minReadySeconds"));
+  return errors;
+}

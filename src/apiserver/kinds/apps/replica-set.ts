@@ -1,0 +1,52 @@
+import type { ReplicaSet } from "#kube/generated/types";
+import { REPLICA_SETS } from "#kube/resources";
+import { kindSpec } from "../base.ts";
+import type { KindSpec } from "../kind.ts";
+import { ageColumn, count, nameColumn, printer, wide } from "../print/printer.ts";
+import { containerImages, containerNames, selectorText } from "../print/words.ts";
+import { defaultTemplate } from "./template.ts";
+import {
+  immutableSelector,
+  validateReplicas,
+  validateSelector,
+  validateTemplate,
+} from "./workload-validation.ts";
+
+export const replicaSets: KindSpec<ReplicaSet> = kindSpec<ReplicaSet>({
+  resource: REPLICA_SETS,
+  definition: "io.k8s.api.apps.v1.ReplicaSet",
+  shortNames: ["rs"],
+  categories: ["all"],
+  hasStatus: true,
+  generation: "spec",
+  scale: { selector: ({ spec }) => selectorText(spec?.selector) },
+  defaults: (draft) => {
+    draft.spec ??= {};
+    draft.spec.replicas ??= 1;
+    defaultTemplate(draft.spec);
+  },
+  prepareCreate: (draft) => {
+    draft.status = { replicas: 0 };
+  },
+  validate: validateReplicaSet,
+  validateUpdate: (object, stored) => [...validateReplicaSet(object), ...immutableSelector(object, stored)],
+  selectableFields: ({ status }) => ({ "status.replicas": String(status?.replicas ?? 0) }),
+  ...printer<ReplicaSet>([
+    nameColumn,
+    count("Desired", ({ spec }) => spec?.replicas),
+    count("Current", ({ status }) => status?.replicas),
+    count("Ready", ({ status }) => status?.readyReplicas),
+    ageColumn,
+    wide("Containers", ({ spec }) => containerNames(spec?.template?.spec)),
+    wide("Images", ({ spec }) => containerImages(spec?.template?.spec)),
+    wide("Selector", ({ spec }) => selectorText(spec?.selector)),
+  ]),
+});
+
+function validateReplicaSet(set: ReplicaSet) {
+  return [
+    ...validateReplicas(set.spec?.replicas),
+    ...validateSelector(set.spec, "replica set"),
+    ...validateTemplate(set.spec),
+  ];
+}

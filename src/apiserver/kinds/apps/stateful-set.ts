@@ -1,0 +1,89 @@
+import type { StatefulSet } from "#kube/generated/types";
+import { kindSpec } from "../base.ts";
+import { forbidden } from "../field/error.ts";
+import { sameJson } from "../field/same.ts";
+import type { Draft, FieldError, KindSpec } from "../kind.ts";
+import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
+import { containerImages, containerNames, selectorText } from "../print/words.ts";
+import { STATEFUL_SETS } from "../resources.ts";
+import { defaultTemplate } from "./template.ts";
+import { validateReplicas, validateSelector, validateTemplate } from "./workload-validation.ts";
+
+/** Stored with its defaults; no controller runs it yet. */
+export const statefulSets: KindSpec<StatefulSet> = kindSpec<StatefulSet>({
+  resource: STATEFUL_SETS,
+  definition: "io.k8s.api.apps.v1.StatefulSet",
+  shortNames: ["sts"],
+  categories: ["all"],
+  hasStatus: true,
+  generation: "spec",
+  nameRule: "label",
+  scale: { selector: ({ spec }) => selectorText(spec?.selector) },
+  defaults: defaultStatefulSet,
+  prepareCreate: (draft) => {
+    draft.status = { replicas: 0, availableReplicas: 0 };
+  },
+  validate: validateStatefulSet,
+  validateUpdate: (object, stored) => [...validateStatefulSet(object), ...validateUpdate(object, stored)],
+  ...printer<StatefulSet>([
+    nameColumn,
+    text("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),
+    ageColumn,
+    wide("Containers", ({ spec }) => containerNames(spec?.template.spec)),
+    wide("Images", ({ spec }) => containerImages(spec?.template.spec)),
+  ]),
+});
+
+function defaultStatefulSet(draft: Draft): void {
+  draft.spec ??= {};
+  const { spec } = draft;
+  spec.podManagementPolicy ||= "OrderedReady";
+  spec.updateStrategy ??= {};
+  spec.updateStrategy.type ||= "RollingUpdate";
+  if (spec.updateStrategy.type === "RollingUpdate") {
+    spec.updateStrategy.rollingUpdate ??= {};
+    spec.updateStrategy.rollingUpdate.partition ??= 0;
+  }
+  spec.persistentVolumeClaimRetentionPolicy ??= {};
+  spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= "Retain";
+  spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= "Retain";
+  spec.replicas ??= 1;
+  spec.revisionHistoryLimit ??= 10;
+  for (const claim of spec.volumeClaimTemplates ?? []) {
+    claim.apiVersion ||= "v1";
+    claim.kind ||= "PersistentVolumeClaim";
+    claim.spec ??= {};
+    claim.spec.volumeMode ||= "Filesystem";
+    claim.status = { phase: "Pending" };
+  }
+  defaultTemplate(spec);
+}
+
+function validateStatefulSet(set: StatefulSet): readonly FieldError[] {
+  return [
+    ...validateReplicas(set.spec?.replicas),
+    ...validateSelector(set.spec, "statefulset"),
+    ...validateTemplate(set.spec),
+  ];
+}
+
+const MAY_CHANGE = [
+  "replicas",
+  "ordinals",
+  "template",
+  "updateStrategy",
+  "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+  "minReadySeconds",
+];
+
+function validateUpdate(object: StatefulSet, stored: StatefulSet): readonly FieldError[] {
+  if (sameJson(fixedPart(object), fixedPart(stored))) return [];
+  const names = MAY_CHANGE.map((name) => `'${name}'`);
+  const list = `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  return [forbidden("spec", `updates to statefulset spec for fields other than ${list} are forbidden`)];
+}
+
+function fixedPart({ spec }: StatefulSet): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(spec ?? {}).filter(([key]) => !MAY_CHANGE.includes(key)));
+}

@@ -1,0 +1,39 @@
+import type { FieldError } from "../kind.ts";
+import { invalid, required } from "./error.ts";
+
+export function nonNegative(path: string, value: number | undefined | null): readonly FieldError[] {
+  if (value === undefined || value === null || value >= 0) return [];
+  return [invalid(path, value, "must be greater than or equal to 0")];
+}
+
+export function validPort(path: string, port: number | undefined | null): readonly FieldError[] {
+  if (port !== undefined && port !== null && port >= 1 && port <= 65535) return [];
+  return [invalid(path, port ?? 0, "must be between 1 and 65535, inclusive")];
+}
+
+/** A count such as 1, or a percentage such as `25%`. */
+export function percentOrCount(path: string, value: number | string): readonly FieldError[] {
+  if (typeof value === "number") return nonNegative(path, value);
+  if (!/^[0-9]+%$/.test(value))
+    return [
+      invalid(
+        path,
+        value,
+        "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+      ),
+    ];
+  return Number.parseInt(value, 10) > 100 ? [invalid(path, value, "must not be greater than 100%")] : [];
+}
+
+/** An IANA service name, such as `http` or `dns-tcp`; what `named port` means in a pod. */
+export function validPortName(path: string, name: string | undefined): readonly FieldError[] {
+  if (name === undefined || name === "") return [required(path)];
+  const problems: string[] = [];
+  if (name.length > 15) problems.push("must be no more than 15 characters");
+  if (!/^[-a-z0-9]+$/.test(name))
+    problems.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+  if (!/[a-z]/.test(name)) problems.push("must contain at least one letter (a-z)");
+  if (name.includes("--")) problems.push("must not contain consecutive hyphens");
+  if (name.startsWith("-") || name.endsWith("-")) problems.push("must not begin or end with a hyphen");
+  return problems.map((problem) => invalid(path, name, problem));
+}

@@ -1,0 +1,118 @@
+import { familyOf, isIp } from "#addr/ip";
+import { isDnsSubdomain } from "#addr/name";
+import type { EndpointSlice } from "#kube/generated/types";
+import { ENDPOINT_SLICES } from "#kube/resources";
+import { kindSpec } from "../base.ts";
+import { duplicate, invalid, notSupported, required, tooMany } from "../field/error.ts";
+import { validPort } from "../field/numbers.ts";
+import type { FieldError, KindSpec } from "../kind.ts";
+import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
+import { someOf } from "../print/words.ts";
+
+const ADDRESS_TYPES = ["IPv4", "IPv6", "FQDN"];
+const PROTOCOLS = ["TCP", "UDP", "SCTP"];
+const MAX_ENDPOINTS = 1000;
+const MAX_ADDRESSES = 100;
+const MAX_PORTS = 20_000;
+
+export const endpointSlices: KindSpec<EndpointSlice> = kindSpec<EndpointSlice>({
+  resource: ENDPOINT_SLICES,
+  definition: "io.k8s.api.discovery.v1.EndpointSlice",
+  generation: "outside-metadata",
+  defaults: (draft) => {
+    for (const port of draft.ports ?? []) {
+      port.name ??= "";
+      port.protocol ??= "TCP";
+    }
+  },
+  validate: validateSlice,
+  validateUpdate: (object, stored) => [
+    ...validateSlice(object),
+    ...(object.addressType === stored.addressType
+      ? []
+      : [invalid("addressType", object.addressType, "field is immutable")]),
+  ],
+  ...printer<EndpointSlice>([
+    nameColumn,
+    text("AddressType", ({ addressType }) => addressType),
+    text("Ports", portsText),
+    text("Endpoints", endpointsText),
+    ageColumn,
+  ]),
+});
+
+function portsText({ ports }: EndpointSlice): string {
+  if (ports === undefined || ports.length === 0) return "<unset>";
+  return someOf(
+    ports.map(({ port }) => (port === undefined ? "*" : String(port))),
+    3,
+  );
+}
+
+function endpointsText({ endpoints }: EndpointSlice): string {
+  const addresses = (endpoints ?? []).flatMap(({ addresses }) => addresses);
+  return addresses.length === 0 ? "<unset>" : someOf(addresses, 3);
+}
+
+function validateSlice(slice: EndpointSlice): readonly FieldError[] {
+  if (!slice.addressType) return [required("addressType")];
+  if (!ADDRESS_TYPES.includes(slice.addressType))
+    return [notSupported("addressType", slice.addressType, ADDRESS_TYPES)];
+  const endpoints = slice.endpoints ?? [];
+  if (endpoints.length > MAX_ENDPOINTS) return [tooMany("endpoints", endpoints.length, MAX_ENDPOINTS)];
+  return [
+    ...endpoints.flatMap(({ addresses }, i) =>
+      validateAddresses(`endpoints[${i}].addresses`, addresses, slice.addressType),
+    ),
+    ...validatePorts(slice),
+  ];
+}
+
+function validateAddresses(
+  path: string,
+  addresses: readonly string[] | undefined,
+  type: string,
+): readonly FieldError[] {
+  if (addresses === undefined || addresses.length === 0)
+    return [required(path, "must contain at least 1 address")];
+  if (addresses.length > MAX_ADDRESSES) return [tooMany(path, addresses.length, MAX_ADDRESSES)];
+  return addresses.flatMap((address, i) => validateAddress(`${path}[${i}]`, address, type));
+}
+
+function validateAddress(path: string, address: string, type: string): readonly FieldError[] {
+  if (type === "FQDN")
+    return isDnsSubdomain(address) ? [] : [invalid(path, address, "must be a fully qualified domain name")];
+  if (!isIp(address))
+    return [invalid(path, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")];
+  const family = type === "IPv4" ? 4 : 6;
+  if (familyOf(address) !== family) return [invalid(path, address, `must be an ${type} address`)];
+  return /^(127\.|169\.254\.|0\.0\.0\.0$|22[4-9]\.|23\d\.)|^(::1?|fe[89ab].*|ff.*)$/i.test(address)
+    ? [invalid(path, address, specialAddressProblem(address))]
+    : [];
+}
+
+/** Endpoints may not point at the machine itself or at everyone. */
+function specialAddressProblem(address: string): string {
+  if (address === "0.0.0.0" || address === "::") return `may not be unspecified (${address})`;
+  if (address.startsWith("127.") || address === "::1")
+    return "may not be in the loopback range (127.0.0.0/8, ::1/128)";
+  if (address.startsWith("169.254.") || /^fe[89ab]/i.test(address))
+    return "may not be in the link-local range (169.254.0.0/16, fe80::/10)";
+  return "may not be in the multicast range (224.0.0.0/4, ff00::/8)";
+}
+
+function validatePorts({ ports = [] }: EndpointSlice): readonly FieldError[] {
+  if (ports.length > MAX_PORTS) return [tooMany("ports", ports.length, MAX_PORTS)];
+  const seen = new Set<string>();
+  return ports.flatMap((port, i) => {
+    const path = `ports[${i}]`;
+    const name = port.name ?? "";
+    const errors: FieldError[] = [];
+    if (seen.has(name)) errors.push(duplicate(`${path}.name`, name));
+    seen.add(name);
+    if (!PROTOCOLS.includes(port.protocol ?? ""))
+      errors.push(notSupported(`${path}.protocol`, port.protocol ?? "", PROTOCOLS));
+    if (port.port !== undefined) errors.push(...validPort(`${path}.port`, port.port));
+    return errors;
+  });
+}

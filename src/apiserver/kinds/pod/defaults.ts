@@ -1,0 +1,91 @@
+import type { Draft } from "../kind.ts";
+
+/** An image is pulled each time when its tag says nothing about its content. */
+function pullPolicy(image: string): string {
+  if (image.includes("@")) return "IfNotPresent";
+  const name = image.slice(image.lastIndexOf("/") + 1);
+  const tag = name.includes(":") ? name.slice(name.indexOf(":") + 1) : "latest";
+  return tag === "latest" ? "Always" : "IfNotPresent";
+}
+
+/** Fills a pod's or a template's spec. */
+export function defaultPodSpec(spec: Draft): void {
+  spec.restartPolicy ||= "Always";
+  spec.dnsPolicy ||= "ClusterFirst";
+  spec.schedulerName ||= "default-scheduler";
+  spec.terminationGracePeriodSeconds ??= 30;
+  spec.securityContext ??= {};
+  if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
+  else if (spec.serviceAccount) spec.serviceAccountName = spec.serviceAccount;
+  for (const volume of spec.volumes ?? []) defaultVolume(volume);
+  for (const container of allContainers(spec)) defaultContainer(container, spec.hostNetwork === true);
+}
+
+/** What is filled in for pods alone, never for templates. */
+export function defaultPod(draft: Draft): void {
+  if (!draft.spec) return;
+  defaultPodSpec(draft.spec);
+  draft.spec.enableServiceLinks ??= true;
+  for (const container of allContainers(draft.spec)) {
+    const { limits } = container.resources;
+    if (!limits) continue;
+    container.resources.requests ??= {};
+    for (const [name, quantity] of Object.entries(limits)) container.resources.requests[name] ??= quantity;
+  }
+}
+
+function allContainers(spec: Draft): readonly Draft[] {
+  return [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])];
+}
+
+function defaultContainer(container: Draft, hostNetwork: boolean): void {
+  container.imagePullPolicy ||= pullPolicy(container.image ?? "");
+  container.terminationMessagePath ||= "/dev/termination-log";
+  container.terminationMessagePolicy ||= "File";
+  container.resources ??= {};
+  for (const port of container.ports ?? []) {
+    port.protocol ||= "TCP";
+    if (hostNetwork) port.hostPort ??= port.containerPort;
+  }
+  for (const env of container.env ?? [])
+    if (env.valueFrom?.fieldRef) env.valueFrom.fieldRef.apiVersion ||= "v1";
+  for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe])
+    if (probe) defaultProbe(probe);
+  for (const hook of [container.lifecycle?.postStart, container.lifecycle?.preStop])
+    if (hook) defaultHandler(hook);
+}
+
+function defaultProbe(probe: Draft): void {
+  probe.timeoutSeconds ||= 1;
+  probe.periodSeconds ||= 10;
+  probe.successThreshold ||= 1;
+  probe.failureThreshold ||= 3;
+  defaultHandler(probe);
+}
+
+function defaultHandler(handler: Draft): void {
+  if (handler.httpGet) {
+    handler.httpGet.path ||= "/";
+    handler.httpGet.scheme ||= "HTTP";
+  }
+  if (handler.grpc) handler.grpc.service ??= "";
+}
+
+const MODE = 0o644;
+
+function defaultVolume(volume: Draft): void {
+  const sources = Object.keys(volume).filter((key) => key !== "name" && volume[key] != null);
+  if (sources.length === 0) volume.emptyDir = {};
+  for (const name of ["secret", "configMap", "downwardAPI", "projected"])
+    if (volume[name]) volume[name].defaultMode ??= MODE;
+  if (volume.hostPath) volume.hostPath.type ??= "";
+  defaultFieldRefs(volume.downwardAPI?.items);
+  for (const source of volume.projected?.sources ?? []) {
+    if (source.serviceAccountToken) source.serviceAccountToken.expirationSeconds ??= 3600;
+    defaultFieldRefs(source.downwardAPI?.items);
+  }
+}
+
+function defaultFieldRefs(items: readonly Draft[] | undefined): void {
+  for (const item of items ?? []) if (item.fieldRef) item.fieldRef.apiVersion ||= "v1";
+}

@@ -1,0 +1,44 @@
+import type { Pod } from "#kube/generated/types";
+import { PODS } from "#kube/resources";
+import { kindSpec } from "../base.ts";
+import type { Draft, KindSpec } from "../kind.ts";
+import { defaultPod } from "./defaults.ts";
+import { podPrinter } from "./print.ts";
+import { qosClassOf } from "./qos.ts";
+import { validatePodUpdate } from "./update-validation.ts";
+import { validatePod } from "./validation.ts";
+
+export const pods: KindSpec<Pod> = kindSpec<Pod>({
+  resource: PODS,
+  definition: "io.k8s.api.core.v1.Pod",
+  shortNames: ["po"],
+  categories: ["all"],
+  hasStatus: true,
+  generation: "spec",
+  deleteReturnsObject: true,
+  defaults: defaultPod,
+  prepareCreate: (draft) => {
+    draft.status = { phase: "Pending", qosClass: qosClassOf(draft.spec) };
+  },
+  prepareUpdate: keepQosClass,
+  validate: validatePod,
+  validateUpdate: validatePodUpdate,
+  selectableFields: ({ spec, status }) => ({
+    "spec.nodeName": spec?.nodeName ?? "",
+    "spec.host": spec?.nodeName ?? "",
+    "spec.restartPolicy": spec?.restartPolicy ?? "",
+    "spec.schedulerName": spec?.schedulerName ?? "",
+    "spec.serviceAccountName": spec?.serviceAccountName ?? "",
+    "spec.hostNetwork": String(spec?.hostNetwork ?? false),
+    "status.phase": status?.phase ?? "",
+    "status.podIP": status?.podIPs?.[0]?.ip ?? status?.podIP ?? "",
+    "status.podIPs": status?.podIPs?.[0]?.ip ?? status?.podIP ?? "",
+    "status.nominatedNodeName": status?.nominatedNodeName ?? "",
+  }),
+  ...podPrinter,
+});
+
+/** A status writer that leaves the class out does not change it. */
+function keepQosClass(draft: Draft, stored: Pod): void {
+  if (draft.status && !draft.status.qosClass) draft.status.qosClass = stored.status?.qosClass;
+}

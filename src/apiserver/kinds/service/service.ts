@@ -1,0 +1,41 @@
+import type { Service } from "#kube/generated/types";
+import { SERVICES } from "#kube/resources";
+import type { ServiceAllocation } from "../allocate/service-allocation.ts";
+import { kindSpec } from "../base.ts";
+import type { KindSpec } from "../kind.ts";
+import { carryOver, wipeForType } from "./carry-over.ts";
+import { defaultService } from "./defaults.ts";
+import { servicePrinter } from "./print.ts";
+import { validateService, validateServiceUpdate } from "./validation.ts";
+
+/** Services, whose addresses and node ports come from `allocation`. */
+export function serviceKind(allocation: ServiceAllocation): KindSpec<Service> {
+  return kindSpec<Service>({
+    resource: SERVICES,
+    definition: "io.k8s.api.core.v1.Service",
+    shortNames: ["svc"],
+    categories: ["all"],
+    hasStatus: true,
+    createsOnUpdate: true,
+    deleteReturnsObject: true,
+    nameRule: "service",
+    defaults: defaultService,
+    prepareCreate: (draft) => {
+      draft.status = { loadBalancer: {} };
+      wipeForType(draft, undefined);
+    },
+    prepareUpdate: (draft, stored) => {
+      carryOver(draft, stored);
+      wipeForType(draft, stored);
+    },
+    validate: validateService,
+    validateUpdate: validateServiceUpdate,
+    allocate: (draft, stored) => allocation.allocate(draft, stored),
+    settle: (ref, stored) => allocation.settle(ref, stored),
+    selectableFields: ({ spec }) => ({
+      "spec.clusterIP": spec?.clusterIP ?? "",
+      "spec.type": spec?.type ?? "",
+    }),
+    ...servicePrinter,
+  });
+}
