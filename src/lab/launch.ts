@@ -1,0 +1,99 @@
+import type { ChildProcess } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Ip, parseIp } from "#addr/ip";
+import { openListeningSocket } from "#kernel/listening-socket";
+import { spawnInNamespaces } from "#kernel/mount-namespace";
+import type { LabLayout, LabNode } from "./layout.ts";
+import type { LabRecord } from "./record.ts";
+
+/** Where the program is and what runs it. */
+export interface Program {
+  readonly root: string;
+  readonly node: string;
+}
+
+/** The port the demo's page has on every node. */
+export const PAGE_NODE_PORT = 30080;
+const LOOPBACK = parseIp("127.0.0.1");
+/** Descriptors after standard input, output and error: the API's socket, then the page's. */
+const API_FD = 3;
+const PAGE_FD = 4;
+
+/** Starts the node's `twill server` or `twill agent`, in its own session, logging to its file. */
+export function launchNode(
+  program: Program,
+  layout: LabLayout,
+  node: LabNode,
+  record: LabRecord,
+): ChildProcess {
+  using sockets = new DisposableStack();
+  const fds: number[] = [];
+  const environment: Record<string, string> = {};
+  if (node.role === "server") {
+    fds.push(sockets.use(openListeningSocket(LOOPBACK, record.apiPort)).number);
+    environment["LISTEN_FDS"] = "1";
+    if (record.pagePort !== undefined) {
+      fds.push(sockets.use(openListeningSocket(LOOPBACK, record.pagePort)).number);
+      environment["TWILL_RELAY"] = `${PAGE_FD}=${node.ips[0]}:${PAGE_NODE_PORT}`;
+    }
+  }
+  const log = openSync(node.logFile, "a");
+  try {
+    return spawnInNamespaces({
+      netns: node.netns,
+      mountNamespace: node.mountNamespace,
+      command: program.node,
+      args: [join(program.root, "bin/twill.ts"), ...argsOf(layout, node, record)],
+      env: { ...environmentOf(program), K3S_TOKEN: record.token, ...environment },
+      cwd: "/",
+      stdio: ["ignore", log, log, ...fds],
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+function argsOf(layout: LabLayout, node: LabNode, record: LabRecord): readonly string[] {
+  const common = ["--node-name", node.name, "--node-ip", nodeIps(node, record.serverFlags).join(",")];
+  if (node.role === "server") return ["server", ...common, ...record.serverFlags];
+  const server = layout.nodes[0]?.ips[0];
+  return ["agent", ...common, "--server", `https://${server}:${apiPortOf(record.serverFlags)}`];
+}
+
+/** The families of the pods' networks, in their order: a node needs an address of each. */
+function nodeIps(node: LabNode, serverFlags: readonly string[]): readonly Ip[] {
+  const cidrs = flagValue(serverFlags, "cluster-cidr")?.split(",") ?? ["10.42.0.0/16"];
+  return cidrs.map((cidr) => node.ips[cidr.includes(":") ? 1 : 0]);
+}
+
+function apiPortOf(serverFlags: readonly string[]): string {
+  return flagValue(serverFlags, "https-listen-port") ?? "6443";
+}
+
+export function flagValue(flags: readonly string[], name: string): string | undefined {
+  for (const [i, word] of flags.entries()) {
+    if (word === `--${name}`) return flags[i + 1];
+    if (word.startsWith(`--${name}=`)) return word.slice(name.length + 3);
+  }
+  return undefined;
+}
+
+function environmentOf(program: Program): Record<string, string> {
+  return {
+    PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+    HOME: "/root",
+    NODE_COMPILE_CACHE: join(program.root, ".twill/compile-cache"),
+  };
+}
+
+/** The last lines a node wrote, for the message that says why it ended. */
+export function lastLines(node: LabNode, count: number): string {
+  try {
+    return readFileSync(node.logFile, "utf8").trimEnd().split("\n").slice(-count).join("\n");
+  } catch {
+    return "";
+  }
+}
+
+export { API_FD };
