@@ -112,7 +112,7 @@ function routesOf(socket: NetlinkSocket): Routes {
       ),
     lookupRoute: (to) => {
       const request = { type: RTM_GETROUTE, op: `look up the route to ${to}`, parts: encodeRouteLookup(to) };
-      return tolerating(["ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"], () =>
+      return tolerating(["ENETUNREACH", "EHOSTUNREACH", "EACCES"], () =>
         decodeRouteLookup(socket.get(request)),
       );
     },

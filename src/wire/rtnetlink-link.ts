@@ -102,6 +102,7 @@ export function decodeLink({ payload }: NlMessage): LinkMessage {
   const attributes = decodeAttributes(payload.subarray(HEADER_BYTES));
   const info = nested(attributes, IFLA.linkInfo);
   const kind = readString(info, INFO.kind) ?? "";
+  const vxlan = kind === "vxlan" ? decodeVxlan(nested(info, INFO.data)) : undefined;
   return {
     index: view.getInt32(HEADER.index, true),
     name: readString(attributes, IFLA.name) ?? "",
@@ -110,8 +111,9 @@ export function decodeLink({ payload }: NlMessage): LinkMessage {
     mtuBytes: readU32(attributes, IFLA.mtu) ?? 0,
     isUp: (view.getUint32(HEADER.flags, true) & IFF_UP) !== 0,
     master: readU32(attributes, IFLA.master),
-    parent: readU32(attributes, IFLA.link) || undefined,
-    vxlan: kind === "vxlan" ? decodeVxlan(nested(info, INFO.data)) : undefined,
+    // A vxlan names its underlay among its own settings only.
+    parent: readU32(attributes, IFLA.link) || vxlan?.underlay || undefined,
+    vxlan,
   };
 }
 

@@ -18,8 +18,8 @@ const TYPE = { any: 0, unicast: 1, local: 2 } as const;
 const SCOPE = { global: 0, link: 253, any: 255 } as const;
 const TABLE_LOCAL = 255;
 const RTNH_F_ONLINK = 4;
-/** Answers a lookup with the table it was found in, instead of always `main`. */
-const RTM_F_LOOKUP_TABLE = 0x1000;
+/** Answers a lookup with the table it was found in, instead of always `main`; IPv6 always does, and refuses to be asked. */
+const LOOKUP_TABLE = { 4: 0x1000, 6: 0 } as const;
 /** A hop of a route with several: u16 length, u8 flags, u8 weight, i32 link, attributes. */
 const NEXT_HOP_BYTES = 8;
 
@@ -59,11 +59,12 @@ export function encodeRouteQuery(family: Family): Uint8Array[] {
 
 /** The body of RTM_GETROUTE that asks which way a packet to `to` would take. */
 export function encodeRouteLookup(to: Ip): Uint8Array[] {
-  const { af, bits } = FAMILY[familyOf(to)];
+  const family = familyOf(to);
+  const { af, bits } = FAMILY[family];
   const header = new Uint8Array(HEADER_BYTES);
   header[HEADER.family] = af;
   header[HEADER.prefix] = bits;
-  viewOf(header).setUint32(HEADER.flags, RTM_F_LOOKUP_TABLE, true);
+  viewOf(header).setUint32(HEADER.flags, LOOKUP_TABLE[family], true);
   return body(header, [attribute(RTA.to, ipToBytes(to))]);
 }
 

@@ -1,0 +1,86 @@
+import { addressOf, cidrFamily, containsIp, hostCidr, prefixLength } from "#addr/cidr";
+import { familyOf, type Ip } from "#addr/ip";
+import { CLAIMS } from "../claims.ts";
+import type { Netlink, Route, RouteSpec } from "../kernel.ts";
+import { refusal } from "./faults.ts";
+import type { FakeNamespace, FakeRoute } from "./namespace.ts";
+
+const LOOPBACK_INDEX = 1;
+/** What a route weighs when its maker does not say, how a gateway that nobody can reach is refused, and whether packets
+ *  to an own address are said to go to lo or to the link that carries it. */
+const ROW = {
+  4: { metric: 0, unreachable: "ENETUNREACH", sentence: "Nexthop has invalid gateway", selfIsLo: true },
+  6: { metric: 1024, unreachable: "EHOSTUNREACH", sentence: undefined, selfIsLo: false },
+} as const;
+
+type Routes = Pick<Netlink, "listRoutes" | "replaceRoute" | "deleteRoute" | "lookupRoute">;
+
+export function fakeRoutes(here: FakeNamespace): Routes {
+  return {
+    listRoutes: (family) => here.routes.filter(({ to }) => cidrFamily(to) === family).map(routeOf),
+    replaceRoute(spec) {
+      const route = filled(spec);
+      check(here, route);
+      here.putRoute(route);
+    },
+    deleteRoute(spec) {
+      const first = here.routes.find((standing) => isMeant(spec, standing));
+      here.routes = here.routes.filter((standing) => standing !== first);
+    },
+    lookupRoute(to) {
+      const self = here.addresses.find(({ address }) => addressOf(address) === to);
+      const link = ROW[familyOf(to)].selfIsLo ? LOOPBACK_INDEX : self?.link;
+      if (self && link) return answerTo(to, { link, via: undefined, table: CLAIMS.routeTable });
+      const best = bestRoute(here, to);
+      return best && answerTo(to, best);
+    },
+  };
+}
+
+function check(here: FakeNamespace, route: FakeRoute): void {
+  const op = `set route ${route.to}${route.via ? ` via ${route.via}` : ""} on link ${route.link}`;
+  if (!here.link(route.link, op).isUp) throw refusal(op, "ENETDOWN", "Device for nexthop is not up");
+  if (route.via === undefined || route.onlink) return;
+  const { via } = route;
+  const isOnLink = here.routes.some(
+    ({ to, link, via: further }) => link === route.link && !further && containsIp(to, via),
+  );
+  const row = ROW[familyOf(via)];
+  if (!isOnLink) throw refusal(op, row.unreachable, row.sentence);
+}
+
+function bestRoute(here: FakeNamespace, to: Ip): FakeRoute | undefined {
+  return here.routes
+    .filter((route) => route.table === CLAIMS.routeTable && containsIp(route.to, to))
+    .toSorted((a, b) => prefixLength(b.to) - prefixLength(a.to) || a.metric - b.metric)[0];
+}
+
+function answerTo(to: Ip, { link, via, table }: Pick<Route, "link" | "via" | "table">): Route {
+  return { to: hostCidr(to), via, link, onlink: false, table, protocol: 0 };
+}
+
+function filled(spec: RouteSpec): FakeRoute {
+  const { metric } = ROW[cidrFamily(spec.to)];
+  return {
+    via: undefined,
+    onlink: false,
+    table: CLAIMS.routeTable,
+    protocol: CLAIMS.routeProtocol,
+    ...spec,
+    metric,
+  };
+}
+
+function isMeant(spec: RouteSpec, { to, link, via, table, protocol }: Route): boolean {
+  return (
+    spec.to === to &&
+    spec.link === link &&
+    (spec.table ?? CLAIMS.routeTable) === table &&
+    (spec.via === undefined || spec.via === via) &&
+    (spec.protocol === undefined || spec.protocol === protocol)
+  );
+}
+
+function routeOf({ metric: _, ...route }: FakeRoute): Route {
+  return route;
+}

@@ -1,0 +1,494 @@
+/** What every kernel does, the fake one and the real one: run by `fake.test.ts` and `real.root.test.ts` of the kernel room. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { type Cidr, parseCidr, parseIpPrefix } from "#addr/cidr";
+import { FAMILIES, type Family } from "#addr/family";
+import { isLinkLocal, parseIp } from "#addr/ip";
+import { parseMac } from "#addr/mac";
+import { CLAIMS } from "#kernel/claims";
+import type { Kernel, Link, Netlink, Netns, Route, VxlanSpec } from "#kernel/kernel";
+import { NetlinkError } from "#kernel/netlink-error";
+
+export interface ContractWorld extends Disposable {
+  readonly kernel: Kernel;
+  /** A path where a namespace can be mounted. */
+  path(name: string): string;
+}
+
+/** The same facts in either family. */
+const WORLD = {
+  4: {
+    host: "10.42.0.1/24",
+    network: "10.42.0.0/24",
+    lone: "10.42.9.0/32",
+    pod: "10.42.0.2",
+    gateway: "10.42.0.7",
+    otherGateway: "10.42.0.8",
+    vtep: "192.0.2.9",
+    otherVtep: "192.0.2.10",
+    remote: "10.42.3.0/24",
+    remotePod: "10.42.3.9",
+    remoteNode: "10.42.3.0",
+    narrow: "10.42.3.8/29",
+    any: "0.0.0.0/0",
+    overhead: 50,
+    /** Where the kernel says packets to an own address go. */
+    self: "lo",
+  },
+  6: {
+    host: "fd00:42::1/64",
+    network: "fd00:42::/64",
+    lone: "fd00:42:9::/128",
+    pod: "fd00:42::2",
+    gateway: "fd00:42::7",
+    otherGateway: "fd00:42::8",
+    vtep: "2001:db8::9",
+    otherVtep: "2001:db8::10",
+    remote: "fd00:42:3::/64",
+    remotePod: "fd00:42:3::9",
+    remoteNode: "fd00:42:3::",
+    narrow: "fd00:42:3::8/125",
+    any: "::/0",
+    overhead: 70,
+    self: "cni0",
+  },
+} as const;
+
+const MAC = parseMac("02:11:22:33:44:55");
+const OTHER_MAC = parseMac("02:11:22:33:44:66");
+const NOWHERE = 4242;
+
+export function kernelContract(open: () => ContractWorld): void {
+  let world: ContractWorld;
+  let opened: DisposableStack;
+  let ns: Netns;
+  let netlink: Netlink;
+  beforeEach(() => {
+    opened = new DisposableStack();
+    world = opened.use(open());
+    ns = opened.use(world.kernel.createNetns(world.path("a")));
+    netlink = opened.use(world.kernel.openIn(ns)).netlink;
+  });
+  afterEach(() => opened.dispose());
+
+  const bridge = (name = "cni0"): Link =>
+    netlink.addLink({ kind: "bridge", name, mtuBytes: 1450, isUp: true });
+  const pair = (): { ns: Netns; netlink: Netlink } => {
+    const other = opened.use(world.kernel.createNetns(world.path("b")));
+    return { ns: other, netlink: opened.use(world.kernel.openIn(other)).netlink };
+  };
+  const routesOf = (family: Family): Route[] =>
+    netlink.listRoutes(family).filter(({ to }) => !isLinkLocal(addressIn(to)) && !to.startsWith("ff"));
+
+  describe("links", () => {
+    test("a fresh namespace has lo, and it is up", () => {
+      const [lo, ...rest] = netlink.listLinks();
+      assert.deepEqual([lo?.name, lo?.isUp, lo?.index, rest.length], ["lo", true, 1, 0]);
+    });
+
+    test("a bridge is what was asked for", () => {
+      const made = netlink.addLink({ kind: "bridge", name: "cni0", mtuBytes: 1450, mac: MAC, isUp: true });
+      assert.deepEqual(made, {
+        index: made.index,
+        name: "cni0",
+        kind: "bridge",
+        mac: MAC,
+        mtuBytes: 1450,
+        isUp: true,
+        master: undefined,
+        parent: undefined,
+        vxlan: undefined,
+      });
+      assert.deepEqual(netlink.findLink("cni0"), made);
+      assert.deepEqual(netlink.listLinks().at(-1), made);
+    });
+
+    test("a name is given once", () => {
+      bridge();
+      refused("EEXIST", () => bridge());
+    });
+
+    test("a name has at most fifteen characters", () => {
+      refused("ERANGE", () => bridge("a-name-too-long1"));
+    });
+
+    test("an absent link is found as nothing", () => {
+      assert.equal(netlink.findLink("cni0"), undefined);
+    });
+
+    test("a veth pair spans two namespaces and each end names the other", () => {
+      const other = pair();
+      const port = bridge();
+      const host = netlink.addLink({
+        kind: "veth",
+        name: "veth0",
+        mtuBytes: 1450,
+        master: port.index,
+        isUp: true,
+        peer: { name: "eth0", netns: other.ns, mac: MAC, mtuBytes: 1400 },
+      });
+      const pod = other.netlink.findLink("eth0");
+      assert.equal(pod?.kind, "veth");
+      assert.deepEqual([pod?.mac, pod?.mtuBytes, pod?.isUp], [MAC, 1400, false]);
+      assert.deepEqual([host.parent, pod?.parent], [pod?.index, host.index]);
+      assert.deepEqual([host.master, host.isUp, host.mtuBytes], [port.index, true, 1450]);
+    });
+
+    test("a veth whose peer's name is taken leaves nothing behind", () => {
+      const other = pair();
+      other.netlink.addLink({ kind: "bridge", name: "eth0" });
+      refused("EEXIST", () =>
+        netlink.addLink({ kind: "veth", name: "veth0", peer: { name: "eth0", netns: other.ns } }),
+      );
+      assert.equal(netlink.findLink("veth0"), undefined);
+    });
+
+    test("deleting one end of a veth deletes both", () => {
+      const other = pair();
+      const host = netlink.addLink({ kind: "veth", name: "veth0", peer: { name: "eth0", netns: other.ns } });
+      netlink.deleteLink(host.index);
+      assert.equal(other.netlink.findLink("eth0"), undefined);
+    });
+
+    test("deleting an absent link is success, deleting lo is refused", () => {
+      netlink.deleteLink(NOWHERE);
+      refused("EOPNOTSUPP", () => netlink.deleteLink(1));
+    });
+
+    test("a link changes its name, MTU, MAC and state", () => {
+      const { index } = bridge();
+      netlink.changeLink(index, { name: "br0", mtuBytes: 1300, mac: MAC, isUp: false });
+      const now = netlink.findLink("br0");
+      assert.deepEqual([now?.index, now?.mtuBytes, now?.mac, now?.isUp], [index, 1300, MAC, false]);
+    });
+
+    test("a change of an absent link, and a rename to a taken name, are refused", () => {
+      const { index } = bridge();
+      refused("ENODEV", () => netlink.changeLink(NOWHERE, { isUp: true }));
+      refused("EEXIST", () => netlink.changeLink(index, { name: "lo" }));
+    });
+
+    test("a port joins a bridge, gets hairpin, and leaves", () => {
+      const { index: master } = bridge();
+      const veth = netlink.addLink({ kind: "veth", name: "veth0", peer: { name: "veth1" } });
+      refused("EOPNOTSUPP", () => netlink.changeLink(veth.index, { hairpin: true }));
+      netlink.changeLink(veth.index, { master, hairpin: true });
+      assert.equal(netlink.findLink("veth0")?.master, master);
+      netlink.changeLink(veth.index, { master: 0 });
+      assert.equal(netlink.findLink("veth0")?.master, undefined);
+      refused("EINVAL", () => netlink.changeLink(veth.index, { master: NOWHERE }));
+    });
+
+    test("deleting a bridge frees its ports", () => {
+      const { index: master } = bridge();
+      netlink.addLink({ kind: "veth", name: "veth0", master, peer: { name: "veth1" } });
+      netlink.deleteLink(master);
+      assert.equal(netlink.findLink("veth0")?.master, undefined);
+    });
+
+    test("a link moves to another namespace", () => {
+      const other = pair();
+      const { index } = netlink.addLink({ kind: "veth", name: "veth0", peer: { name: "veth1" } });
+      netlink.changeLink(index, { netns: other.ns });
+      assert.equal(netlink.findLink("veth0"), undefined);
+      assert.equal(other.netlink.findLink("veth0")?.kind, "veth");
+    });
+  });
+
+  for (const family of FAMILIES) {
+    const w = WORLD[family];
+    const ip = parseIp;
+    const vxlanOn = (underlay: Link): VxlanSpec => ({
+      vni: 1,
+      port: 8472,
+      underlay: underlay.index,
+      local: ip(w.pod),
+      learning: false,
+    });
+    const tunnel = (underlay: Link): Link =>
+      netlink.addLink({ kind: "vxlan", name: "flannel.1", mac: MAC, isUp: true, vxlan: vxlanOn(underlay) });
+
+    describe(`IPv${family} vxlan`, () => {
+      test("is what was asked for, as large as its underlay lets it be", () => {
+        const under = bridge();
+        const made = tunnel(under);
+        assert.deepEqual([made.kind, made.mac, made.parent, made.isUp], ["vxlan", MAC, under.index, true]);
+        assert.equal(made.mtuBytes, 1450 - w.overhead);
+        const { vni, port, underlay, local, learning } = made.vxlan ?? {};
+        assert.deepEqual({ vni, port, underlay, local, learning }, vxlanOn(under));
+      });
+
+      test("is refused when its number is in use, or its underlay is missing", () => {
+        const under = bridge();
+        tunnel(under);
+        const vxlan = vxlanOn(under);
+        refused("EEXIST", () => netlink.addLink({ kind: "vxlan", name: "flannel.2", vxlan }));
+        refused("ENODEV", () =>
+          netlink.addLink({ kind: "vxlan", name: "vx", vxlan: { ...vxlan, vni: 2, underlay: NOWHERE } }),
+        );
+      });
+
+      test("goes with its underlay", () => {
+        const under = bridge();
+        tunnel(under);
+        netlink.deleteLink(under.index);
+        assert.equal(netlink.findLink("flannel.1"), undefined);
+      });
+
+      test("has one destination per MAC", () => {
+        const { index: link } = tunnel(bridge());
+        netlink.replaceFdb({ link, mac: OTHER_MAC, vtep: ip(w.vtep) });
+        netlink.replaceFdb({ link, mac: OTHER_MAC, vtep: ip(w.vtep) });
+        assert.deepEqual(netlink.listFdb(link), [{ link, mac: OTHER_MAC, vtep: ip(w.vtep) }]);
+        netlink.replaceFdb({ link, mac: OTHER_MAC, vtep: ip(w.otherVtep) });
+        assert.deepEqual(netlink.listFdb(link), [{ link, mac: OTHER_MAC, vtep: ip(w.otherVtep) }]);
+      });
+
+      test("forgets a destination, once or twice, and keeps it when another is named", () => {
+        const { index: link } = tunnel(bridge());
+        const entry = { link, mac: OTHER_MAC, vtep: ip(w.vtep) };
+        netlink.replaceFdb(entry);
+        netlink.deleteFdb({ ...entry, vtep: ip(w.otherVtep) });
+        assert.equal(netlink.listFdb(link).length, 1);
+        netlink.deleteFdb(entry);
+        netlink.deleteFdb(entry);
+        netlink.deleteFdb({ ...entry, link: NOWHERE });
+        assert.deepEqual(netlink.listFdb(link), []);
+        refused("ENODEV", () => netlink.replaceFdb({ ...entry, link: NOWHERE }));
+      });
+
+      test("keeps its destinations while it is down, but not its routes and neighbours", () => {
+        const { index: link } = tunnel(bridge());
+        netlink.replaceFdb({ link, mac: OTHER_MAC, vtep: ip(w.vtep) });
+        netlink.replaceNeighbor({ link, ip: ip(w.remoteNode), mac: OTHER_MAC });
+        netlink.replaceRoute({ to: parseCidr(w.remote), via: ip(w.remoteNode), link, onlink: true });
+        netlink.changeLink(link, { isUp: false });
+        netlink.changeLink(link, { isUp: true });
+        assert.equal(netlink.listFdb(link).length, 1);
+        assert.deepEqual(netlink.listNeighbors(family), []);
+        assert.deepEqual(
+          routesOf(family).filter(({ to }) => to === w.remote),
+          [],
+        );
+      });
+    });
+
+    describe(`IPv${family} addresses`, () => {
+      const own = () =>
+        netlink
+          .listAddresses()
+          .filter(({ link, address }) => link !== 1 && !isLinkLocal(addressIn(address)))
+          .map(({ address, scope }) => [address, scope]);
+
+      test("an address stands once, however often it is added", () => {
+        const { index } = bridge();
+        netlink.addAddress(index, parseIpPrefix(w.host), { noDad: true });
+        netlink.addAddress(index, parseIpPrefix(w.host), { noDad: true });
+        assert.deepEqual(own(), [[w.host, "global"]]);
+      });
+
+      test("an address brings its network's route, and takes it along", () => {
+        const { index } = bridge();
+        netlink.addAddress(index, parseIpPrefix(w.host), { noDad: true });
+        const connected = routesOf(family).map(({ to, link, protocol }) => [to, link, protocol]);
+        assert.deepEqual(connected, [[w.network, index, 2]]);
+        netlink.deleteAddress(index, parseIpPrefix(w.host));
+        assert.deepEqual(routesOf(family), []);
+        assert.deepEqual(own(), []);
+      });
+
+      test("a lone address stands", () => {
+        const { index } = bridge();
+        netlink.addAddress(index, parseIpPrefix(w.lone), { noDad: true });
+        assert.deepEqual(own(), [[w.lone, "global"]]);
+      });
+
+      test("deleting an absent address is success, adding one to an absent link is refused", () => {
+        const { index } = bridge();
+        netlink.deleteAddress(index, parseIpPrefix(w.host));
+        netlink.deleteAddress(NOWHERE, parseIpPrefix(w.host));
+        refused("ENODEV", () => netlink.addAddress(NOWHERE, parseIpPrefix(w.host)));
+      });
+    });
+
+    describe(`IPv${family} routes`, () => {
+      const remote = parseCidr(w.remote);
+      const ready = (): number => {
+        const { index } = bridge();
+        netlink.addAddress(index, parseIpPrefix(w.host), { noDad: true });
+        return index;
+      };
+      const toRemote = () => routesOf(family).filter(({ to }) => to === remote);
+
+      test("a route carries our mark and is set once, however often", () => {
+        const link = ready();
+        netlink.replaceRoute({ to: remote, via: ip(w.gateway), link });
+        netlink.replaceRoute({ to: remote, via: ip(w.gateway), link });
+        assert.deepEqual(toRemote(), [
+          {
+            to: remote,
+            via: ip(w.gateway),
+            link,
+            onlink: false,
+            table: CLAIMS.routeTable,
+            protocol: CLAIMS.routeProtocol,
+          },
+        ]);
+      });
+
+      test("a route's next hop is replaced in place", () => {
+        const link = ready();
+        netlink.replaceRoute({ to: remote, via: ip(w.gateway), link });
+        netlink.replaceRoute({ to: remote, via: ip(w.otherGateway), link });
+        assert.deepEqual(
+          toRemote().map(({ via }) => via),
+          [w.otherGateway],
+        );
+      });
+
+      test("a default route is one to everything", () => {
+        const link = ready();
+        netlink.replaceRoute({ to: parseCidr(w.any), via: ip(w.gateway), link });
+        const route = netlink.lookupRoute(ip(w.vtep));
+        assert.deepEqual([route?.via, route?.link], [w.gateway, link]);
+        assert.equal(
+          routesOf(family).some(({ to }) => to === w.any),
+          true,
+        );
+      });
+
+      test("a gateway that no address reaches needs onlink", () => {
+        const link = ready();
+        const far = { to: remote, via: ip(w.remoteNode), link };
+        refused(family === 4 ? "ENETUNREACH" : "EHOSTUNREACH", () => netlink.replaceRoute(far));
+        netlink.replaceRoute({ ...far, onlink: true });
+        assert.deepEqual(
+          toRemote().map(({ onlink }) => onlink),
+          [true],
+        );
+      });
+
+      test("a route over an absent link or one that is down is refused", () => {
+        const link = ready();
+        refused("ENODEV", () => netlink.replaceRoute({ to: remote, link: NOWHERE }));
+        netlink.changeLink(link, { isUp: false });
+        refused("ENETDOWN", () => netlink.replaceRoute({ to: remote, link }));
+      });
+
+      test("a route is deleted, once or twice, whoever made it", () => {
+        const link = ready();
+        netlink.replaceRoute({ to: remote, via: ip(w.gateway), link, protocol: 4 });
+        netlink.deleteRoute({ to: remote, link });
+        netlink.deleteRoute({ to: remote, link });
+        netlink.deleteRoute({ to: remote, link: NOWHERE });
+        assert.deepEqual(toRemote(), []);
+      });
+
+      test("another maker's route is kept when ours is to be deleted", () => {
+        const link = ready();
+        netlink.replaceRoute({ to: remote, via: ip(w.gateway), link, protocol: 4 });
+        netlink.deleteRoute({ to: remote, link, protocol: CLAIMS.routeProtocol });
+        assert.equal(toRemote().length, 1);
+      });
+
+      test("a lookup takes the narrowest route", () => {
+        const link = ready();
+        netlink.replaceRoute({ to: remote, via: ip(w.gateway), link });
+        netlink.replaceRoute({ to: parseCidr(w.narrow), via: ip(w.otherGateway), link });
+        const route = netlink.lookupRoute(ip(w.remotePod));
+        assert.deepEqual([route?.via, route?.link], [w.otherGateway, link]);
+      });
+
+      test("a lookup finds the link, nothing, or ourselves", () => {
+        const link = ready();
+        const near = netlink.lookupRoute(ip(w.pod));
+        assert.deepEqual([near?.via, near?.link], [undefined, link]);
+        assert.equal(netlink.lookupRoute(ip(w.vtep)), undefined);
+        const self = netlink.lookupRoute(ip(w.host.split("/")[0] ?? ""));
+        assert.equal(self?.link, netlink.findLink(w.self)?.index);
+      });
+    });
+
+    describe(`IPv${family} neighbours`, () => {
+      test("a neighbour is set, changed, and deleted twice", () => {
+        const { index: link } = bridge();
+        const neighbor = { link, ip: ip(w.remoteNode), mac: MAC };
+        netlink.replaceNeighbor(neighbor);
+        netlink.replaceNeighbor({ ...neighbor, mac: OTHER_MAC });
+        assert.deepEqual(netlink.listNeighbors(family), [{ ...neighbor, mac: OTHER_MAC, isPermanent: true }]);
+        netlink.deleteNeighbor(neighbor);
+        netlink.deleteNeighbor(neighbor);
+        netlink.deleteNeighbor({ ...neighbor, link: NOWHERE });
+        assert.deepEqual(netlink.listNeighbors(family), []);
+        refused("ENODEV", () => netlink.replaceNeighbor({ ...neighbor, link: NOWHERE }));
+      });
+    });
+  }
+
+  describe("settings", () => {
+    test("each namespace has its own", () => {
+      using here = world.kernel.openIn(ns);
+      using there = world.kernel.openIn(pair().ns);
+      here.sysctl.write("net.ipv4.ip_forward", 1);
+      assert.deepEqual(
+        [here.sysctl.read("net.ipv4.ip_forward"), there.sysctl.read("net.ipv4.ip_forward")],
+        ["1", "0"],
+      );
+    });
+
+    test("a link whose name has a dot is reached with slashes", () => {
+      using here = world.kernel.openIn(ns);
+      bridge("flannel.1");
+      here.sysctl.write("net/ipv6/conf/flannel.1/accept_ra", 0);
+      assert.equal(here.sysctl.read("net/ipv6/conf/flannel.1/accept_ra"), "0");
+    });
+
+    test("an absent one is refused", () => {
+      using here = world.kernel.openIn(ns);
+      assert.throws(() => here.sysctl.write("net.ipv4.conf.nowhere.forwarding", 1), { code: "ENOENT" });
+    });
+  });
+
+  describe("namespaces", () => {
+    test("a path holds one", () => {
+      assert.throws(() => world.kernel.createNetns(world.path("a")), { code: "EEXIST" });
+    });
+
+    test("an absent one is not opened, and deleting it is success", () => {
+      assert.throws(() => world.kernel.openNetns(world.path("b")), { code: "ENOENT" });
+      world.kernel.deleteNetns(world.path("b"));
+    });
+
+    test("one that was made is opened again by its path, and deleted twice", () => {
+      bridge();
+      using again = world.kernel.openNetns(world.path("a"));
+      using net = world.kernel.openIn(again);
+      assert.ok(net.netlink.findLink("cni0"));
+      world.kernel.deleteNetns(world.path("a"));
+      world.kernel.deleteNetns(world.path("a"));
+      assert.throws(() => world.kernel.openNetns(world.path("a")), { code: "ENOENT" });
+      assert.ok(netlink.findLink("cni0"), "a handle outlives the path");
+    });
+
+    test("the guard returns what was computed inside, and passes on what was thrown", () => {
+      assert.equal(
+        world.kernel.inNetns(ns, () => 7),
+        7,
+      );
+      assert.throws(() => world.kernel.inNetns(ns, () => assert.fail("inside")), /inside/);
+    });
+  });
+}
+
+function refused(code: string, f: () => void): void {
+  assert.throws(f, (error) => {
+    assert.ok(error instanceof NetlinkError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, /^Cannot /);
+    return true;
+  });
+}
+
+function addressIn(prefix: Cidr | string) {
+  return parseIp(prefix.split("/")[0] ?? "");
+}
