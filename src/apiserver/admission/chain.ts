@@ -1,0 +1,33 @@
+import { randomInt } from "node:crypto";
+import type { Admission } from "../admit.ts";
+import { defaultIngressClass, defaultStorageClass } from "./default-class.ts";
+import { defaultTolerations } from "./default-tolerations.ts";
+import { namespaceLifecycle } from "./namespace-lifecycle.ts";
+import { newNodeTaint } from "./new-node-taint.ts";
+import { nodeRestriction } from "./node-restriction.ts";
+import { priority } from "./priority.ts";
+import { serviceAccount } from "./service-account.ts";
+
+/** Letters and digits that make no words. */
+const SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789";
+
+/** Five characters that tell generated names apart. */
+export function randomSuffix(): string {
+  return Array.from({ length: 5 }, () => SUFFIX_LETTERS[randomInt(SUFFIX_LETTERS.length)]).join("");
+}
+
+/** Everything between defaulting and validation, in the order kube-apiserver runs it. */
+export function openAdmission(
+  options: { suffix: () => string } = { suffix: randomSuffix },
+): readonly Admission[] {
+  return [
+    namespaceLifecycle, // nothing new in a namespace that is missing or going
+    serviceAccount(options.suffix), // who a pod is, and the token that proves it
+    nodeRestriction, // a node changes its own things only
+    newNodeTaint, // nothing is scheduled to a node before it is ready
+    priority, // the number behind a pod's priority class
+    defaultTolerations, // pods stay five minutes on a node that went away
+    defaultStorageClass,
+    defaultIngressClass,
+  ];
+}

@@ -1,0 +1,41 @@
+import { NAMESPACES } from "#kube/resources";
+import type { Admission, AdmissionRequest } from "../admit.ts";
+import type { WriteContext } from "../kinds/kind.ts";
+import { forbidden, notFound, StatusFault } from "../status.ts";
+
+const PROTECTED = ["default", "kube-system", "kube-public"];
+
+/** Refuses new objects in namespaces that are missing or being deleted, and the end of the three that must stay. */
+export const namespaceLifecycle: Admission = {
+  name: "NamespaceLifecycle",
+  mutate: (request, context) => {
+    const { resource } = request.spec;
+    if (request.operation === "delete" && resource.plural === "namespaces" && resource.group === "") {
+      if (PROTECTED.includes(request.name))
+        throw forbidden(resource, request.name, "this namespace may not be deleted");
+    }
+    if (request.operation === "create" && resource.namespaced && request.subresource === undefined)
+      requireLiving(request, context);
+  },
+};
+
+function requireLiving({ spec, namespace, name }: AdmissionRequest, context: WriteContext): void {
+  if (namespace === undefined) return;
+  const found = context.read(NAMESPACES, undefined, namespace);
+  if (found === undefined) throw notFound(NAMESPACES, namespace);
+  if (found.status?.phase !== "Terminating" && found.metadata.deletionTimestamp === undefined) return;
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  const refusal = forbidden(spec.resource, name, why);
+  throw new StatusFault("Forbidden", refusal.message, {
+    details: {
+      ...refusal.details,
+      causes: [
+        {
+          reason: "NamespaceTerminating",
+          message: `namespace ${namespace} is being terminated`,
+          field: "metadata.namespace",
+        },
+      ],
+    },
+  });
+}

@@ -1,0 +1,81 @@
+import type { PriorityClass } from "#kube/generated/types";
+import type { Admission, AdmissionRequest } from "../admit.ts";
+import type { WriteContext } from "../kinds/kind.ts";
+import { PRIORITY_CLASSES } from "../kinds/resources.ts";
+import { forbidden } from "../status.ts";
+import { isNewPod } from "./service-account.ts";
+
+/** The two classes that exist before anyone made them. */
+export const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = {
+  "system-node-critical": 2_000_001_000,
+  "system-cluster-critical": 2_000_000_000,
+};
+
+/** Writes the number of a pod's priority class into the pod; later writes may not lose it. */
+export const priority: Admission = {
+  name: "Priority",
+  mutate: (request, context) => {
+    if (isNewPod(request)) resolve(request, context);
+    else if (request.operation === "update" && request.spec.resource.plural === "pods") keep(request);
+  },
+};
+
+function resolve(request: AdmissionRequest, context: WriteContext): void {
+  const { spec } = request.draft;
+  if (!spec) return;
+  const { name, value, preemptionPolicy } = classOf(request, context);
+  if (name !== undefined) spec.priorityClassName = name;
+  if (spec.priority !== undefined && spec.priority !== value)
+    throw forbidden(
+      request.spec.resource,
+      request.name,
+      `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
+    );
+  spec.priority = value;
+  spec.preemptionPolicy ??= preemptionPolicy;
+}
+
+interface Resolved {
+  readonly name?: string;
+  readonly value: number;
+  readonly preemptionPolicy: string;
+}
+
+function classOf(request: AdmissionRequest, context: WriteContext): Resolved {
+  const name: string = request.draft.spec.priorityClassName ?? "";
+  if (name === "") {
+    const chosen = globalDefault(context.list(PRIORITY_CLASSES));
+    return chosen === undefined ? ofSystem(0) : ofClass(chosen);
+  }
+  const found = context.read(PRIORITY_CLASSES, undefined, name);
+  if (found !== undefined) return ofClass(found);
+  const value = SYSTEM_PRIORITIES[name];
+  if (value !== undefined) return ofSystem(value);
+  throw forbidden(request.spec.resource, request.name, `no PriorityClass with name ${name} was found`);
+}
+
+/** Of several global defaults the lowest wins. */
+function globalDefault(classes: readonly PriorityClass[]): PriorityClass | undefined {
+  return classes
+    .filter((one) => one.globalDefault === true)
+    .sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+}
+
+function ofClass({ metadata, value, preemptionPolicy }: PriorityClass): Resolved {
+  return {
+    name: metadata.name,
+    value: value ?? 0,
+    preemptionPolicy: preemptionPolicy ?? "PreemptLowerPriority",
+  };
+}
+
+function ofSystem(value: number): Resolved {
+  return { value, preemptionPolicy: "PreemptLowerPriority" };
+}
+
+function keep({ draft, stored }: AdmissionRequest): void {
+  const before = (stored as { spec?: { priority?: number; preemptionPolicy?: string } } | undefined)?.spec;
+  if (!draft.spec || before === undefined) return;
+  draft.spec.priority ??= before.priority;
+  draft.spec.preemptionPolicy ??= before.preemptionPolicy;
+}
