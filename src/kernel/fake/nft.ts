@@ -1,5 +1,6 @@
+import { constants } from "node:os";
 import type { Nft, NftElement, NftElementOp, NftSetRef } from "../kernel.ts";
-import { refusal } from "./faults.ts";
+import { refusedElement } from "../nft-error.ts";
 
 /** Elements by set, and the text of every transaction. Chains and rules are kept as the text they came in: what a ruleset
  *  would do to a packet is for the packet tracer and the real kernel to say. */
@@ -52,12 +53,17 @@ function change(
   const key = keyOf(element);
   const before = standing.get(key);
   if (op === "delete") {
-    if (!before) throw refusal(`delete element of ${set}`, "ENOENT");
+    if (!before) throw refused(op, element, set, constants.errno.ENOENT);
     standing.delete(key);
     return;
   }
-  if (before && dataText(before) !== dataText(element)) throw refusal(`add element to ${set}`, "EEXIST");
+  if (before && dataText(before) !== dataText(element))
+    throw refused(op, element, set, constants.errno.EEXIST);
   standing.set(key, element);
+}
+
+function refused(op: NftElementOp["op"], { key }: NftElement, set: string, errno: number): Error {
+  return refusedElement({ op, set, key: Buffer.from(key).toString("hex"), errno, extAck: undefined });
 }
 
 function nameOf({ family, table, set }: NftSetRef): string {

@@ -6,11 +6,10 @@ import { refusal } from "./faults.ts";
 import type { FakeNamespace, FakeRoute } from "./namespace.ts";
 
 const LOOPBACK_INDEX = 1;
-/** What a route weighs when its maker does not say, how a gateway that nobody can reach is refused, and whether packets
- *  to an own address are said to go to lo or to the link that carries it. */
+/** What a route weighs when its maker does not say and how a gateway that nobody can reach is refused. */
 const ROW = {
-  4: { metric: 0, unreachable: "ENETUNREACH", sentence: "Nexthop has invalid gateway", selfIsLo: true },
-  6: { metric: 1024, unreachable: "EHOSTUNREACH", sentence: undefined, selfIsLo: false },
+  4: { metric: 0, unreachable: "ENETUNREACH", sentence: "Nexthop has invalid gateway" },
+  6: { metric: 1024, unreachable: "EHOSTUNREACH", sentence: undefined },
 } as const;
 
 type Routes = Pick<Netlink, "listRoutes" | "replaceRoute" | "deleteRoute" | "lookupRoute">;
@@ -28,9 +27,8 @@ export function fakeRoutes(here: FakeNamespace): Routes {
       here.routes = here.routes.filter((standing) => standing !== first);
     },
     lookupRoute(to) {
-      const self = here.addresses.find(({ address }) => addressOf(address) === to);
-      const link = ROW[familyOf(to)].selfIsLo ? LOOPBACK_INDEX : self?.link;
-      if (self && link) return answerTo(to, { link, via: undefined, table: CLAIMS.routeTable });
+      if (here.addresses.some(({ address }) => addressOf(address) === to))
+        return answerTo(to, { link: LOOPBACK_INDEX, via: undefined, table: CLAIMS.routeTable });
       const best = bestRoute(here, to);
       return best && answerTo(to, best);
     },
