@@ -21,6 +21,7 @@ const raw = {
   umount2: libc.func("int umount2(const char *target, int flags)"),
   sethostname: libc.func("int sethostname(const char *name, size_t length)"),
   mkfifo: libc.func("int mkfifo(const char *path, unsigned int mode)"),
+  fcntl: libc.func("int fcntl(int fd, int command, long argument)"),
 };
 
 /** Calls that the C library has no wrapper for, each with the arguments it takes. */
@@ -163,6 +164,12 @@ export function sethostname(name: string): void {
 export function mkfifo(path: string, mode: number): void {
   checked(raw.mkfifo(path, mode), "make the pipe", path);
 }
+
+/** How much a pipe holds before its writer waits. @returns what the kernel made of it */
+export function setPipeSize(fd: number, bytes: number): number {
+  return checked(raw.fcntl(fd, F_SETPIPE_SZ, bytes), "size the pipe", `descriptor ${fd}`);
+}
+const F_SETPIPE_SZ = 1031;
 
 /** Makes the folder `newRoot` (a mount point) the root of this thread's mount namespace; the old root is then at `oldRoot`. */
 export function pivotRoot(newRoot: string, oldRoot: string): void {

@@ -1,0 +1,64 @@
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { encodeLog, formatLogTime, type LogStream } from "./line.ts";
+
+export interface RotationLimits {
+  readonly maxBytes: number;
+  /** The current file included. */
+  readonly maxFiles: number;
+}
+
+const DEFAULT_LIMITS: RotationLimits = { maxBytes: 10 * 1024 * 1024, maxFiles: 5 };
+
+/** A container's log file, appended to and turned over when it is full. Every write reaches the kernel before it returns. */
+export class LogFile implements Disposable {
+  readonly #path: string;
+  readonly #limits: RotationLimits;
+  #fd: number;
+  #bytes: number;
+
+  constructor(path: string, limits: RotationLimits = DEFAULT_LIMITS) {
+    this.#path = path;
+    this.#limits = limits;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    this.#fd = openSync(path, "a", 0o640);
+    this.#bytes = fstatSync(this.#fd).size;
+  }
+
+  append(stream: LogStream, chunk: Buffer): void {
+    const bytes = encodeLog(
+      stream,
+      chunk,
+      formatLogTime((performance.timeOrigin + performance.now()) * 1000),
+    );
+    if (this.#bytes > 0 && this.#bytes + bytes.length > this.#limits.maxBytes) this.#rotate();
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+    this.#bytes += bytes.length;
+  }
+
+  /** Readers that hold the old file read it to its end; `0.log` is then a new one. */
+  #rotate(): void {
+    closeSync(this.#fd);
+    const stamp = new Date().toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
+    renameSync(this.#path, `${this.#path}.${stamp}`);
+    this.#fd = openSync(this.#path, "a", 0o640);
+    this.#bytes = 0;
+    const prefix = `${basename(this.#path)}.`;
+    const turned = readdirSync(dirname(this.#path)).filter((name) => name.startsWith(prefix));
+    for (const name of turned.sort().slice(0, Math.max(0, turned.length - this.#limits.maxFiles + 1)))
+      unlinkSync(join(dirname(this.#path), name));
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+}

@@ -1,0 +1,394 @@
+import { createHash, randomBytes } from "node:crypto";
+import { chmodSync, chownSync, closeSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { addressOf } from "#addr/cidr";
+import { explain, Fault, isFault } from "#fault/fault";
+import type { Kernel } from "#kernel/kernel";
+import { spawnInSandbox } from "#kernel/sandbox";
+import type { Clock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import type { PodNetwork } from "../../network.ts";
+import type { ContainerConfig, ExecResult, Run, Runtime, Sandbox, SandboxConfig } from "../runtime.ts";
+import { ProcessContainer } from "./container.ts";
+import { findByEnvironment, readBootId, startTicksOf } from "./identity.ts";
+import { buildImages } from "./images/build.ts";
+import { type CarriedImage, findImage, IMAGE_NAMES, resolveCommand } from "./images/catalog.ts";
+import { EXIT_FILE } from "./images/preamble.ts";
+import { makePipes, OutputPump, openForContainer } from "./output.ts";
+import { isNetnsMounted, makePodNetns, netnsPath } from "./pod-netns.ts";
+import { namesIn, PodFolder, type RunRecord, type SandboxRecord } from "./record.ts";
+import { containerMounts, IMAGES_PATH, NODE_PATH } from "./root.ts";
+
+export interface ProcessRuntimeOptions {
+  readonly kernel: Kernel;
+  /** Where everything is written down: `$DATA/agent/process`. */
+  readonly stateDir: string;
+  /** Bundles of the carried images; default `<stateDir>/images`. */
+  readonly imagesDir?: string;
+  readonly netnsDir: string;
+  /** The pod network once there is one. */
+  readonly network: () => PodNetwork | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+interface PodState {
+  readonly folder: PodFolder;
+  sandbox: SandboxRecord | undefined;
+  containers: ProcessContainer[];
+}
+
+/** Opens the runtime that runs carried images as processes of the host, and takes over all that an earlier agent left running. */
+export async function openProcessRuntime(options: ProcessRuntimeOptions): Promise<Runtime> {
+  const imagesDir = options.imagesDir ?? join(options.stateDir, "images");
+  await buildImages(imagesDir);
+  mkdirSync(join(options.stateDir, "root"), { recursive: true, mode: 0o700 });
+  const runtime = new ProcessRuntime(options, imagesDir);
+  runtime.adoptAll();
+  options.signal.addEventListener("abort", () => runtime.leave(), { once: true });
+  return runtime;
+}
+
+class ProcessRuntime implements Runtime {
+  readonly name = "process";
+  readonly version = "0.1.0";
+  readonly #options: ProcessRuntimeOptions;
+  readonly #imagesDir: string;
+  readonly #bootId = readBootId();
+  readonly #pods = new Map<string, PodState>();
+  readonly #listeners = new Set<(podUid: string) => void>();
+
+  constructor(options: ProcessRuntimeOptions, imagesDir: string) {
+    this.#options = options;
+    this.#imagesDir = imagesDir;
+  }
+
+  get #podsDir(): string {
+    return join(this.#options.stateDir, "pods");
+  }
+
+  podUids(): readonly string[] {
+    return [...this.#pods.keys()];
+  }
+
+  sandbox(podUid: string): Sandbox | undefined {
+    return this.#pods.get(podUid)?.sandbox?.sandbox;
+  }
+
+  runs(podUid: string): readonly Run[] {
+    const runs = (this.#pods.get(podUid)?.containers ?? []).map((container) => container.run);
+    return runs.sort((a, b) => b.attempt - a.attempt);
+  }
+
+  subscribe(listener: (podUid: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  async runSandbox(config: SandboxConfig): Promise<Sandbox> {
+    const network = this.#options.network();
+    if (!network && !config.isHostNetwork) throw new Fault("NetworkNotReady", "the pod network is not ready");
+    await this.stopSandbox(config.podUid);
+    const pod = this.#pod(config.podUid);
+    const planned = this.#plannedSandbox(config);
+    pod.folder.writeSandbox(planned);
+    const ips =
+      network && planned.netns !== undefined ? this.#wire(planned, config, network, planned.netns) : [];
+    pod.sandbox = { ...planned, isComplete: true, sandbox: { ...planned.sandbox, ips, isReady: true } };
+    pod.folder.writeSandbox(pod.sandbox);
+    return pod.sandbox.sandbox;
+  }
+
+  async stopSandbox(podUid: string): Promise<void> {
+    const pod = this.#pods.get(podUid);
+    if (!pod?.sandbox) return;
+    this.#unwire(pod.sandbox);
+    pod.sandbox = { ...pod.sandbox, sandbox: { ...pod.sandbox.sandbox, isReady: false } };
+    pod.folder.writeSandbox(pod.sandbox);
+  }
+
+  async removePod(podUid: string): Promise<void> {
+    await this.stopSandbox(podUid);
+    const pod = this.#pods.get(podUid);
+    for (const container of pod?.containers ?? []) container.leave();
+    pod?.folder.remove();
+    this.#pods.delete(podUid);
+  }
+
+  async ensureImage(image: string): Promise<{ imageRef: string; wasPresent: boolean }> {
+    return { imageRef: this.#imageRef(requireImage(image)), wasPresent: true };
+  }
+
+  async startContainer(config: ContainerConfig): Promise<Run> {
+    const pod = this.#pods.get(config.podUid);
+    if (!pod?.sandbox?.sandbox.isReady)
+      throw new Fault(
+        "CreateContainerError",
+        `Cannot start container ${config.name}: the pod has no sandbox`,
+      );
+    this.#forgetOldRuns(pod, config.name);
+    const record = this.#plannedRun(config);
+    pod.folder.writeRun(record);
+    const container = new ProcessContainer(record, {
+      folder: pod.folder,
+      clock: this.#options.clock,
+      signal: this.#options.signal,
+      onExit: () => this.#tell(config.podUid),
+    });
+    pod.containers.push(container);
+    try {
+      this.#spawn(container, config, pod.sandbox, record);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      container.fail(explain(error), this.#now());
+      throw new Fault("StartError", explain(error), { cause: error });
+    }
+    return container.run;
+  }
+
+  stopContainer(id: string, { graceMs }: { graceMs: number }): Promise<void> {
+    return this.#find(id)?.stop(graceMs) ?? Promise.resolve();
+  }
+
+  async exec(
+    id: string,
+    options: { command: readonly string[]; timeoutMs: number | undefined },
+  ): Promise<ExecResult> {
+    const container = this.#find(id);
+    if (!container?.isAlive)
+      throw new Fault("NotRunning", `Cannot run a command: container ${id} is not running`);
+    return container.exec(this.#innerCommand(container.run.image, options.command), options.timeoutMs);
+  }
+
+  /** Knows again what earlier agents wrote down. Read errors of one pod leave it out, never touch what it runs. */
+  adoptAll(): void {
+    for (const uid of namesIn(this.#podsDir)) this.#adoptPod(uid);
+  }
+
+  leave(): void {
+    for (const pod of this.#pods.values()) for (const container of pod.containers) container.leave();
+  }
+
+  #adoptPod(uid: string): void {
+    const pod = this.#pod(uid);
+    const sandbox = pod.folder.readSandbox();
+    if (sandbox) {
+      const isReady = sandbox.isComplete && sandbox.sandbox.isReady && this.#stands(sandbox);
+      pod.sandbox = { ...sandbox, sandbox: { ...sandbox.sandbox, isReady } };
+    }
+    for (const record of pod.folder.readRuns()) {
+      const found = record.exit || record.process ? record : this.#withFoundProcess(record);
+      if (found.exit || found.process) pod.containers.push(this.#adoptRun(uid, pod.folder, found));
+      else pod.folder.removeRun(record.run); // It was written down, and never started.
+    }
+  }
+
+  #adoptRun(uid: string, folder: PodFolder, found: RunRecord): ProcessContainer {
+    const known = found.bootId === this.#bootId ? found : { ...found, process: undefined };
+    const container = new ProcessContainer(known, {
+      folder,
+      clock: this.#options.clock,
+      signal: this.#options.signal,
+      onExit: () => this.#tell(uid),
+    });
+    container.adopt();
+    return container;
+  }
+
+  /** The agent died between starting the process and writing its pid down. */
+  #withFoundProcess(record: RunRecord): RunRecord {
+    const pid = findByEnvironment(`${EXIT_FILE}=${exitFile(record.run.id)}`);
+    const startTicks = pid === undefined ? undefined : startTicksOf(pid);
+    return pid === undefined || startTicks === undefined
+      ? record
+      : { ...record, process: { pid, startTicks } };
+  }
+
+  #stands({ bootId, netns }: SandboxRecord): boolean {
+    return bootId === this.#bootId && (netns === undefined || isNetnsMounted(netns));
+  }
+
+  #pod(uid: string): PodState {
+    const standing = this.#pods.get(uid);
+    if (standing) return standing;
+    const pod: PodState = { folder: new PodFolder(this.#podsDir, uid), sandbox: undefined, containers: [] };
+    this.#pods.set(uid, pod);
+    return pod;
+  }
+
+  #plannedSandbox(config: SandboxConfig): SandboxRecord {
+    const { podUid, podName, podNamespace, attempt, isHostNetwork } = config;
+    return {
+      version: 1,
+      bootId: this.#bootId,
+      isComplete: false,
+      netns: isHostNetwork ? undefined : netnsPath(this.#options.netnsDir),
+      sandbox: {
+        id: randomBytes(32).toString("hex"),
+        podUid,
+        podName,
+        podNamespace,
+        attempt,
+        isHostNetwork,
+        createdAt: this.#now(),
+        ips: [],
+        isReady: false,
+      },
+    };
+  }
+
+  #wire(record: SandboxRecord, config: SandboxConfig, network: PodNetwork, netns: string): Sandbox["ips"] {
+    try {
+      makePodNetns(this.#options.kernel, netns, config.sysctls);
+      const { ips } = network.add({
+        containerId: record.sandbox.id,
+        netns,
+        ifname: "eth0",
+        portMappings: config.portMappings,
+      });
+      return ips.map(addressOf);
+    } catch (error) {
+      this.#unwire(record);
+      throw error;
+    }
+  }
+
+  #unwire({ sandbox, netns }: SandboxRecord): void {
+    if (netns === undefined) return;
+    this.#options.network()?.remove({ containerId: sandbox.id, ifname: "eth0" });
+    this.#options.kernel.deleteNetns(netns);
+  }
+
+  #plannedRun(config: ContainerConfig): RunRecord {
+    const { podUid, name, attempt, image, imageRef, hash, logPath } = config;
+    const id = randomBytes(32).toString("hex");
+    const createdAt = this.#now();
+    return {
+      version: 1,
+      bootId: this.#bootId,
+      run: { id, podUid, name, attempt, image, imageRef, hash, logPath, createdAt, startedAt: createdAt },
+      terminationMessage: { fallBackToLogs: config.terminationMessage.fallBackToLogs },
+      process: undefined,
+      exit: undefined,
+      env: { ...requireImage(image).env, HOSTNAME: config.hostname ?? "", HOME: "/root", ...config.env },
+      workingDir: config.workingDir ?? "/",
+    };
+  }
+
+  #spawn(
+    container: ProcessContainer,
+    config: ContainerConfig,
+    sandbox: SandboxRecord,
+    record: RunRecord,
+  ): void {
+    const command = resolveCommand(requireImage(config.image), config.command, config.args);
+    const folder = this.#pods.get(config.podUid)?.folder.runPath(config.name, config.attempt) ?? "";
+    prepareRunFolder(folder, config);
+    const pump = new OutputPump(folder, config.logPath);
+    const [stdout, stderr] = openForContainer(folder);
+    try {
+      const startedAt = this.#now();
+      const child = spawnInSandbox({
+        netns: sandbox.netns,
+        hostname: config.hostname,
+        root: join(this.#options.stateDir, "root"),
+        mounts: containerMounts({
+          imagesDir: this.#imagesDir,
+          runDir: { host: join(folder, "run"), inside: runDirInside(record.run.id) },
+          terminationLog: { host: join(folder, "termination-log"), inside: config.terminationMessage.path },
+          binds: config.binds,
+        }),
+        readOnlyRoot: config.isReadOnlyRoot,
+        newPid: !config.isHostPid,
+        command: NODE_PATH,
+        args: [`${IMAGES_PATH}/${command.bundle}`, ...command.args],
+        env: { ...record.env, [EXIT_FILE]: exitFile(record.run.id) },
+        cwd: record.workingDir,
+        stdio: [undefined, stdout, stderr],
+        uid: config.uid,
+        gid: config.gid,
+      });
+      container.own(child, pump, startedAt);
+    } catch (error) {
+      pump[Symbol.dispose]();
+      throw error;
+    } finally {
+      closeSync(stdout);
+      closeSync(stderr);
+    }
+  }
+
+  /** The image's own program stands for the bundle; anything else is looked for in the container's root. */
+  #innerCommand(image: string, command: readonly string[]): readonly string[] {
+    try {
+      const { bundle, args } = resolveCommand(requireImage(image), command, undefined);
+      return [NODE_PATH, `${IMAGES_PATH}/${bundle}`, ...args];
+    } catch {
+      return command;
+    }
+  }
+
+  #forgetOldRuns(pod: PodState, name: string): void {
+    const [, ...older] = pod.containers
+      .filter((container) => container.run.name === name && container.run.exit)
+      .sort((a, b) => b.run.attempt - a.run.attempt);
+    for (const container of older) container.removeFiles();
+    pod.containers = pod.containers.filter((container) => !older.includes(container));
+  }
+
+  #imageRef(image: CarriedImage): string {
+    const digest = createHash("sha256").update(readFileSync(join(this.#imagesDir, image.bundle)));
+    const repository = image.reference.replace(/(?:@.*|:[^/]*)$/, "");
+    return `${repository}@sha256:${digest.digest("hex")}`;
+  }
+
+  #find(id: string): ProcessContainer | undefined {
+    for (const pod of this.#pods.values())
+      for (const container of pod.containers) if (container.run.id === id) return container;
+    return undefined;
+  }
+
+  #tell(podUid: string): void {
+    for (const listener of this.#listeners) listener(podUid);
+  }
+
+  #now(): string {
+    return new Date(this.#options.clock.now()).toISOString();
+  }
+}
+
+function requireImage(image: string): CarriedImage {
+  if (!/^[^\s]+$/.test(image) || /[A-Z]/.test(image.split(":")[0] ?? ""))
+    throw new Fault(
+      "InvalidImageName",
+      `Cannot read image ${JSON.stringify(image)}: not a valid image reference`,
+    );
+  const found = findImage(image);
+  if (found) return found;
+  throw new Fault(
+    "ErrImagePull",
+    `image ${JSON.stringify(image)} is not one of those Twill carries (${IMAGE_NAMES.join(", ")}); ` +
+      "install containerd and start the agent with --container-runtime-endpoint to run it",
+  );
+}
+
+/** The folders and files of one run; a fresh message file that any user may write. */
+function prepareRunFolder(folder: string, config: ContainerConfig): void {
+  const run = join(folder, "run");
+  rmSync(run, { recursive: true, force: true });
+  mkdirSync(run, { recursive: true, mode: 0o700 });
+  if (config.uid !== undefined) chownSync(run, config.uid, config.gid ?? 0);
+  writeFileSync(join(folder, "termination-log"), "");
+  chmodSync(join(folder, "termination-log"), 0o666);
+  makePipes(folder);
+}
+
+/** The id in the path makes the variable that names it one of a kind, so that a lost process can be found by it. */
+function runDirInside(id: string): string {
+  return `/.twill/run-${id.slice(0, 16)}`;
+}
+
+function exitFile(id: string): string {
+  return `${runDirInside(id)}/exit.json`;
+}

@@ -1,0 +1,88 @@
+import type { Pod, PodCondition } from "#kube/generated/types";
+import { isContainerReady } from "./container-status.ts";
+import { isTerminal, type Phase } from "./phase.ts";
+import { isRunning, type PodView } from "./run-view.ts";
+
+type Verdict = {
+  readonly status: "True" | "False";
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
+};
+
+/** The conditions that the node owns, in the order it writes them, with those that others wrote kept behind them. A time
+ *  moves only when its status flips. @see kubelet status/generate.go */
+export function podConditions(
+  view: PodView,
+  phase: Phase,
+  { before, now }: { before: readonly PodCondition[]; now: string },
+): readonly PodCondition[] {
+  const containersReady = readiness(view, phase);
+  const own: readonly [string, Verdict][] = [
+    ["PodReadyToStartContainers", { status: view.sandbox?.isReady ? "True" : "False" }],
+    ["Initialized", initialized(view, phase)],
+    ["Ready", withGates(view.pod, containersReady, before)],
+    ["ContainersReady", containersReady],
+    ["PodScheduled", { status: "True" }],
+  ];
+  const names = new Set(own.map(([type]) => type));
+  return [
+    ...own.map(([type, verdict]) => condition(type, verdict, { view, before, now })),
+    ...before.filter(({ type }) => !names.has(type)),
+  ];
+}
+
+function condition(
+  type: string,
+  { status, reason, message }: Verdict,
+  { view, before, now }: { view: PodView; before: readonly PodCondition[]; now: string },
+): PodCondition {
+  const old = before.find((other) => other.type === type);
+  const generation = view.pod.metadata.generation;
+  return {
+    type,
+    status,
+    lastTransitionTime: old?.status === status ? (old.lastTransitionTime ?? now) : now,
+    ...(reason ? { reason } : {}),
+    ...(message ? { message } : {}),
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+  };
+}
+
+function initialized({ containers }: PodView, phase: Phase): Verdict {
+  if (phase === "Succeeded") return { status: "True", reason: "PodCompleted" };
+  if (containers.some(({ kind, current }) => kind === "regular" && current)) return { status: "True" };
+  const waiting = containers.filter((view) => {
+    if (view.kind === "regular") return false;
+    return view.kind === "sidecar" ? !isRunning(view) || !view.isStarted : view.current?.exit?.code !== 0;
+  });
+  if (waiting.length === 0) return { status: "True" };
+  return {
+    status: "False",
+    reason: "ContainersNotInitialized",
+    message: `containers with incomplete status: [${waiting.map(({ spec }) => spec.name).join(" ")}]`,
+  };
+}
+
+function readiness({ containers }: PodView, phase: Phase): Verdict {
+  if (isTerminal(phase))
+    return { status: "False", reason: phase === "Failed" ? "PodFailed" : "PodCompleted" };
+  const unready = containers.filter((view) => view.kind !== "init" && !isContainerReady(view));
+  if (unready.length === 0) return { status: "True" };
+  return {
+    status: "False",
+    reason: "ContainersNotReady",
+    message: `containers with unready status: [${unready.map(({ spec }) => spec.name).join(" ")}]`,
+  };
+}
+
+function withGates(pod: Pod, containersReady: Verdict, before: readonly PodCondition[]): Verdict {
+  if (containersReady.status === "False") return containersReady;
+  const complaints = (pod.spec?.readinessGates ?? []).flatMap(({ conditionType }) => {
+    const gate = before.find(({ type }) => type === conditionType);
+    if (!gate) return [`corresponding condition of pod readiness gate "${conditionType}" does not exist.`];
+    if (gate.status === "True") return [];
+    return [`the status of pod readiness gate "${conditionType}" is not "True", but ${gate.status}`];
+  });
+  if (complaints.length === 0) return { status: "True" };
+  return { status: "False", reason: "ReadinessGatesNotReady", message: complaints.join(", ") };
+}
