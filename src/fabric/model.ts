@@ -108,6 +108,13 @@ export interface Vtep {
   readonly addresses: readonly IpPrefix[];
 }
 
+/** What a device takes without being made anew. */
+export interface VtepChange {
+  readonly mac?: Mac;
+  readonly mtuBytes?: number;
+  readonly isUp?: boolean;
+}
+
 /** All that the fabric keeps in the kernel: what is wanted, or what stands. Entries of a family live on its device. */
 export interface FabricState {
   readonly vteps: PerFamily<Vtep>;
@@ -119,11 +126,28 @@ export interface FabricState {
   readonly routes: ReadonlyMap<Cidr, Ip>;
   /** Routes with our protocol number that no tunnel of ours needs. */
   readonly strays: readonly Route[];
-  /** Name of the nftables program that is loaded; empty when none is. */
-  readonly program: string;
+  readonly program: Program | undefined;
   /** Addresses tunnel packets are taken from. */
   readonly members: ReadonlySet<Ip>;
   readonly sysctls: ReadonlyMap<string, string>;
+}
+
+/** Our nftables program. One that was found in the kernel is known by its name only. */
+export interface Program {
+  readonly name: string;
+  readonly input?: ProgramInput;
+}
+
+export interface ProgramInput {
+  /** The tunnel's UDP port, which the guard watches. */
+  readonly port: number;
+  readonly masquerade: PerFamily<MasqueradeInput>;
+}
+
+export interface MasqueradeInput {
+  readonly mode: Masquerade;
+  readonly cluster: Cidr;
+  readonly node: Cidr;
 }
 
 export interface FdbTarget {
@@ -131,6 +155,12 @@ export interface FdbTarget {
   readonly mac: Mac;
   readonly vtep: Ip;
 }
+
+/** The settings that make a machine pass packets on, as K3s sets them. */
+export const FORWARDING = {
+  4: ["net/ipv4/conf/all/forwarding", "net/ipv4/conf/default/forwarding"],
+  6: ["net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding"],
+} as const;
 
 export function fdbKey(family: Family, mac: Mac): string {
   return `${family} ${mac}`;
@@ -142,7 +172,7 @@ export const NOTHING: FabricState = {
   fdb: new Map(),
   routes: new Map(),
   strays: [],
-  program: "",
+  program: undefined,
   members: new Set(),
   sysctls: new Map(),
 };

@@ -1,10 +1,23 @@
-import type { Kernel } from "#kernel/kernel";
+import { randomBytes } from "node:crypto";
+import { FAMILIES } from "#addr/family";
+import { localMac } from "#addr/mac";
+import { CLAIMS } from "#kernel/claims";
+import type { Kernel, Netlink } from "#kernel/kernel";
 import type { KubeClient } from "#kube/client";
 import type { Node } from "#kube/generated/types";
 import type { Informer } from "#kube/informer";
 import type { Clock } from "#life/clock";
+import { reconcile, type Stages } from "#reconcile/loop";
 import type { Logger } from "#telemetry/log";
-import type { FabricConfig, FabricReady } from "./model.ts";
+import { Announcer } from "./announcer.ts";
+import { applyFabric } from "./apply.ts";
+import { desiredFabric } from "./desired.ts";
+import type { FabricConfig, FabricReady, FabricSnapshot, FabricState, Ground } from "./model.ts";
+import { NodeWatch } from "./node-watch.ts";
+import { observeFabric } from "./observe.ts";
+import { type Op, planFabric } from "./plan.ts";
+import { renderFabric } from "./render.ts";
+import { observeUnderlays } from "./underlay.ts";
 
 export interface FabricOptions {
   readonly kernel: Kernel;
@@ -17,7 +30,99 @@ export interface FabricOptions {
   readonly signal: AbortSignal;
   /** Called when this node's half stands, and again when its subnet or MTU changes. */
   readonly onReady?: (ready: FabricReady) => void;
+  /** Hears every round, for status and tests. */
+  readonly onRound?: (round: { readonly ops: number; readonly faults: readonly Error[] }) => void;
 }
 
-/** Keeps this node's pods reachable from the cluster's other nodes until aborted. */
-export async function runFabric(_options: FabricOptions): Promise<void> {}
+/** How soon an entry that something else has removed is back; a look at a hundred peers' entries costs about a millisecond. */
+const RESYNC_MS = 10_000;
+
+/** Keeps this node's pods reachable from the cluster's other nodes until aborted. What stands in the kernel then stays: the
+ *  next run takes it over, and packets flow in between. */
+export async function runFabric(options: FabricOptions): Promise<void> {
+  const { nodes, nodeName, config, clock, signal } = options;
+  const log = options.log.child({ room: "fabric" });
+  try {
+    await nodes.synced;
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error;
+  }
+  using watch = new NodeWatch({
+    nodes,
+    nodeName,
+    clusterCidrs: config.clusterCidrs,
+    vni: config.backend.vni,
+    log,
+  });
+  const announcer = new Announcer({ ...options, watch, log, onReady: options.onReady });
+  const stages = new FabricStages(options.kernel, config);
+  const rounds = reconcile(stages, {
+    snapshots: watch.snapshots({ signal }),
+    clock,
+    log,
+    signal,
+    resyncMs: RESYNC_MS,
+    onRound: (round) => {
+      const { standing } = stages;
+      if (round.faults.length === 0 && standing) announcer.stands(standing.snapshot.lease, standing.state);
+      options.onRound?.(round);
+    },
+  });
+  await Promise.all([rounds, announcer.run({ signal })]);
+}
+
+/** The pure stages, with what they know of this machine. */
+class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
+  readonly #kernel: Kernel;
+  readonly #config: FabricConfig;
+  /** For devices that have never been announced. Made here once, so that two looks want the same. */
+  readonly #freshMacs = { 4: localMac(randomBytes(6)), 6: localMac(randomBytes(6)) };
+  #ground: Ground = { underlays: {}, macs: {} };
+  #snapshot: FabricSnapshot | undefined;
+  #state: FabricState | undefined;
+
+  constructor(kernel: Kernel, config: FabricConfig) {
+    this.#kernel = kernel;
+    this.#config = config;
+  }
+
+  /** The last snapshot, and what the kernel held after its round. */
+  get standing(): { snapshot: FabricSnapshot; state: FabricState } | undefined {
+    return this.#snapshot && this.#state && { snapshot: this.#snapshot, state: this.#state };
+  }
+
+  desired(snapshot: FabricSnapshot): FabricState {
+    this.#snapshot = snapshot;
+    return desiredFabric(snapshot, this.#ground, this.#config);
+  }
+
+  plan(want: FabricState, known: FabricState): readonly Op[] {
+    return planFabric(want, known);
+  }
+
+  render(ops: readonly Op[]): string {
+    return renderFabric(ops);
+  }
+
+  apply(ops: readonly Op[], known: FabricState) {
+    const applied = applyFabric(ops, known, this.#kernel);
+    this.#state = applied.state;
+    return applied;
+  }
+
+  observe(): FabricState {
+    this.#ground = observeGround(this.#kernel.netlink, this.#config, this.#freshMacs);
+    this.#state = observeFabric(this.#kernel, { clusterCidrs: this.#config.clusterCidrs });
+    return this.#state;
+  }
+}
+
+function observeGround(netlink: Netlink, config: FabricConfig, fresh: Ground["macs"]): Ground {
+  const macs: { -readonly [F in keyof Ground["macs"]]: Ground["macs"][F] } = { ...fresh };
+  for (const family of FAMILIES) {
+    const mac = netlink.findLink(CLAIMS.devices.vxlan[family])?.mac;
+    if (mac !== undefined) macs[family] = mac;
+  }
+  return { underlays: observeUnderlays(netlink, config), macs };
+}

@@ -1,0 +1,69 @@
+import { type Cidr, cidrFamily, containsCidr, parseCidr } from "#addr/cidr";
+import type { PerFamily } from "#addr/family";
+import type { Node } from "#kube/generated/types";
+import { FLANNEL_PREFIX, readFlannelNode } from "#wire/flannel-annotations";
+import type { Lease, NodeView } from "./model.ts";
+
+/** Cuts a Node down to what the fabric looks at, so that heartbeats change nothing. */
+export function viewNode(node: Node): NodeView {
+  const annotations = Object.entries(node.metadata.annotations ?? {}).filter(([key]) =>
+    key.startsWith(FLANNEL_PREFIX),
+  );
+  const { podCIDRs, podCIDR } = node.spec ?? {};
+  return {
+    name: node.metadata.name ?? "",
+    podCidrs: podCIDRs?.length ? podCIDRs : podCIDR ? [podCIDR] : [],
+    annotations: Object.fromEntries(annotations),
+    addresses: (node.status?.addresses ?? [])
+      .filter(({ type }) => type === "InternalIP" || type === "ExternalIP")
+      .map(({ address }) => address),
+  };
+}
+
+export function sameView(a: NodeView, b: NodeView): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+export type LeaseState =
+  | { readonly kind: "pending"; readonly why: string }
+  | { readonly kind: "acquired"; readonly lease: Lease };
+
+/** This node's lease, once the controllers have given it a subnet of every family of the cluster's that they mean to. */
+export function readLease(view: NodeView | undefined, clusterCidrs: readonly Cidr[]): LeaseState {
+  if (view === undefined) return { kind: "pending", why: "this node is not registered yet" };
+  if (view.podCidrs.length === 0) return { kind: "pending", why: "the node has no podCIDR yet" };
+  const podCidrs: { 4?: Cidr; 6?: Cidr } = {};
+  for (const text of view.podCidrs) {
+    const podCidr = readPodCidr(text, clusterCidrs);
+    if (podCidr.kind === "bad") return { kind: "pending", why: podCidr.why };
+    const family = cidrFamily(podCidr.cidr);
+    if (podCidrs[family] !== undefined)
+      return { kind: "pending", why: `the node has two podCIDRs of one family: ${view.podCidrs.join(", ")}` };
+    podCidrs[family] = podCidr.cidr;
+  }
+  return { kind: "acquired", lease: { node: view.name, podCidrs, macs: announcedMacs(view) } };
+}
+
+export type PodCidrReading =
+  | { readonly kind: "good"; readonly cidr: Cidr }
+  | { readonly kind: "bad"; readonly why: string };
+
+/** A node's subnet, which must lie inside the cluster's network. */
+export function readPodCidr(text: string, clusterCidrs: readonly Cidr[]): PodCidrReading {
+  try {
+    const cidr = parseCidr(text, { hostBits: "clear" });
+    if (clusterCidrs.some((network) => containsCidr(network, cidr))) return { kind: "good", cidr };
+    return { kind: "bad", why: `podCIDR ${cidr} is outside the cluster's ${clusterCidrs.join(" and ")}` };
+  } catch (error) {
+    return { kind: "bad", why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function announcedMacs(view: NodeView): Lease["macs"] {
+  const said = readFlannelNode(view.annotations);
+  if (said.kind !== "vxlan") return {};
+  const macs: { -readonly [F in keyof PerFamily<unknown>]: NonNullable<Lease["macs"][F]> } = {};
+  if (said.ends[4]) macs[4] = said.ends[4].mac;
+  if (said.ends[6]) macs[6] = said.ends[6].mac;
+  return macs;
+}

@@ -1,0 +1,115 @@
+import type { Cidr } from "#addr/cidr";
+import type { Node } from "#kube/generated/types";
+import type { Informer } from "#kube/informer";
+import { Cell } from "#life/cell";
+import type { Logger } from "#telemetry/log";
+import type { FabricSnapshot, Lease, NodeView, Peer } from "./model.ts";
+import { readLease, sameView, viewNode } from "./node-view.ts";
+import { type Refusal, readMembers, readPeers } from "./peers.ts";
+
+export interface NodeWatchOptions {
+  readonly nodes: Informer<Node>;
+  readonly nodeName: string;
+  readonly clusterCidrs: readonly Cidr[];
+  readonly vni: number;
+  readonly log: Logger;
+}
+
+/** The cluster's nodes as the fabric sees them. Most changes of Nodes are heartbeats, which never get past here. */
+export class NodeWatch implements Disposable {
+  readonly #options: NodeWatchOptions;
+  readonly #views = new Map<string, NodeView>();
+  readonly #changes = new Cell<true>();
+  readonly #onOwn = new Set<() => void>();
+  readonly #unsubscribe: () => void;
+  #lease: Lease | undefined;
+  #peers: readonly Peer[] = [];
+  #refused = new Set<string>();
+  #pendingWhy = "";
+
+  constructor(options: NodeWatchOptions) {
+    this.#options = options;
+    this.#unsubscribe = options.nodes.subscribe((change) => {
+      if (change.type === "removed") this.#remove(change.before.metadata.name ?? "");
+      else this.#put(viewNode(change.object));
+    });
+  }
+
+  /** This node, when it is registered. */
+  get own(): NodeView | undefined {
+    return this.#views.get(this.#options.nodeName);
+  }
+
+  /** Calls back when something of this node's own changes. */
+  onOwnChange(listener: () => void): void {
+    this.#onOwn.add(listener);
+  }
+
+  /** Yields whenever something changes that matters, from when this node has its lease. A lease once held is kept while
+   *  the Node is away or being made anew: pods go on running. */
+  async *snapshots({ signal }: { signal: AbortSignal }): AsyncGenerator<FabricSnapshot> {
+    for await (const _ of this.#changes.values({ signal })) {
+      const lease = this.#readLease();
+      if (lease) yield this.#snapshot(lease);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#unsubscribe();
+  }
+
+  #put(view: NodeView): void {
+    const before = this.#views.get(view.name);
+    if (before && sameView(before, view)) return;
+    this.#views.set(view.name, view);
+    this.#changed(view.name);
+  }
+
+  #remove(name: string): void {
+    if (this.#views.delete(name)) this.#changed(name);
+  }
+
+  #changed(name: string): void {
+    this.#changes.set(true);
+    if (name === this.#options.nodeName) for (const listener of this.#onOwn) listener();
+  }
+
+  #readLease(): Lease | undefined {
+    const { clusterCidrs, log } = this.#options;
+    const reading = readLease(this.own, clusterCidrs);
+    if (reading.kind === "acquired") {
+      this.#lease = reading.lease;
+      this.#pendingWhy = "";
+    } else if (reading.why !== this.#pendingWhy) {
+      this.#pendingWhy = reading.why;
+      log.info("waiting for this node's pod network", { why: reading.why });
+    }
+    return this.#lease;
+  }
+
+  #snapshot(lease: Lease): FabricSnapshot {
+    const { clusterCidrs, vni } = this.#options;
+    const views = [...this.#views.values()];
+    const { peers, refusals } = readPeers(views, { lease, clusterCidrs, vni, before: this.#peers });
+    this.#peers = peers;
+    this.#warn(refusals);
+    return { lease, peers, members: readMembers(views, peers) };
+  }
+
+  /** Once for each thing that is wrong; again when it was right in between. */
+  #warn(refusals: readonly Refusal[]): void {
+    const now = new Set<string>();
+    for (const { node, key, value, problem } of refusals) {
+      const said = JSON.stringify([node, key, value]);
+      now.add(said);
+      if (!this.#refused.has(said))
+        this.#options.log.warn("a node says something of itself that cannot be; ignored", {
+          node,
+          key,
+          value: value.slice(0, 200),
+          problem,
+        });
+    }
+    this.#refused = now;
+  }
+}

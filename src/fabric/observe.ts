@@ -1,0 +1,117 @@
+import { addressOf, type Cidr, cidrFamily, containsCidr } from "#addr/cidr";
+import { FAMILIES, FAMILY, type Family } from "#addr/family";
+import { familyOf, type Ip, ipFromBytes, isLinkLocal, parseIp } from "#addr/ip";
+import type { Mac } from "#addr/mac";
+import { isFault } from "#fault/fault";
+import { CLAIMS } from "#kernel/claims";
+import type { Link, NetKernel, Netlink, Route } from "#kernel/kernel";
+import { type FabricState, type FdbTarget, FORWARDING, fdbKey, type Program, type Vtep } from "./model.ts";
+import { findProgram, membersSet } from "./program.ts";
+
+/** Routes that the kernel makes by itself, such as an address's own network. */
+const PROTOCOL_KERNEL = 2;
+
+/** What stands in the kernel of all that the fabric keeps there. Entries on our devices count as ours whoever made them:
+ *  so a node that ran flannel is taken over, and what is wrong goes. */
+export function observeFabric(
+  kernel: NetKernel,
+  { clusterCidrs }: { clusterCidrs: readonly Cidr[] },
+): FabricState {
+  const { netlink } = kernel;
+  const links = FAMILIES.flatMap((family) => {
+    const link = netlink.findLink(CLAIMS.devices.vxlan[family]);
+    return link ? [{ family, link }] : [];
+  });
+  const program = observeProgram(kernel);
+  return {
+    vteps: observeVteps(netlink, links),
+    neighbors: observeNeighbors(netlink, links),
+    fdb: observeFdb(netlink, links),
+    ...observeRoutes(netlink, links, clusterCidrs),
+    program,
+    members: program ? observeMembers(kernel) : new Set(),
+    sysctls: observeSysctls(
+      kernel,
+      clusterCidrs.map(cidrFamily).flatMap((family) => FORWARDING[family]),
+    ),
+  };
+}
+
+interface VtepLink {
+  readonly family: Family;
+  readonly link: Link;
+}
+
+function observeVteps(netlink: Netlink, links: readonly VtepLink[]): FabricState["vteps"] {
+  const vteps: { 4?: Vtep; 6?: Vtep } = {};
+  const addresses = links.length > 0 ? netlink.listAddresses() : [];
+  for (const { family, link } of links) {
+    const own = addresses.filter((row) => row.link === link.index && familyOf(row.address) === family);
+    vteps[family] = {
+      name: link.name,
+      // A device of another kind that has our name fits nothing, and is replaced.
+      ...(link.vxlan ?? { vni: 0, port: 0, underlay: 0, learning: true, local: parseIp(FAMILY[family].any) }),
+      mac: link.mac,
+      mtuBytes: link.mtuBytes,
+      isUp: link.isUp,
+      addresses: own.map(({ address }) => address).filter((address) => !isLinkLocal(addressOf(address))),
+    };
+  }
+  return vteps;
+}
+
+function observeNeighbors(netlink: Netlink, links: readonly VtepLink[]): ReadonlyMap<Ip, Mac> {
+  const found = new Map<Ip, Mac>();
+  for (const { family, link } of links)
+    for (const row of netlink.listNeighbors(family))
+      if (row.link === link.index && row.isPermanent) found.set(row.ip, row.mac);
+  return found;
+}
+
+function observeFdb(netlink: Netlink, links: readonly VtepLink[]): ReadonlyMap<string, FdbTarget> {
+  const found = new Map<string, FdbTarget>();
+  for (const { family, link } of links)
+    for (const { mac, vtep } of netlink.listFdb(link.index))
+      found.set(fdbKey(family, mac), { family, mac, vtep });
+  return found;
+}
+
+function observeRoutes(
+  netlink: Netlink,
+  links: readonly VtepLink[],
+  clusterCidrs: readonly Cidr[],
+): Pick<FabricState, "routes" | "strays"> {
+  const routes = new Map<Cidr, Ip>();
+  const strays: Route[] = [];
+  const leadsToPods = ({ to }: Route) => clusterCidrs.some((network) => containsCidr(network, to));
+  for (const family of FAMILIES) {
+    const device = links.find((row) => row.family === family)?.link.index;
+    for (const route of netlink.listRoutes(family)) {
+      if (route.table !== CLAIMS.routeTable || route.protocol === PROTOCOL_KERNEL) continue;
+      if (route.link === device && route.via !== undefined && route.onlink) routes.set(route.to, route.via);
+      else if (route.protocol === CLAIMS.routeProtocol && leadsToPods(route)) strays.push(route);
+    }
+  }
+  return { routes, strays };
+}
+
+function observeProgram(kernel: NetKernel): Program | undefined {
+  try {
+    return findProgram(kernel.nft.list(`list table inet ${CLAIMS.tables.fabric}`));
+  } catch (error) {
+    if (isFault(error) && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function observeMembers(kernel: NetKernel): ReadonlySet<Ip> {
+  return new Set(
+    FAMILIES.flatMap((family) =>
+      kernel.nft.listElements(membersSet(family)).map(({ key }) => ipFromBytes(key)),
+    ),
+  );
+}
+
+function observeSysctls(kernel: NetKernel, names: Iterable<string>): ReadonlyMap<string, string> {
+  return new Map([...names].map((name) => [name, kernel.sysctl.read(name)]));
+}

@@ -1,0 +1,143 @@
+import { addressOf, type Cidr, cidrFamily, cidrOf, containsCidr, overlaps, prefixLength } from "#addr/cidr";
+import { FAMILIES, type Family } from "#addr/family";
+import { type Ip, isIp, parseIp } from "#addr/ip";
+import { type AnnotationProblem, FLANNEL_KEYS, readFlannelNode } from "#wire/flannel-annotations";
+import { fdbKey, type Lease, type NodeView, type Peer } from "./model.ts";
+import { readPodCidr } from "./node-view.ts";
+
+/** Something a node says of itself that we do not act on. */
+export interface Refusal extends AnnotationProblem {
+  readonly node: string;
+}
+
+export interface PeerReading {
+  readonly peers: readonly Peer[];
+  readonly refusals: readonly Refusal[];
+}
+
+export interface PeerContext {
+  readonly lease: Lease;
+  readonly clusterCidrs: readonly Cidr[];
+  readonly vni: number;
+  /** Peers of the round before: a node that starts to write nonsense keeps what worked. */
+  readonly before: readonly Peer[];
+}
+
+/** The nodes that can be reached through tunnels. Annotations are data from outside: whatever does not hold up is left
+ *  out with its reason, and can take nothing from this node or from another one. */
+export function readPeers(views: readonly NodeView[], context: PeerContext): PeerReading {
+  const refusals: Refusal[] = [];
+  const taken = new Taken(context.lease);
+  const peers: Peer[] = [];
+  const before = new Map(context.before.map((peer) => [`${peer.node} ${peer.family}`, peer]));
+  // By name, so that of two nodes that claim one thing it is always the same that has it.
+  for (const view of [...views].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (view.name === context.lease.node) continue;
+    for (const claim of readClaims(view, context, before, refusals)) {
+      const refusal = taken.refuse(claim);
+      if (refusal) refusals.push(refusal);
+      else peers.push(claim);
+    }
+  }
+  return { peers, refusals };
+}
+
+/** Addresses of all nodes, ours included: who may send tunnel packets. */
+export function readMembers(views: readonly NodeView[], peers: readonly Peer[]): readonly Ip[] {
+  const members = new Set<Ip>(peers.map((peer) => peer.vtep));
+  for (const view of views)
+    for (const address of view.addresses) if (isIp(address)) members.add(parseIp(address));
+  return [...members].sort();
+}
+
+function readClaims(
+  view: NodeView,
+  context: PeerContext,
+  before: ReadonlyMap<string, Peer>,
+  refusals: Refusal[],
+): readonly Peer[] {
+  const said = readFlannelNode(view.annotations);
+  if (said.kind !== "vxlan") return [];
+  refusals.push(...said.problems.map((problem) => ({ node: view.name, ...problem })));
+  const podCidrs = readPodCidrs(view, context.clusterCidrs, refusals);
+  const claims: Peer[] = [];
+  for (const family of FAMILIES) {
+    const podCidr = podCidrs.get(family);
+    if (podCidr === undefined || context.lease.podCidrs[family] === undefined) continue;
+    const end = said.ends[family];
+    const { data, publicIp } = FLANNEL_KEYS[family];
+    const last = before.get(`${view.name} ${family}`);
+    if (end && end.vni === context.vni) {
+      claims.push({ node: view.name, family, podCidr, mac: end.mac, vtep: end.publicIp });
+    } else if (end) {
+      const problem = `VNI ${end.vni} is not the cluster's ${context.vni}`;
+      refusals.push({ node: view.name, key: data, value: view.annotations[data] ?? "", problem });
+    } else if (
+      last?.podCidr === podCidr &&
+      said.problems.some(({ key }) => key === data || key === publicIp)
+    ) {
+      claims.push(last);
+    }
+  }
+  return claims;
+}
+
+function readPodCidrs(
+  view: NodeView,
+  clusterCidrs: readonly Cidr[],
+  refusals: Refusal[],
+): ReadonlyMap<Family, Cidr> {
+  const podCidrs = new Map<Family, Cidr>();
+  for (const text of view.podCidrs) {
+    const reading = readPodCidr(text, clusterCidrs);
+    if (reading.kind === "good") podCidrs.set(cidrFamily(reading.cidr), reading.cidr);
+    else refusals.push({ node: view.name, key: "spec.podCIDRs", value: text, problem: reading.why });
+  }
+  return podCidrs;
+}
+
+/** Subnets and MACs that already have a node. */
+class Taken {
+  readonly #lease: Lease;
+  readonly #subnets = new Map<Cidr, string>();
+  readonly #macs = new Map<string, string>();
+  readonly #lengths = new Set<number>();
+
+  constructor(lease: Lease) {
+    this.#lease = lease;
+    for (const family of FAMILIES) {
+      const mac = lease.macs[family];
+      if (mac) this.#macs.set(fdbKey(family, mac), lease.node);
+    }
+  }
+
+  /** Why the claim cannot stand; when it can, it counts from now on. */
+  refuse({ node, family, podCidr, mac }: Peer): Refusal | undefined {
+    const own = this.#lease.podCidrs[family];
+    const holder = own && overlaps(own, podCidr) ? this.#lease.node : this.#subnetHolder(podCidr);
+    if (holder !== undefined)
+      return { node, key: "spec.podCIDRs", value: podCidr, problem: `the subnet is node ${holder}'s` };
+    const key = fdbKey(family, mac);
+    const twin = this.#macs.get(key);
+    if (twin !== undefined)
+      return { node, key: FLANNEL_KEYS[family].data, value: mac, problem: `VtepMAC is node ${twin}'s` };
+    this.#subnets.set(podCidr, node);
+    this.#lengths.add(prefixLength(podCidr));
+    this.#macs.set(key, node);
+    return undefined;
+  }
+
+  /** Who holds a subnet that this one overlaps. A cluster's subnets have one size, so this is one look-up. */
+  #subnetHolder(podCidr: Cidr): string | undefined {
+    const own = prefixLength(podCidr);
+    for (const length of this.#lengths) {
+      if (length <= own) {
+        const holder = this.#subnets.get(cidrOf(addressOf(podCidr), length));
+        if (holder !== undefined) return holder;
+      } else {
+        for (const [subnet, node] of this.#subnets) if (containsCidr(podCidr, subnet)) return node;
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,125 @@
+import type { Cidr, IpPrefix } from "#addr/cidr";
+import { FAMILIES, type Family } from "#addr/family";
+import { familyOf, type Ip } from "#addr/ip";
+import type { Mac } from "#addr/mac";
+import type { Route } from "#kernel/kernel";
+import type { FabricState, FdbTarget, Program, Vtep, VtepChange } from "./model.ts";
+
+export type Op =
+  | { readonly op: "write-sysctl"; readonly name: string; readonly value: string }
+  | { readonly op: "load-program"; readonly program: Program; readonly members: ReadonlySet<Ip> }
+  | { readonly op: "add-members" | "delete-members"; readonly family: Family; readonly ips: readonly Ip[] }
+  | { readonly op: "add-vtep"; readonly family: Family; readonly vtep: Vtep }
+  | {
+      readonly op: "change-vtep";
+      readonly family: Family;
+      readonly name: string;
+      readonly change: VtepChange;
+    }
+  | { readonly op: "delete-vtep"; readonly family: Family; readonly name: string }
+  | { readonly op: "add-address" | "delete-address"; readonly family: Family; readonly address: IpPrefix }
+  | { readonly op: "replace-neighbor"; readonly ip: Ip; readonly mac: Mac }
+  | { readonly op: "delete-neighbor"; readonly ip: Ip }
+  | ({ readonly op: "replace-fdb" | "delete-fdb" } & FdbTarget)
+  | { readonly op: "replace-route" | "delete-route"; readonly to: Cidr; readonly via: Ip }
+  | { readonly op: "delete-stray"; readonly route: Route };
+
+/** From what stands to what is wanted: the guard before the tunnel, the tunnel before its peers, and of the peers all that
+ *  is new (neighbour, FDB entry, then the route that uses them) before anything goes. */
+export function planFabric(want: FabricState, known: FabricState): readonly Op[] {
+  const standing = withoutEntriesOf(rebuilt(want, known), known);
+  return [
+    ...planSysctls(want, known),
+    ...planProgram(want, known),
+    ...FAMILIES.flatMap((family) => planVtep(family, want.vteps[family], known.vteps[family])),
+    ...planPeers(want, standing),
+    ...known.strays.map((route) => ({ op: "delete-stray", route }) as const),
+    ...planMembers("delete-members", known, want),
+  ];
+}
+
+function planSysctls(want: FabricState, known: FabricState): readonly Op[] {
+  return [...want.sysctls]
+    .filter(([name, value]) => known.sysctls.get(name) !== value)
+    .map(([name, value]) => ({ op: "write-sysctl", name, value }));
+}
+
+function planProgram(want: FabricState, known: FabricState): readonly Op[] {
+  if (want.program && want.program.name !== known.program?.name)
+    return [{ op: "load-program", program: want.program, members: want.members }];
+  return planMembers("add-members", want, known);
+}
+
+/** The addresses of `a` that `b` lacks. */
+function planMembers(op: "add-members" | "delete-members", a: FabricState, b: FabricState): readonly Op[] {
+  const rest = [...a.members].filter((ip) => !b.members.has(ip));
+  return FAMILIES.map((family) => ({ op, family, ips: rest.filter((ip) => familyOf(ip) === family) })).filter(
+    ({ ips }) => ips.length > 0,
+  );
+}
+
+function planVtep(family: Family, want: Vtep | undefined, known: Vtep | undefined): readonly Op[] {
+  const ops: Op[] = [];
+  const kept = known && want && isCompatible(want, known) ? known : undefined;
+  if (known && !kept) ops.push({ op: "delete-vtep", family, name: known.name });
+  if (!want) return ops;
+  if (!kept) ops.push({ op: "add-vtep", family, vtep: want });
+  const had = kept?.addresses ?? [];
+  for (const address of want.addresses)
+    if (!had.includes(address)) ops.push({ op: "add-address", family, address });
+  for (const address of had)
+    if (!want.addresses.includes(address)) ops.push({ op: "delete-address", family, address });
+  const change = kept && vtepChange(want, kept);
+  if (change) ops.push({ op: "change-vtep", family, name: want.name, change });
+  return ops;
+}
+
+/** What a device cannot change in place. */
+function isCompatible(want: Vtep, known: Vtep): boolean {
+  const keys = ["vni", "port", "underlay", "local", "learning"] as const;
+  return keys.every((key) => want[key] === known[key]);
+}
+
+function vtepChange(want: Vtep, known: Vtep): VtepChange | undefined {
+  const change: { -readonly [K in keyof VtepChange]: VtepChange[K] } = {};
+  if (want.mac !== undefined && want.mac !== known.mac) change.mac = want.mac;
+  if (want.mtuBytes !== known.mtuBytes) change.mtuBytes = want.mtuBytes;
+  if (want.isUp !== known.isUp) change.isUp = want.isUp;
+  return Object.keys(change).length === 0 ? undefined : change;
+}
+
+function rebuilt(want: FabricState, known: FabricState): ReadonlySet<Family> {
+  return new Set(
+    FAMILIES.filter((family) => {
+      const [a, b] = [want.vteps[family], known.vteps[family]];
+      return !a || !b || !isCompatible(a, b);
+    }),
+  );
+}
+
+/** Neighbours, FDB entries and routes go with their device. */
+function withoutEntriesOf(gone: ReadonlySet<Family>, known: FabricState): FabricState {
+  if (gone.size === 0) return known;
+  const stays = <V>([key]: readonly [string, V]) => !gone.has(familyOf(key));
+  return {
+    ...known,
+    neighbors: new Map([...known.neighbors].filter(stays)),
+    fdb: new Map([...known.fdb].filter(([, { family }]) => !gone.has(family))),
+    routes: new Map([...known.routes].filter(stays)),
+  };
+}
+
+function planPeers(want: FabricState, known: FabricState): readonly Op[] {
+  const ops: Op[] = [];
+  for (const [ip, mac] of want.neighbors)
+    if (known.neighbors.get(ip) !== mac) ops.push({ op: "replace-neighbor", ip, mac });
+  for (const [key, entry] of want.fdb)
+    if (known.fdb.get(key)?.vtep !== entry.vtep) ops.push({ op: "replace-fdb", ...entry });
+  for (const [to, via] of want.routes)
+    if (known.routes.get(to) !== via) ops.push({ op: "replace-route", to, via });
+  for (const [to, via] of known.routes) if (!want.routes.has(to)) ops.push({ op: "delete-route", to, via });
+  for (const [key, entry] of known.fdb) if (!want.fdb.has(key)) ops.push({ op: "delete-fdb", ...entry });
+  for (const ip of known.neighbors.keys())
+    if (!want.neighbors.has(ip)) ops.push({ op: "delete-neighbor", ip });
+  return ops;
+}

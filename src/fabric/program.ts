@@ -1,0 +1,80 @@
+import { createHash } from "node:crypto";
+import { FAMILIES, FAMILY, type Family } from "#addr/family";
+import { familyOf, type Ip, ipToBytes } from "#addr/ip";
+import { CLAIMS } from "#kernel/claims";
+import type { NftElement, NftSetRef } from "#kernel/kernel";
+import type { MasqueradeInput, Program, ProgramInput } from "./model.ts";
+
+const TABLE = CLAIMS.tables.fabric;
+const MARK = `0x${CLAIMS.marks.masquerade.toString(16)}`;
+const MULTICAST = { 4: "224.0.0.0/4", 6: "ff00::/8" } as const;
+
+/** Set of the addresses that tunnel packets are taken from. */
+export function membersSet(family: Family): NftSetRef {
+  return { family: "inet", table: TABLE, set: `members${family}` };
+}
+
+export function memberElement(ip: Ip): NftElement {
+  return { key: ipToBytes(ip) };
+}
+
+/** The program with a name that is the same for the same rules. It is a chain's, so that a look at the kernel tells which
+ *  program is loaded. */
+export function nameProgram(input: ProgramInput): Program {
+  const text = programRules(input).join("\n");
+  return { name: `program-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`, input };
+}
+
+/** Which program an `nft list table` shows. */
+export function findProgram(listing: string): Program | undefined {
+  const name = /chain (program-[0-9a-f]{12})\b/.exec(listing)?.[1];
+  return name === undefined ? undefined : { name };
+}
+
+/** One transaction that replaces the whole table, members included, so that there is no moment without the guard. */
+export function renderProgram({ name, input }: Program, members: Iterable<Ip>): string {
+  if (input === undefined) throw new Error(`broken invariant: ${name} was observed, not made`);
+  const lines = [`add table inet ${TABLE}`, `delete table inet ${TABLE}`, `add table inet ${TABLE}`];
+  for (const family of FAMILIES)
+    lines.push(`add set inet ${TABLE} members${family} { type ${FAMILY[family].addr}; }`);
+  lines.push(`add chain inet ${TABLE} ${name}`, ...programRules(input));
+  for (const family of FAMILIES) {
+    const own = [...members].filter((ip) => familyOf(ip) === family);
+    if (own.length > 0) lines.push(`add element inet ${TABLE} members${family} { ${own.join(", ")} }`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** The guard sits at `input` (a packet that is only passing through this machine is none of ours) and before connection
+ *  tracking's filters, so that a stranger's flood costs little. */
+function programRules({ port, masquerade }: ProgramInput): readonly string[] {
+  const lines = [`add chain inet ${TABLE} guard { type filter hook input priority -300; policy accept; }`];
+  for (const family of FAMILIES)
+    lines.push(
+      `add rule inet ${TABLE} guard udp dport ${port} ${FAMILY[family].nft} saddr != @members${family} counter drop`,
+    );
+  lines.push(
+    `add chain inet ${TABLE} postrouting { type nat hook postrouting priority 100; policy accept; }`,
+  );
+  const masqueraded = FAMILIES.flatMap((family) => {
+    const row = masquerade[family];
+    return row === undefined ? [] : masqueradeRules(family, row);
+  });
+  if (masqueraded.length > 0)
+    lines.push(`add rule inet ${TABLE} postrouting meta mark & ${MARK} == ${MARK} return`, ...masqueraded);
+  return lines;
+}
+
+/** Flannel's rules in flannel's order; the first, common to both families, leaves alone what the service proxy has marked.
+ *  @see flannel pkg/trafficmngr/iptables */
+function masqueradeRules(family: Family, { mode, cluster, node }: MasqueradeInput): readonly string[] {
+  const ip = FAMILY[family].nft;
+  const verdict = mode === "fully-random" ? "masquerade fully-random" : "masquerade";
+  return [
+    `${ip} saddr ${node} ${ip} daddr ${cluster} return`,
+    `${ip} saddr ${cluster} ${ip} daddr ${node} return`,
+    `${ip} saddr != ${cluster} ${ip} daddr ${node} return`,
+    `${ip} saddr ${cluster} ${ip} daddr != ${MULTICAST[family]} ${verdict}`,
+    `${ip} saddr != ${cluster} ${ip} daddr ${cluster} ${verdict}`,
+  ].map((rule) => `add rule inet ${TABLE} postrouting ${rule}`);
+}

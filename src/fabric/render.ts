@@ -1,0 +1,80 @@
+import { familyOf } from "#addr/ip";
+import { CLAIMS } from "#kernel/claims";
+import type { Op } from "./plan.ts";
+import { membersSet, renderProgram } from "./program.ts";
+
+/** The operations as one would type them (`ip`, `bridge`, `sysctl`, `nft`), one a line: for the debug log and golden files. */
+export function renderFabric(ops: readonly Op[]): string {
+  return ops.map((op) => `${renderOp(op)}\n`).join("");
+}
+
+function renderOp(op: Op): string {
+  switch (op.op) {
+    case "write-sysctl":
+      return `sysctl ${op.name}=${op.value}`;
+    case "load-program":
+      return renderProgram(op.program, op.members)
+        .trimEnd()
+        .split("\n")
+        .map((line) => `nft ${line}`)
+        .join("\n");
+    case "add-members":
+    case "delete-members": {
+      const { family, table, set } = membersSet(op.family);
+      return `nft ${op.op === "add-members" ? "add" : "delete"} element ${family} ${table} ${set} { ${op.ips.join(", ")} }`;
+    }
+    case "delete-stray":
+      return `ip route del ${op.route.to} dev #${op.route.link} proto ${op.route.protocol}`;
+    default:
+      return renderTunnelOp(op);
+  }
+}
+
+type TunnelOp = Exclude<
+  Op,
+  { op: "write-sysctl" | "load-program" | "add-members" | "delete-members" | "delete-stray" }
+>;
+
+function renderTunnelOp(op: TunnelOp): string {
+  switch (op.op) {
+    case "add-vtep": {
+      const { name, mac, mtuBytes, vni, underlay, local, port, learning } = op.vtep;
+      return `ip link add ${name} up${mac ? ` address ${mac}` : ""} mtu ${mtuBytes} type vxlan id ${vni} dev #${underlay} local ${local} dstport ${port} ${learning ? "" : "no"}learning`;
+    }
+    case "change-vtep": {
+      const { mac, mtuBytes, isUp } = op.change;
+      const words = [
+        mac && `address ${mac}`,
+        mtuBytes && `mtu ${mtuBytes}`,
+        isUp !== undefined && (isUp ? "up" : "down"),
+      ];
+      return `ip link set ${op.name} ${words.filter(Boolean).join(" ")}`;
+    }
+    case "delete-vtep":
+      return `ip link del ${op.name}`;
+    case "add-address":
+    case "delete-address":
+      return `ip addr ${verb(op.op)} ${op.address} dev ${CLAIMS.devices.vxlan[op.family]}`;
+    case "replace-neighbor":
+      return `ip neigh replace ${op.ip} lladdr ${op.mac} dev ${deviceOf(op.ip)} nud permanent`;
+    case "delete-neighbor":
+      return `ip neigh del ${op.ip} dev ${deviceOf(op.ip)}`;
+    case "replace-fdb":
+    case "delete-fdb":
+      return `bridge fdb ${verb(op.op)} ${op.mac} dev ${CLAIMS.devices.vxlan[op.family]} dst ${op.vtep} self permanent`;
+    case "replace-route":
+    case "delete-route":
+      return `ip route ${verb(op.op)} ${op.to} via ${op.via} dev ${deviceOf(op.to)} onlink proto ${CLAIMS.routeProtocol}`;
+    default:
+      return op satisfies never;
+  }
+}
+
+function verb(op: Op["op"]): string {
+  const word = op.slice(0, op.indexOf("-"));
+  return word === "delete" ? "del" : word;
+}
+
+function deviceOf(key: string): string {
+  return CLAIMS.devices.vxlan[familyOf(key)];
+}

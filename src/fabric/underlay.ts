@@ -1,0 +1,40 @@
+import { addressOf } from "#addr/cidr";
+import { FAMILIES, type Family } from "#addr/family";
+import { familyOf, type Ip } from "#addr/ip";
+import type { Address, Link, Netlink } from "#kernel/kernel";
+import type { FabricConfig, Underlay } from "./model.ts";
+
+/** The link each family's tunnel runs over: the one that carries this node's address or, where one is named, that one.
+ *  A family without such a link is absent. */
+export function observeUnderlays(
+  netlink: Pick<Netlink, "listLinks" | "listAddresses">,
+  config: Pick<FabricConfig, "nodeIps" | "iface">,
+): { readonly 4?: Underlay; readonly 6?: Underlay } {
+  const links = netlink.listLinks();
+  const addresses = netlink.listAddresses();
+  const found: { 4?: Underlay; 6?: Underlay } = {};
+  for (const family of FAMILIES) {
+    const local = chooseAddress(family, links, addresses, config);
+    const link = local && links.find(({ index }) => index === local.link);
+    if (local && link)
+      found[family] = { index: link.index, name: link.name, mtuBytes: link.mtuBytes, local: local.ip };
+  }
+  return found;
+}
+
+/** A node address first, for a link may carry floating addresses too; otherwise the named link's first global one. */
+function chooseAddress(
+  family: Family,
+  links: readonly Link[],
+  addresses: readonly Address[],
+  { nodeIps, iface }: Pick<FabricConfig, "nodeIps" | "iface">,
+): { readonly ip: Ip; readonly link: number } | undefined {
+  const named = iface === undefined ? undefined : links.find(({ name }) => name === iface);
+  if (iface !== undefined && named === undefined) return undefined;
+  const candidates = addresses
+    .filter(({ link, scope }) => scope === "global" && (named === undefined || link === named.index))
+    .map(({ address, link }) => ({ ip: addressOf(address), link }))
+    .filter(({ ip }) => familyOf(ip) === family);
+  const own = candidates.find(({ ip }) => nodeIps.includes(ip));
+  return own ?? (named ? candidates[0] : undefined);
+}

@@ -1,0 +1,186 @@
+import type { Cidr, IpPrefix } from "#addr/cidr";
+import type { Family } from "#addr/family";
+import { familyOf, type Ip } from "#addr/ip";
+import type { Mac } from "#addr/mac";
+import { Fault, isFault } from "#fault/fault";
+import { CLAIMS } from "#kernel/claims";
+import type { NetKernel, Route, RouteSpec } from "#kernel/kernel";
+import type { VtepChange } from "./model.ts";
+import { type FabricState, type FdbTarget, fdbKey, type Program, type Vtep } from "./model.ts";
+import { memberElement, membersSet, renderProgram } from "./program.ts";
+
+/** The kernel together with what is true of it: each method changes both, or throws and changes neither. */
+export class World {
+  readonly #kernel: NetKernel;
+  readonly #indexes = new Map<Family, number>();
+  readonly #vteps: { 4?: Vtep; 6?: Vtep };
+  readonly #neighbors: Map<Ip, Mac>;
+  readonly #fdb: Map<string, FdbTarget>;
+  readonly #routes: Map<Cidr, Ip>;
+  readonly #strays: Route[];
+  readonly #members: Set<Ip>;
+  readonly #sysctls: Map<string, string>;
+  #program: Program | undefined;
+
+  constructor(kernel: NetKernel, known: FabricState) {
+    this.#kernel = kernel;
+    this.#vteps = { ...known.vteps };
+    this.#neighbors = new Map(known.neighbors);
+    this.#fdb = new Map(known.fdb);
+    this.#routes = new Map(known.routes);
+    this.#strays = [...known.strays];
+    this.#members = new Set(known.members);
+    this.#sysctls = new Map(known.sysctls);
+    this.#program = known.program;
+  }
+
+  /** What is true now. */
+  state(): FabricState {
+    return {
+      vteps: this.#vteps,
+      neighbors: this.#neighbors,
+      fdb: this.#fdb,
+      routes: this.#routes,
+      strays: this.#strays,
+      program: this.#program,
+      members: this.#members,
+      sysctls: this.#sysctls,
+    };
+  }
+
+  writeSysctl(name: string, value: string): void {
+    this.#kernel.sysctl.write(name, value);
+    this.#sysctls.set(name, value);
+  }
+
+  loadProgram(program: Program, members: ReadonlySet<Ip>): void {
+    this.#kernel.nft.run(renderProgram(program, members));
+    this.#program = program;
+    this.#members.clear();
+    for (const ip of members) this.#members.add(ip);
+  }
+
+  changeMembers(op: "add" | "delete", family: Family, ips: readonly Ip[]): void {
+    this.#kernel.nft.changeElements([{ op, set: membersSet(family), elements: ips.map(memberElement) }]);
+    for (const ip of ips) {
+      if (op === "add") this.#members.add(ip);
+      else this.#members.delete(ip);
+    }
+  }
+
+  /** The device as the kernel made it: it may give less MTU than was asked for, and what it gave is what counts. */
+  addVtep(family: Family, vtep: Vtep): void {
+    const { name, mac, mtuBytes, vni, port, underlay, local, learning } = vtep;
+    const link = this.#kernel.netlink.addLink({
+      kind: "vxlan",
+      name,
+      mtuBytes,
+      vxlan: { vni, port, underlay, local, learning },
+      ...(mac === undefined ? {} : { mac }),
+    });
+    this.#indexes.set(family, link.index);
+    // Before the device is up: a router's advertisement must never give it a route.
+    this.#hardenDevice(name);
+    this.#kernel.netlink.changeLink(link.index, { isUp: true });
+    this.#vteps[family] = { ...vtep, mac: link.mac, mtuBytes: link.mtuBytes, isUp: true, addresses: [] };
+  }
+
+  changeVtep(family: Family, change: VtepChange): void {
+    this.#kernel.netlink.changeLink(this.#deviceIndex(family), change);
+    this.#vteps[family] = { ...this.#vtep(family), ...change };
+  }
+
+  addAddress(family: Family, address: IpPrefix): void {
+    this.#kernel.netlink.addAddress(this.#deviceIndex(family), address, { noDad: true });
+    const vtep = this.#vtep(family);
+    this.#vteps[family] = { ...vtep, addresses: [...vtep.addresses, address] };
+  }
+
+  deleteAddress(family: Family, address: IpPrefix): void {
+    this.#kernel.netlink.deleteAddress(this.#deviceIndex(family), address);
+    const vtep = this.#vtep(family);
+    this.#vteps[family] = { ...vtep, addresses: vtep.addresses.filter((standing) => standing !== address) };
+  }
+
+  deleteVtep(family: Family, name: string): void {
+    const link = this.#kernel.netlink.findLink(name);
+    if (link) this.#kernel.netlink.deleteLink(link.index);
+    this.#indexes.delete(family);
+    delete this.#vteps[family];
+    for (const ip of this.#neighbors.keys()) if (familyOf(ip) === family) this.#neighbors.delete(ip);
+    for (const to of this.#routes.keys()) if (familyOf(to) === family) this.#routes.delete(to);
+    for (const [key, entry] of this.#fdb) if (entry.family === family) this.#fdb.delete(key);
+  }
+
+  replaceNeighbor(ip: Ip, mac: Mac): void {
+    this.#kernel.netlink.replaceNeighbor({ link: this.#deviceIndex(familyOf(ip)), ip, mac });
+    this.#neighbors.set(ip, mac);
+  }
+
+  deleteNeighbor(ip: Ip): void {
+    this.#kernel.netlink.deleteNeighbor({ link: this.#deviceIndex(familyOf(ip)), ip });
+    this.#neighbors.delete(ip);
+  }
+
+  replaceFdb({ family, mac, vtep }: FdbTarget): void {
+    this.#kernel.netlink.replaceFdb({ link: this.#deviceIndex(family), mac, vtep });
+    this.#fdb.set(fdbKey(family, mac), { family, mac, vtep });
+  }
+
+  deleteFdb({ family, mac, vtep }: FdbTarget): void {
+    this.#kernel.netlink.deleteFdb({ link: this.#deviceIndex(family), mac, vtep });
+    this.#fdb.delete(fdbKey(family, mac));
+  }
+
+  replaceRoute(to: Cidr, via: Ip): void {
+    this.#kernel.netlink.replaceRoute(this.#route(to, via));
+    this.#routes.set(to, via);
+  }
+
+  /** Whoever made it: on a device of ours it would lead nowhere. */
+  deleteRoute(to: Cidr, via: Ip): void {
+    const { link } = this.#route(to, via);
+    this.#kernel.netlink.deleteRoute({ to, via, link });
+    this.#routes.delete(to);
+  }
+
+  deleteStray(route: Route): void {
+    this.#kernel.netlink.deleteRoute(route);
+    this.#strays.splice(this.#strays.indexOf(route), 1);
+  }
+
+  #route(to: Cidr, via: Ip): RouteSpec {
+    const link = this.#deviceIndex(familyOf(to));
+    return { to, via, link, onlink: true, table: CLAIMS.routeTable, protocol: CLAIMS.routeProtocol };
+  }
+
+  #vtep(family: Family): Vtep {
+    const vtep = this.#vteps[family];
+    if (vtep === undefined) throw new Fault("NoDevice", noDevice(family));
+    return vtep;
+  }
+
+  /** A machine without IPv6 has no such setting, and needs none. */
+  #hardenDevice(name: string): void {
+    try {
+      this.#kernel.sysctl.write(`net/ipv6/conf/${name}/accept_ra`, 0);
+    } catch (error) {
+      if (!isFault(error) || error.code !== "ENOENT") throw error;
+    }
+  }
+
+  /** Looked up once: an entry goes to the device that has the name now, wherever it was when it was planned. */
+  #deviceIndex(family: Family): number {
+    const known = this.#indexes.get(family);
+    if (known !== undefined) return known;
+    const name = CLAIMS.devices.vxlan[family];
+    const link = this.#kernel.netlink.findLink(name);
+    if (link === undefined) throw new Fault("NoDevice", noDevice(family));
+    this.#indexes.set(family, link.index);
+    return link.index;
+  }
+}
+
+function noDevice(family: Family): string {
+  return `Cannot reach peers over IPv${family}: no device "${CLAIMS.devices.vxlan[family]}"`;
+}
