@@ -22,6 +22,14 @@ export interface AgentConfig {
   readonly token: string;
 }
 
+/** Listening sockets somebody opened for us before we were started, as systemd and the lab do: descriptors from 3 on. */
+export interface InheritedSockets {
+  /** Serve the API here too. */
+  readonly api: readonly number[];
+  /** Pass every connection made here on to an address. */
+  readonly relay: { readonly fd: number; readonly host: string; readonly port: number } | undefined;
+}
+
 export interface ServerConfig {
   readonly kind: "server";
   readonly node: NodeConfig;
@@ -33,6 +41,7 @@ export interface ServerConfig {
   readonly agentToken: string | undefined;
   readonly disable: readonly string[];
   readonly kubeconfig: { readonly path: string; readonly mode: number };
+  readonly inherited: InheritedSockets;
 }
 
 export type ConfigReading<C> =

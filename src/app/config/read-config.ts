@@ -4,7 +4,7 @@ import { type Cidr, cidrFamily, containsIp, nthIp, overlaps, parseCidr, prefixLe
 import { familyOf, type Ip, parseIp } from "#addr/ip";
 import { isDnsSubdomain, parseDnsSubdomain } from "#addr/name";
 import type { ClusterConfig, FlannelBackend } from "#join/cluster-config";
-import type { AgentConfig, ConfigReading, NodeConfig, ServerConfig } from "./config.ts";
+import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerConfig } from "./config.ts";
 import { readConfigFiles } from "./config-file.ts";
 import { FLAGS } from "./flags.ts";
 import { addValue, type FlagValues, findFlag, readFlags } from "./read-flags.ts";
@@ -30,6 +30,7 @@ export function readServerConfig(argv: readonly string[], env: Environment): Con
       path: reader.text("write-kubeconfig") ?? "/etc/rancher/k3s/k3s.yaml",
       mode: reader.parse("write-kubeconfig-mode", parseMode) ?? 0o600,
     },
+    inherited: readInherited(env, problems),
   };
   return settle(config, [...problems, ...reader.problems], warnings);
 }
@@ -151,6 +152,20 @@ function readCluster(reader: ValueReader, node: NodeConfig): ClusterConfig {
     disableKubeProxy: reader.isOn("disable-kube-proxy"),
     disableCloudController: false,
     httpsPort: reader.port("https-listen-port", 6443),
+  };
+}
+
+const FIRST_INHERITED_FD = 3;
+
+/** LISTEN_FDS as sd_listen_fds(3) has it; TWILL_RELAY is `fd=address:port`. */
+function readInherited(env: Environment, problems: string[]): InheritedSockets {
+  const count = Number(env["LISTEN_FDS"] ?? "0");
+  if (!Number.isInteger(count) || count < 0 || count > 16)
+    problems.push(`LISTEN_FDS=${env["LISTEN_FDS"]}: expected a small count`);
+  const relay = /^(\d+)=(.+):(\d+)$/.exec(env["TWILL_RELAY"] ?? "");
+  return {
+    api: Array.from({ length: Math.max(0, Math.min(count, 16)) || 0 }, (_, i) => FIRST_INHERITED_FD + i),
+    relay: relay ? { fd: Number(relay[1]), host: relay[2] ?? "", port: Number(relay[3]) } : undefined,
   };
 }
 

@@ -1,0 +1,122 @@
+/** One node's part, composed: fabric, service routing, pods. Nothing is decided here. */
+import { join } from "node:path";
+import { cidrFamily } from "#addr/cidr";
+import type { Ip } from "#addr/ip";
+import { openSandboxNetwork } from "#cni/open";
+import { DEFAULT_BACKEND, type FabricConfig, type FabricReady } from "#fabric/model";
+import { runFabric } from "#fabric/run";
+import type { Membership } from "#join/join-cluster";
+import type { Kernel } from "#kernel/kernel";
+import type { KubeClient } from "#kube/client";
+import { openClient } from "#kube/http-client";
+import { openInformer } from "#kube/open-informer";
+import { ENDPOINT_SLICES, NODES, SERVICES } from "#kube/resources";
+import type { Clock } from "#life/clock";
+import type { PodNetwork } from "#node/network";
+import { runNode } from "#node/run";
+import { runServiceProxy } from "#service/run";
+import type { Logger } from "#telemetry/log";
+import type { NodeConfig } from "./config/config.ts";
+import { VERSION } from "./version.ts";
+
+export interface AgentOptions {
+  readonly kernel: Kernel;
+  readonly node: NodeConfig;
+  readonly nodeIps: readonly Ip[];
+  readonly membership: Membership;
+  readonly isControlPlane: boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Runs until aborted, or until a part of it ends with an error. What runs in the kernel and in pods stays behind. */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const { kernel, node, nodeIps, membership, clock, signal } = options;
+  await using client = openClient({
+    server: membership.serverUrl,
+    ca: membership.serverCaPem,
+    cert: membership.kubelet.certPem,
+    key: membership.kubelet.keyPem,
+    userAgent: `twill/${VERSION}`,
+    clock,
+  });
+  const watching = { clock, log: options.log.child({ room: "kube" }), signal };
+  const nodes = openInformer(client, NODES, watching);
+  const network = Promise.withResolvers<PodNetwork>();
+  const common = { kernel, client, clock, signal, nodeName: node.name };
+  const fabric = runFabric({
+    ...common,
+    nodes,
+    config: fabricConfig(options),
+    log: options.log.child({ room: "fabric" }),
+    onReady: (ready) => network.resolve(openPodNetwork(options, ready)),
+  });
+  const pods = runNode({
+    ...common,
+    nodeIps,
+    externalIps: node.externalIps,
+    labels: node.labels,
+    taints: node.taints,
+    isControlPlane: options.isControlPlane,
+    network: network.promise,
+    clusterDns: membership.cluster.clusterDns,
+    clusterDomain: membership.cluster.clusterDomain,
+    dataDir: node.dataDir,
+    resolvConf: node.resolvConf,
+    tls: {
+      cert: membership.serving.certPem,
+      key: membership.serving.keyPem,
+      clientCa: membership.clientCaPem,
+    },
+    version: VERSION,
+    log: options.log.child({ room: "node" }),
+  });
+  await Promise.all([fabric, pods, ...serviceRouting(options, client)]);
+}
+
+function serviceRouting(options: AgentOptions, client: KubeClient): readonly Promise<void>[] {
+  const { kernel, nodeIps, membership, clock, signal } = options;
+  if (membership.cluster.disableKubeProxy) return [];
+  const log = options.log.child({ room: "service" });
+  const watching = { clock, log, signal };
+  const proxy = runServiceProxy({
+    kernel,
+    services: openInformer(client, SERVICES, watching),
+    endpointSlices: openInformer(client, ENDPOINT_SLICES, watching),
+    nodeName: options.node.name,
+    nodeIps: () => nodeIps,
+    config: { clusterCidrs: membership.cluster.clusterCidrs, serviceCidrs: membership.cluster.serviceCidrs },
+    clock,
+    log,
+    signal,
+  });
+  return [proxy];
+}
+
+function fabricConfig({ node, nodeIps, membership }: AgentOptions): FabricConfig {
+  const { clusterCidrs, flannelIpv6Masq } = membership.cluster;
+  return {
+    clusterCidrs,
+    nodeIps,
+    ...(node.iface === undefined ? {} : { iface: node.iface }),
+    backend: DEFAULT_BACKEND,
+    masquerade: { 4: "fully-random", ...(flannelIpv6Masq ? { 6: "fully-random" } : {}) },
+    subnetFile: "/run/flannel/subnet.env",
+  };
+}
+
+function openPodNetwork({ kernel, membership, log }: AgentOptions, ready: FabricReady) {
+  const families = membership.cluster.clusterCidrs.map(cidrFamily);
+  return openSandboxNetwork({
+    kernel,
+    bridge: "cni0",
+    mtuBytes: ready.mtuBytes,
+    podCidrs: [...ready.podCidrs].sort(
+      (a, b) => families.indexOf(cidrFamily(a)) - families.indexOf(cidrFamily(b)),
+    ),
+    clusterCidrs: membership.cluster.clusterCidrs,
+    ipamDir: join("/var/lib/cni/networks"),
+    log: log.child({ room: "cni" }),
+  });
+}

@@ -1,0 +1,30 @@
+import type { Cidr } from "#addr/cidr";
+import type { Ip } from "#addr/ip";
+import type { Certified } from "#join/certificate";
+import type { ClusterConfig } from "#join/cluster-config";
+
+/** What the API's thread is started with. */
+export interface ApiTask {
+  readonly serverDir: string;
+  readonly cluster: ClusterConfig;
+  readonly sans: readonly string[];
+  readonly token: string | undefined;
+  readonly agentToken: string | undefined;
+  readonly advertise: { readonly ip: Ip; readonly port: number };
+  readonly bindAddress: string | undefined;
+  readonly listenFds: readonly number[];
+  readonly serviceCidrs: readonly Cidr[];
+  readonly isDebug: boolean;
+}
+
+/** What it says once it answers, or why it cannot. */
+export type ApiNews =
+  | {
+      readonly kind: "ready";
+      readonly serverCaPem: string;
+      readonly admin: Certified;
+      readonly controller: Certified;
+      /** Full, for this server's own agent. */
+      readonly token: string;
+    }
+  | { readonly kind: "failed"; readonly code: string; readonly message: string };

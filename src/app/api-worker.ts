@@ -1,0 +1,204 @@
+/** The thread of the Kubernetes API and of joining nodes: a list or a burst of writes here never makes the node's own work wait. */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { parentPort, workerData } from "node:worker_threads";
+import { openAdmission } from "#apiserver/admission/chain";
+import { openKinds } from "#apiserver/kinds/all";
+import { openApiServer } from "#apiserver/open";
+import type { ApiServer } from "#apiserver/options";
+import { asError, explain, Fault, isFault } from "#fault/fault";
+import { type Authority, openAuthority } from "#join/authority";
+import { type ClusterSecrets, settleSecrets } from "#join/secrets";
+import { answerSupervisor, type SupervisorDependencies } from "#join/supervisor";
+import { formatToken } from "#join/token";
+import { openClient } from "#kube/http-client";
+import { systemClock } from "#life/clock";
+import { type Logger, openLog } from "#telemetry/log";
+import type { ApiNews, ApiTask } from "./api-protocol.ts";
+import { readBody } from "./read-body.ts";
+import { VERSION } from "./version.ts";
+
+const MOST_BODY_BYTES = 64 * 1024;
+
+async function serve(task: ApiTask, log: Logger, signal: AbortSignal): Promise<ApiNews> {
+  const now = systemClock.now();
+  const authority = await openAuthority(join(task.serverDir, "tls"), { sans: task.sans, now });
+  const secrets = settleSecrets(task.serverDir, authority.serverCa.certPem, task);
+  const api = await openApi(task, authority, { log, signal });
+  const deps = supervisorOf(task, { authority, secrets, log });
+  const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+    dispatch(request, response, api, deps);
+  await listen(onRequest, task, authority);
+  return {
+    kind: "ready",
+    serverCaPem: authority.serverCa.certPem,
+    admin: authority.admin,
+    controller: authority.controller,
+    token: formatToken(authority.serverCa.certPem, "node", secrets.node),
+  };
+}
+
+function openApi(
+  task: ApiTask,
+  authority: Authority,
+  life: { log: Logger; signal: AbortSignal },
+): Promise<ApiServer> {
+  const { serviceCidrs, nodePortRange, clusterDomain } = task.cluster;
+  return openApiServer({
+    storePath: join(task.serverDir, "db/state.db"),
+    serviceCidrs,
+    nodePortRange,
+    clusterDomain,
+    advertise: task.advertise,
+    serverCa: authority.serverCa.certPem,
+    serviceAccount: {
+      issuer: `https://kubernetes.default.svc.${clusterDomain}`,
+      privateKey: authority.serviceAccount.privateKey,
+      publicKey: authority.serviceAccount.publicKey,
+    },
+    kubelet: {
+      ca: authority.serverCa.certPem,
+      cert: authority.apiserver.certPem,
+      key: authority.apiserver.keyPem,
+    },
+    kinds: openKinds({ serviceCidrs, nodePortRange, clusterDomain }).kinds,
+    admission: openAdmission(),
+    clock: systemClock,
+    log: life.log,
+    signal: life.signal,
+  });
+}
+
+function supervisorOf(
+  task: ApiTask,
+  { authority, secrets, log }: { authority: Authority; secrets: ClusterSecrets; log: Logger },
+): SupervisorDependencies {
+  const client = openClient({
+    server: `https://127.0.0.1:${task.cluster.httpsPort}`,
+    ca: authority.serverCa.certPem,
+    cert: authority.controller.certPem,
+    key: authority.controller.keyPem,
+    userAgent: `twill-supervisor/${VERSION}`,
+    clock: systemClock,
+  });
+  return {
+    authority,
+    secrets,
+    client,
+    log: log.child({ room: "join" }),
+    cluster: task.cluster,
+    clock: systemClock,
+    isReady: () => true,
+  };
+}
+
+function dispatch(
+  request: IncomingMessage,
+  response: ServerResponse,
+  api: ApiServer,
+  deps: SupervisorDependencies,
+): void {
+  const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+  if (!(path.startsWith("/v1-k3s/") || path === "/cacerts" || path === "/ping")) {
+    api.handle(request, response);
+    return;
+  }
+  supervise(request, response, path, deps).catch((error: unknown) => {
+    deps.log.error("a supervisor route broke", { path, error: asError(error) });
+    response.writeHead(500).end();
+  });
+}
+
+async function supervise(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  deps: SupervisorDependencies,
+): Promise<void> {
+  const body = await readBody(request, MOST_BODY_BYTES);
+  if (!body) {
+    response.writeHead(413).end();
+    return;
+  }
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [name, value?.toString()]),
+  );
+  const certificate = certificateOf(request);
+  const reply = await answerSupervisor(
+    { method: request.method ?? "GET", path, headers, body, certificate },
+    deps,
+  );
+  if (!reply) throw new Error(`broken invariant: ${path} is a supervisor route`);
+  response.writeHead(reply.status, { "content-type": reply.type }).end(reply.body);
+}
+
+function certificateOf(request: IncomingMessage) {
+  const socket = request.socket as TLSSocket;
+  if (!socket.authorized) return undefined;
+  const { CN, O } = socket.getPeerCertificate().subject;
+  return { commonName: [CN ?? ""].flat()[0] ?? "", organizations: O === undefined ? [] : [O].flat() };
+}
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+async function listen(onRequest: Listener, task: ApiTask, authority: Authority): Promise<void> {
+  const options = {
+    key: authority.serving.keyPem,
+    cert: authority.serving.certPem,
+    ca: authority.clientCa.certPem,
+    requestCert: true,
+    rejectUnauthorized: false,
+  };
+  const open = () => createServer(options, onRequest);
+  const host = task.bindAddress === undefined ? {} : { host: task.bindAddress };
+  await listening(
+    open(),
+    { port: task.cluster.httpsPort, ...host },
+    `port ${task.cluster.httpsPort} (--https-listen-port)`,
+  );
+  for (const fd of task.listenFds) await listening(open(), { fd }, `descriptor ${fd} (LISTEN_FDS)`);
+}
+
+function listening(
+  server: Server,
+  where: { fd: number } | { port: number; host?: string },
+  what: string,
+): Promise<void> {
+  // Watches are silent for long; the default of five minutes for a whole request does not fit them.
+  server.requestTimeout = 0;
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause) => {
+      const why =
+        "code" in cause && cause.code === "EADDRINUSE"
+          ? "another program has it; stop that, or choose another port"
+          : explain(cause);
+      reject(new Fault("CannotListen", `Cannot listen on ${what}: ${why}`, { cause }));
+    });
+    server.listen(where, resolve);
+  });
+}
+
+if (parentPort && workerData) {
+  const port = parentPort;
+  const task = workerData as ApiTask;
+  const stop = new AbortController();
+  const log = openLog({
+    write: (line) => process.stderr.write(line),
+    level: task.isDebug ? "debug" : "info",
+  }).child({ room: "api" });
+  port.once("message", () => stop.abort());
+  serve(task, log, stop.signal).then(
+    (news) => port.postMessage(news),
+    (error: unknown) => {
+      const code = isFault(error) ? error.code : "Bug";
+      port.postMessage({
+        kind: "failed",
+        code,
+        message: isFault(error) ? explain(error) : String(asError(error).stack),
+      } satisfies ApiNews);
+    },
+  );
+}

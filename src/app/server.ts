@@ -1,0 +1,193 @@
+/** A server node, composed: the API in its thread, the controllers, the packaged components, and this machine's own agent. */
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { deploy } from "#addons/deploy";
+import { parseManifest } from "#addons/manifest";
+import { runNodeHosts } from "#addons/node-hosts";
+import { corednsManifest } from "#addons/packaged/coredns";
+import { cidrFamily, nthIp } from "#addr/cidr";
+import { FAMILY } from "#addr/family";
+import type { Ip } from "#addr/ip";
+import { runControllers } from "#controllers/run";
+import { explain, Fault } from "#fault/fault";
+import { writeFileAtomic } from "#join/file";
+import { joinCluster } from "#join/join-cluster";
+import { openKernel } from "#kernel/open";
+import type { KubeClient } from "#kube/client";
+import { openClient } from "#kube/http-client";
+import { formatKubeconfig } from "#kube/kubeconfig";
+import { openInformer } from "#kube/open-informer";
+import { CONFIG_MAPS, NODES } from "#kube/resources";
+import { retry } from "#life/backoff";
+import { systemClock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import { runAgent } from "./agent.ts";
+import type { ApiNews, ApiTask } from "./api-protocol.ts";
+import type { ServerConfig } from "./config/config.ts";
+import { findNodeIps } from "./node-address.ts";
+import { openRelay } from "./relay.ts";
+import { VERSION } from "./version.ts";
+
+export interface Life {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+type Ready = Extract<ApiNews, { kind: "ready" }>;
+const PASSWORD_FILE = "/etc/rancher/node/password";
+
+/** Runs until aborted, or until a part of it ends with an error. */
+export async function runServer(config: ServerConfig, { log, signal }: Life): Promise<void> {
+  using kernel = openKernel();
+  const nodeIps = config.node.ips ?? findNodeIps(kernel.netlink, config.node.iface);
+  const api = await startApi(taskOf(config, nodeIps), signal);
+  const url = `https://127.0.0.1:${config.cluster.httpsPort}`;
+  const admin = formatKubeconfig({
+    server: url,
+    ca: api.ready.serverCaPem,
+    cert: api.ready.admin.certPem,
+    key: api.ready.admin.keyPem,
+  });
+  writeFileAtomic(config.kubeconfig.path, admin, config.kubeconfig.mode);
+  log.info("the API answers", { url, kubeconfig: config.kubeconfig.path });
+  if (config.inherited.relay) openRelay(config.inherited.relay.fd, config.inherited.relay, signal);
+  await using client = openClient({
+    server: url,
+    ca: api.ready.serverCaPem,
+    cert: api.ready.controller.certPem,
+    key: api.ready.controller.keyPem,
+    userAgent: `twill-controllers/${VERSION}`,
+    clock: systemClock,
+  });
+  await Promise.all([
+    api.ended,
+    runControllers({
+      client,
+      clusterCidrs: config.cluster.clusterCidrs,
+      nodeMask: { 4: 24, 6: 64 },
+      serverCa: api.ready.serverCaPem,
+      clock: systemClock,
+      log: log.child({ room: "controllers" }),
+      signal,
+    }),
+    runAddons(config, client, { log: log.child({ room: "addons" }), signal }),
+    runOwnAgent(config, { nodeIps, url, token: api.ready.token }, { log, signal }, kernel),
+  ]);
+}
+
+async function runOwnAgent(
+  config: ServerConfig,
+  { nodeIps, url, token }: { nodeIps: readonly Ip[]; url: string; token: string },
+  { log, signal }: Life,
+  kernel: ReturnType<typeof openKernel>,
+): Promise<void> {
+  const membership = await joinCluster({
+    serverUrl: url,
+    token,
+    nodeName: config.node.name,
+    nodeIps: [...nodeIps, ...config.node.externalIps],
+    dir: join(config.node.dataDir, "agent"),
+    passwordFile: PASSWORD_FILE,
+    clock: systemClock,
+    log: log.child({ room: "join" }),
+    signal,
+  });
+  await runAgent({
+    kernel,
+    node: config.node,
+    nodeIps,
+    membership,
+    isControlPlane: true,
+    clock: systemClock,
+    log,
+    signal,
+  });
+}
+
+async function runAddons(config: ServerConfig, client: KubeClient, { log, signal }: Life): Promise<void> {
+  if (config.disable.includes("coredns")) return;
+  const { clusterDns, clusterDomain } = config.cluster;
+  const text = corednsManifest({ clusterDns, clusterDomain });
+  const path = join(config.node.dataDir, "server/manifests/coredns.yaml");
+  writeFileAtomic(path, text, 0o600);
+  await retry(() => deploy(client, parseManifest(text, path), `deploy@${config.node.name}`), {
+    clock: systemClock,
+    shape: { firstMs: 50, maxMs: 5000 },
+    signal,
+    onFailure: (error) => log.warn("could not deploy coredns; will try again", { error: explain(error) }),
+  });
+  const watching = { clock: systemClock, log, signal };
+  const configMaps = openInformer(client, CONFIG_MAPS, {
+    ...watching,
+    namespace: "kube-system",
+    fieldSelector: "metadata.name=coredns",
+  });
+  await runNodeHosts({ ...watching, client, nodes: openInformer(client, NODES, watching), configMaps });
+}
+
+function taskOf(config: ServerConfig, nodeIps: readonly Ip[]): ApiTask {
+  const { cluster, node } = config;
+  const first = cluster.serviceCidrs[0];
+  const ip = config.advertiseAddress ?? node.externalIps[0] ?? nodeIps[0];
+  if (!first || !ip)
+    throw new Error("broken invariant: a configuration has a service network and an address");
+  const names = [
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    `kubernetes.default.svc.${cluster.clusterDomain}`,
+  ];
+  const own = [
+    FAMILY[4].loopback,
+    FAMILY[6].loopback,
+    "localhost",
+    node.name,
+    ...nodeIps,
+    ...node.externalIps,
+    ip,
+  ];
+  const sans = new Set([
+    ...own,
+    ...cluster.serviceCidrs.map((cidr) => nthIp(cidr, 1)),
+    ...names,
+    ...config.tlsSans,
+  ]);
+  if (cidrFamily(first) !== (ip.includes(":") ? 6 : 4)) {
+    throw new Fault(
+      "BadConfig",
+      `Cannot advertise ${ip}: the first --service-cidr ${first} is of the other family; use --advertise-address`,
+    );
+  }
+  return {
+    serverDir: join(node.dataDir, "server"),
+    cluster,
+    sans: [...sans],
+    token: config.token,
+    agentToken: config.agentToken,
+    advertise: { ip, port: cluster.httpsPort },
+    bindAddress: config.bindAddress,
+    listenFds: config.inherited.api,
+    serviceCidrs: cluster.serviceCidrs,
+    isDebug: node.isDebug,
+  };
+}
+
+/** Starts the API's thread and waits until it answers. `ended` settles when the thread does: with an error unless we stopped it. */
+async function startApi(task: ApiTask, signal: AbortSignal): Promise<{ ready: Ready; ended: Promise<void> }> {
+  const worker = new Worker(new URL("./api-worker.ts", import.meta.url), { workerData: task });
+  signal.addEventListener("abort", () => worker.postMessage("stop"), { once: true });
+  const ended = new Promise<void>((resolve, reject) => {
+    worker.once("error", reject);
+    worker.once("exit", (code) =>
+      signal.aborted ? resolve() : reject(new Error(`the API's thread ended with code ${code}`)),
+    );
+  });
+  ended.catch(() => {});
+  const news = await Promise.race([
+    new Promise<ApiNews>((resolve) => worker.once("message", resolve)),
+    ended,
+  ]);
+  if (!news) throw signal.reason;
+  if (news.kind === "failed") throw new Fault(news.code, news.message);
+  return { ready: news, ended };
+}

@@ -1,0 +1,261 @@
+import type { ChildProcess } from "node:child_process";
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { deploy } from "#addons/deploy";
+import { Fault } from "#fault/fault";
+import { randomSecret } from "#join/authority";
+import { writeFileAtomic } from "#join/file";
+import type { Kernel } from "#kernel/kernel";
+import { openKernel } from "#kernel/open";
+import type { KubeClient } from "#kube/client";
+import { openClient } from "#kube/http-client";
+import { formatKubeconfig, readKubeconfig } from "#kube/kubeconfig";
+import { openInformer } from "#kube/open-informer";
+import { DEPLOYMENTS, NODES, PODS } from "#kube/resources";
+import type { Clock } from "#life/clock";
+import { silentLog } from "#telemetry/log";
+import { awaitApi, awaitDeployment, awaitKubeconfig, awaitNodes, whileAlive } from "./await-cluster.ts";
+import { awaitAnswers, readDemo, type Tally } from "./demo.ts";
+import { lastLines, launchNode, PAGE_NODE_PORT, type Program } from "./launch.ts";
+import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
+import { createMachine, createSwitch, deleteMachines, isStanding } from "./machines.ts";
+import { choosePort } from "./ports.ts";
+import { checkMachine, checkPlace, checkRoot } from "./preflight.ts";
+import { isNodeProcess, killProcesses, processesIn } from "./processes.ts";
+import { type LabRecord, readRecord, writeRecord } from "./record.ts";
+import { openSteps, type Steps } from "./steps.ts";
+import { nodeTable, podTable } from "./table.ts";
+
+export interface UpOptions {
+  readonly name: string;
+  readonly nodes: number;
+  readonly isDemo: boolean;
+  readonly apiPort: number | undefined;
+  readonly pagePort: number | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly serverFlags: readonly string[];
+  readonly program: Program;
+  readonly write: (text: string) => void;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Makes a cluster on this machine and waits until it works; what stands is started again where it had died.
+ *  @throws {Fault} with a sentence that says what to do */
+export async function up(options: UpOptions): Promise<void> {
+  checkRoot("./twill up");
+  checkPlace(options.program.root);
+  const layout = layoutOf(options.name, options.nodes);
+  const steps = openSteps(options.write);
+  using kernel = openKernel();
+  const record = await settleLab(kernel, layout, steps, options);
+  const children = await steps.run(`started ${layout.nodes.length} nodes`, () =>
+    startNodes(layout, record, options),
+  );
+  const ended = Promise.race(children.map(({ node, child }) => endOf(node, child)));
+  try {
+    await whileAlive(awaitCluster(layout, record, steps, options), ended);
+  } finally {
+    // They go on without us.
+    for (const { child } of children) child.unref();
+  }
+}
+
+/** A new lab's machines, or the record of one whose nodes are to be started again. */
+async function settleLab(
+  kernel: Kernel,
+  layout: LabLayout,
+  steps: Steps,
+  options: UpOptions,
+): Promise<LabRecord> {
+  const standing = readRecord(layout.dir);
+  if (standing && isStanding(layout)) {
+    const stopped = layoutOf(standing.name, standing.nodes).nodes.filter((node) => !isRunning(layout, node));
+    if (stopped.length === 0) {
+      throw new Fault(
+        "AlreadyUp",
+        `Cannot make lab "${layout.name}": it is up already. Remove it with ${down(layout)}, or make another with --name`,
+      );
+    }
+    if (standing.nodes !== layout.nodes.length) {
+      throw new Fault(
+        "AlreadyUp",
+        `Cannot make lab "${layout.name}" with ${layout.nodes.length} nodes: it stands with ${standing.nodes}. Remove it first with ${down(layout)}`,
+      );
+    }
+    options.write(
+      `Lab "${layout.name}" stands; starting again: ${stopped.map(({ name }) => name).join(", ")}\n`,
+    );
+    return standing;
+  }
+  await steps.run("checked this machine", () => checkMachine(kernel));
+  if (existsSync(layout.dir)) await clean(kernel, layout, options);
+  const record = newRecord(layout, options);
+  writeRecord(layout.dir, record);
+  await steps.run(`made ${layout.nodes.length} machines`, () => {
+    createSwitch(kernel, layout);
+    for (const node of layout.nodes) createMachine(kernel, layout, node);
+  });
+  return record;
+}
+
+async function clean(kernel: Kernel, layout: LabLayout, { clock, signal, write }: UpOptions): Promise<void> {
+  write(`Removing what is left of an earlier lab "${layout.name}"\n`);
+  await killProcesses(layout.dir, { clock, signal });
+  deleteMachines(kernel, layout);
+}
+
+function newRecord(layout: LabLayout, options: UpOptions): LabRecord {
+  return {
+    name: layout.name,
+    nodes: layout.nodes.length,
+    token: randomSecret(),
+    apiPort: choosePort("api-port", options.apiPort, 6443),
+    pagePort: choosePort("page-port", options.pagePort, 8080),
+    kubeconfig: options.kubeconfig ?? join(layout.dir, "kubeconfig.yaml"),
+    serverFlags: options.serverFlags,
+  };
+}
+
+interface StartedNode {
+  readonly node: LabNode;
+  readonly child: ChildProcess;
+}
+
+function startNodes(layout: LabLayout, record: LabRecord, { program }: UpOptions): readonly StartedNode[] {
+  return layout.nodes
+    .filter((node) => !isRunning(layout, node))
+    .map((node) => {
+      if (node.role === "server") rmSync(serverKubeconfig(node), { force: true });
+      return { node, child: launchNode(program, layout, node, record) };
+    });
+}
+
+function isRunning(layout: LabLayout, node: LabNode): boolean {
+  return processesIn(layout.dir).some((pid) => isNodeProcess(pid, node.name));
+}
+
+function endOf(node: LabNode, child: ChildProcess): Promise<Fault> {
+  return new Promise((resolve) => {
+    child.once("exit", (code, signal) => {
+      const how = signal ?? `code ${code}`;
+      resolve(
+        new Fault(
+          "NodeEnded",
+          `Node ${node.name} ended (${how}). It said last:\n${lastLines(node, 5)}\nAll of it: ${node.logFile}`,
+        ),
+      );
+    });
+  });
+}
+
+/** What the server writes to its own /etc/rancher/k3s/k3s.yaml. */
+function serverKubeconfig(node: LabNode): string {
+  return join(node.dir, "etc/rancher/k3s/k3s.yaml");
+}
+
+async function awaitCluster(
+  layout: LabLayout,
+  record: LabRecord,
+  steps: Steps,
+  options: UpOptions,
+): Promise<void> {
+  const { clock, signal } = options;
+  const [server] = layout.nodes;
+  if (!server) throw new Error("broken invariant: a lab has a server");
+  const url = `https://127.0.0.1:${record.apiPort}`;
+  await using client = await steps.run(`the API answers on ${url}`, async () => {
+    const connection = {
+      ...readKubeconfig(await awaitKubeconfig(serverKubeconfig(server), { clock, signal })),
+      server: url,
+    };
+    writeFileAtomic(record.kubeconfig, formatKubeconfig({ ...connection, name: record.name }), 0o600);
+    const opened = openClient({ ...connection, userAgent: "twill-up", clock });
+    await awaitApi(opened, { clock, signal });
+    return opened;
+  });
+  const life = new AbortController();
+  const watching = { clock, log: silentLog, signal: AbortSignal.any([signal, life.signal]) };
+  try {
+    const nodes = openInformer(client, NODES, watching);
+    const deployments = openInformer(client, DEPLOYMENTS, watching);
+    const names = layout.nodes.map(({ name }) => name);
+    await steps.run("nodes are ready", (progress) => awaitNodes(nodes, names, { progress, signal }));
+    if (!record.serverFlags.some((flag) => flag.includes("coredns"))) {
+      await steps.run("DNS is ready", (progress) =>
+        awaitDeployment(deployments, "kube-system/coredns", { progress, signal }),
+      );
+    }
+    const tally = options.isDemo
+      ? await showDemo({ client, deployments }, record, steps, options)
+      : undefined;
+    const pods = await client.list(PODS);
+    options.write(
+      farewell({
+        record,
+        tally,
+        tables: `${nodeTable(nodes.list())}\n\n${podTable(pods.items)}`,
+        seconds: steps.seconds(),
+      }),
+    );
+  } finally {
+    life.abort();
+  }
+}
+
+async function showDemo(
+  {
+    client,
+    deployments,
+  }: {
+    client: KubeClient;
+    deployments: ReturnType<typeof openInformer<never>> | Parameters<typeof awaitDeployment>[0];
+  },
+  record: LabRecord,
+  steps: Steps,
+  { program, clock, signal }: UpOptions,
+): Promise<Tally> {
+  const objects = readDemo(join(program.root, "demo"));
+  await steps.run("applied the manifests in demo/", () => deploy(client, objects, "twill-demo"));
+  for (const name of ["web", "client"]) {
+    await steps.run(`demo: ${name} is ready`, (progress) =>
+      awaitDeployment(deployments, `default/${name}`, { progress, signal }),
+    );
+  }
+  const page = `http://127.0.0.1:${record.pagePort}/`;
+  return await steps.run("demo: every web pod has answered the client", (progress) =>
+    awaitAnswers(page, 3, { clock, progress, signal }),
+  );
+}
+
+function farewell(told: {
+  record: LabRecord;
+  tally: Tally | undefined;
+  tables: string;
+  seconds: number;
+}): string {
+  const { record, tally } = told;
+  const name = record.name === "twill" ? "" : ` --name ${record.name}`;
+  const demo = tally
+    ? [
+        "The client asked http://web by name and was answered by:",
+        ...tally.map(([pod, answers]) => `  ${pod}  ${answers} times`),
+        `It goes on asking: http://127.0.0.1:${record.pagePort}/ (NodePort ${PAGE_NODE_PORT} of every node)`,
+        "",
+      ]
+    : [];
+  const next = [
+    "Next:",
+    `  ./twill kubectl${name} get pods -A -o wide`,
+    ...(tally
+      ? [`  ./twill kubectl${name} logs deploy/client -f`]
+      : [`  ./twill kubectl${name} apply -f demo/`]),
+    `  export KUBECONFIG=${record.kubeconfig}`,
+    `  ./twill down${name}`,
+  ];
+  return `\n${told.tables}\n\n${[...demo, `The cluster was up in ${told.seconds.toFixed(1)} s.`, ...next].join("\n")}\n`;
+}
+
+function down(layout: LabLayout): string {
+  return `./twill down${layout.name === "twill" ? "" : ` --name ${layout.name}`}`;
+}
