@@ -119,6 +119,7 @@ export interface Netlink extends Disposable {
   replaceNeighbor(neighbor: Omit<Neighbor, "isPermanent">): void;
   deleteNeighbor(neighbor: Pick<Neighbor, "link" | "ip">): void;
 
+  /** Of an absent link: none. */
   listFdb(link: number): readonly FdbEntry[];
   /** One destination per MAC: an entry with another vtep is replaced. */
   replaceFdb(entry: FdbEntry): void;

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { SyscallFault } from "#fault/kernel-fault";
 import { Fd } from "./fd.ts";
@@ -86,7 +86,7 @@ function comingBackTo<T>(home: number, f: () => Sync<T>): T {
 /** An empty file to mount on; its directory is made when missing. */
 function claimMountPoint(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    if (!existsSync(dirname(path))) mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     closeSync(openSync(path, "wx", 0o444));
   } catch (error) {
     const errno = error instanceof Error && "errno" in error ? Number(error.errno) : 0;

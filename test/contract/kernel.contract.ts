@@ -251,6 +251,7 @@ export function kernelContract(open: () => ContractWorld): void {
         netlink.deleteFdb(entry);
         netlink.deleteFdb({ ...entry, link: NOWHERE });
         assert.deepEqual(netlink.listFdb(link), []);
+        assert.deepEqual(netlink.listFdb(NOWHERE), []);
         refused("ENODEV", () => netlink.replaceFdb({ ...entry, link: NOWHERE }));
       });
 

@@ -21,7 +21,6 @@ export function fakeNeighbors(here: FakeNamespace): Neighbors {
       here.neighbors = without(here.neighbors, neighbor);
     },
     listFdb(link) {
-      here.link(link, `list forwarding entries of link ${link}`);
       return here.fdb.filter((entry) => entry.link === link);
     },
     replaceFdb(entry) {
