@@ -20,21 +20,15 @@ import { openInformer } from "#kube/open-informer";
 import { CONFIG_MAPS, NODES } from "#kube/resources";
 import { retry } from "#life/backoff";
 import { systemClock } from "#life/clock";
-import type { Logger } from "#telemetry/log";
 import { runAgent } from "./agent.ts";
 import type { ApiNews, ApiTask } from "./api-protocol.ts";
 import type { ServerConfig } from "./config/config.ts";
+import { type Life, PASSWORD_FILE } from "./life.ts";
 import { findNodeIps } from "./node-address.ts";
 import { openRelay } from "./relay.ts";
 import { VERSION } from "./version.ts";
 
-export interface Life {
-  readonly log: Logger;
-  readonly signal: AbortSignal;
-}
-
 type Ready = Extract<ApiNews, { kind: "ready" }>;
-const PASSWORD_FILE = "/etc/rancher/node/password";
 
 /** Runs until aborted, or until a part of it ends with an error. */
 export async function runServer(config: ServerConfig, { log, signal }: Life): Promise<void> {

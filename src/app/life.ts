@@ -1,0 +1,10 @@
+import type { Logger } from "#telemetry/log";
+
+/** What every long-running part is given. */
+export interface Life {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** A node's own password: outside the data directory, so that it survives a reinstallation. */
+export const PASSWORD_FILE = "/etc/rancher/node/password";
