@@ -9,6 +9,9 @@ export const CLAIMS = {
   marks: {
     /** Masquerade on the way out. The bit kube-proxy and Cilium's and Calico's documentation keep free for it. */
     masquerade: 0x4000,
+    /** A pod of this node asks for a port of this node: its reply must come back this way. The bit of the CNI portmap
+     *  plugin. */
+    hostPort: 0x2000,
   },
 
   /** nftables tables, one per family and one for both; ours alone, so deleting them undoes everything. */
