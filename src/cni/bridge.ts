@@ -1,0 +1,76 @@
+import { randomBytes } from "node:crypto";
+import { addressOf, type IpPrefix } from "#addr/cidr";
+import { familyOf, isLinkLocal } from "#addr/ip";
+import { localMac } from "#addr/mac";
+import { isFault } from "#fault/fault";
+import type { Link, NetKernel } from "#kernel/kernel";
+import { CniFault } from "./cni-fault.ts";
+
+export interface BridgeSpec {
+  readonly name: string;
+  readonly mtuBytes: number;
+  /** The pods' gateways, one a family. */
+  readonly addresses: readonly IpPrefix[];
+}
+
+/** The bridge stands, is up, and has these addresses and no others. One that stands already is taken over as it is: its
+ *  ports stay, its MAC stays. @throws {CniFault} "NotABridge" */
+export function ensureBridge(kernel: NetKernel, spec: BridgeSpec): Link {
+  const standing = kernel.netlink.findLink(spec.name);
+  if (standing && standing.kind !== "bridge")
+    throw new CniFault(
+      "NotABridge",
+      `Cannot use ${spec.name} as the pods' bridge: it is a ${standing.kind || "hardware"} link; rename or remove it`,
+      { name: spec.name, kind: standing.kind },
+    );
+  const link = standing ? adopt(kernel, standing, spec) : create(kernel, spec);
+  ensureAddresses(kernel, link, spec.addresses);
+  return link;
+}
+
+/** A MAC given at creation stays; one the kernel picked would change to that of the lowest port, and pods would send their
+ *  packets to a MAC that is gone. */
+function create(kernel: NetKernel, { name, mtuBytes }: BridgeSpec): Link {
+  const link = kernel.netlink.addLink({ kind: "bridge", name, mtuBytes, mac: localMac(randomBytes(6)) });
+  harden(kernel, name);
+  kernel.netlink.changeLink(link.index, { isUp: true });
+  return { ...link, isUp: true };
+}
+
+function adopt(kernel: NetKernel, link: Link, { name, mtuBytes }: BridgeSpec): Link {
+  harden(kernel, name);
+  // Setting a MAC to itself pins it, if whoever made the bridge did not.
+  if (link.mac) kernel.netlink.changeLink(link.index, { mac: link.mac });
+  if (link.mtuBytes !== mtuBytes) kernel.netlink.changeLink(link.index, { mtuBytes });
+  if (!link.isUp) kernel.netlink.changeLink(link.index, { isUp: true });
+  return { ...link, mtuBytes, isUp: true };
+}
+
+/** No pod may give the node a route by a router's advertisement; the node's own 127.0.0.1 may reach host ports. */
+function harden(kernel: NetKernel, name: string): void {
+  writeIfThere(kernel, `net/ipv6/conf/${name}/accept_ra`, 0);
+  writeIfThere(kernel, `net/ipv4/conf/${name}/route_localnet`, 1);
+}
+
+/** What is right goes first: there is no moment without a gateway. */
+function ensureAddresses({ netlink }: NetKernel, link: Link, wanted: readonly IpPrefix[]): void {
+  const standing = netlink
+    .listAddresses()
+    .filter((row) => row.link === link.index && !isLinkLocal(addressOf(row.address)))
+    .map(({ address }) => address);
+  for (const address of wanted)
+    if (!standing.includes(address)) netlink.addAddress(link.index, address, { noDad: true });
+  const families = wanted.map((address) => familyOf(address));
+  for (const address of standing)
+    if (!wanted.includes(address) && families.includes(familyOf(address)))
+      netlink.deleteAddress(link.index, address);
+}
+
+/** A machine without IPv6 lacks its settings, and needs none. */
+export function writeIfThere(kernel: Pick<NetKernel, "sysctl">, name: string, value: string | number): void {
+  try {
+    kernel.sysctl.write(name, value);
+  } catch (error) {
+    if (!isFault(error) || error.code !== "ENOENT") throw error;
+  }
+}

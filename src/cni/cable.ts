@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import { type Cidr, cidrFamily, type IpPrefix, parseCidr } from "#addr/cidr";
+import { FAMILY } from "#addr/family";
+import { familyOf, type Ip, ipToBytes } from "#addr/ip";
+import { type Mac, macFromBytes } from "#addr/mac";
+import { CLAIMS } from "#kernel/claims";
+import type { Kernel, NetKernel, Netns } from "#kernel/kernel";
+import { writeIfThere } from "./bridge.ts";
+import type { AttachmentKey } from "./model.ts";
+
+/** What a sandbox gets. */
+export interface CableSpec extends AttachmentKey {
+  readonly bridge: number;
+  readonly mtuBytes: number;
+  readonly ips: readonly IpPrefix[];
+  readonly gateways: readonly Ip[];
+  /** Networks with a route of their own beside the default one. */
+  readonly routes: readonly Cidr[];
+}
+
+const DIGITS = 11;
+
+/** The host end's name, from whose it is: so a restart, or a late removal, finds it again and never another's. */
+export function hostVethName({ containerId, ifname }: AttachmentKey): string {
+  const digest = createHash("sha256").update(`${containerId}/${ifname}`).digest("hex");
+  return `${CLAIMS.devices.vethPrefix}${digest.slice(0, DIGITS)}`;
+}
+
+/** Whether a link has a name that `hostVethName` makes. */
+export function isHostVethName(name: string): boolean {
+  return name.length === CLAIMS.devices.vethPrefix.length + DIGITS && /^veth[0-9a-f]+$/.test(name);
+}
+
+/** A sandbox's MAC, from its first address: whoever has the address next has the MAC too, and nobody's neighbour table is
+ *  stale. `0a:58` is locally administered. */
+export function sandboxMac(ip: Ip): Mac {
+  return macFromBytes(Uint8Array.of(0x0a, 0x58, ...ipToBytes(ip).subarray(-4)));
+}
+
+/** A cable from the bridge into the sandbox, with everything on its inner end. @throws {NetlinkError} */
+export function plugCable(kernel: Kernel, netns: Netns, mac: Mac, spec: CableSpec): void {
+  const { ifname, mtuBytes, bridge } = spec;
+  const host = kernel.netlink.addLink({
+    kind: "veth",
+    name: hostVethName(spec),
+    mtuBytes,
+    master: bridge,
+    peer: { name: ifname, netns, mac, mtuBytes },
+  });
+  kernel.netlink.changeLink(host.index, { isUp: true, hairpin: true });
+  using inside = kernel.openIn(netns);
+  configureInside(inside, spec);
+}
+
+function configureInside(inside: NetKernel, { ifname, ips, gateways, routes }: CableSpec): void {
+  const { netlink } = inside;
+  const lo = netlink.findLink("lo");
+  if (lo && !lo.isUp) netlink.changeLink(lo.index, { isUp: true });
+  const link = netlink.findLink(ifname);
+  if (!link) throw new Error(`broken invariant: ${ifname} was made and is not there`);
+  writeIfThere(inside, `net/ipv6/conf/${ifname}/accept_ra`, 0);
+  if (ips.some((ip) => familyOf(ip) === 6)) writeIfThere(inside, `net/ipv6/conf/${ifname}/disable_ipv6`, 0);
+  for (const ip of ips) netlink.addAddress(link.index, ip, { noDad: true });
+  netlink.changeLink(link.index, { isUp: true });
+  for (const via of gateways) {
+    const family = familyOf(via);
+    const own = routes.filter((to) => cidrFamily(to) === family);
+    for (const to of [parseCidr(`${FAMILY[family].any}/0`), ...own])
+      netlink.replaceRoute({ to, via, link: link.index });
+  }
+}
+
+/** Absent is success; the inner end goes with the outer one. */
+export function pullCable(kernel: NetKernel, key: AttachmentKey): void {
+  const link = kernel.netlink.findLink(hostVethName(key));
+  if (link) kernel.netlink.deleteLink(link.index);
+}

@@ -1,0 +1,153 @@
+import type { Cidr } from "#addr/cidr";
+import { FAMILIES, type Family } from "#addr/family";
+import { familyOf } from "#addr/ip";
+import { isFault } from "#fault/fault";
+import { CLAIMS } from "#kernel/claims";
+import type { NetKernel, NftElement, NftElementOp } from "#kernel/kernel";
+import type { AttachmentKey } from "./model.ts";
+import { type PortClaim, PortClaims } from "./port-claims.ts";
+import {
+  PORT_PROTOCOLS,
+  type PortEntry,
+  type PortSet,
+  portElement,
+  portProgram,
+  portSet,
+  targetElement,
+} from "./port-program.ts";
+
+const SETS: readonly PortSet[] = ["ports", "addresses", "targets"];
+
+/** `set family` to key (in hexadecimal) to element. */
+type World = ReadonlyMap<string, ReadonlyMap<string, NftElement>>;
+
+export interface HostPortsOptions {
+  readonly kernel: NetKernel;
+  readonly bridge: string;
+  readonly podCidrs: readonly Cidr[];
+  readonly dir: string;
+}
+
+/** Ports of the node that lead to pods. Of two claims on one port the later one has it, and when that goes the earlier one
+ *  gets it back: what stands always follows from the claims, so a late removal takes nothing from a successor. */
+export class HostPorts {
+  readonly #kernel: NetKernel;
+  readonly #claims: PortClaims;
+  #known: World;
+
+  /** Loads the program where it does not stand, and puts right what does. */
+  constructor({ kernel, bridge, podCidrs, dir }: HostPortsOptions) {
+    this.#kernel = kernel;
+    this.#claims = new PortClaims(dir);
+    const { name, text } = portProgram(bridge, podCidrs);
+    if (!isLoaded(kernel, name)) kernel.nft.run(text);
+    this.#known = observe(kernel);
+    this.#settle();
+  }
+
+  list(): readonly PortClaim[] {
+    return this.#claims.list();
+  }
+
+  publish(claim: PortClaim): void {
+    this.#claims.put(claim);
+    this.#settle();
+    for (const entry of claim.entries) if (entry.protocol === "udp") this.#forgetFlows(entry);
+  }
+
+  /** Absent is success. */
+  withdraw(key: AttachmentKey): void {
+    if (!this.#claims.has(key)) return;
+    this.#claims.delete(key);
+    this.#settle();
+  }
+
+  #settle(): void {
+    const want = desired(this.#claims.list());
+    const ops = plan(want, this.#known);
+    if (ops.length > 0) this.#kernel.nft.changeElements(ops);
+    this.#known = want;
+  }
+
+  /** A client that kept sending while nobody had the port has a flow that leads nowhere; UDP would keep it alive for ever. */
+  #forgetFlows({ hostIp, hostPort, ip, protocol }: PortEntry): void {
+    const filter = { family: familyOf(ip), protocol: PORT_PROTOCOLS[protocol] };
+    for (const flow of this.#kernel.conntrack.listFlows(filter)) {
+      const { destination, destinationPort } = flow.original;
+      if (destinationPort === hostPort && (hostIp === undefined || destination === hostIp))
+        this.#kernel.conntrack.deleteFlow(flow);
+    }
+  }
+}
+
+function desired(claims: readonly PortClaim[]): World {
+  const world = emptyWorld();
+  const put = (set: PortSet, family: Family, element: NftElement) =>
+    world.get(`${set} ${family}`)?.set(hexOf(element.key), element);
+  for (const { entries } of claims)
+    for (const entry of entries) {
+      const family = familyOf(entry.ip);
+      put(entry.hostIp === undefined ? "ports" : "addresses", family, portElement(entry));
+      put("targets", family, targetElement(entry.ip));
+    }
+  return world;
+}
+
+/** One transaction; within a set what goes is named first, for an element that changes is one that goes and one that comes. */
+function plan(want: World, known: World): readonly NftElementOp[] {
+  return SETS.flatMap((set) =>
+    FAMILIES.flatMap((family) => {
+      const [to, from] = [want.get(`${set} ${family}`), known.get(`${set} ${family}`)];
+      const ref = portSet(set, family);
+      const gone = missing(from, to);
+      const come = missing(to, from);
+      const ops: NftElementOp[] = [];
+      if (gone.length > 0) ops.push({ op: "delete", set: ref, elements: gone });
+      if (come.length > 0) ops.push({ op: "add", set: ref, elements: come });
+      return ops;
+    }),
+  );
+}
+
+/** The elements of `a` that `b` has not, or has otherwise. */
+function missing(
+  a: ReadonlyMap<string, NftElement> | undefined,
+  b: ReadonlyMap<string, NftElement> | undefined,
+): readonly NftElement[] {
+  return [...(a ?? [])]
+    .filter(([key, element]) => {
+      const other = b?.get(key);
+      return other === undefined || dataText(other) !== dataText(element);
+    })
+    .map(([, element]) => element);
+}
+
+function observe(kernel: NetKernel): World {
+  const world = emptyWorld();
+  for (const set of SETS)
+    for (const family of FAMILIES)
+      for (const element of kernel.nft.listElements(portSet(set, family)))
+        world.get(`${set} ${family}`)?.set(hexOf(element.key), element);
+  return world;
+}
+
+function emptyWorld(): Map<string, Map<string, NftElement>> {
+  return new Map(SETS.flatMap((set) => FAMILIES.map((family) => [`${set} ${family}`, new Map()] as const)));
+}
+
+function isLoaded(kernel: NetKernel, program: string): boolean {
+  try {
+    return kernel.nft.list(`list table inet ${CLAIMS.tables.hostPorts}`).includes(`chain ${program} `);
+  } catch (error) {
+    if (isFault(error) && error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+function dataText({ data }: NftElement): string {
+  return data?.kind === "value" ? hexOf(data.bytes) : "";
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
