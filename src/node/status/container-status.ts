@@ -55,7 +55,7 @@ function terminated(run: Run, context: StatusContext): NonNullable<ContainerStat
   const { code = 0, reason = "", message = "", finishedAt = run.startedAt } = run.exit ?? {};
   const text = message.slice(0, Math.floor(MAX_MESSAGES_BYTES / Math.max(1, context.containerCount)));
   // A clock that steps back must not make a run end before it began.
-  const end = finishedAt < run.startedAt ? run.startedAt : finishedAt;
+  const end = [run.startedAt, finishedAt].sort().at(-1) ?? finishedAt;
   return {
     exitCode: code,
     reason,

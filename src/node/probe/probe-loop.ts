@@ -1,0 +1,63 @@
+import type { Probe } from "#kube/generated/types";
+import type { Clock } from "#life/clock";
+import { afterOutcome, INITIAL, type ProbeKind, type ProbeState } from "./probe-state.ts";
+import type { ProbeFinding } from "./try-probe.ts";
+
+/** A program that is starting is asked often for this long, so that "ready" is noticed within a tenth of a second; after
+ *  that once in each period, as the kubelet does throughout. */
+const EAGER_FOR_MS = 15_000;
+const EAGER_FIRST_MS = 20;
+const EAGER_MAX_MS = 100;
+
+export interface ProbeLoopOptions {
+  readonly kind: ProbeKind;
+  readonly probe: Probe;
+  /** When the container started: `initialDelaySeconds` counts from there. */
+  readonly startedAt: number;
+  /** What is believed before the first verdict: what the API says, for a container taken over from an earlier agent. */
+  readonly initial?: ProbeState["verdict"] | undefined;
+  readonly attempt: (options: { signal: AbortSignal }) => Promise<ProbeFinding>;
+  /** Hears each changed verdict, and for liveness and startup every failure beyond the threshold only once. */
+  readonly onVerdict: (verdict: ProbeState["verdict"], finding: ProbeFinding) => void;
+  /** Hears each failure that counts. */
+  readonly onFailure: (finding: ProbeFinding) => void;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Probes one container until aborted. A startup probe ends with its success, liveness and startup with their failure. */
+export async function runProbe(options: ProbeLoopOptions): Promise<void> {
+  const { kind, probe, clock, signal } = options;
+  const periodMs = (probe.periodSeconds ?? 10) * 1000;
+  let state: ProbeState = { ...INITIAL[kind], verdict: options.initial ?? INITIAL[kind].verdict };
+  let eagerMs = EAGER_FIRST_MS;
+  await clock.sleep(
+    Math.max(0, options.startedAt + (probe.initialDelaySeconds ?? 0) * 1000 - clock.now()),
+    options,
+  );
+  const eagerUntil = clock.now() + EAGER_FOR_MS;
+  let countedAt = clock.now();
+  while (!signal.aborted) {
+    const finding = await options.attempt({ signal });
+    if (signal.aborted) return;
+    const now = clock.now();
+    const isEager = kind !== "liveness" && state.verdict !== "success" && now < eagerUntil;
+    const isEarly = isEager && finding.outcome !== "success" && now - countedAt < periodMs;
+    if (!isEarly) {
+      const before = state.verdict;
+      state = afterOutcome(state, finding.outcome, probe);
+      countedAt = now;
+      if (finding.outcome === "failure") options.onFailure(finding);
+      if (state.verdict !== before) options.onVerdict(state.verdict, finding);
+      if (isOver(kind, state)) return;
+    }
+    const isWaiting = isEager && state.verdict !== "success";
+    await clock.sleep(isWaiting ? eagerMs : periodMs, options);
+    eagerMs = Math.min(EAGER_MAX_MS, eagerMs * 1.5);
+  }
+}
+
+function isOver(kind: ProbeKind, { verdict }: ProbeState): boolean {
+  if (kind === "readiness") return false;
+  return verdict === "failure" || (kind === "startup" && verdict === "success");
+}

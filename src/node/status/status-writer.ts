@@ -1,0 +1,163 @@
+import { isDeepStrictEqual } from "node:util";
+import { explain } from "#fault/fault";
+import { isApiFault } from "#kube/api-fault";
+import type { KubeClient } from "#kube/client";
+import type { Pod, PodStatus } from "#kube/generated/types";
+import { PODS } from "#kube/resources";
+import { Backoff } from "#life/backoff";
+import { type Clock, ticks } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+
+/** Others may overwrite a pod's status (the node controller does while a node is away): it is compared this often. */
+const COMPARE_MS = 10_000;
+
+export interface StatusWriterOptions {
+  readonly client: KubeClient;
+  /** The pod as the API last showed it. */
+  readonly observed: (uid: string) => Pod | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+interface Entry {
+  readonly pod: Pod;
+  status: PodStatus;
+  /** What the API has answered to the last write. */
+  written: PodStatus | undefined;
+  writing: Promise<void> | undefined;
+}
+
+/** Keeps what the API says of each pod's status equal to what the node last said, one write in flight per pod, newest wins. */
+export class StatusWriter {
+  readonly #options: StatusWriterOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: StatusWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Says what the pod's status is; it is written in the background, only if it differs. */
+  set(pod: Pod, status: PodStatus): void {
+    const uid = pod.metadata.uid ?? "";
+    const entry = this.#entries.get(uid);
+    if (entry) entry.status = status;
+    else this.#entries.set(uid, { pod, status, written: undefined, writing: undefined });
+    this.#kick(uid);
+  }
+
+  get(uid: string): PodStatus | undefined {
+    return this.#entries.get(uid)?.status;
+  }
+
+  /** Resolves once the API has the newest status (or the pod is gone). */
+  async settled(uid: string): Promise<void> {
+    for (let entry = this.#entries.get(uid); entry?.writing; entry = this.#entries.get(uid))
+      await entry.writing;
+  }
+
+  forget(uid: string): void {
+    this.#entries.delete(uid);
+  }
+
+  /** Compares all pods again and again until aborted. */
+  async run(): Promise<void> {
+    for await (const _ of ticks(this.#options.clock, COMPARE_MS, this.#options))
+      for (const [uid, entry] of this.#entries) {
+        entry.written = undefined;
+        this.#kick(uid);
+      }
+  }
+
+  #kick(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (!entry || entry.writing) return;
+    entry.writing = this.#writeAll(uid, entry).finally(() => {
+      entry.writing = undefined;
+    });
+  }
+
+  async #writeAll(uid: string, entry: Entry): Promise<void> {
+    const { clock, log, signal } = this.#options;
+    const backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
+    while (!signal.aborted && this.#entries.get(uid) === entry) {
+      const { status } = entry;
+      const known = entry.written ?? this.#options.observed(uid)?.status;
+      if (known && covers(known, status)) return;
+      try {
+        const answer = await this.#write(entry.pod, status, known);
+        entry.written = answer.status;
+        if (entry.status === status) return;
+      } catch (error) {
+        if (isApiFault(error, "NotFound", "Conflict")) return; // Gone, or another pod of the same name.
+        log.warn("a pod's status could not be written; will try again", {
+          pod: entry.pod.metadata.name,
+          error: explain(error),
+        });
+        await clock.sleep(backoff.nextMs(), { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #write({ metadata }: Pod, status: PodStatus, known: PodStatus | undefined): Promise<Pod> {
+    const patch = { metadata: { uid: metadata.uid }, status: statusPatch(status, known ?? {}) };
+    return this.#options.client.patch(PODS, metadata, patch, { type: "strategic", subresource: "status" });
+  }
+}
+
+/** A strategic merge patch to `status`: what is no longer said is removed, and addresses that went are deleted by key. */
+export function statusPatch(status: PodStatus, known: PodStatus): Record<string, unknown> {
+  const gone = Object.keys(known).filter((key) => OWN.has(key) && !(key in status));
+  const ips = new Set(status.podIPs?.map(({ ip }) => ip));
+  const oldIps = (known.podIPs ?? []).filter(({ ip }) => !ips.has(ip));
+  return {
+    ...status,
+    ...Object.fromEntries(gone.map((key) => [key, null])),
+    ...(status.podIPs && oldIps.length > 0
+      ? { podIPs: [...status.podIPs, ...oldIps.map(({ ip }) => ({ ip, $patch: "delete" }))] }
+      : {}),
+  };
+}
+
+const OWN = new Set<string>([
+  "reason",
+  "message",
+  "podIP",
+  "podIPs",
+  "initContainerStatuses",
+] satisfies (keyof PodStatus)[]);
+
+/** Whether the API already says all that `status` says. Conditions of other owners do not count. */
+export function covers(known: PodStatus, status: PodStatus): boolean {
+  const { conditions: knownConditions = [], ...knownRest } = known;
+  const { conditions = [], ...rest } = status;
+  for (const [key, value] of Object.entries(rest))
+    if (!isDeepStrictEqual(plain(knownRest[key as keyof typeof knownRest]), plain(value))) return false;
+  if ([...OWN].some((key) => key in knownRest && !(key in rest))) return false;
+  return conditions.every((condition) => {
+    const other = knownConditions.find(({ type }) => type === condition.type);
+    return other !== undefined && isDeepStrictEqual(shape(other), shape(condition));
+  });
+}
+
+function shape({
+  type,
+  status,
+  reason,
+  message,
+  observedGeneration,
+}: NonNullable<PodStatus["conditions"]>[number]) {
+  return [type, status, reason ?? "", message ?? "", observedGeneration ?? 0];
+}
+
+/** Empty objects and nulls come and go on the way through an API. */
+function plain(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value ?? null, (_key, inner: unknown) => {
+      if (inner === null || inner === "") return undefined;
+      if (typeof inner === "object" && !Array.isArray(inner) && Object.keys(inner).length === 0)
+        return undefined;
+      return inner;
+    }) ?? "null",
+  );
+}

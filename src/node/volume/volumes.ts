@@ -1,0 +1,190 @@
+import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { Fault } from "#fault/fault";
+import { MS_NODEV, MS_NOSUID, mount, umount } from "#kernel/ffi/libc";
+import type { EmptyDirVolumeSource, Pod, Volume, VolumeProjection } from "#kube/generated/types";
+import type { DownwardFacts } from "../env/downward.ts";
+import { parseQuantity } from "../env/quantity.ts";
+import { type Payload, type PayloadFile, writeAtomically } from "./atomic-dir.ts";
+import { prepareHostPath } from "./host-path.ts";
+import { configMapFiles, DEFAULT_MODE, downwardFiles, safePath, secretFiles } from "./payload.ts";
+import type { References } from "./references.ts";
+import type { Tokens } from "./tokens.ts";
+
+const CONTENT_KINDS = ["configMap", "secret", "projected", "downwardAPI"] as const;
+
+export interface VolumeDeps {
+  /** `$DATA/agent/kubelet/pods`. */
+  readonly podsDir: string;
+  readonly references: References;
+  readonly tokens: Tokens;
+}
+
+/** Where each volume of a pod is on the host, and when its content has to be looked at again (milliseconds since the epoch). */
+export interface Prepared {
+  readonly paths: ReadonlyMap<string, string>;
+  readonly refreshAt: number | undefined;
+}
+
+/** Brings the volumes of pods into being and keeps their content current. */
+export class Volumes {
+  readonly #deps: VolumeDeps;
+
+  constructor(deps: VolumeDeps) {
+    this.#deps = deps;
+  }
+
+  /** Makes all of a pod's volumes stand with what they should hold now; doing it again updates them in place.
+   *  @throws {Fault} "FailedMount", naming the volume */
+  async prepare(pod: Pod, facts: DownwardFacts): Promise<Prepared> {
+    const paths = new Map<string, string>();
+    let refreshAt: number | undefined;
+    for (const volume of pod.spec?.volumes ?? []) {
+      try {
+        const { path, expires } = await this.#prepareOne(pod, volume, facts);
+        paths.set(volume.name, path);
+        if (expires !== undefined) refreshAt = Math.min(refreshAt ?? expires, expires);
+      } catch (error) {
+        throw new Fault(
+          "FailedMount",
+          `MountVolume.SetUp failed for volume "${volume.name}" : ${error instanceof Error ? error.message : String(error)}`,
+          { cause: error },
+        );
+      }
+    }
+    return { paths, refreshAt };
+  }
+
+  /** Takes everything of the pod away from the disk. */
+  remove(podUid: string, pod: Pod | undefined): void {
+    for (const volume of pod?.spec?.volumes ?? []) {
+      if (volume.emptyDir?.medium !== "Memory") continue;
+      const path = this.#path(podUid, "empty-dir", volume.name);
+      if (isMounted(path)) umount(path);
+    }
+    rmSync(join(this.#deps.podsDir, podUid), { recursive: true, force: true });
+    this.#deps.tokens.forget(podUid);
+  }
+
+  async #prepareOne(
+    pod: Pod,
+    volume: Volume,
+    facts: DownwardFacts,
+  ): Promise<{ path: string; expires?: number | undefined }> {
+    const uid = pod.metadata.uid ?? "";
+    if (volume.hostPath) {
+      prepareHostPath(volume.hostPath);
+      return { path: volume.hostPath.path };
+    }
+    const fsGroup = pod.spec?.securityContext?.fsGroup;
+    if (volume.emptyDir) {
+      const path = this.#path(uid, "empty-dir", volume.name);
+      prepareEmptyDir(path, volume.emptyDir, fsGroup);
+      return { path };
+    }
+    const kind = CONTENT_KINDS.find((name) => volume[name] !== undefined);
+    if (!kind) throw new Error(`this node cannot mount this kind of volume (${kindName(volume)})`);
+    const path = this.#path(uid, FOLDER[kind], volume.name);
+    const { payload, expires } = await this.#payload(pod, volume, facts);
+    writeAtomically(path, payload, { gid: fsGroup });
+    return { path, expires };
+  }
+
+  async #payload(
+    pod: Pod,
+    volume: Volume,
+    facts: DownwardFacts,
+  ): Promise<{ payload: Payload; expires?: number | undefined }> {
+    const { configMap, secret, projected, downwardAPI } = volume;
+    const mode = (configMap ?? secret ?? projected ?? downwardAPI)?.defaultMode ?? DEFAULT_MODE;
+    if (configMap) return { payload: this.#configMap(pod, configMap, mode) };
+    if (secret) return { payload: this.#secret(pod, { ...secret, name: secret.secretName }, mode) };
+    if (downwardAPI) return { payload: downwardFiles(downwardAPI.items ?? [], { pod, facts, mode }) };
+    const payload = new Map<string, PayloadFile>();
+    let expires: number | undefined;
+    for (const source of projected?.sources ?? []) {
+      const part = await this.#projection(pod, source, facts, mode);
+      for (const [path, file] of part.payload) payload.set(path, file);
+      if (part.expires !== undefined) expires = Math.min(expires ?? part.expires, part.expires);
+    }
+    return { payload, expires };
+  }
+
+  async #projection(
+    pod: Pod,
+    source: VolumeProjection,
+    facts: DownwardFacts,
+    mode: number,
+  ): Promise<{ payload: Payload; expires?: number }> {
+    const { configMap, secret, downwardAPI, serviceAccountToken } = source;
+    if (configMap) return { payload: this.#configMap(pod, configMap, mode) };
+    if (secret) return { payload: this.#secret(pod, secret, mode) };
+    if (downwardAPI) return { payload: downwardFiles(downwardAPI.items ?? [], { pod, facts, mode }) };
+    if (!serviceAccountToken)
+      throw new Error(`this node cannot project ${Object.keys(source)[0] ?? "an empty source"}`);
+    const { token, refreshAt } = await this.#deps.tokens.get(pod, serviceAccountToken);
+    const content = Buffer.from(token);
+    const file = { content, ...tokenOwner(pod, mode) };
+    return { payload: new Map([[safePath(serviceAccountToken.path), file]]), expires: refreshAt };
+  }
+
+  #configMap(pod: Pod, { name = "", items, optional }: ConfigMapLike, mode: number): Payload {
+    const found = this.#deps.references.configMap(pod.metadata.namespace ?? "", name);
+    return configMapFiles(name, found, { items, optional, mode });
+  }
+
+  #secret(pod: Pod, { name = "", items, optional }: ConfigMapLike, mode: number): Payload {
+    const found = this.#deps.references.secret(pod.metadata.namespace ?? "", name);
+    return secretFiles(name, found, { items, optional, mode });
+  }
+
+  #path(uid: string, plugin: string, name: string): string {
+    return join(this.#deps.podsDir, uid, "volumes", `kubernetes.io~${plugin}`, name);
+  }
+}
+
+type ConfigMapLike = Pick<NonNullable<VolumeProjection["configMap"]>, "name" | "items" | "optional">;
+const FOLDER = {
+  configMap: "configmap",
+  secret: "secret",
+  projected: "projected",
+  downwardAPI: "downward-api",
+};
+
+/** World-writable whatever the umask; in memory when asked, with the size as its limit. */
+function prepareEmptyDir(
+  path: string,
+  { medium, sizeLimit }: EmptyDirVolumeSource,
+  gid: number | undefined,
+): void {
+  mkdirSync(path, { recursive: true, mode: 0o777 });
+  if (medium === "Memory" && !isMounted(path)) {
+    const size = sizeLimit === undefined ? undefined : parseQuantity(sizeLimit);
+    const options = size === undefined ? "mode=777" : `mode=777,size=${Math.ceil(size)}`;
+    mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options);
+  }
+  if (gid !== undefined) chownSync(path, -1, gid);
+  chmodSync(path, gid === undefined ? 0o777 : 0o2777);
+}
+
+function isMounted(path: string): boolean {
+  try {
+    return statSync(path).dev !== statSync(join(path, "..")).dev;
+  } catch {
+    return false;
+  }
+}
+
+/** Only its user may read a token when all containers run as one. */
+function tokenOwner(pod: Pod, mode: number): { mode: number; uid?: number } {
+  const own = pod.spec?.securityContext;
+  const users = new Set(
+    (pod.spec?.containers ?? []).map((c) => c.securityContext?.runAsUser ?? own?.runAsUser),
+  );
+  const [uid] = users;
+  return users.size === 1 && uid !== undefined ? { mode: 0o600, uid } : { mode };
+}
+
+function kindName(volume: Volume): string {
+  return Object.keys(volume).find((key) => key !== "name") ?? "none";
+}
