@@ -9,6 +9,7 @@ export const FAMILY = {
     protocol: 0x0800,
     loopback: "127.0.0.1",
     any: "0.0.0.0",
+    hasBroadcast: true,
   },
   6: {
     af: 10,
@@ -19,6 +20,7 @@ export const FAMILY = {
     protocol: 0x86dd,
     loopback: "::1",
     any: "::",
+    hasBroadcast: false,
   },
 } as const;
 

@@ -1,26 +1,102 @@
+import { randomInt } from "node:crypto";
 import type { Cidr } from "#addr/cidr";
-import type { Service } from "#kube/generated/types";
+import { type Ip, isIp } from "#addr/ip";
+import { namespacedName } from "#addr/name";
+import type { Service, ServiceSpec } from "#kube/generated/types";
 import type { ObjectRef } from "#kube/object";
+import { invalid } from "../field/error.ts";
 import type { Draft, FieldError } from "../kind.ts";
+import { familyName, initFamilies } from "../service/families.ts";
+import { NO_IP, needsClusterIp, needsHealthCheckPort, needsNodePort } from "../service/needs.ts";
+import { ClusterIps } from "./cluster-ips.ts";
+import { NodePorts } from "./node-ports.ts";
+import type { Random } from "./pool.ts";
 
 export interface ServiceAllocationOptions {
   /** One or two, of different families; the first one's family is the cluster's own. */
   readonly serviceCidrs: readonly Cidr[];
   readonly nodePortRange: { readonly from: number; readonly to: number };
+  readonly random?: Random;
 }
 
 /** Cluster addresses and node ports, and which Service holds which. */
 export class ServiceAllocation {
-  readonly #options: ServiceAllocationOptions;
+  readonly #networks: readonly ClusterIps[];
+  readonly #nodePorts: NodePorts;
 
-  constructor(options: ServiceAllocationOptions) {
-    this.#options = options;
+  constructor({ serviceCidrs, nodePortRange, random = randomInt }: ServiceAllocationOptions) {
+    this.#networks = serviceCidrs.map((cidr) => new ClusterIps(cidr, random));
+    this.#nodePorts = new NodePorts(nodePortRange, random);
   }
 
-  allocate(_draft: Draft, _stored: Service | undefined): readonly FieldError[] {
-    void this.#options;
+  /** Fills families, addresses and ports of a draft that validated, and holds them for it until it is settled. */
+  allocate(draft: Draft, stored: Service | undefined): readonly FieldError[] {
+    const holder = namespacedName(draft.metadata);
+    const families = initFamilies(
+      draft,
+      stored,
+      this.#networks.map(({ family }) => familyName(family)),
+    );
+    if (families.length > 0) return families;
+    return [...this.#takeIps(holder, draft.spec), ...this.#takePorts(holder, draft.spec)];
+  }
+
+  /** Makes what `ref` holds equal to what its stored Service says. */
+  settle(ref: ObjectRef, stored: Service | undefined): void {
+    const holder = namespacedName(ref);
+    const ips = (stored?.spec?.clusterIPs ?? []).filter((text): text is Ip => isIp(text));
+    for (const network of this.#networks) network.settle(holder, ips);
+    this.#nodePorts.settle(holder, portsOf(stored?.spec));
+  }
+
+  #takeIps(holder: string, spec: Draft): readonly FieldError[] {
+    if (!needsClusterIp(spec) || spec.clusterIPs?.[0] === NO_IP) return [];
+    const asked: readonly string[] = spec.clusterIPs ?? [];
+    const given: string[] = [];
+    for (const [i, name] of spec.ipFamilies.entries()) {
+      const network = this.#networks.find(({ family }) => familyName(family) === name);
+      if (network === undefined) throw new Error(`broken invariant: no service network of family ${name}`);
+      const wanted = asked[i];
+      const result = wanted ? network.take(holder, wanted) : network.takeNext(holder);
+      if (result.kind === "refused") return [invalid("spec.clusterIPs", asked, result.why)];
+      given.push(result.ip);
+    }
+    spec.clusterIPs = given;
+    spec.clusterIP = given[0];
     return [];
   }
 
-  settle(_ref: ObjectRef, _stored: Service | undefined): void {}
+  #takePorts(holder: string, spec: Draft): readonly FieldError[] {
+    const errors: FieldError[] = [];
+    const byPort = new Map<number, number>();
+    for (const { port, nodePort } of spec.ports ?? [])
+      if (nodePort && !byPort.has(port)) byPort.set(port, nodePort);
+    for (const [i, entry] of (spec.ports ?? []).entries()) {
+      // ports that differ in protocol only share their node port
+      const wanted = entry.nodePort || (needsNodePort(spec) ? byPort.get(entry.port) : undefined);
+      if (!wanted && !needsNodePort(spec)) continue;
+      const result = wanted ? this.#nodePorts.take(holder, wanted) : this.#nodePorts.takeNext(holder);
+      if (result.kind === "refused")
+        errors.push(invalid(`spec.ports[${i}].nodePort`, wanted ?? 0, result.why));
+      else {
+        entry.nodePort = result.port;
+        byPort.set(entry.port, result.port);
+      }
+    }
+    return [...errors, ...this.#takeHealthPort(holder, spec)];
+  }
+
+  #takeHealthPort(holder: string, spec: Draft): readonly FieldError[] {
+    if (!needsHealthCheckPort(spec)) return [];
+    const wanted: number = spec.healthCheckNodePort ?? 0;
+    const result = wanted ? this.#nodePorts.take(holder, wanted) : this.#nodePorts.takeNext(holder);
+    if (result.kind === "refused") return [invalid("spec.healthCheckNodePort", wanted, result.why)];
+    spec.healthCheckNodePort = result.port;
+    return [];
+  }
+}
+
+function portsOf(spec: ServiceSpec | undefined): readonly number[] {
+  const all = [...(spec?.ports ?? []).map(({ nodePort }) => nodePort), spec?.healthCheckNodePort];
+  return all.filter((port): port is number => port !== undefined && port > 0);
 }

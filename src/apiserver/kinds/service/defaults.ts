@@ -1,13 +1,5 @@
 import type { Draft } from "../kind.ts";
-
-/** The type takes traffic from outside the cluster. */
-export function isExternallyVisible(spec: Draft): boolean {
-  return (
-    spec.type === "NodePort" ||
-    spec.type === "LoadBalancer" ||
-    (spec.type === "ClusterIP" && (spec.externalIPs ?? []).length > 0)
-  );
-}
+import { isExternallyVisible } from "./needs.ts";
 
 export function defaultService(draft: Draft): void {
   draft.spec ??= {};

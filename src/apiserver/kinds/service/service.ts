@@ -3,7 +3,7 @@ import { SERVICES } from "#kube/resources";
 import type { ServiceAllocation } from "../allocate/service-allocation.ts";
 import { kindSpec } from "../base.ts";
 import type { KindSpec } from "../kind.ts";
-import { carryOver, wipeForType } from "./carry-over.ts";
+import { carryOver, mirrorClusterIp, wipeForType } from "./carry-over.ts";
 import { defaultService } from "./defaults.ts";
 import { servicePrinter } from "./print.ts";
 import { validateService, validateServiceUpdate } from "./validation.ts";
@@ -22,7 +22,7 @@ export function serviceKind(allocation: ServiceAllocation): KindSpec<Service> {
     defaults: defaultService,
     prepareCreate: (draft) => {
       draft.status = { loadBalancer: {} };
-      wipeForType(draft, undefined);
+      mirrorClusterIp(draft.spec);
     },
     prepareUpdate: (draft, stored) => {
       carryOver(draft, stored);
