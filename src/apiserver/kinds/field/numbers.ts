@@ -1,5 +1,5 @@
 import type { FieldError } from "../kind.ts";
-import { invalid, required } from "./error.ts";
+import { invalid } from "./error.ts";
 
 export function nonNegative(path: string, value: number | undefined | null): readonly FieldError[] {
   if (value === undefined || value === null || value >= 0) return [];
@@ -25,9 +25,8 @@ export function percentOrCount(path: string, value: number | string): readonly F
   return Number.parseInt(value, 10) > 100 ? [invalid(path, value, "must not be greater than 100%")] : [];
 }
 
-/** An IANA service name, such as `http` or `dns-tcp`; what `named port` means in a pod. */
-export function validPortName(path: string, name: string | undefined): readonly FieldError[] {
-  if (name === undefined || name === "") return [required(path)];
+/** What is wrong with an IANA service name, such as `http` or `dns-tcp`: how pods name their ports. */
+export function portNameProblems(name: string): readonly string[] {
   const problems: string[] = [];
   if (name.length > 15) problems.push("must be no more than 15 characters");
   if (!/^[-a-z0-9]+$/.test(name))
@@ -35,5 +34,5 @@ export function validPortName(path: string, name: string | undefined): readonly 
   if (!/[a-z]/.test(name)) problems.push("must contain at least one letter (a-z)");
   if (name.includes("--")) problems.push("must not contain consecutive hyphens");
   if (name.startsWith("-") || name.endsWith("-")) problems.push("must not begin or end with a hyphen");
-  return problems.map((problem) => invalid(path, name, problem));
+  return problems;
 }

@@ -1,8 +1,9 @@
-import { familyOf, isIp } from "#addr/ip";
+import { familyOf } from "#addr/ip";
 import { isDnsSubdomain } from "#addr/name";
 import type { EndpointSlice } from "#kube/generated/types";
 import { ENDPOINT_SLICES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
+import { validEndpointIp } from "../field/addresses.ts";
 import { duplicate, invalid, notSupported, required, tooMany } from "../field/error.ts";
 import { validPort } from "../field/numbers.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
@@ -82,23 +83,11 @@ function validateAddresses(
 function validateAddress(path: string, address: string, type: string): readonly FieldError[] {
   if (type === "FQDN")
     return isDnsSubdomain(address) ? [] : [invalid(path, address, "must be a fully qualified domain name")];
-  if (!isIp(address))
-    return [invalid(path, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")];
-  const family = type === "IPv4" ? 4 : 6;
-  if (familyOf(address) !== family) return [invalid(path, address, `must be an ${type} address`)];
-  return /^(127\.|169\.254\.|0\.0\.0\.0$|22[4-9]\.|23\d\.)|^(::1?|fe[89ab].*|ff.*)$/i.test(address)
-    ? [invalid(path, address, specialAddressProblem(address))]
-    : [];
-}
-
-/** Endpoints may not point at the machine itself or at everyone. */
-function specialAddressProblem(address: string): string {
-  if (address === "0.0.0.0" || address === "::") return `may not be unspecified (${address})`;
-  if (address.startsWith("127.") || address === "::1")
-    return "may not be in the loopback range (127.0.0.0/8, ::1/128)";
-  if (address.startsWith("169.254.") || /^fe[89ab]/i.test(address))
-    return "may not be in the link-local range (169.254.0.0/16, fe80::/10)";
-  return "may not be in the multicast range (224.0.0.0/4, ff00::/8)";
+  const errors = validEndpointIp(path, address);
+  if (errors.length > 0) return errors;
+  return familyOf(address) === (type === "IPv4" ? 4 : 6)
+    ? []
+    : [invalid(path, address, `must be an ${type} address`)];
 }
 
 function validatePorts({ ports = [] }: EndpointSlice): readonly FieldError[] {

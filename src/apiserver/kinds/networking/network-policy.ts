@@ -1,10 +1,10 @@
-import { containsCidr, parseCidr } from "#addr/cidr";
-import { AddrError } from "#addr/tagged";
+import { containsCidr } from "#addr/cidr";
 import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from "#kube/generated/types";
 import { kindSpec } from "../base.ts";
+import { CIDR_RULE, readCidr } from "../field/addresses.ts";
 import { forbidden, invalid, notSupported, required } from "../field/error.ts";
 import { validateLabelSelector } from "../field/labels.ts";
-import { validPort, validPortName } from "../field/numbers.ts";
+import { portNameProblems, validPort } from "../field/numbers.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { selectorText } from "../print/words.ts";
@@ -69,7 +69,8 @@ function validatePolicyPort(path: string, entry: NetworkPolicyPort): readonly Fi
   if (protocol !== undefined && !PROTOCOLS.includes(protocol))
     errors.push(notSupported(`${path}.protocol`, protocol, PROTOCOLS));
   if (typeof port === "number") errors.push(...validPort(`${path}.port`, port));
-  if (typeof port === "string") errors.push(...validPortName(`${path}.port`, port));
+  if (typeof port === "string")
+    errors.push(...portNameProblems(port).map((why) => invalid(`${path}.port`, port, why)));
   if (endPort === undefined) return errors;
   if (port === undefined)
     errors.push(required(`${path}.port`, "must be specified when `endPort` is specified"));
@@ -96,8 +97,6 @@ function validatePeer(path: string, peer: NetworkPolicyPeer): readonly FieldErro
   return errors;
 }
 
-const CIDR_RULE = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-
 function validateBlock(
   path: string,
   { cidr, except = [] }: { cidr: string; except?: readonly string[] | undefined },
@@ -113,13 +112,4 @@ function validateBlock(
       ? []
       : [invalid(at, text, "must be a strict subset of `cidr`")];
   });
-}
-
-function readCidr(text: string) {
-  try {
-    return parseCidr(text, { hostBits: "clear" });
-  } catch (error) {
-    if (error instanceof AddrError) return undefined;
-    throw error;
-  }
 }

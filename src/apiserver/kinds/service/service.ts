@@ -6,7 +6,8 @@ import type { KindSpec } from "../kind.ts";
 import { carryOver, mirrorClusterIp, wipeForType } from "./carry-over.ts";
 import { defaultService } from "./defaults.ts";
 import { servicePrinter } from "./print.ts";
-import { validateService, validateServiceUpdate } from "./validation.ts";
+import { validateServiceUpdate } from "./update-validation.ts";
+import { validateService } from "./validation.ts";
 
 /** Services, whose addresses and node ports come from `allocation`. */
 export function serviceKind(allocation: ServiceAllocation): KindSpec<Service> {

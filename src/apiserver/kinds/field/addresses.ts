@@ -1,0 +1,45 @@
+import { type Cidr, parseCidr } from "#addr/cidr";
+import { isIp } from "#addr/ip";
+import { AddrError } from "#addr/tagged";
+import type { FieldError } from "../kind.ts";
+import { invalid } from "./error.ts";
+
+const IP_RULE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+export const CIDR_RULE = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+
+export function validIp(path: string, text: string): readonly FieldError[] {
+  return isIp(text) ? [] : [invalid(path, text, IP_RULE)];
+}
+
+/** Addresses that mean the machine itself, the local link, or everyone on it. */
+const SPECIAL: readonly { readonly is: (ip: string) => boolean; readonly why: (ip: string) => string }[] = [
+  { is: (ip) => ip === "0.0.0.0" || ip === "::", why: (ip) => `may not be unspecified (${ip})` },
+  {
+    is: (ip) => ip.startsWith("127.") || ip === "::1",
+    why: () => "may not be in the loopback range (127.0.0.0/8, ::1/128)",
+  },
+  {
+    is: (ip) => ip.startsWith("169.254.") || /^fe[89ab]/i.test(ip),
+    why: () => "may not be in the link-local range (169.254.0.0/16, fe80::/10)",
+  },
+  {
+    is: (ip) => ip.startsWith("224.0.0.") || /^ff02:/i.test(ip),
+    why: () => "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
+  },
+];
+
+/** An address that traffic can be sent to from anywhere. */
+export function validEndpointIp(path: string, text: string): readonly FieldError[] {
+  if (!isIp(text)) return [invalid(path, text, IP_RULE)];
+  return SPECIAL.filter(({ is }) => is(text)).map(({ why }) => invalid(path, text, why(text)));
+}
+
+/** A network, host bits cleared; undefined when the text is none. */
+export function readCidr(text: string): Cidr | undefined {
+  try {
+    return parseCidr(text, { hostBits: "clear" });
+  } catch (error) {
+    if (error instanceof AddrError) return undefined;
+    throw error;
+  }
+}
