@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { ipToBytes, isIp, parseIp } from "#addr/ip";
 import type { Nft, NftElement, NftElementOp, NftSetRef } from "../kernel.ts";
 import { refusedElement } from "../nft-error.ts";
 
@@ -35,12 +36,24 @@ export class FakeNft implements Nft {
 
   [Symbol.dispose](): void {}
 
-  /** What removes elements without naming them. */
+  /** What changes elements in text. */
   #apply(line: string): void {
     const [, table] = /^(?:delete|destroy|flush) table (\S+ \S+)/.exec(line) ?? [];
     const [, set] = /^(?:flush|delete|destroy) (?:set|map) (\S+ \S+ \S+)/.exec(line) ?? [];
     for (const name of [...this.#sets.keys()])
       if (name === set || (table !== undefined && name.startsWith(`${table} `))) this.#sets.delete(name);
+    const [, into, list] = /^add element (\S+ \S+ \S+) \{ (.*) \}$/.exec(line) ?? [];
+    if (into !== undefined && list !== undefined) this.#addAddresses(into, list.split(", "));
+  }
+
+  /** Of the elements written in text only addresses are understood. */
+  #addAddresses(name: string, texts: readonly string[]): void {
+    const standing = this.#sets.get(name) ?? new Map<string, NftElement>();
+    this.#sets.set(name, standing);
+    for (const text of texts.filter(isIp)) {
+      const element = { key: ipToBytes(parseIp(text)) };
+      standing.set(keyOf(element), element);
+    }
   }
 }
 
