@@ -1,7 +1,14 @@
 /** The server's certificates under `$DATA/server/tls`, with K3s's file names: made once, renewed before they run out. */
 import { createPublicKey, randomBytes, X509Certificate } from "node:crypto";
 import { join } from "node:path";
-import { type Certified, createAuthority, createKey, issuePair, type LeafRequest } from "./certificate.ts";
+import {
+  type Certified,
+  coversNames,
+  createAuthority,
+  createKey,
+  issuePair,
+  type LeafRequest,
+} from "./certificate.ts";
 import { readIfThere, writeFileAtomic } from "./file.ts";
 
 export interface Authority {
@@ -65,7 +72,7 @@ async function ensureLeaf(
 function isGood(standing: Certified, authority: Certified, request: LeafRequest, now: number): boolean {
   const leaf = new X509Certificate(standing.certPem);
   const signed = leaf.verify(new X509Certificate(authority.certPem).publicKey);
-  const named = (request.sans ?? []).every((san) => leaf.checkIP(san) ?? leaf.checkHost(san));
+  const named = coversNames(leaf, request.sans ?? []);
   return signed && named && leaf.validToDate.getTime() - now > RENEW_MS;
 }
 

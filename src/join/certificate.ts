@@ -1,6 +1,13 @@
 /** X.509 as a K3s cluster uses it: P-256 keys, ten-year authorities, one-year leaves. The library is loaded at first use,
  *  because a node that restarts with valid certificates never needs it. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, webcrypto } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  webcrypto,
+  type X509Certificate,
+} from "node:crypto";
 import { isIp } from "#addr/ip";
 import { Fault } from "#fault/fault";
 
@@ -142,6 +149,11 @@ export async function readRequest(der: Uint8Array): Promise<Uint8Array> {
     "BadRequest",
     "Cannot accept the certificate request: its signature does not match its key",
   );
+}
+
+/** Whether a serving certificate is good for every one of these names and addresses. */
+export function coversNames(leaf: X509Certificate, sans: readonly string[]): boolean {
+  return sans.every((san) => (isIp(san) ? leaf.checkIP(san) : leaf.checkHost(san)) !== undefined);
 }
 
 export function spkiOf(keyPem: string): Uint8Array {

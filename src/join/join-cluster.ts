@@ -6,7 +6,7 @@ import { retry } from "#life/backoff";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import { randomSecret } from "./authority.ts";
-import { type Certified, createKey, createRequest, spkiOf } from "./certificate.ts";
+import { type Certified, coversNames, createKey, createRequest, spkiOf } from "./certificate.ts";
 import { type ClusterConfig, decodeClusterConfig } from "./cluster-config.ts";
 import { readIfThere, writeFileAtomic } from "./file.ts";
 import { openServerLink, type ServerLink } from "./server-link.ts";
@@ -125,8 +125,7 @@ function isGood(
     .export({ type: "spki", format: "der" })
     .equals(Buffer.from(spkiOf(pair.keyPem)));
   const nodeName = want.headers["k3s-node-name"] ?? "";
-  const isNamed =
-    leaf.subject.includes(nodeName) && want.sans.every((san) => leaf.checkIP(san) ?? leaf.checkHost(san));
+  const isNamed = leaf.subject.includes(nodeName) && coversNames(leaf, want.sans);
   return isOurs && isNamed && leaf.verify(ca.publicKey) && leaf.validToDate.getTime() - want.now > RENEW_MS;
 }
 
