@@ -6,7 +6,7 @@ import { FAMILIES, type Family } from "#addr/family";
 import { isLinkLocal, parseIp } from "#addr/ip";
 import { parseMac } from "#addr/mac";
 import { CLAIMS } from "#kernel/claims";
-import type { Kernel, Link, Netlink, Netns, Route, VxlanSpec } from "#kernel/kernel";
+import type { Kernel, Link, NetKernel, Netlink, Netns, Nft, NftData, Route, VxlanSpec } from "#kernel/kernel";
 import { NetlinkError } from "#kernel/netlink-error";
 
 export interface ContractWorld extends Disposable {
@@ -59,20 +59,23 @@ export function kernelContract(open: () => ContractWorld): void {
   let world: ContractWorld;
   let opened: DisposableStack;
   let ns: Netns;
+  let net: NetKernel;
   let netlink: Netlink;
   beforeEach(() => {
     opened = new DisposableStack();
     world = opened.use(open());
     ns = opened.use(world.kernel.createNetns(world.path("a")));
-    netlink = opened.use(world.kernel.openIn(ns)).netlink;
+    net = opened.use(world.kernel.openIn(ns));
+    ({ netlink } = net);
   });
   afterEach(() => opened.dispose());
 
   const bridge = (name = "cni0"): Link =>
     netlink.addLink({ kind: "bridge", name, mtuBytes: 1450, isUp: true });
-  const pair = (): { ns: Netns; netlink: Netlink } => {
+  const pair = (): { ns: Netns; net: NetKernel; netlink: Netlink } => {
     const other = opened.use(world.kernel.createNetns(world.path("b")));
-    return { ns: other, netlink: opened.use(world.kernel.openIn(other)).netlink };
+    const there = opened.use(world.kernel.openIn(other));
+    return { ns: other, net: there, netlink: there.netlink };
   };
   const routesOf = (family: Family): Route[] =>
     netlink.listRoutes(family).filter(({ to }) => !isLinkLocal(addressIn(to)) && !to.startsWith("ff"));
@@ -423,6 +426,134 @@ export function kernelContract(open: () => ContractWorld): void {
       });
     });
   }
+
+  describe("nftables", () => {
+    const TABLE = "twt";
+    const PROGRAM = [
+      `table ip ${TABLE} {`,
+      "  set pods { type ipv4_addr; }",
+      "  map routes { type ipv4_addr . inet_proto . inet_service : verdict; }",
+      '  set ranges { type ipv4_addr . ipv4_addr; flags interval; comment "from { here; }"; }',
+      "  chain refuse {",
+      "    reject",
+      "  }",
+      "  chain hook-input {",
+      "    type filter hook input priority 0; policy accept;",
+      "    ip daddr { 192.0.2.1, 192.0.2.2 } drop",
+      "  }",
+      "}",
+      `add element ip ${TABLE} pods { 10.42.0.9 }`,
+      "",
+    ].join("\n");
+    const set = (name: string) => ({ family: "ip", table: TABLE, set: name }) as const;
+    const pod = (n: number) => ({ key: Uint8Array.of(10, 42, 0, n) });
+    const route = (verdict: NftData) => ({
+      key: Uint8Array.of(10, 43, 0, 10, 17, 0, 0, 0, 0, 53, 0, 0),
+      data: verdict,
+    });
+    const refuse: NftData = { kind: "verdict", verdict: "goto", chain: "refuse" };
+    const loaded = (): Nft => {
+      const { nft } = net;
+      nft.run(PROGRAM);
+      return nft;
+    };
+    const keys = (nft: Nft, name: string) =>
+      nft
+        .listElements(set(name))
+        .map(({ key }) => key.join("."))
+        .toSorted();
+
+    test("a program is loaded and listed", () => {
+      const text = loaded().list(`list table ip ${TABLE}`);
+      for (const part of [
+        `table ip ${TABLE} {`,
+        "set pods {",
+        "map routes {",
+        "chain refuse {",
+        "chain hook-input {",
+      ])
+        assert.ok(text.includes(part), part);
+    });
+
+    test("elements written as text are read as bytes", () => {
+      const nft = loaded();
+      nft.run(`add element ip ${TABLE} routes { 10.43.0.10 . udp . 53 : goto refuse }`);
+      assert.deepEqual(keys(nft, "pods"), ["10.42.0.9"]);
+      assert.deepEqual(nft.listElements(set("routes")), [route(refuse)]);
+    });
+
+    test("elements come and go", () => {
+      const nft = loaded();
+      nft.changeElements([
+        { op: "add", set: set("pods"), elements: [pod(2), pod(3)] },
+        { op: "add", set: set("routes"), elements: [route(refuse)] },
+      ]);
+      nft.changeElements([{ op: "delete", set: set("pods"), elements: [pod(2), pod(9)] }]);
+      assert.deepEqual(keys(nft, "pods"), ["10.42.0.3"]);
+      assert.deepEqual(nft.listElements(set("routes")), [route(refuse)]);
+    });
+
+    test("an element with a range keeps both ends", () => {
+      const nft = loaded();
+      const element = {
+        key: Uint8Array.of(10, 0, 0, 1, 10, 1, 0, 0),
+        keyEnd: Uint8Array.of(10, 0, 0, 1, 10, 1, 0, 255),
+      };
+      nft.changeElements([{ op: "add", set: set("ranges"), elements: [element] }]);
+      assert.deepEqual(nft.listElements(set("ranges")), [element]);
+    });
+
+    test("adding what stands is success; a changed value is refused", () => {
+      const nft = loaded();
+      nft.changeElements([{ op: "add", set: set("pods"), elements: [pod(9)] }]);
+      nft.changeElements([{ op: "add", set: set("routes"), elements: [route(refuse)] }]);
+      const drop = route({ kind: "verdict", verdict: "drop" });
+      assert.throws(() => nft.changeElements([{ op: "add", set: set("routes"), elements: [drop] }]), {
+        code: "EEXIST",
+      });
+    });
+
+    test("a change is all or nothing, and names what is absent", () => {
+      const nft = loaded();
+      assert.throws(
+        () =>
+          nft.changeElements([
+            { op: "add", set: set("pods"), elements: [pod(4)] },
+            { op: "delete", set: set("pods"), elements: [pod(77)] },
+          ]),
+        { code: "ENOENT" },
+      );
+      assert.deepEqual(keys(nft, "pods"), ["10.42.0.9"]);
+      assert.throws(() => nft.run(`add chain ip ${TABLE} late\nadd rule ip ${TABLE} nowhere accept\n`));
+      assert.ok(!nft.list(`list table ip ${TABLE}`).includes("late"));
+    });
+
+    test("an absent set, table or chain is ENOENT", () => {
+      const nft = loaded();
+      const lost = route({ kind: "verdict", verdict: "goto", chain: "nowhere" });
+      const absent = { code: "ENOENT" };
+      assert.throws(() => nft.changeElements([{ op: "add", set: set("none"), elements: [pod(2)] }]), absent);
+      assert.throws(() => nft.changeElements([{ op: "add", set: set("routes"), elements: [lost] }]), absent);
+      assert.throws(() => nft.listElements(set("none")), absent);
+      assert.throws(() => nft.list("list table ip nowhere"), absent);
+      assert.throws(() => nft.run("delete table ip nowhere\n"), absent);
+    });
+
+    test("a table is replaced whole", () => {
+      const nft = loaded();
+      nft.run(
+        `add table ip ${TABLE}\ndelete table ip ${TABLE}\nadd table ip ${TABLE}\nadd set ip ${TABLE} pods { type ipv4_addr; }\n`,
+      );
+      assert.deepEqual(nft.listElements(set("pods")), []);
+      nft.run(`delete table ip ${TABLE}\n`);
+      assert.throws(() => nft.list(`list table ip ${TABLE}`), { code: "ENOENT" });
+    });
+
+    test("namespaces have tables of their own", () => {
+      loaded();
+      assert.throws(() => pair().net.nft.list(`list table ip ${TABLE}`), { code: "ENOENT" });
+    });
+  });
 
   describe("settings", () => {
     test("each namespace has its own", () => {

@@ -45,21 +45,10 @@ describe("the fake kernel's switches", () => {
     );
   });
 
-  test("element changes are all or none", () => {
+  test("transactions are kept as they were written", () => {
     const { nft } = openFakeKernel();
-    const set = { family: "ip", table: "twill", set: "pods" } as const;
-    const element = (n: number) => ({ key: Uint8Array.of(10, 42, 0, n) });
-    nft.changeElements([{ op: "add", set, elements: [element(2)] }]);
-    assert.throws(
-      () =>
-        nft.changeElements([
-          { op: "add", set, elements: [element(3)] },
-          { op: "delete", set, elements: [element(9)] },
-        ]),
-      { code: "ENOENT" },
-    );
-    assert.deepEqual(nft.listElements(set), [element(2)]);
-    nft.run("delete table ip twill");
-    assert.deepEqual(nft.listElements(set), []);
+    nft.run("add table ip twill\n");
+    assert.throws(() => nft.run("add chain ip other c\n"));
+    assert.deepEqual(nft.transactions, ["add table ip twill\n"]);
   });
 });
