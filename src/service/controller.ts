@@ -1,0 +1,61 @@
+/** Keeps the desired state of all services, from objects that changed. Reads no clock and no kernel. */
+import { addressOf } from "#addr/cidr";
+import { FAMILIES, type Family } from "#addr/family";
+import { familyOf } from "#addr/ip";
+import type { EndpointSlice, Service } from "#kube/generated/types";
+import { desiredRoutes } from "./desired.ts";
+import type { Place, ServiceConfig, ServiceState } from "./model.ts";
+import type { Programs } from "./plan.ts";
+import { programOf } from "./program.ts";
+import { ServiceTable } from "./service-table.ts";
+import type { StickyNumbers } from "./sticky-numbers.ts";
+
+export interface ServiceSource {
+  service(name: string): Service | undefined;
+  slices(name: string): readonly EndpointSlice[];
+}
+
+/** The families services are routed in: those ClusterIPs are given from. */
+export function routedFamilies(config: ServiceConfig): readonly Family[] {
+  const given = config.serviceCidrs.map((cidr) => familyOf(addressOf(cidr)));
+  return FAMILIES.filter((family) => given.includes(family));
+}
+
+export function programsOf(config: ServiceConfig): Programs {
+  return new Map(routedFamilies(config).map((family) => [family, programOf(family, config)]));
+}
+
+/** Desired state that is brought up to date service by service. */
+export class DesiredServices {
+  readonly #programs: Programs;
+  readonly #source: ServiceSource;
+  readonly #table: ServiceTable;
+  #revision = 0;
+
+  constructor(programs: Programs, source: ServiceSource, numbers: StickyNumbers) {
+    this.#programs = programs;
+    this.#source = source;
+    this.#table = new ServiceTable(numbers);
+  }
+
+  /** Looks at the named services again. */
+  update(names: Iterable<string>, { place, check }: { place: Place; check: boolean }): ServiceState {
+    for (const name of names) this.#look(name, place);
+    const since = this.#revision;
+    const { changes, changedAnswerers } = this.#table.takeChanges();
+    if (changes.length > 0) this.#revision++;
+    const programs = Object.fromEntries([...this.#programs].map(([family, { hash }]) => [family, hash]));
+    const { elements, answerers } = this.#table;
+    const wish = { since, changes, changedAnswerers, answerers, check };
+    return { programs, chains: new Set(), elements, revision: this.#revision, wish };
+  }
+
+  #look(name: string, place: Place): void {
+    const service = this.#source.service(name);
+    const slices = service ? this.#source.slices(name) : [];
+    for (const family of this.#programs.keys()) {
+      const routes = service && desiredRoutes(service, slices, { family, place });
+      this.#table.set(name, family, service?.metadata.creationTimestamp ?? "", routes);
+    }
+  }
+}

@@ -1,0 +1,204 @@
+/** One Service and its EndpointSlices to the routes of one family. Pure, and read from what is, never from what happened. */
+import { addressOf, type Cidr, containsCidr, containsIp, hostCidr, parseCidr } from "#addr/cidr";
+import type { Family } from "#addr/family";
+import { familyOf, type Ip, isIp, isLoopback, parseIp } from "#addr/ip";
+import type { EndpointSlice, Service, ServicePort, ServiceSpec } from "#kube/generated/types";
+import { type BackendSets, chooseSets, portBackends } from "./endpoints.ts";
+import {
+  type Affinity,
+  type Backend,
+  type Frontend,
+  frontendKey,
+  type Place,
+  PROTOCOLS,
+  type Protocol,
+  type Route,
+  type ServiceRoutes,
+  type Target,
+} from "./model.ts";
+
+/** Objects that belong to another proxy, or are headless by label. */
+const LABELS_OF_OTHERS = ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"];
+const DEFAULT_AFFINITY_SECONDS = 10_800;
+
+export function isOurs(object: {
+  metadata: { labels?: Readonly<Record<string, string>> | undefined };
+}): boolean {
+  const labels = object.metadata.labels ?? {};
+  return LABELS_OF_OTHERS.every((label) => labels[label] === undefined);
+}
+
+/** @returns undefined for a service that has no ClusterIP of this family, or is not routed at all */
+export function desiredRoutes(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  at: { family: Family; place: Place },
+): ServiceRoutes | undefined {
+  const { spec } = service;
+  if (!spec || spec.type === "ExternalName" || !isOurs(service)) return undefined;
+  const clusterIp = addressesOf(clusterIps(spec), at.family)[0];
+  if (clusterIp === undefined) return undefined;
+  const ours = slices.filter(isOurs);
+  const outside = outsideFrontends(service, spec, at);
+  const routes: Route[] = [];
+  const udpAnswerers = new Map<Frontend, ReadonlySet<Ip>>();
+  for (const port of spec.ports ?? []) {
+    const protocol = protocolOf(port);
+    if (protocol === undefined) continue;
+    const backends = portBackends(ours, { name: port.name ?? "", protocol }, at);
+    const sets = chooseSets(backends.all, at.place);
+    const own = portRoutes({ service, spec, port, protocol, clusterIp, sets, outside, place: at.place });
+    routes.push(...own);
+    if (protocol === "udp" && backends.serving.size > 0)
+      for (const { frontend } of own) udpAnswerers.set(frontend, backends.serving);
+  }
+  return { clusterIp, routes: firstOfEach(routes), udpAnswerers };
+}
+
+/** A load balancer or external address may repeat the ClusterIP or a node's NodePort: the first one counts. */
+function firstOfEach(routes: readonly Route[]): Route[] {
+  const seen = new Set<string>();
+  return routes.filter(({ frontend }) => {
+    const key = frontendKey(frontend);
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+interface PortInput {
+  readonly service: Service;
+  readonly spec: ServiceSpec;
+  readonly port: ServicePort;
+  readonly protocol: Protocol;
+  readonly clusterIp: Ip;
+  readonly sets: BackendSets;
+  readonly outside: readonly OutsideAddress[];
+  readonly place: Place;
+}
+
+/** An address clients from outside use, besides NodePorts. */
+interface OutsideAddress {
+  readonly ip: Ip;
+  readonly sources?: readonly Cidr[];
+}
+
+function portRoutes(input: PortInput): Route[] {
+  const { spec, port, protocol, clusterIp, sets, outside, place } = input;
+  const affinity = affinityOf(input);
+  const isLocalInside = spec.internalTrafficPolicy === "Local";
+  const inside: Route = {
+    frontend: { ip: clusterIp, protocol, port: port.port },
+    isClusterIp: true,
+    entry: "inside",
+    target: isLocalInside
+      ? targetOf(sets.local, sets, "drop", affinity?.local)
+      : targetOf(sets.cluster, sets, "reject", affinity?.cluster),
+  };
+  const routes = [inside];
+  for (const ip of port.nodePort ? nodePortIps(place, familyOf(clusterIp)) : [])
+    routes.push(outsideRoute({ ip, protocol, port: port.nodePort ?? 0 }, input, affinity));
+  for (const { ip, sources } of outside)
+    routes.push(outsideRoute({ ip, protocol, port: port.port }, input, affinity, sources));
+  return routes;
+}
+
+/** With policy Local, pods and this node still reach every endpoint: only strangers are led to the local ones. */
+function outsideRoute(
+  frontend: Frontend,
+  { spec, sets }: PortInput,
+  affinity: Affinities | undefined,
+  sources?: readonly Cidr[],
+): Route {
+  const cluster = targetOf(sets.cluster, sets, "reject", affinity?.cluster);
+  const common = { frontend, isClusterIp: false, ...(sources === undefined ? {} : { sources }) };
+  if (spec.externalTrafficPolicy !== "Local") return { ...common, entry: "outside", target: cluster };
+  const local = targetOf(sets.local, sets, "drop", affinity?.local);
+  if (local.kind === "reject") return { ...common, entry: "inside", target: cluster };
+  return { ...common, entry: "inside", target: cluster, localTarget: local };
+}
+
+function targetOf(
+  backends: readonly Backend[],
+  { hasAny }: BackendSets,
+  otherwise: "reject" | "drop",
+  affinity: Affinity | undefined,
+): Target {
+  if (backends.length > 0) return { kind: "backends", backends, ...(affinity ? { affinity } : {}) };
+  return { kind: hasAny ? otherwise : "reject" };
+}
+
+interface Affinities {
+  readonly cluster: Affinity;
+  readonly local: Affinity;
+}
+
+/** Clients are remembered by service port, whichever of its addresses they use. */
+function affinityOf({ service, spec, port, protocol }: PortInput): Affinities | undefined {
+  if (spec.sessionAffinity !== "ClientIP") return undefined;
+  const timeoutSeconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS;
+  const group = `${service.metadata.namespace}/${service.metadata.name}:${port.port}/${protocol}`;
+  return {
+    cluster: { group, timeoutSeconds },
+    local: { group: `${group}/local`, timeoutSeconds },
+  };
+}
+
+/** External addresses, and load balancer addresses this node may answer for. */
+function outsideFrontends(
+  service: Service,
+  spec: ServiceSpec,
+  { family, place }: { family: Family; place: Place },
+): OutsideAddress[] {
+  const external = addressesOf(spec.externalIPs ?? [], family).map((ip) => ({ ip }));
+  const ingress = spec.type === "LoadBalancer" ? (service.status?.loadBalancer?.ingress ?? []) : [];
+  const vips = addressesOf(
+    ingress.flatMap(({ ip, ipMode }) => (ip !== undefined && (ipMode ?? "VIP") === "VIP" ? [ip] : [])),
+    family,
+  ).filter((vip) => !external.some(({ ip }) => ip === vip));
+  const ranges = sourceRanges(spec, { family, place, vips });
+  return [...external, ...vips.map((ip) => (ranges === undefined ? { ip } : { ip, sources: ranges }))];
+}
+
+/** Ranges of this family, none inside another; undefined when anybody may come. Where this node may, its own load
+ *  balancer addresses may too: that is what it is seen as when it calls them. */
+function sourceRanges(
+  spec: ServiceSpec,
+  { family, place, vips }: { family: Family; place: Place; vips: readonly Ip[] },
+): readonly Cidr[] | undefined {
+  const ranges = (spec.loadBalancerSourceRanges ?? [])
+    .flatMap(readRange)
+    .filter((cidr) => familyOf(addressOf(cidr)) === family);
+  if (ranges.length === 0) return undefined;
+  const holdsNode = ranges.some((range) => place.nodeIps.some((ip) => containsIp(range, ip)));
+  return outermost(holdsNode ? [...ranges, ...vips.map(hostCidr)] : ranges);
+}
+
+function readRange(text: string): Cidr[] {
+  try {
+    return [parseCidr(text.trim(), { hostBits: "clear" })];
+  } catch {
+    return [];
+  }
+}
+
+/** The kernel refuses overlapping ranges, and networks overlap only by one holding the other. */
+export function outermost(cidrs: readonly Cidr[]): Cidr[] {
+  const unique = [...new Set(cidrs)];
+  return unique.filter((cidr) => !unique.some((other) => other !== cidr && containsCidr(other, cidr))).sort();
+}
+
+function nodePortIps({ nodeIps }: Place, family: Family): readonly Ip[] {
+  return nodeIps.filter((ip) => familyOf(ip) === family && !isLoopback(ip));
+}
+
+function clusterIps({ clusterIP, clusterIPs }: ServiceSpec): readonly string[] {
+  return clusterIPs && clusterIPs.length > 0 ? clusterIPs : clusterIP ? [clusterIP] : [];
+}
+
+function addressesOf(texts: readonly string[], family: Family): Ip[] {
+  return [...new Set(texts.filter(isIp).map(parseIp))].filter((ip) => familyOf(ip) === family);
+}
+
+function protocolOf({ protocol }: ServicePort): Protocol | undefined {
+  const name = (protocol ?? "TCP").toLowerCase();
+  return Object.hasOwn(PROTOCOLS, name) ? (name as Protocol) : undefined;
+}

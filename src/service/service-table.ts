@@ -1,0 +1,161 @@
+import type { Family } from "#addr/family";
+import type { Ip } from "#addr/ip";
+import { ElementTable, elementId } from "./element-table.ts";
+import {
+  type Element,
+  type ElementChange,
+  type Elements,
+  frontendKey,
+  type Route,
+  type ServiceRoutes,
+  type UdpAnswerers,
+  udpKey,
+} from "./model.ts";
+import { clusterIpElement, routeElements } from "./route-elements.ts";
+import type { StickyNumbers } from "./sticky-numbers.ts";
+
+/** A service of one family, as it was last desired. */
+interface Standing {
+  readonly name: string;
+  readonly family: Family;
+  /** Older services come first where two want one frontend. */
+  readonly createdAt: string;
+  readonly desired: ServiceRoutes;
+  elements: ReadonlyMap<string, Element>;
+  udp: UdpAnswerers;
+}
+
+/** All services' desired elements, kept up service by service: a change costs what it touches. Where several services want
+ *  the same address and port, a ClusterIP wins over any other address, then the oldest service, then the first by name. */
+export class ServiceTable {
+  readonly #numbers: StickyNumbers;
+  readonly #table = new ElementTable();
+  readonly #standing = new Map<string, Standing>();
+  readonly #claims = new Map<string, Map<string, string>>();
+  readonly #answerers = new Map<string, ReadonlySet<Ip>>();
+  readonly #changedAnswerers = new Map<string, ReadonlySet<Ip>>();
+
+  constructor(numbers: StickyNumbers) {
+    this.#numbers = numbers;
+  }
+
+  get elements(): Elements {
+    return this.#table.elements;
+  }
+
+  get answerers(): UdpAnswerers {
+    return this.#answerers;
+  }
+
+  /** Makes `desired` what the service asks for; undefined takes it out. */
+  set(name: string, family: Family, createdAt: string, desired: ServiceRoutes | undefined): void {
+    const id = `${family} ${name}`;
+    const before = this.#standing.get(id);
+    if (before === undefined && desired === undefined) return;
+    const rivals = new Set<string>();
+    for (const route of before?.desired.routes ?? []) this.#unclaim(route, id, rivals);
+    if (desired) {
+      for (const route of desired.routes) this.#claim(route, id, createdAt, rivals);
+      const { elements = new Map(), udp = new Map() } = before ?? {};
+      this.#standing.set(id, { name, family, createdAt, desired, elements, udp });
+    }
+    this.#rebuild(id, desired, before);
+    if (!desired) this.#standing.delete(id);
+    for (const rival of rivals) {
+      const other = this.#standing.get(rival);
+      if (other && rival !== id) this.#rebuild(rival, other.desired, other);
+    }
+  }
+
+  /** What differs from when this was last called. */
+  takeChanges(): { changes: readonly ElementChange[]; changedAnswerers: UdpAnswerers } {
+    const changedAnswerers = new Map(this.#changedAnswerers);
+    this.#changedAnswerers.clear();
+    return { changes: this.#table.takeChanges(), changedAnswerers };
+  }
+
+  #rebuild(id: string, desired: ServiceRoutes | undefined, before: Standing | undefined): void {
+    const routes = (desired?.routes ?? []).filter((route) => this.#ownerOf(route) === id);
+    const elements = new Map<string, Element>();
+    if (desired) put(elements, clusterIpElement(desired.clusterIp));
+    for (const route of routes)
+      for (const element of routeElements(route, this.#numbers)) put(elements, element);
+    this.#swap(before?.elements ?? new Map(), elements);
+    const udp = desired ? udpOf(routes, desired) : new Map<string, ReadonlySet<Ip>>();
+    this.#swapAnswerers(before?.udp ?? new Map(), udp);
+    this.#releaseGroups(before, desired);
+    const standing = this.#standing.get(id);
+    if (standing) Object.assign(standing, { elements, udp });
+  }
+
+  /** Adds come first, so that what both ask for never leaves. */
+  #swap(before: ReadonlyMap<string, Element>, now: ReadonlyMap<string, Element>): void {
+    for (const [id, element] of now) {
+      const old = before.get(id);
+      if (old?.data === element.data) continue;
+      if (old) this.#table.remove(old);
+      this.#table.add(element);
+    }
+    for (const [id, element] of before) if (!now.has(id)) this.#table.remove(element);
+  }
+
+  #swapAnswerers(before: UdpAnswerers, now: UdpAnswerers): void {
+    for (const key of before.keys()) if (!now.has(key)) this.#answerers.delete(key);
+    for (const [key, ips] of now) {
+      this.#answerers.set(key, ips);
+      const old = before.get(key);
+      if (old === undefined || old.size !== ips.size || !old.isSubsetOf(ips))
+        this.#changedAnswerers.set(key, ips);
+    }
+  }
+
+  #releaseGroups(before: Standing | undefined, desired: ServiceRoutes | undefined): void {
+    if (before === undefined) return;
+    const kept = groupsOf(desired);
+    for (const group of groupsOf(before.desired))
+      if (!kept.has(group)) this.#numbers.release(before.family, group);
+  }
+
+  #claim(route: Route, id: string, createdAt: string, rivals: Set<string>): void {
+    const key = frontendKey(route.frontend);
+    const claims = this.#claims.get(key) ?? new Map<string, string>();
+    this.#claims.set(key, claims.set(id, `${route.isClusterIp ? 0 : 1} ${createdAt} ${id}`));
+    for (const rival of claims.keys()) if (rival !== id) rivals.add(rival);
+  }
+
+  #unclaim(route: Route, id: string, rivals: Set<string>): void {
+    const key = frontendKey(route.frontend);
+    const claims = this.#claims.get(key);
+    claims?.delete(id);
+    if (claims?.size === 0) this.#claims.delete(key);
+    for (const rival of claims?.keys() ?? []) rivals.add(rival);
+  }
+
+  #ownerOf(route: Route): string | undefined {
+    const claims = this.#claims.get(frontendKey(route.frontend)) ?? new Map<string, string>();
+    let best: { id: string; rank: string } | undefined;
+    for (const [id, rank] of claims) if (best === undefined || rank < best.rank) best = { id, rank };
+    return best?.id;
+  }
+}
+
+function put(elements: Map<string, Element>, element: Element): void {
+  elements.set(elementId(element), element);
+}
+
+function udpOf(routes: readonly Route[], desired: ServiceRoutes): UdpAnswerers {
+  const out = new Map<string, ReadonlySet<Ip>>();
+  for (const { frontend } of routes) {
+    const ips = desired.udpAnswerers.get(frontend);
+    if (ips) out.set(udpKey(frontend.ip, frontend.port), ips);
+  }
+  return out;
+}
+
+function groupsOf(desired: ServiceRoutes | undefined): Set<string> {
+  const groups = new Set<string>();
+  for (const { target, localTarget } of desired?.routes ?? [])
+    for (const at of [target, localTarget])
+      if (at?.kind === "backends" && at.affinity) groups.add(at.affinity.group);
+  return groups;
+}
