@@ -7,6 +7,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   up: async () => (await import("./commands/lab-commands.ts")).up,
   down: async () => (await import("./commands/lab-commands.ts")).down,
   kubectl: async () => (await import("./commands/kubectl.ts")).kubectl,
+  token: async () => (await import("./commands/token.ts")).token,
   server: async () => (await import("./commands/node-commands.ts")).server,
   agent: async () => (await import("./commands/node-commands.ts")).agent,
 };

@@ -5,15 +5,18 @@ import { systemClock } from "#life/clock";
 import { readServerConfig } from "../config/read-config.ts";
 import { parsePort } from "../config/value-reader.ts";
 import type { Command } from "./command.ts";
+import { DEFAULT_LAB } from "./kubeconfig-of.ts";
+import { takeOwnFlags } from "./own-flags.ts";
 
-const DEFAULT_NAME = "twill";
+/** Labs are made alike, whatever this machine's own configuration and environment say. */
+const NO_ENVIRONMENT = { K3S_CONFIG_FILE: "/dev/null" };
 
 export const up: Command = {
   summary: "make a cluster on this machine, out of network namespaces",
   help: `Usage: ./twill up [flags] [flags of twill server]
 
   --nodes N                 how many nodes: one server, the others agents (default: 1)
-  --name NAME               which lab; several can stand side by side (default: ${DEFAULT_NAME})
+  --name NAME               which lab; several can stand side by side (default: ${DEFAULT_LAB})
   --demo                    apply the manifests in demo/ and show them working
   --api-port PORT           loopback port of the API on this machine (default: the first free one from 6443 on)
   --page-port PORT          loopback port of the demo's page (default: the first free one from 8080 on)
@@ -21,20 +24,17 @@ export const up: Command = {
 
 Every other flag is one of twill server, such as --cluster-cidr; see twill server --help.
 `,
-  async run(argv, { env, write, writeError, program, signal }) {
+  async run(argv, { write, writeError, program, signal }) {
     const own = takeOwnFlags(argv, ["nodes", "name", "api-port", "page-port", "write-kubeconfig"], ["demo"]);
     // The nodes would each refuse a bad flag; saying it here, at once and completely, is kinder.
-    const reading = readServerConfig(["--node-name", "probe", ...own.rest], {
-      K3S_CONFIG_FILE: "/dev/null",
-      ...pick(env),
-    });
+    const reading = readServerConfig(["--node-name", "probe", ...own.rest], NO_ENVIRONMENT);
     const problems = [...own.problems, ...(reading.kind === "bad" ? reading.problems : [])];
     if (problems.length > 0) {
       writeError(`Cannot make a lab:\n${problems.map((problem) => `  ${problem}\n`).join("")}`);
       return 2;
     }
     await runUp({
-      name: own.values.get("name") ?? DEFAULT_NAME,
+      name: own.values.get("name") ?? DEFAULT_LAB,
       nodes: Number(own.values.get("nodes") ?? "1"),
       isDemo: own.values.has("demo"),
       apiPort: portOf(own.values, "api-port"),
@@ -60,32 +60,10 @@ export const down: Command = {
       writeError(`Cannot remove a lab:\n${problems.map((problem) => `  ${problem}\n`).join("")}`);
       return 2;
     }
-    await runDown({ name: own.values.get("name") ?? DEFAULT_NAME, write, clock: systemClock, signal });
+    await runDown({ name: own.values.get("name") ?? DEFAULT_LAB, write, clock: systemClock, signal });
     return 0;
   },
 };
-
-/** Values of our own flags; the rest of the words in their order. */
-export function takeOwnFlags(
-  argv: readonly string[],
-  valued: readonly string[],
-  switches: readonly string[],
-) {
-  const values = new Map<string, string>();
-  const rest: string[] = [];
-  const problems: string[] = [];
-  for (let i = 0; i < argv.length; i++) {
-    const match = /^--([a-z-]+)(?:=([\s\S]*))?$/.exec(argv[i] ?? "");
-    const name = match?.[1] ?? "";
-    if (switches.includes(name)) values.set(name, "true");
-    else if (valued.includes(name)) {
-      const value = match?.[2] ?? argv[++i];
-      if (value === undefined || value === "") problems.push(`--${name} needs a value`);
-      else values.set(name, value);
-    } else rest.push(argv[i] ?? "");
-  }
-  return { values, rest, problems };
-}
 
 function portOf(values: ReadonlyMap<string, string>, name: string): number | undefined {
   const text = values.get(name);
@@ -95,9 +73,4 @@ function portOf(values: ReadonlyMap<string, string>, name: string): number | und
   } catch (cause) {
     throw new Fault("BadFlag", `--${name}: ${text} is not a port (1 to 65535)`, { cause });
   }
-}
-
-/** Labs are made alike whatever this shell's environment says of some other cluster. */
-function pick(_env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return {};
 }

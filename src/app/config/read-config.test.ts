@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { readAgentConfig, readServerConfig } from "./read-config.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "twill-config-"));
+after(() => rmSync(dir, { recursive: true }));
+const none = { K3S_CONFIG_FILE: "/dev/null" };
+
+function server(argv: readonly string[], env: Record<string, string> = none) {
+  return readServerConfig(["--node-name", "n", ...argv], env);
+}
+
+function good(argv: readonly string[], env: Record<string, string> = none) {
+  const reading = server(argv, env);
+  assert.equal(reading.kind, "good", JSON.stringify(reading));
+  if (reading.kind !== "good") throw new Error("unreachable");
+  return reading;
+}
+
+test("without flags the defaults are K3s's", () => {
+  const { config } = good([]);
+  assert.deepEqual(config.cluster.clusterCidrs, ["10.42.0.0/16"]);
+  assert.deepEqual(config.cluster.serviceCidrs, ["10.43.0.0/16"]);
+  assert.deepEqual(config.cluster.clusterDns, ["10.43.0.10"]);
+  assert.deepEqual(config.cluster.nodePortRange, { from: 30000, to: 32767 });
+  assert.equal(config.cluster.httpsPort, 6443);
+  assert.equal(config.node.dataDir, "/var/lib/rancher/k3s");
+  assert.deepEqual(config.kubeconfig, { path: "/etc/rancher/k3s/k3s.yaml", mode: 0o600 });
+});
+
+test("an IPv6 node gets K3s's IPv6 networks", () => {
+  const { config } = good(["--node-ip", "2001:db8::1"]);
+  assert.deepEqual(config.cluster.clusterCidrs, ["fd00:42::/56"]);
+  assert.deepEqual(config.cluster.clusterDns, ["fd00:43::a"]);
+});
+
+test("two families are given in one flag or two", () => {
+  const one = good([
+    "--cluster-cidr=10.42.0.0/16,2001:db8:42::/56",
+    "--service-cidr=10.43.0.0/16,2001:db8:43::/112",
+  ]);
+  const two = good([
+    "--cluster-cidr",
+    "10.42.0.0/16",
+    "--cluster-cidr",
+    "2001:db8:42::/56",
+    "--service-cidr=10.43.0.0/16",
+    "--service-cidr=2001:db8:43::/112",
+  ]);
+  assert.deepEqual(one.config, two.config);
+  assert.deepEqual(one.config.cluster.clusterDns, ["10.43.0.10", "2001:db8:43::a"]);
+});
+
+test("every problem is told at once, each with its flag's name", () => {
+  const reading = server([
+    "--cluster-cidr",
+    "10.42.0.0/33",
+    "--node-ip",
+    "300.1.1.1",
+    "--https-listen-port=0",
+    "--service-node-port-range",
+    "9-1",
+    "--colour",
+    "--node-label",
+    "x",
+    "word",
+    "--write-kubeconfig-mode=999",
+    "--flannel-backend",
+    "ipsec",
+  ]);
+  assert.equal(reading.kind, "bad");
+  const text = reading.kind === "bad" ? reading.problems.join("\n") : "";
+  for (const flag of [
+    "cluster-cidr",
+    "node-ip",
+    "https-listen-port",
+    "service-node-port-range",
+    "colour",
+    "node-label",
+    "write-kubeconfig-mode",
+    "flannel-backend",
+  ]) {
+    assert.match(text, new RegExp(`--${flag}\\b`));
+  }
+  assert.match(text, /"word" is not a flag/);
+  assert.match(text, /wireguard-native/);
+});
+
+const problems: readonly (readonly [argv: readonly string[], says: RegExp])[] = [
+  [["--cluster-cidr=10.42.0.0/16", "--service-cidr=2001:db8::/112"], /same families in the same order/],
+  [
+    ["--cluster-cidr=10.42.0.0/16", "--service-cidr=10.42.128.0/17"],
+    /--cluster-cidr: 10\.42\.0\.0\/16 overlaps --service-cidr 10\.42\.128\.0\/17/,
+  ],
+  [["--service-cidr=10.0.0.0/8", "--cluster-cidr=192.168.0.0/16"], /too large; the largest is a \/12/],
+  [["--service-cidr=10.43.0.0/30"], /too small to hold the DNS address/],
+  [["--cluster-cidr=10.42.0.0/25"], /smaller than one node's \/24/],
+  [["--cluster-cidr=10.42.0.1/16"], /host bits are set; the network is 10\.42\.0\.0\/16/],
+  [["--cluster-cidr=10.42.0.0/16,10.44.0.0/16"], /2 values are IPv4/],
+  [["--cluster-dns=192.0.2.1"], /192\.0\.2\.1 is in no --service-cidr/],
+  [["--node-lable=a=b"], /did you mean --node-label/],
+  [["--cluster-init"], /is a K3s flag that Twill does not have yet/],
+  [["--no-flannel"], /use --flannel-backend=none/],
+  [["--token-file=/nowhere/at/all"], /--token-file: .*ENOENT/],
+  [["--node-taint=a=b"], /NoSchedule, PreferNoSchedule or NoExecute/],
+  [["--data-dir"], /--data-dir needs a value/],
+  [["--debug=maybe"], /expected true or false/],
+];
+
+for (const [argv, says] of problems) {
+  test(`${argv.join(" ")} is refused`, () => {
+    const reading = server(argv);
+    assert.equal(reading.kind, "bad");
+    assert.match(reading.kind === "bad" ? reading.problems.join("\n") : "", says);
+  });
+}
+
+test("an old spelling works and is warned about", () => {
+  const { config, warnings } = good(["--no-deploy", "coredns"]);
+  assert.deepEqual(config.disable, ["coredns"]);
+  assert.match(warnings.join(), /--no-deploy is now --disable/);
+});
+
+test("an agent needs a server and a token, and both are asked for at once", () => {
+  const reading = readAgentConfig(["--node-name", "a"], none);
+  assert.equal(reading.kind, "bad");
+  const text = reading.kind === "bad" ? reading.problems.join("\n") : "";
+  assert.match(text, /--server is required/);
+  assert.match(text, /--token is required/);
+  const http = readAgentConfig(["--node-name", "a", "--server", "http://x:1", "--token", "t"], none);
+  assert.match(
+    http.kind === "bad" ? http.problems.join() : "",
+    /--server: "http:\/\/x:1" is not an address such as https/,
+  );
+});
+
+test("the command line beats the file, the file beats the environment", () => {
+  const file = join(dir, "config.yaml");
+  mkdirSync(`${file}.d`, { recursive: true });
+  writeFileSync(
+    file,
+    "cluster-domain: from.file\ntoken: in-file\ndisable: [coredns]\nnode-label:\n  - a=1\nsome-future-flag: 1\ndebug: true\n",
+  );
+  writeFileSync(`${file}.d/10.yaml`, "token: in-dropin\nnode-label+:\n  - b=2\n");
+  const env = { K3S_CONFIG_FILE: file, K3S_TOKEN: "in-env", K3S_DATA_DIR: "/from/env" };
+  const { config, warnings } = good(["--cluster-domain", "from.flag"], env);
+  assert.equal(config.cluster.clusterDomain, "from.flag");
+  assert.equal(config.token, "in-dropin");
+  assert.equal(config.node.dataDir, "/from/env");
+  assert.deepEqual(config.node.labels, { a: "1", b: "2" });
+  assert.equal(config.node.isDebug, true);
+  assert.match(warnings.join(), /some-future-flag.*skipped/);
+});
+
+test("a broken config file is named with what is wrong in it", () => {
+  const file = join(dir, "broken.yaml");
+  writeFileSync(file, "a: [1,\n");
+  const reading = server([], { K3S_CONFIG_FILE: file });
+  assert.match(reading.kind === "bad" ? reading.problems.join() : "", /broken\.yaml/);
+  writeFileSync(file, "- a\n");
+  const list = server([], { K3S_CONFIG_FILE: file });
+  assert.match(list.kind === "bad" ? list.problems.join() : "", /keys that are flag names/);
+});
