@@ -1,7 +1,12 @@
 import { constants } from "node:os";
 
+/** Second names of numbers, on Linux. */
+const ALIASES = new Set(["EWOULDBLOCK", "ENOTSUP"]);
+
 const NAMES = new Map<number, string>(
-  Object.entries(constants.errno).map(([name, number]) => [number, name]),
+  Object.entries(constants.errno)
+    .filter(([name]) => !ALIASES.has(name))
+    .map(([name, number]) => [number, name]),
 );
 
 /** `ENOENT` for 2; an unknown number keeps its digits. */
