@@ -201,12 +201,20 @@ export interface Netns extends Disposable {
   readonly path: string | undefined;
 }
 
+/** Tells whether something changed behind our back, such as a tunnel that a person set down and up again. */
+export interface NetworkChanges extends Disposable {
+  /** Whether links, addresses or routes changed since the last call, or since opening; our own changes count too. Asking
+   *  costs a few us, so a loop may ask every second and look closely only when told so. */
+  drain(): boolean;
+}
+
 /** Everything of the kernel within one network namespace. */
 export interface NetKernel extends Disposable {
   readonly netlink: Netlink;
   readonly nft: Nft;
   readonly conntrack: Conntrack;
   readonly sysctl: Sysctl;
+  openChanges(): NetworkChanges;
 }
 
 /** What a guard may return: anything but a promise. */

@@ -3,6 +3,7 @@ import { openConntrack } from "./conntrack.ts";
 import type { Kernel, NetKernel, Netns } from "./kernel.ts";
 import { openNetlink } from "./netlink.ts";
 import { cloneNetns, createNetns, deleteNetns, inNetns, openNetns, openOwnNetns } from "./netns.ts";
+import { openNetworkChanges } from "./network-changes.ts";
 import { openNft } from "./nft.ts";
 import { openSysctl } from "./sysctl.ts";
 
@@ -44,6 +45,7 @@ function netKernelOf(ns: Netns): NetKernel {
       return conntrack();
     },
     sysctl: openSysctl((f) => enter(ns, f)),
+    openChanges: () => enter(ns, openNetworkChanges),
     [Symbol.dispose]: () => opened.dispose(),
   };
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
+import { readlink } from "node:fs/promises";
 import { after, describe, test } from "node:test";
+import { parseCidr } from "#addr/cidr";
 import { kernelContract } from "../../test/contract/kernel.contract.ts";
 import { CLAIMS } from "./claims.ts";
 import { openFds } from "./fd.ts";
@@ -63,6 +65,79 @@ describe("network namespaces of the real kernel", () => {
     using inB = world.kernel.openIn(b);
     assert.ok(inA.netlink.findLink("cni0"));
     assert.equal(inB.netlink.findLink("cni0"), undefined);
+  });
+
+  test("changes are those of the namespace they were opened in", () => {
+    using world = openWorld();
+    using ns = world.kernel.createNetns(world.path("a"));
+    using other = world.kernel.createNetns(world.path("b"));
+    using here = world.kernel.openIn(ns);
+    using there = world.kernel.openIn(other);
+    using changes = here.openChanges();
+    there.netlink.addLink({ kind: "bridge", name: "cni0" });
+    assert.equal(changes.drain(), false);
+    here.netlink.addLink({ kind: "bridge", name: "cni0" });
+    assert.equal(changes.drain(), true);
+  });
+
+  test("more changes than the queue holds are news as well", () => {
+    using world = openWorld();
+    using ns = world.kernel.createNetns(world.path("a"));
+    using here = world.kernel.openIn(ns);
+    using changes = here.openChanges();
+    const { index } = here.netlink.addLink({ kind: "bridge", name: "cni0" });
+    for (let n = 0; n < 1000; n++) here.netlink.changeLink(index, { mtuBytes: 1000 + n });
+    assert.equal(changes.drain(), true);
+    assert.equal(changes.drain(), false);
+  });
+
+  test("dumps larger than one datagram are whole", () => {
+    using world = openWorld();
+    using ns = world.kernel.createNetns(world.path("a"));
+    using here = world.kernel.openIn(ns);
+    const { index: link } = here.netlink.addLink({ kind: "bridge", name: "cni0", isUp: true });
+    const wanted = Array.from({ length: 3000 }, (_, n) => parseCidr(`10.${100 + (n >> 8)}.${n & 255}.0/24`));
+    for (const to of wanted) here.netlink.replaceRoute({ to, link });
+    const seen = here.netlink.listRoutes(4).map(({ to }) => to);
+    assert.deepEqual(seen.toSorted(), wanted.toSorted());
+  });
+
+  test("the thread pool was born at home, whatever is first queued inside a guard", async () => {
+    using world = openWorld();
+    using ns = world.kernel.createNetns(world.path("a"));
+    const home = own();
+    const seen: Promise<string>[] = [];
+    world.kernel.inNetns(ns, () => {
+      for (let n = 0; n < 8; n++) seen.push(readlink("/proc/thread-self/ns/net"));
+    });
+    assert.deepEqual(new Set(await Promise.all(seen)), new Set([home]));
+  });
+
+  test("a namespace is made and removed inside a private mount namespace too", () => {
+    using world = openWorld();
+    const path = JSON.stringify(world.path("a"));
+    const script = `
+      import { openKernel } from "${new URL("./open.ts", import.meta.url)}";
+      import { existsSync } from "node:fs";
+      using kernel = openKernel();
+      using ns = kernel.createNetns(${path});
+      using inside = kernel.openIn(ns);
+      inside.netlink.addLink({ kind: "bridge", name: "cni0" });
+      using again = kernel.openNetns(${path});
+      using reached = kernel.openIn(again);
+      console.log(reached.netlink.listLinks().length);
+      kernel.deleteNetns(${path});
+      console.log(existsSync(${path}));`;
+    const args = [
+      "--mount",
+      "--propagation",
+      "private",
+      process.execPath,
+      "--input-type=module",
+      "-e",
+      script,
+    ];
+    assert.equal(execFileSync("unshare", args, { encoding: "utf8" }), "2\nfalse\n");
   });
 
   test("ip(8) sees the namespace, its link and its route", () => {

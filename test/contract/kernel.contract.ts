@@ -427,6 +427,29 @@ export function kernelContract(open: () => ContractWorld): void {
     });
   }
 
+  describe("changes behind our back", () => {
+    test("links, addresses and routes are news, once; neighbours are none", () => {
+      const { index } = bridge();
+      using changes = net.openChanges();
+      assert.equal(changes.drain(), false);
+      for (const change of [
+        () => netlink.changeLink(index, { mtuBytes: 1300 }),
+        () => netlink.addAddress(index, parseIpPrefix(WORLD[4].host)),
+        () =>
+          netlink.replaceRoute({
+            to: parseCidr(WORLD[4].remote),
+            via: parseIp(WORLD[4].gateway),
+            link: index,
+          }),
+        () => netlink.deleteLink(index),
+      ]) {
+        change();
+        assert.equal(changes.drain(), true, String(change));
+        assert.equal(changes.drain(), false, String(change));
+      }
+    });
+  });
+
   describe("nftables", () => {
     const TABLE = "twt";
     const PROGRAM = [

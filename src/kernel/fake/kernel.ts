@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import { SyscallFault } from "#fault/kernel-fault";
 import type { Kernel, NetKernel, Netlink, Netns, Nft } from "../kernel.ts";
 import { fakeAddresses } from "./addresses.ts";
+import { fakeChanges } from "./changes.ts";
 import type { FakeConntrack } from "./conntrack.ts";
 import { type ErrnoName, Faults, faulty } from "./faults.ts";
 import { fakeLinks } from "./links.ts";
@@ -75,6 +76,7 @@ function netKernelOf(
     nft: guard(here.nft),
     conntrack: guard(here.conntrack),
     sysctl: guard(fakeSysctl(here)),
+    openChanges: () => fakeChanges(here),
     [Symbol.dispose]() {},
   };
 }
