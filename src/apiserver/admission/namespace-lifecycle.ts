@@ -9,13 +9,14 @@ const PROTECTED = ["default", "kube-system", "kube-public"];
 export const namespaceLifecycle: Admission = {
   name: "NamespaceLifecycle",
   mutate: (request, context) => {
-    const { resource } = request.spec;
-    if (request.operation === "delete" && resource.plural === "namespaces" && resource.group === "") {
-      if (PROTECTED.includes(request.name))
-        throw forbidden(resource, request.name, "this namespace may not be deleted");
-    }
-    if (request.operation === "create" && resource.namespaced && request.subresource === undefined)
+    const { operation, spec, subresource } = request;
+    if (operation === "create" && spec.resource.namespaced && subresource === undefined)
       requireLiving(request, context);
+  },
+  validate: ({ operation, spec, name }) => {
+    const { resource } = spec;
+    if (operation === "delete" && resource.kind === "Namespace" && PROTECTED.includes(name))
+      throw forbidden(resource, name, "this namespace may not be deleted");
   },
 };
 

@@ -81,8 +81,10 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   defaults?(draft: Draft, context: WriteContext): void;
   /** Resets what a caller may not set, and computes. Runs once on create, after defaulting and admission; takes nothing that must be given back. */
   prepareCreate?(draft: Draft, context: WriteContext): void;
+  /** Main route only; the stored status is back in the draft by then. */
   prepareUpdate?(draft: Draft, stored: T, context: WriteContext): void;
   validate?(object: T, context: WriteContext): readonly FieldError[];
+  /** What an update may not do, beyond what `validate` (which runs too) finds in its result. */
   validateUpdate?(object: T, stored: T, context: WriteContext): readonly FieldError[];
   /** Takes what the object needs of what there is only once (addresses, ports) and writes it into the draft. Runs last before the store's write,
    *  on a draft that validated; `stored` is undefined on create. Errors are answered like those of validate. */

@@ -29,7 +29,7 @@ export const daemonSets: KindSpec<DaemonSet> = kindSpec<DaemonSet>({
     };
   },
   validate: validateDaemonSet,
-  validateUpdate: (object, stored) => [...validateDaemonSet(object), ...immutableSelector(object, stored)],
+  validateUpdate: immutableSelector,
   ...printer<DaemonSet>([
     nameColumn,
     count("Desired", ({ status }) => status?.desiredNumberScheduled),

@@ -3,7 +3,6 @@ import { forbidden, invalid, notSupported } from "../field/error.ts";
 import { nonNegative } from "../field/numbers.ts";
 import type { FieldError } from "../kind.ts";
 import {
-  immutableSelector,
   validateReplicas,
   validateRollingUpdate,
   validateSelector,
@@ -20,10 +19,6 @@ export function validateDeployment({ spec }: Deployment): readonly FieldError[] 
     ...nonNegative("spec.revisionHistoryLimit", spec?.revisionHistoryLimit),
     ...validateDeadline(spec?.progressDeadlineSeconds, spec?.minReadySeconds ?? 0),
   ];
-}
-
-export function validateDeploymentUpdate(object: Deployment, stored: Deployment): readonly FieldError[] {
-  return [...validateDeployment(object), ...immutableSelector(object, stored)];
 }
 
 type Strategy = NonNullable<NonNullable<Deployment["spec"]>["strategy"]>;

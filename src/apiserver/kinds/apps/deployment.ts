@@ -4,8 +4,9 @@ import { kindSpec } from "../base.ts";
 import type { Draft, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
-import { validateDeployment, validateDeploymentUpdate } from "./deployment-validation.ts";
+import { validateDeployment } from "./deployment-validation.ts";
 import { defaultTemplate } from "./template.ts";
+import { immutableSelector } from "./workload-validation.ts";
 
 export const deployments: KindSpec<Deployment> = kindSpec<Deployment>({
   resource: DEPLOYMENTS,
@@ -20,7 +21,7 @@ export const deployments: KindSpec<Deployment> = kindSpec<Deployment>({
     draft.status = {};
   },
   validate: validateDeployment,
-  validateUpdate: validateDeploymentUpdate,
+  validateUpdate: immutableSelector,
   ...printer<Deployment>([
     nameColumn,
     text("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),

@@ -29,7 +29,7 @@ export const replicaSets: KindSpec<ReplicaSet> = kindSpec<ReplicaSet>({
     draft.status = { replicas: 0 };
   },
   validate: validateReplicaSet,
-  validateUpdate: (object, stored) => [...validateReplicaSet(object), ...immutableSelector(object, stored)],
+  validateUpdate: immutableSelector,
   selectableFields: ({ status }) => ({ "status.replicas": String(status?.replicas ?? 0) }),
   ...printer<ReplicaSet>([
     nameColumn,

@@ -24,7 +24,7 @@ export const statefulSets: KindSpec<StatefulSet> = kindSpec<StatefulSet>({
     draft.status = { replicas: 0, availableReplicas: 0 };
   },
   validate: validateStatefulSet,
-  validateUpdate: (object, stored) => [...validateStatefulSet(object), ...validateUpdate(object, stored)],
+  validateUpdate,
   ...printer<StatefulSet>([
     nameColumn,
     text("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),

@@ -28,12 +28,10 @@ export const jobs: KindSpec<Job> = kindSpec<Job>({
     labelPods(draft);
   },
   validate: ({ spec }) => validateJobSpec("spec", spec),
-  validateUpdate: (object, stored) => [
-    ...validateJobSpec("spec", object.spec),
-    ...(["selector", "completionMode", "template"] as const)
+  validateUpdate: (object, stored) =>
+    (["selector", "completionMode", "template"] as const)
       .filter((field) => !sameJson(object.spec?.[field], stored.spec?.[field]))
       .map((field) => invalid(`spec.${field}`, object.spec?.[field], "field is immutable")),
-  ],
   selectableFields: ({ status }) => ({ "status.successful": String(status?.succeeded ?? 0) }),
   ...printer<Job>([
     nameColumn,
@@ -67,7 +65,6 @@ export const cronJobs: KindSpec<CronJob> = kindSpec<CronJob>({
     draft.status = {};
   },
   validate: validateCronJob,
-  validateUpdate: validateCronJob,
   ...printer<CronJob>([
     nameColumn,
     text("Schedule", ({ spec }) => spec?.schedule ?? ""),

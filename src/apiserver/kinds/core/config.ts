@@ -16,10 +16,7 @@ export const configMaps: KindSpec<ConfigMap> = kindSpec<ConfigMap>({
   definition: "io.k8s.api.core.v1.ConfigMap",
   shortNames: ["cm"],
   validate: validateConfigMap,
-  validateUpdate: (object, stored) => [
-    ...immutable(object, stored, ["data", "binaryData"]),
-    ...validateConfigMap(object),
-  ],
+  validateUpdate: (object, stored) => immutable(object, stored, ["data", "binaryData"]),
   ...printer<ConfigMap>([nameColumn, count("Data", countKeys), ageColumn]),
 });
 
@@ -31,7 +28,6 @@ export const secrets: KindSpec<Secret> = kindSpec<Secret>({
   validateUpdate: (object, stored) => [
     ...(object.type === stored.type ? [] : [invalid("type", object.type, "field is immutable")]),
     ...immutable(object, stored, ["data"]),
-    ...validateSecret(object),
   ],
   selectableFields: (secret) => ({ type: secret.type ?? "" }),
   ...printer<Secret>([

@@ -11,7 +11,6 @@ export const leases: KindSpec<Lease> = kindSpec<Lease>({
   createsOnUpdate: true,
   requiresVersion: true,
   validate: validateLease,
-  validateUpdate: validateLease,
   ...printer<Lease>([nameColumn, text("Holder", (lease) => lease.spec?.holderIdentity ?? ""), ageColumn]),
 });
 

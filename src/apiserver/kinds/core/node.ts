@@ -19,7 +19,7 @@ export const nodes: KindSpec<Node> = kindSpec<Node>({
   hasStatus: true,
   defaults: defaultNode,
   validate: validateNode,
-  validateUpdate: (object, stored) => [...validateNode(object), ...validateUpdate(object, stored)],
+  validateUpdate,
   selectableFields: ({ spec }) => ({ "spec.unschedulable": String(spec?.unschedulable ?? false) }),
   ...printer<Node>([
     nameColumn,

@@ -27,12 +27,10 @@ export const endpointSlices: KindSpec<EndpointSlice> = kindSpec<EndpointSlice>({
     }
   },
   validate: validateSlice,
-  validateUpdate: (object, stored) => [
-    ...validateSlice(object),
-    ...(object.addressType === stored.addressType
+  validateUpdate: (object, stored) =>
+    object.addressType === stored.addressType
       ? []
-      : [invalid("addressType", object.addressType, "field is immutable")]),
-  ],
+      : [invalid("addressType", object.addressType, "field is immutable")],
   ...printer<EndpointSlice>([
     nameColumn,
     text("AddressType", ({ addressType }) => addressType),

@@ -22,7 +22,6 @@ export const ingresses: KindSpec<Ingress> = kindSpec<Ingress>({
     draft.status = { loadBalancer: {} };
   },
   validate: (object) => [...validateClassOnce(object), ...validateIngress(object)],
-  validateUpdate: (object) => validateIngress(object),
   ...printer<Ingress>([
     nameColumn,
     text(
@@ -48,7 +47,7 @@ function addressText({ status }: Ingress): string {
   return addresses.length === 0 ? "" : joined([...new Set(addresses)].sort());
 }
 
-/** The annotation and the field that name the class may not disagree when an Ingress is made. */
+/** The annotation and the field that name the class may not disagree with each other. */
 function validateClassOnce({ metadata, spec }: Ingress): readonly FieldError[] {
   const annotated = metadata.annotations?.[CLASS_ANNOTATION];
   if (annotated === undefined || spec?.ingressClassName === undefined || annotated === spec.ingressClassName)

@@ -20,7 +20,6 @@ export const networkPolicies: KindSpec<NetworkPolicy> = kindSpec<NetworkPolicy>(
   generation: "spec",
   defaults: defaultPolicy,
   validate: validatePolicy,
-  validateUpdate: validatePolicy,
   ...printer<NetworkPolicy>([
     nameColumn,
     text("Pod-Selector", ({ spec }) => selectorText(spec?.podSelector)),

@@ -1,7 +1,7 @@
 import type { Pod } from "#kube/generated/types";
 import { PODS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import type { Draft, KindSpec } from "../kind.ts";
+import type { KindSpec } from "../kind.ts";
 import { defaultPod } from "./defaults.ts";
 import { podPrinter } from "./print.ts";
 import { qosClassOf } from "./qos.ts";
@@ -20,7 +20,6 @@ export const pods: KindSpec<Pod> = kindSpec<Pod>({
   prepareCreate: (draft) => {
     draft.status = { phase: "Pending", qosClass: qosClassOf(draft.spec) };
   },
-  prepareUpdate: keepQosClass,
   validate: validatePod,
   validateUpdate: validatePodUpdate,
   selectableFields: ({ spec, status }) => ({
@@ -37,8 +36,3 @@ export const pods: KindSpec<Pod> = kindSpec<Pod>({
   }),
   ...podPrinter,
 });
-
-/** A status writer that leaves the class out does not change it. */
-function keepQosClass(draft: Draft, stored: Pod): void {
-  if (draft.status && !draft.status.qosClass) draft.status.qosClass = stored.status?.qosClass;
-}

@@ -1,6 +1,96 @@
-import type { Pod } from "#kube/generated/types";
+import type { Container, Pod, PodSpec, Toleration } from "#kube/generated/types";
+import { forbidden, invalid } from "../field/error.ts";
+import { sameJson } from "../field/same.ts";
 import type { FieldError } from "../kind.ts";
 
-export function validatePodUpdate(_pod: Pod, _stored: Pod): readonly FieldError[] {
-  return [];
+const MAY_CHANGE =
+  "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+
+/** A pod that runs keeps its spec, but for images, a nearer deadline and more tolerations; one that waits behind scheduling gates may lose gates
+ *  and narrow where it goes. */
+export function validatePodUpdate({ spec }: Pod, { spec: before }: Pod): readonly FieldError[] {
+  if (spec === undefined || before === undefined) return [];
+  if (spec.containers?.length !== before.containers.length)
+    return [forbidden("spec.containers", "pod updates may not add or remove containers")];
+  if ((spec.initContainers ?? []).length !== (before.initContainers ?? []).length)
+    return [forbidden("spec.initContainers", "pod updates may not add or remove containers")];
+  return [
+    ...validateDeadline(spec.activeDeadlineSeconds, before.activeDeadlineSeconds),
+    ...validateTolerations(spec.tolerations ?? [], before.tolerations ?? []),
+    ...validateGates(spec, before),
+    ...validateRest(spec, before),
+  ];
+}
+
+function validateDeadline(now: number | undefined, before: number | undefined): readonly FieldError[] {
+  const path = "spec.activeDeadlineSeconds";
+  if (before === undefined) return [];
+  if (now === undefined) return [invalid(path, null, "must not update from a positive integer to nil value")];
+  return now > before ? [invalid(path, now, `must be less than or equal to previous value`)] : [];
+}
+
+function validateTolerations(
+  now: readonly Toleration[],
+  before: readonly Toleration[],
+): readonly FieldError[] {
+  const kept = before.every((old) => now.some((one) => sameJson(withoutSeconds(one), withoutSeconds(old))));
+  return kept
+    ? []
+    : [forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")];
+}
+
+function withoutSeconds({ tolerationSeconds: _, ...rest }: Toleration): object {
+  return rest;
+}
+
+function validateGates(spec: PodSpec, before: PodSpec): readonly FieldError[] {
+  const old = new Set((before.schedulingGates ?? []).map(({ name }) => name));
+  const added = (spec.schedulingGates ?? []).filter(({ name }) => !old.has(name));
+  if (added.length === 0) return [];
+  return [
+    forbidden(
+      "spec.schedulingGates",
+      `only deletion is allowed, but found new scheduling gates: ${added.map(({ name }) => name).join(", ")}`,
+    ),
+  ];
+}
+
+function validateRest(spec: PodSpec, before: PodSpec): readonly FieldError[] {
+  const isGated = (before.schedulingGates ?? []).length > 0;
+  const now = fixedPart(spec, before, isGated);
+  const old = fixedPart(before, before, isGated);
+  if (sameJson(now, old)) return [];
+  return [forbidden("spec", `${MAY_CHANGE}\n${difference(old, now).join("\n")}\n`)];
+}
+
+/** The spec without what may change; in the shape of JSON, so that an absent field and an undefined one are the same. */
+function fixedPart(spec: PodSpec, before: PodSpec, isGated: boolean): Readonly<Record<string, unknown>> {
+  const withoutImages = (containers: readonly Container[] | undefined) =>
+    containers?.map(({ image: _, ...rest }) => rest);
+  const part: Record<string, unknown> = {
+    ...spec,
+    containers: withoutImages(spec.containers),
+    initContainers: withoutImages(spec.initContainers),
+  };
+  for (const field of ["activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers"])
+    delete part[field];
+  const grace = before.terminationGracePeriodSeconds ?? 0;
+  if (grace < 0 && spec.terminationGracePeriodSeconds === 1) part["terminationGracePeriodSeconds"] = grace;
+  if (isGated) for (const field of ["nodeSelector", "affinity"]) delete part[field];
+  return JSON.parse(JSON.stringify(part));
+}
+
+/** The fields that differ, old and new, in order of their names. */
+function difference(
+  old: Readonly<Record<string, unknown>>,
+  now: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const fields = [...new Set([...Object.keys(old), ...Object.keys(now)])].sort();
+  return fields
+    .filter((field) => !sameJson(old[field], now[field]))
+    .flatMap((field) => [`- ${field}: ${show(old[field])}`, `+ ${field}: ${show(now[field])}`]);
+}
+
+function show(value: unknown): string {
+  return value === undefined ? "nil" : JSON.stringify(value);
 }

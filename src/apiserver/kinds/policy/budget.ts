@@ -16,7 +16,6 @@ export const podDisruptionBudgets: KindSpec<PodDisruptionBudget> = kindSpec<PodD
     draft.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
   },
   validate: validateBudget,
-  validateUpdate: validateBudget,
   ...printer<PodDisruptionBudget>([
     nameColumn,
     text("Min Available", ({ spec }) => String(spec?.minAvailable ?? "N/A")),

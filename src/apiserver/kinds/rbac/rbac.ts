@@ -23,7 +23,6 @@ export const roles: KindSpec<Role> = kindSpec<Role>({
   resource: ROLES,
   definition: "io.k8s.api.rbac.v1.Role",
   validate: ({ rules }) => validateRules(rules, { namespaced: true }),
-  validateUpdate: ({ rules }) => validateRules(rules, { namespaced: true }),
 });
 
 export const clusterRoles: KindSpec<ClusterRole> = kindSpec<ClusterRole>({
@@ -31,7 +30,6 @@ export const clusterRoles: KindSpec<ClusterRole> = kindSpec<ClusterRole>({
   resource: CLUSTER_ROLES,
   definition: "io.k8s.api.rbac.v1.ClusterRole",
   validate: ({ rules }) => validateRules(rules, { namespaced: false }),
-  validateUpdate: ({ rules }) => validateRules(rules, { namespaced: false }),
 });
 
 export const roleBindings: KindSpec<RoleBinding> = kindSpec<RoleBinding>({
@@ -57,12 +55,10 @@ function bindingParts<T extends Binding>(roleKinds: readonly string[]) {
   return {
     defaults: defaultBinding,
     validate: (binding: T) => validateBinding(binding, roleKinds),
-    validateUpdate: (binding: T, stored: T) => [
-      ...validateBinding(binding, roleKinds),
-      ...(sameRole(binding.roleRef, stored.roleRef)
+    validateUpdate: (binding: T, stored: T) =>
+      sameRole(binding.roleRef, stored.roleRef)
         ? []
-        : [invalid("roleRef", binding.roleRef, "cannot change roleRef")]),
-    ],
+        : [invalid("roleRef", binding.roleRef, "cannot change roleRef")],
     ...printer<T>([
       nameColumn,
       text("Role", ({ roleRef }) => `${roleRef.kind}/${roleRef.name}`),

@@ -2,14 +2,12 @@ import type { Service, ServiceSpec } from "#kube/generated/types";
 import { invalid } from "../field/error.ts";
 import type { FieldError } from "../kind.ts";
 import { needsClusterIp, needsHealthCheckPort } from "./needs.ts";
-import { validateService } from "./validation.ts";
 
 export function validateServiceUpdate(service: Service, stored: Service): readonly FieldError[] {
   const { spec } = service;
   const before = stored.spec;
-  if (spec === undefined || before === undefined) return validateService(service);
+  if (spec === undefined || before === undefined) return [];
   return [
-    ...validateService(service),
     ...(needsClusterIp(spec) && needsClusterIp(before) ? validateAddresses(spec, before) : []),
     ...validateClass(spec, before),
     ...validateHealthPort(spec, before),
