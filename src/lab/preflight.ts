@@ -59,8 +59,8 @@ const PROBE_PROGRAM = `table ip twill-probe {
     fib daddr type local meta mark set numgen random mod 2
     meta l4proto { tcp, udp } dnat ip to ip daddr . meta l4proto . th dport . meta mark map @m
   }
-  chain post { type nat hook postrouting priority srcnat; meta mark 0x4000 masquerade fully-random }
-  chain in { type filter hook input priority 0; ct state new meta mark 1 reject }
+  chain post { type nat hook postrouting priority srcnat; meta mark 0x4000 masquerade fully-random; }
+  chain in { type filter hook input priority 0; ct state new meta mark 1 reject; }
 }`;
 
 /** @throws {Fault} NotRoot, or MissingFeature naming everything that is missing at once */

@@ -1,5 +1,3 @@
-import { explain } from "#fault/fault";
-
 /** A line a step, with the time it took; a step that takes long says every second and a half what it waits for. */
 export interface Steps {
   run<T>(what: string, work: (progress: (waitingFor: string) => void) => Promise<T> | T): Promise<T>;
@@ -28,7 +26,7 @@ export function openSteps(write: (text: string) => void, now: () => number = () 
         line(what);
         return result;
       } catch (error) {
-        line(`could not: ${what}${waitingFor === "" ? "" : ` (${waitingFor})`}: ${explain(error)}`);
+        line(`could not: ${what}${waitingFor === "" ? "" : ` (${waitingFor})`}`);
         throw error;
       } finally {
         clearInterval(timer);

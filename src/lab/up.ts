@@ -28,7 +28,8 @@ import { nodeTable, podTable } from "./table.ts";
 
 export interface UpOptions {
   readonly name: string;
-  readonly nodes: number;
+  /** Undefined: as many as the lab has, or one. */
+  readonly nodes: number | undefined;
   readonly isDemo: boolean;
   readonly apiPort: number | undefined;
   readonly pagePort: number | undefined;
@@ -45,12 +46,14 @@ export interface UpOptions {
 export async function up(options: UpOptions): Promise<void> {
   checkRoot("./twill up");
   checkPlace(options.program.root);
-  const layout = layoutOf(options.name, options.nodes);
+  const standing = readRecord(layoutOf(options.name, 1).dir);
+  const layout = layoutOf(options.name, options.nodes ?? standing?.nodes ?? 1);
   const steps = openSteps(options.write);
   using kernel = openKernel();
   const record = await settleLab(kernel, layout, steps, options);
-  const children = await steps.run(`started ${layout.nodes.length} nodes`, () =>
-    startNodes(layout, record, options),
+  const stopped = layout.nodes.filter((node) => !isRunning(layout, node));
+  const children = await steps.run(`started ${stopped.map(({ name }) => name).join(", ")}`, () =>
+    stopped.map((node) => startNode(layout, node, record, options)),
   );
   const ended = Promise.race(children.map(({ node, child }) => endOf(node, child)));
   try {
@@ -83,9 +86,8 @@ async function settleLab(
         `Cannot make lab "${layout.name}" with ${layout.nodes.length} nodes: it stands with ${standing.nodes}. Remove it first with ${down(layout)}`,
       );
     }
-    options.write(
-      `Lab "${layout.name}" stands; starting again: ${stopped.map(({ name }) => name).join(", ")}\n`,
-    );
+    options.write(`Lab "${layout.name}" stands; starting what has ended
+`);
     return standing;
   }
   await steps.run("checked this machine", () => checkMachine(kernel));
@@ -122,13 +124,9 @@ interface StartedNode {
   readonly child: ChildProcess;
 }
 
-function startNodes(layout: LabLayout, record: LabRecord, { program }: UpOptions): readonly StartedNode[] {
-  return layout.nodes
-    .filter((node) => !isRunning(layout, node))
-    .map((node) => {
-      if (node.role === "server") rmSync(serverKubeconfig(node), { force: true });
-      return { node, child: launchNode(program, layout, node, record) };
-    });
+function startNode(layout: LabLayout, node: LabNode, record: LabRecord, { program }: UpOptions): StartedNode {
+  if (node.role === "server") rmSync(serverKubeconfig(node), { force: true });
+  return { node, child: launchNode(program, layout, node, record) };
 }
 
 function isRunning(layout: LabLayout, node: LabNode): boolean {

@@ -35,7 +35,7 @@ Every other flag is one of twill server, such as --cluster-cidr; see twill serve
     }
     await runUp({
       name: own.values.get("name") ?? DEFAULT_LAB,
-      nodes: Number(own.values.get("nodes") ?? "1"),
+      nodes: own.values.has("nodes") ? Number(own.values.get("nodes")) : undefined,
       isDemo: own.values.has("demo"),
       apiPort: portOf(own.values, "api-port"),
       pagePort: portOf(own.values, "page-port"),
