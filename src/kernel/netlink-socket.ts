@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { SyscallFault } from "#fault/kernel-fault";
 import {
   decodeAnswer,
   decodeMessages,
@@ -70,7 +71,7 @@ export class NetlinkSocket implements Disposable {
   change(request: NlRequest): void {
     const seq = this.#send(request, NLM_F_ACK);
     for (;;) {
-      for (const message of this.#receive(request.op)) {
+      for (const message of this.#receive() ?? []) {
         if (message.seq !== seq || message.type !== NLMSG_ERROR) continue;
         throwIfRefused(request.op, message);
         return;
@@ -82,7 +83,9 @@ export class NetlinkSocket implements Disposable {
   get(request: NlRequest): NlMessage {
     const seq = this.#send(request, 0);
     for (;;) {
-      for (const message of this.#receive(request.op)) {
+      const messages = this.#receive();
+      if (messages === undefined) return this.get(request);
+      for (const message of messages) {
         if (message.seq !== seq) continue;
         if (message.type === NLMSG_ERROR) throwIfRefused(request.op, message);
         else return copyOf(message);
@@ -93,11 +96,20 @@ export class NetlinkSocket implements Disposable {
   /** Asks for all objects and decodes them; starts over when the kernel says that they changed meanwhile.
    *  @throws {NetlinkError} EINTR when they never stood still */
   dump<T>(request: NlRequest, decode: (message: NlMessage) => T | undefined): T[] {
-    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
-      const found = this.#dumpOnce(request, decode);
-      if (found !== "interrupted") return found;
+    try {
+      for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+        const found = this.#dumpOnce(request, decode);
+        if (found !== "interrupted") return found;
+      }
+    } catch (error) {
+      this.#drain();
+      throw error;
     }
-    throw refusal(request.op, constants.errno.EINTR);
+    throw new NetlinkError(request.op, {
+      errno: constants.errno.EINTR,
+      extAck: undefined,
+      offset: undefined,
+    });
   }
 
   [Symbol.dispose](): void {
@@ -109,7 +121,12 @@ export class NetlinkSocket implements Disposable {
     const out: T[] = [];
     let interrupted = false;
     for (;;) {
-      for (const message of this.#receive(request.op)) {
+      const messages = this.#receive();
+      if (messages === undefined) {
+        this.#drain();
+        return "interrupted";
+      }
+      for (const message of messages) {
         if (message.seq !== seq || message.type === NLMSG_NOOP) continue;
         interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
         if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
@@ -129,22 +146,27 @@ export class NetlinkSocket implements Disposable {
     return seq;
   }
 
-  #receive(op: string): NlMessage[] {
+  /** Nothing when the answer did not fit; there is room for it at the next attempt. */
+  #receive(): NlMessage[] | undefined {
     const length = recv(this.#fd.number, buffer, MSG_DONTWAIT | MSG_TRUNC);
     if (length <= buffer.length) return decodeMessages(buffer.subarray(0, length));
-    // This answer is cut off; the next attempt, with room for it, is the caller's.
     buffer = new Uint8Array(length * 2);
-    throw refusal(op, constants.errno.ENOBUFS);
+    return undefined;
+  }
+
+  /** Lets the kernel finish a dump that nobody reads on; until then it refuses the next one as busy. */
+  #drain(): void {
+    try {
+      while (recv(this.#fd.number, buffer, MSG_DONTWAIT) > 0);
+    } catch (error) {
+      if (!(error instanceof SyscallFault)) throw error;
+    }
   }
 }
 
 function throwIfRefused(op: string, message: NlMessage): void {
   const answer = decodeAnswer(message);
   if (answer.errno !== 0) throw new NetlinkError(op, answer);
-}
-
-function refusal(op: string, errno: number): NetlinkError {
-  return new NetlinkError(op, { errno, extAck: undefined, offset: undefined });
 }
 
 /** The buffer is reused, so what outlives the call is copied. */

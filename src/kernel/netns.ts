@@ -79,7 +79,16 @@ function comingBackTo<T>(home: number, f: () => Sync<T>): T {
       throw new Error("broken invariant: a promise cannot be kept in a namespace");
     return result;
   } finally {
+    comeBack(home);
+  }
+}
+
+/** Not a Fault, so that nobody catches it: a thread in the wrong namespace must not go on. */
+function comeBack(home: number): void {
+  try {
     setns(home, CLONE_NEWNET);
+  } catch (cause) {
+    throw new Error("broken invariant: this thread is stuck in another network namespace", { cause });
   }
 }
 

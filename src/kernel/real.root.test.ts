@@ -4,9 +4,11 @@ import { readlinkSync } from "node:fs";
 import { readlink } from "node:fs/promises";
 import { after, describe, test } from "node:test";
 import { parseCidr } from "#addr/cidr";
+import { decodeRoute, encodeRouteQuery, RTM_GETROUTE } from "#wire/rtnetlink-route";
 import { kernelContract } from "../../test/contract/kernel.contract.ts";
 import { CLAIMS } from "./claims.ts";
 import { openFds } from "./fd.ts";
+import { NETLINK_ROUTE, NetlinkSocket } from "./netlink-socket.ts";
 import { openKernel } from "./open.ts";
 
 let worlds = 0;
@@ -100,6 +102,19 @@ describe("network namespaces of the real kernel", () => {
     for (const to of wanted) here.netlink.replaceRoute({ to, link });
     const seen = here.netlink.listRoutes(4).map(({ to }) => to);
     assert.deepEqual(seen.toSorted(), wanted.toSorted());
+  });
+
+  test("a listing that is given up leaves the next one whole", () => {
+    using world = openWorld();
+    using ns = world.kernel.createNetns(world.path("a"));
+    using here = world.kernel.openIn(ns);
+    const { index: link } = here.netlink.addLink({ kind: "bridge", name: "cni0", isUp: true });
+    for (let n = 0; n < 1000; n++)
+      here.netlink.replaceRoute({ to: parseCidr(`10.1.${n >> 2}.${(n & 3) << 6}/26`), link });
+    using socket = world.kernel.inNetns(ns, () => new NetlinkSocket(NETLINK_ROUTE));
+    const request = { type: RTM_GETROUTE, op: "list routes", parts: encodeRouteQuery(4) };
+    assert.throws(() => socket.dump(request, () => assert.fail("given up")), /given up/);
+    assert.equal(socket.dump(request, decodeRoute).length, 1000);
   });
 
   test("the thread pool was born at home, whatever is first queued inside a guard", async () => {

@@ -6,16 +6,14 @@ import type { Sysctl } from "./kernel.ts";
 /** Settings under /proc/sys. `inside` runs each access in the namespace they belong to: the kernel decides whose
  *  `net.*` a thread sees at each open, by the thread. */
 export function openSysctl(inside: <T>(f: () => T) => T): Sysctl {
-  const read = (name: string) =>
-    inside(() => attempt("read setting", name, () => readFileSync(sysctlPath(name), "utf8"))).trim();
+  const readHere = (name: string) =>
+    settled(attempt("read setting", name, () => readFileSync(sysctlPath(name), "utf8")));
   return {
-    read,
+    read: (name) => inside(() => readHere(name)),
     write(name, value) {
-      const path = sysctlPath(name);
       inside(() => {
-        const standing = attempt("read setting", name, () => readFileSync(path, "utf8")).trim();
-        if (standing === String(value)) return;
-        attempt("write setting", name, () => writeFileSync(path, String(value)));
+        if (readHere(name) === settled(String(value))) return;
+        attempt("write setting", name, () => writeFileSync(sysctlPath(name), String(value)));
       });
     },
   };
@@ -27,6 +25,11 @@ export function sysctlPath(name: string): string {
   if (parts.some((part) => part === "" || part === "." || part === ".."))
     throw new Error(`broken invariant: ${JSON.stringify(name)} is no setting's name`);
   return `/proc/sys/${parts.join("/")}`;
+}
+
+/** The kernel prints pairs such as port ranges with a tab between. */
+function settled(text: string): string {
+  return text.trim().replaceAll(/\s+/g, " ");
 }
 
 function attempt<T>(call: string, name: string, f: () => T): T {

@@ -596,6 +596,11 @@ export function kernelContract(open: () => ContractWorld): void {
       assert.equal(here.sysctl.read("net/ipv6/conf/flannel.1/accept_ra"), "0");
     });
 
+    test("a pair is the same however it is spaced", () => {
+      net.sysctl.write("net.ipv4.ip_local_port_range", "32000 61000");
+      assert.equal(net.sysctl.read("net.ipv4.ip_local_port_range"), "32000 61000");
+    });
+
     test("an absent one is refused", () => {
       using here = world.kernel.openIn(ns);
       assert.throws(() => here.sysctl.write("net.ipv4.conf.nowhere.forwarding", 1), { code: "ENOENT" });
