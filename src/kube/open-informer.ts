@@ -18,6 +18,12 @@ export interface InformerOptions<T extends KubeObject> extends ListOptions {
   readonly random?: () => number;
 }
 
+/** An informer that also tells how far it has read. */
+export interface LiveInformer<T extends KubeObject> extends Informer<T> {
+  /** The newest revision of the resource this copy holds; empty before the first list. */
+  readonly resourceVersion: string;
+}
+
 const RECONNECT = { firstMs: 20, maxMs: 1_000 };
 /** A watch that ends this fast without an event is a refusal in disguise, and must not become a tight loop. */
 const VERY_SHORT_MS = 500;
@@ -27,7 +33,7 @@ export function openInformer<T extends KubeObject>(
   client: KubeClient,
   resource: Resource<T>,
   options: InformerOptions<T>,
-): Informer<T> {
+): LiveInformer<T> {
   const cache = new ObjectCache<T>(options.indexes ?? {});
   const synced = Promise.withResolvers<void>();
   synced.promise.catch(() => {});
@@ -37,11 +43,15 @@ export function openInformer<T extends KubeObject>(
     isSynced = true;
     synced.resolve();
   };
-  void new Reflector(client, resource, options, cache, onList).run();
+  const reflector = new Reflector(client, resource, options, cache, onList);
+  void reflector.run();
   return {
     synced: synced.promise,
     get isSynced() {
       return isSynced;
+    },
+    get resourceVersion() {
+      return reflector.resourceVersion ?? "";
     },
     get: (key) => cache.get(key),
     list: () => cache.list(),
@@ -57,7 +67,9 @@ class Reflector<T extends KubeObject> {
   readonly #cache: ObjectCache<T>;
   readonly #onList: () => void;
   readonly #backoff = new Backoff(RECONNECT);
-  #resourceVersion: string | undefined;
+  #from: string | undefined;
+  /** Set before listeners hear of a change, so that they see how far the copy is. */
+  resourceVersion: string | undefined;
   #isAway = false;
 
   constructor(
@@ -83,22 +95,22 @@ class Reflector<T extends KubeObject> {
       } catch (error) {
         if (signal.aborted) return;
         if (!isFault(error)) throw error;
-        if (isApiFault(error, "Expired", "Gone")) this.#resourceVersion = undefined;
+        if (isApiFault(error, "Expired", "Gone")) this.#from = undefined;
         else await this.#wait(error);
       }
     }
   }
 
   async #round(): Promise<void> {
-    this.#resourceVersion ??= await this.#list();
+    this.#from ??= await this.#list();
     const startedAt = this.#options.clock.now();
     const { namespace, labelSelector, fieldSelector, signal } = this.#options;
-    const from = { namespace, labelSelector, fieldSelector, resourceVersion: this.#resourceVersion, signal };
+    const from = { namespace, labelSelector, fieldSelector, resourceVersion: this.#from, signal };
     let events = 0;
     for await (const event of this.#client.watch(this.#resource, from)) {
       this.#here();
       events++;
-      this.#resourceVersion = this.#take(event);
+      this.#take(event);
     }
     if (events === 0 && this.#options.clock.now() - startedAt < VERY_SHORT_MS) await this.#pause();
     else this.#here();
@@ -108,15 +120,18 @@ class Reflector<T extends KubeObject> {
     const { namespace, labelSelector, fieldSelector } = this.#options;
     const list = await this.#client.list(this.#resource, { namespace, labelSelector, fieldSelector });
     this.#here();
+    this.resourceVersion = list.resourceVersion;
     this.#cache.replaceAll(list.items, this.#onList);
     return list.resourceVersion;
   }
 
-  #take(event: WatchEvent<T>): string {
-    if (event.type === "BOOKMARK") return event.resourceVersion;
+  #take(event: WatchEvent<T>): void {
+    const bookmark = event.type === "BOOKMARK";
+    this.#from = (bookmark ? event.resourceVersion : event.object.metadata.resourceVersion) ?? "";
+    this.resourceVersion = this.#from;
+    if (bookmark) return;
     if (event.type === "DELETED") this.#cache.remove(event.object);
     else this.#cache.put(event.object);
-    return event.object.metadata.resourceVersion ?? "";
   }
 
   /** The server answered: says so if it had been away. */

@@ -94,11 +94,15 @@ function isHeld(resource: Resource, object: Parts): boolean {
   return resource.kind === "Namespace" && (object.spec?.finalizers ?? []).length > 0;
 }
 
-/** A status write changes only status; a main write everything but status, where there is such a split. */
+/** A status write changes status, and of the metadata labels, annotations and finalizers; a main write everything but status, where there is such a split. */
 function mergeParts(stored: KubeObject, wanted: KubeObject, subresource: string | undefined): KubeObject {
   const was = stored as Parts;
   const wish = wanted as Parts;
-  if (subresource === "status") return { ...was, ...("status" in wish ? { status: wish.status } : {}) };
+  if (subresource === "status") {
+    const { labels, annotations, finalizers } = wish.metadata;
+    const metadata = { ...was.metadata, labels, annotations, finalizers };
+    return { ...was, metadata, ...("status" in wish ? { status: wish.status } : {}) };
+  }
   if (subresource === "finalize") return { ...was, ...{ spec: wish.spec } };
   return "status" in was ? { ...wish, ...{ status: was.status } } : wish;
 }

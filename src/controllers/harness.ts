@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { parseCidr } from "#addr/cidr";
+import { type FakeClient, openFakeClient } from "#kube/fake/client";
+import type { Deployment, Node, Pod } from "#kube/generated/types";
+import { keyOf } from "#kube/object";
+import { type LiveInformer, openInformer } from "#kube/open-informer";
+import { isDeleting } from "#kube/owner";
+import { NAMESPACES, NODES, PODS } from "#kube/resources";
+import { type Clock, systemClock } from "#life/clock";
+import { openLog } from "#telemetry/log";
+import { runControllers } from "./run.ts";
+import { formatTime } from "./time.ts";
+
+/** For tests: the controllers on an API in memory, and something that plays all kubelets. */
+export interface Harness extends AsyncDisposable {
+  readonly client: FakeClient;
+  readonly pods: LiveInformer<Pod>;
+  /** Pods for which this says false never become ready. */
+  becomesReady: (pod: Pod) => boolean;
+  /** Nodes whose kubelet has stopped. */
+  readonly deadNodes: Set<string>;
+  addNode(name: string, node?: Partial<Node>): Promise<void>;
+  /** Resolves once `holds` does; rejects after five seconds. */
+  until<T>(what: string, holds: () => Promise<T | undefined | false> | T | undefined | false): Promise<T>;
+}
+
+export async function openHarness(
+  options: { clock?: Clock; namespaces?: readonly string[] } = {},
+): Promise<Harness> {
+  const { clock = systemClock } = options;
+  const client = openFakeClient({ clock });
+  const abort = new AbortController();
+  const level = process.env["TWILL_TEST_LOG"] === "debug" ? "debug" : "error";
+  const log = openLog({ write: (line) => void process.stderr.write(line), level });
+  for (const name of options.namespaces ?? ["default"])
+    await client.create(NAMESPACES, { metadata: { name } });
+  const pods = openInformer<Pod>(client, PODS, { clock, log, signal: abort.signal });
+  const running = runControllers({
+    client,
+    clusterCidrs: [parseCidr("10.42.0.0/16")],
+    nodeMask: { 4: 24 },
+    serverCa: "CA",
+    clock,
+    log,
+    signal: abort.signal,
+    random: () => 0,
+  });
+  const harness: Harness = {
+    client,
+    pods,
+    becomesReady: () => true,
+    deadNodes: new Set(),
+    addNode: async (name, node = {}) => void (await client.create(NODES, readyNode(name, node, clock))),
+    until,
+    async [Symbol.asyncDispose]() {
+      abort.abort();
+      await running;
+    },
+  };
+  pods.subscribe((change) => {
+    if (change.type !== "removed") void playKubelet(harness, change.object, clock);
+  });
+  return harness;
+}
+
+export function deployment(
+  name: string,
+  replicas: number,
+  more: Partial<Deployment["spec"]> = {},
+): Deployment {
+  const labels = { app: name };
+  return {
+    metadata: { name, namespace: "default", labels },
+    spec: {
+      replicas,
+      progressDeadlineSeconds: 600,
+      revisionHistoryLimit: 10,
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: "25%" } },
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          containers: [{ name: "web", image: "web:1", ports: [{ name: "http", containerPort: 8080 }] }],
+        },
+      },
+      ...more,
+    },
+  };
+}
+
+export function readyNode(name: string, { metadata, spec, status }: Partial<Node>, clock: Clock): Node {
+  const lastHeartbeatTime = formatTime(clock.now());
+  const ready = { type: "Ready", status: "True", lastHeartbeatTime, lastTransitionTime: lastHeartbeatTime };
+  const allocatable = { cpu: "4", memory: "8Gi", pods: "110" };
+  return {
+    ...metadata,
+    metadata: { ...metadata, name, labels: { "kubernetes.io/hostname": name, ...metadata?.labels } },
+    spec: { ...spec },
+    status: { allocatable, capacity: allocatable, conditions: [ready], ...status },
+  };
+}
+
+let addresses = 0;
+
+async function playKubelet(harness: Harness, pod: Pod, clock: Clock): Promise<void> {
+  const { client } = harness;
+  const { metadata, spec, status } = pod;
+  if (!spec?.nodeName || harness.deadNodes.has(spec.nodeName)) return;
+  if (isDeleting(pod)) return client.delete(PODS, metadata, { gracePeriodSeconds: 0 });
+  const isReady = status?.conditions?.some(({ type }) => type === "Ready") ?? false;
+  if (isReady || !harness.becomesReady(pod)) return;
+  const podIP = `10.42.0.${(addresses++ % 250) + 1}`;
+  const ready = { type: "Ready", status: "True", lastTransitionTime: formatTime(clock.now()) };
+  const patch = { status: { phase: "Running", podIP, podIPs: [{ ip: podIP }], conditions: [ready] } };
+  try {
+    await client.patch(PODS, metadata, patch, { type: "strategic", subresource: "status" });
+  } catch {
+    assert.equal(harness.pods.get(keyOf(pod)), undefined, "only a pod that is gone may refuse its status");
+  }
+}
+
+async function until<T>(
+  what: string,
+  holds: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<T> {
+  const deadline = Date.now() + 5_000;
+  for (;;) {
+    const value = await holds();
+    if (value !== undefined && value !== false) return value;
+    assert.ok(Date.now() < deadline, `never came true: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

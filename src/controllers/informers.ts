@@ -1,0 +1,88 @@
+import type { KubeObject, Resource } from "#kube/object";
+import { type InformerOptions, type LiveInformer, openInformer } from "#kube/open-informer";
+import { controllerOf } from "#kube/owner";
+import * as resources from "#kube/resources";
+import type { ControllerOptions } from "./context.ts";
+
+/** Index of children by the uid of their controller. */
+export const BY_CONTROLLER = "controller";
+/** Index of objects nobody controls, by namespace. */
+export const ORPHANS = "orphans";
+export const BY_NAMESPACE = "namespace";
+/** Index of pods by node; pods without one are under the empty name. */
+export const BY_NODE = "node";
+/** Index of endpoint slices by `namespace/service`. */
+export const BY_SERVICE = "service";
+
+export const ROOT_CA_NAME = "kube-root-ca.crt";
+export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
+export const LEASE_NAMESPACE = "kube-node-lease";
+
+export type Informers = ReturnType<typeof openInformers>;
+
+/** Opens the one live copy of each resource that all controllers share. */
+export function openInformers(options: ControllerOptions) {
+  const open = <T extends KubeObject>(resource: Resource<T>, own: Partial<InformerOptions<T>> = {}) =>
+    openInformer<T>(options.client, resource, {
+      clock: options.clock,
+      log: options.log,
+      signal: options.signal,
+      ...(options.random ? { random: options.random } : {}),
+      ...own,
+    });
+  const owned = { [BY_CONTROLLER]: controllerUid, [ORPHANS]: orphanNamespace };
+  return {
+    pods: open(resources.PODS, {
+      indexes: {
+        ...owned,
+        [BY_NAMESPACE]: namespaceOf,
+        [BY_NODE]: (pod) => [pod.spec?.nodeName ?? ""],
+      },
+    }),
+    nodes: open(resources.NODES),
+    namespaces: open(resources.NAMESPACES),
+    deployments: open(resources.DEPLOYMENTS, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
+    replicaSets: open(resources.REPLICA_SETS, { indexes: { ...owned, [BY_NAMESPACE]: namespaceOf } }),
+    daemonSets: open(resources.DAEMON_SETS, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
+    revisions: open(resources.CONTROLLER_REVISIONS, { indexes: owned }),
+    services: open(resources.SERVICES, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
+    endpointSlices: open(resources.ENDPOINT_SLICES, { indexes: { [BY_SERVICE]: serviceOf } }),
+    serviceAccounts: open(resources.SERVICE_ACCOUNTS, { fieldSelector: "metadata.name=default" }),
+    rootCas: open(resources.CONFIG_MAPS, { fieldSelector: `metadata.name=${ROOT_CA_NAME}` }),
+    leases: open(resources.LEASES, { namespace: LEASE_NAMESPACE }),
+  };
+}
+
+/** Resolves once every copy is complete; rejects when aborted first. */
+export async function whenSynced(informers: Informers): Promise<void> {
+  await Promise.all(Object.values(informers).map((informer) => informer.synced));
+}
+
+/** The children a controller may count on: those it controls, and the orphans of its namespace. */
+export function candidatesOf<T extends KubeObject>(
+  informer: LiveInformer<T>,
+  parent: KubeObject,
+): readonly T[] {
+  return [
+    ...informer.byIndex(BY_CONTROLLER, parent.metadata.uid ?? ""),
+    ...informer.byIndex(ORPHANS, parent.metadata.namespace ?? ""),
+  ];
+}
+
+function controllerUid(object: KubeObject): readonly string[] {
+  const uid = controllerOf(object)?.uid;
+  return uid === undefined ? [] : [uid];
+}
+
+function orphanNamespace(object: KubeObject): readonly string[] {
+  return controllerOf(object) === undefined ? namespaceOf(object) : [];
+}
+
+function namespaceOf(object: KubeObject): readonly string[] {
+  return [object.metadata.namespace ?? ""];
+}
+
+function serviceOf({ metadata }: KubeObject): readonly string[] {
+  const service = metadata.labels?.[SERVICE_NAME_LABEL];
+  return service === undefined ? [] : [`${metadata.namespace}/${service}`];
+}

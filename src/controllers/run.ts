@@ -1,0 +1,29 @@
+import type { ControllerContext, ControllerOptions } from "./context.ts";
+import { runDeployments } from "./deployment/controller.ts";
+import { runEndpointSlices } from "./endpointslice/controller.ts";
+import { openInformers, whenSynced } from "./informers.ts";
+import { runNodeIpam } from "./ipam/controller.ts";
+import { runRootCaPublisher, runServiceAccounts } from "./namespace/furnish.ts";
+import { runReplicaSets } from "./replicaset/controller.ts";
+import { runScheduler } from "./scheduler/controller.ts";
+
+/** Runs the controllers and the scheduler of a cluster until aborted: all that turns what users ask for into pods on nodes and
+ *  endpoints behind Services. None of them acts before every local copy is complete. */
+export async function runControllers(options: ControllerOptions): Promise<void> {
+  const { signal } = options;
+  const informers = openInformers(options);
+  const context: ControllerContext = { ...options, informers, random: options.random ?? Math.random };
+  try {
+    await whenSynced(informers);
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error;
+  }
+  runNodeIpam(context);
+  runServiceAccounts(context);
+  runRootCaPublisher(context);
+  runDeployments(context);
+  runReplicaSets(context);
+  runEndpointSlices(context);
+  await runScheduler(context);
+}
