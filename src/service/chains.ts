@@ -82,7 +82,8 @@ function masqueradeRules(entry: Entry, family: Family, config: ServiceConfig): s
   return notPod === "" ? [] : [`${notPod}${set}`];
 }
 
-/** The group, then the client's slot if it has one that lives, else a new one by chance. */
+/** The group, then the client's slot if it has one that lives, else a new one by chance. A slot that died is forgotten
+ *  first: an update of what is remembered only starts its time anew. */
 function stickyRules(entry: Entry, family: Family, count: number, pin: string): string[] {
   const ids = entry === "local" ? "sticky-local-ids" : "sticky-ids";
   const group = `meta mark set ${frontendOf(family)} map @${ids}`;
@@ -91,6 +92,7 @@ function stickyRules(entry: Entry, family: Family, count: number, pin: string): 
     `meta mark set ${clientOf(family)} . meta mark map @sticky-clients`,
     `meta mark @sticky-live goto ${pin}`,
     group,
+    `delete @sticky-clients { ${clientOf(family)} . meta mark : meta mark }`,
     `meta mark set meta mark . numgen random mod ${count} map @sticky-choices`,
     `goto ${pin}`,
   ];

@@ -28,7 +28,7 @@ export function planServices(
   const ops: ServiceOp[] = wish.check ? [{ op: "check", programs: want.programs }] : [];
   const isNext = known.revision === wish.since || known.revision === want.revision;
   const isStale = (family: Family) => want.programs[family] !== known.programs[family];
-  const changes = (isNext ? wish.changes : allChanges(want.elements, known.elements)).slice();
+  let changes = isNext ? wish.changes : allChanges(want.elements, known.elements);
   const chains = new Set(known.chains);
   for (const [family, program] of programs) {
     const replaces = isStale(family) && known.programs[family] !== undefined;
@@ -47,18 +47,13 @@ export function planServices(
     const elements = replaces ? elementsText(own) : "";
     const load = `${wipeText(family)}${program.text}${text}${elements}`;
     ops.push({ op: "load", family, hash: program.hash, text: load, chains: [...program.chains, ...missing] });
-    if (replaces) removeAll(changes, own);
+    if (replaces) changes = changes.filter((change) => change.family !== family);
   }
   if (changes.length > 0 || known.revision !== want.revision)
     ops.push({ op: "elements", changes, revision: want.revision });
   const answerers = isNext ? wish.changedAnswerers : wish.answerers;
   if (answerers.size > 0) ops.push({ op: "forget-flows", answerers });
   return ops;
-}
-
-function removeAll(changes: ElementChange[], gone: readonly ElementChange[]): void {
-  const kept = changes.filter((change) => !gone.includes(change));
-  changes.splice(0, changes.length, ...kept);
 }
 
 /** Chains that added elements lead to and that do not stand yet. */

@@ -63,7 +63,8 @@ function serviceChains(family: Family, config: ServiceConfig): Chain[] {
   const ranges = ofFamily(config.serviceCidrs, family);
   const flag = markText(STICKY_MARK.flag);
   return [
-    ["refuse", ["reject"]],
+    // A reset and not an ICMP error for TCP: the kernel sends a client only a few of those a second.
+    ["refuse", ["meta l4proto tcp reject with tcp reset", "reject"]],
     ["guard", [`${frontend} @guarded ${frontend} . ${nft} saddr != @allowed-sources drop`]],
     // Clients that are neither pods nor this node meet external policy Local; everybody else sees all endpoints.
     [

@@ -83,11 +83,10 @@ export function encodeElementBatch(ops: readonly WireElementOp[], seq: number): 
   return { bytes: writer.bytes(), beginSeq: seq, messages };
 }
 
-/** The element an error's offset points at. */
+/** The element an error's offset points at; none when the offset is about the set or its table. */
 export function elementAt(message: BatchMessage, offset: number | undefined): WireElement | undefined {
-  if (message.offsets.length === 1) return message.op.elements[message.first];
-  if (offset === undefined) return undefined;
-  const at = message.offsets.findLastIndex((start) => start <= offset);
+  const known = offset ?? (message.offsets.length === 1 ? message.offsets[0] : undefined);
+  const at = known === undefined ? -1 : message.offsets.findLastIndex((start) => start <= known);
   return at < 0 ? undefined : message.op.elements[message.first + at];
 }
 
