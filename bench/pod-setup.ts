@@ -1,19 +1,34 @@
-/** How long a pod's network takes: namespace, veth, bridge port, address, default route. Ours beside Debian's `bridge` and
- *  `host-local` CNI executables doing the same, turn by turn, in a namespace of their own that is gone afterwards. */
+/** How long a pod's network takes, from no namespace to a default route: ours beside Debian's CNI executables doing the
+ *  same, turn by turn, in a namespace of their own that is gone afterwards. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ipPrefixOf, nthIp, parseCidr, parseIpPrefix } from "#addr/cidr";
-import { parseIp } from "#addr/ip";
+import { parseCidr } from "#addr/cidr";
+import { openSandboxNetwork } from "#cni/open";
 import { CLAIMS } from "#kernel/claims";
 import type { Kernel, Netns } from "#kernel/kernel";
 import { openKernel } from "#kernel/open";
+import { silentLog } from "#telemetry/log";
 
 const CNI_DIR = "/usr/lib/cni";
 const PODS = 100;
 const MTU_BYTES = 1450;
 const TARGET_MS = 3;
+const CONTAINER_PORT = 8080;
+const FIRST_HOST_PORT = 20_000;
+
+/** Pods alike: with nothing but a network, or with a port of the node as well. */
+interface Case {
+  readonly name: string;
+  readonly hostPort: boolean;
+  readonly peer: string;
+}
+
+const CASES: readonly Case[] = [
+  { name: "pod", hostPort: false, peer: "bridge + host-local" },
+  { name: "pod with a host port", hostPort: true, peer: "bridge + host-local + portmap" },
+];
 
 interface Contender {
   readonly name: string;
@@ -21,103 +36,129 @@ interface Contender {
   wire(ns: Netns, path: string, n: number): void;
 }
 
+/** Where a contender works: a node of its own, and a folder. */
+interface Site {
+  readonly kernel: Kernel;
+  readonly node: Netns;
+  readonly dir: string;
+}
+
 /** Prints p50 and p99 of each contender and their ratio. Needs root; leaves nothing behind. */
 export async function benchPodSetup({ pods = PODS }: { pods?: number } = {}): Promise<void> {
-  using kernel = openKernel();
-  using cleanUp = new DisposableStack();
-  const netns = (name: string) => {
-    const path = join(CLAIMS.netnsDir, `twb-${process.pid}-${name}`);
-    cleanUp.defer(() => kernel.deleteNetns(path));
-    return { path, ns: cleanUp.use(kernel.createNetns(path)) };
-  };
-  const node = netns("node");
-  const inside = cleanUp.use(kernel.inNetns(node.ns, openKernel));
-  const dir = mkdtempSync(join(tmpdir(), "twill-bench-"));
-  cleanUp.defer(() => rmSync(dir, { recursive: true }));
+  for (const [i, which] of CASES.entries()) {
+    using cleanUp = new DisposableStack();
+    const kernel = cleanUp.use(openKernel());
+    const makeNetns = (name: string) => {
+      const path = join(CLAIMS.netnsDir, `twb-${process.pid}-${i}-${name}`);
+      cleanUp.defer(() => kernel.deleteNetns(path));
+      return { path, ns: cleanUp.use(kernel.createNetns(path)) };
+    };
+    const site = (name: string): Site => {
+      const dir = mkdtempSync(join(tmpdir(), "twill-bench-"));
+      cleanUp.defer(() => rmSync(dir, { recursive: true }));
+      return { kernel, node: makeNetns(name).ns, dir };
+    };
+    const contenders = [ours(site("ours"), which, cleanUp)];
+    if (existsSync(join(CNI_DIR, "bridge"))) contenders.push(stock(site("stock"), which));
+    else console.log(`no ${CNI_DIR}/bridge: install containernetworking-plugins to compare`);
+    report(which, contenders, measure(contenders, pods, makeNetns));
+  }
+}
 
-  const contenders = [ours(inside)];
-  if (existsSync(join(CNI_DIR, "bridge"))) contenders.push(stock(kernel, node.ns, dir));
-  else console.log(`no ${CNI_DIR}/bridge: install containernetworking-plugins to compare`);
+/** Milliseconds of every pod, by contender. The first turn warms caches of both, and is thrown away. */
+function measure(
+  contenders: readonly Contender[],
+  pods: number,
+  makeNetns: (name: string) => { ns: Netns; path: string },
+): readonly (readonly number[])[] {
   const times = contenders.map((): number[] => []);
-  // The first turn warms caches of both, and is thrown away.
   for (let n = 0; n <= pods; n++)
     for (const [i, contender] of contenders.entries()) {
       const began = performance.now();
-      const { ns, path } = netns(`${i}-${n}`);
+      const { ns, path } = makeNetns(`${i}-${n}`);
       contender.wire(ns, path, n);
       if (n > 0) times[i]?.push(performance.now() - began);
     }
-  report(contenders, times);
+  return times;
 }
 
-/** The pod's cable through our own netlink. */
-function ours(node: Kernel): Contender {
-  const cidr = parseCidr("10.98.0.0/16");
-  const { netlink } = node;
-  const bridge = netlink.addLink({ kind: "bridge", name: "cni0", mtuBytes: MTU_BYTES, isUp: true });
-  netlink.addAddress(bridge.index, parseIpPrefix("10.98.0.1/16"));
+/** What the agent does when the kubelet's part asks for a sandbox. */
+function ours({ kernel, node, dir }: Site, { hostPort }: Case, cleanUp: DisposableStack): Contender {
+  const network = openSandboxNetwork({
+    kernel: cleanUp.use(kernel.inNetns(node, openKernel)),
+    bridge: CLAIMS.devices.bridge,
+    mtuBytes: MTU_BYTES,
+    podCidrs: [parseCidr("10.98.0.0/16")],
+    clusterCidrs: [],
+    ipamDir: dir,
+    log: silentLog,
+  });
   return {
     name: "twill",
-    wire(ns, _path, n) {
-      const veth = netlink.addLink({
-        kind: "veth",
-        name: `veth${n}`,
-        mtuBytes: MTU_BYTES,
-        master: bridge.index,
-        isUp: true,
-        peer: { name: "eth0", netns: ns, mtuBytes: MTU_BYTES },
-      });
-      netlink.changeLink(veth.index, { hairpin: true });
-      using pod = node.openIn(ns);
-      const eth0 = veth.parent ?? 0;
-      pod.netlink.changeLink(eth0, { isUp: true });
-      pod.netlink.addAddress(eth0, ipPrefixOf(nthIp(cidr, n + 2), 16));
-      pod.netlink.replaceRoute({ to: parseCidr("0.0.0.0/0"), via: parseIp("10.98.0.1"), link: eth0 });
+    wire(netns, _path, n) {
+      const portMappings = hostPort ? [mapping(n)] : [];
+      network.add({ containerId: `bench${n}`, ifname: "eth0", netns, portMappings });
     },
   };
 }
 
 /** The same through the stock executables, which a container runtime starts for every pod. */
-function stock(kernel: Kernel, node: Netns, dir: string): Contender {
-  const config = JSON.stringify({
-    cniVersion: "1.0.0",
-    name: "bench",
+function stock({ kernel, node, dir }: Site, { hostPort, peer }: Case): Contender {
+  const common = { cniVersion: "1.0.0", name: "bench" };
+  const bridge = {
+    ...common,
     type: "bridge",
-    bridge: "cni1",
+    bridge: CLAIMS.devices.bridge,
     isDefaultGateway: true,
     hairpinMode: true,
     mtu: MTU_BYTES,
     ipam: { type: "host-local", ranges: [[{ subnet: "10.99.0.0/16" }]], dataDir: dir },
-  });
+  };
+  const add = (config: { type: string }, path: string, n: number): unknown => {
+    const env = {
+      CNI_COMMAND: "ADD",
+      CNI_CONTAINERID: `bench${n}`,
+      CNI_NETNS: path,
+      CNI_IFNAME: "eth0",
+      CNI_PATH: CNI_DIR,
+      PATH: process.env["PATH"] ?? "",
+    };
+    const executable = join(CNI_DIR, config.type);
+    const done = kernel.inNetns(node, () =>
+      spawnSync(executable, { input: JSON.stringify(config), env, encoding: "utf8" }),
+    );
+    if (done.status !== 0) throw new Error(`${executable}: ${done.stdout}${done.stderr}`);
+    return JSON.parse(done.stdout);
+  };
   return {
-    name: "bridge + host-local",
+    name: peer,
     wire(_ns, path, n) {
-      const env = {
-        CNI_COMMAND: "ADD",
-        CNI_CONTAINERID: `bench${n}`,
-        CNI_NETNS: path,
-        CNI_IFNAME: "eth0",
-        CNI_PATH: CNI_DIR,
-        PATH: process.env["PATH"] ?? "",
-      };
-      const done = kernel.inNetns(node, () =>
-        spawnSync(join(CNI_DIR, "bridge"), { input: config, env, encoding: "utf8" }),
-      );
-      if (done.status !== 0) throw new Error(`${CNI_DIR}/bridge: ${done.stdout}${done.stderr}`);
+      const prevResult = add(bridge, path, n);
+      if (!hostPort) return;
+      const runtimeConfig = { portMappings: [mapping(n)] };
+      add({ ...common, ...{ type: "portmap", snat: true, runtimeConfig, prevResult } }, path, n);
     },
   };
 }
 
-function report(contenders: readonly Contender[], times: readonly (readonly number[])[]): void {
+function mapping(n: number) {
+  return { hostPort: FIRST_HOST_PORT + n, containerPort: CONTAINER_PORT, protocol: "tcp" };
+}
+
+function report(
+  { name: what }: Case,
+  contenders: readonly Contender[],
+  times: readonly (readonly number[])[],
+): void {
   const medians = times.map((ms) => percentile(ms, 0.5));
   for (const [i, { name }] of contenders.entries())
     console.log(
-      `pod-setup  ${name.padEnd(20)} p50 ${format(medians[i])}  p99 ${format(percentile(times[i] ?? [], 0.99))}  (${times[i]?.length} pods)`,
+      `pod-setup  ${what}: ${name.padEnd(30)} p50 ${format(medians[i])}  p99 ${format(percentile(times[i] ?? [], 0.99))}  (${times[i]?.length} pods)`,
     );
-  const [own = 0, peer] = medians;
+  const [own = Number.NaN, peer] = medians;
   console.log(
-    `pod-setup  target p50 < ${TARGET_MS} ms: ${own < TARGET_MS ? "reached" : "missed"}` +
-      (peer === undefined ? "" : `; ratio ${(peer / own).toFixed(1)}x faster than bridge + host-local`),
+    `pod-setup  ${what}: target p50 < ${TARGET_MS} ms ${own < TARGET_MS ? "reached" : "missed"}` +
+      (peer === undefined ? "" : `; ${contenders[1]?.name} takes ${(peer / own).toFixed(1)}x as long`),
   );
 }
 
