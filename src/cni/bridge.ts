@@ -32,13 +32,13 @@ export function ensureBridge(kernel: NetKernel, spec: BridgeSpec): Link {
  *  packets to a MAC that is gone. */
 function create(kernel: NetKernel, { name, mtuBytes }: BridgeSpec): Link {
   const link = kernel.netlink.addLink({ kind: "bridge", name, mtuBytes, mac: localMac(randomBytes(6)) });
-  harden(kernel, name);
+  configure(kernel, name);
   kernel.netlink.changeLink(link.index, { isUp: true });
   return { ...link, isUp: true };
 }
 
 function adopt(kernel: NetKernel, link: Link, { name, mtuBytes }: BridgeSpec): Link {
-  harden(kernel, name);
+  configure(kernel, name);
   // Setting a MAC to itself pins it, if whoever made the bridge did not.
   if (link.mac) kernel.netlink.changeLink(link.index, { mac: link.mac });
   if (link.mtuBytes !== mtuBytes) kernel.netlink.changeLink(link.index, { mtuBytes });
@@ -46,9 +46,12 @@ function adopt(kernel: NetKernel, link: Link, { name, mtuBytes }: BridgeSpec): L
   return { ...link, mtuBytes, isUp: true };
 }
 
-/** No pod may give the node a route by a router's advertisement; the node's own 127.0.0.1 may reach host ports. */
-function harden(kernel: NetKernel, name: string): void {
+/** No pod may give the node a route by a router's advertisement; the node's own 127.0.0.1 may reach host ports. Without
+ *  duplicate detection the bridge can ask for a pod's MAC at once: it asks from its link-local address, which would be
+ *  tentative for two seconds after the first pod came. */
+function configure(kernel: NetKernel, name: string): void {
   writeIfThere(kernel, `net/ipv6/conf/${name}/accept_ra`, 0);
+  writeIfThere(kernel, `net/ipv6/conf/${name}/accept_dad`, 0);
   writeIfThere(kernel, `net/ipv4/conf/${name}/route_localnet`, 1);
 }
 

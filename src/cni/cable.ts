@@ -59,7 +59,10 @@ function configureInside(inside: NetKernel, { ifname, ips, gateways, routes }: C
   const link = netlink.findLink(ifname);
   if (!link) throw new Error(`broken invariant: ${ifname} was made and is not there`);
   writeIfThere(inside, `net/ipv6/conf/${ifname}/accept_ra`, 0);
-  if (ips.some((ip) => familyOf(ip) === 6)) writeIfThere(inside, `net/ipv6/conf/${ifname}/disable_ipv6`, 0);
+  if (ips.some((ip) => familyOf(ip) === 6)) {
+    writeIfThere(inside, `net/ipv6/conf/${ifname}/disable_ipv6`, 0);
+    writeIfThere(inside, `net/ipv6/conf/${ifname}/accept_dad`, 0);
+  }
   for (const ip of ips) netlink.addAddress(link.index, ip, { noDad: true });
   netlink.changeLink(link.index, { isUp: true });
   for (const via of gateways) {

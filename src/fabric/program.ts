@@ -25,9 +25,9 @@ export function nameProgram(input: ProgramInput): Program {
   return { name: `program-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`, input };
 }
 
-/** Which program an `nft list table` shows. */
+/** Which program a listing of our table shows: the last one, should it be a log of all that was loaded. */
 export function findProgram(listing: string): Program | undefined {
-  const name = /chain (program-[0-9a-f]{12})\b/.exec(listing)?.[1];
+  const name = [...listing.matchAll(/chain .*\b(program-[0-9a-f]{12})\b/g)].at(-1)?.[1];
   return name === undefined ? undefined : { name };
 }
 

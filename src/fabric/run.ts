@@ -35,7 +35,7 @@ export interface FabricOptions {
 }
 
 /** How soon an entry that something else has removed is back; a look at a hundred peers' entries costs about a millisecond. */
-const RESYNC_MS = 10_000;
+const RESYNC_MS = 5_000;
 
 /** Keeps this node's pods reachable from the cluster's other nodes until aborted. What stands in the kernel then stays: the
  *  next run takes it over, and packets flow in between. */

@@ -1,0 +1,91 @@
+/** Machines on one cable, each a network namespace with its own kernel handle: what the fabric's tests and benchmark run on. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Cidr, ipPrefixOf, nthIp, parseCidr } from "#addr/cidr";
+import type { Ip } from "#addr/ip";
+import { CLAIMS } from "#kernel/claims";
+import type { Kernel, Netns } from "#kernel/kernel";
+import { openKernel } from "#kernel/open";
+
+export const LAN: readonly Cidr[] = [parseCidr("192.0.2.0/24"), parseCidr("2001:db8:1::/64")];
+export const CLUSTER: readonly Cidr[] = [parseCidr("10.42.0.0/16"), parseCidr("fd42::/56")];
+
+export interface Machine {
+  readonly name: string;
+  readonly ns: Netns;
+  readonly path: string;
+  /** The kernel as a program on that machine sees it. */
+  readonly kernel: Kernel;
+  /** Its address on the cable in each family. */
+  readonly ips: readonly [Ip, Ip];
+  /** A folder of its own, gone at the end. */
+  readonly dir: string;
+}
+
+/** Everything made here goes when it is disposed. */
+export class Machines implements Disposable {
+  readonly #opened = new DisposableStack();
+  readonly #host: Kernel;
+  readonly #prefix: string;
+  readonly #switch: { readonly kernel: Kernel; readonly ns: Netns; readonly bridge: number };
+  #count = 0;
+
+  constructor(prefix = `twt-${process.pid}`) {
+    this.#prefix = prefix;
+    this.#host = this.#opened.use(openKernel());
+    const { ns } = this.netns("lan");
+    const kernel = this.#opened.use(this.#host.inNetns(ns, openKernel));
+    // A switch, not a router: frames must not meet the packet filter on their way across.
+    for (const name of ["iptables", "ip6tables"]) kernel.sysctl.write(`net/bridge/bridge-nf-call-${name}`, 0);
+    const bridge = kernel.netlink.addLink({ kind: "bridge", name: "lan", isUp: true }).index;
+    this.#switch = { kernel, ns, bridge };
+  }
+
+  /** A namespace that goes at the end, such as a pod's. */
+  netns(name: string): { readonly ns: Netns; readonly path: string } {
+    const path = join(CLAIMS.netnsDir, `${this.#prefix}-${name}`);
+    this.#opened.defer(() => this.#host.deleteNetns(path));
+    return { ns: this.#opened.use(this.#host.createNetns(path)), path };
+  }
+
+  /** A machine with eth0 on the cable, up and addressed. */
+  add(name: string): Machine {
+    const number = ++this.#count;
+    const { ns, path } = this.netns(name);
+    const kernel = this.#opened.use(this.#host.inNetns(ns, openKernel));
+    const cable = this.#switch.kernel.netlink.addLink({
+      kind: "veth",
+      name: `port${number}`,
+      master: this.#switch.bridge,
+      isUp: true,
+      peer: { name: "eth0", netns: ns },
+    });
+    this.#switch.kernel.netlink.changeLink(cable.index, { isUp: true });
+    const eth0 = kernel.netlink.findLink("eth0");
+    if (!eth0) throw new Error("broken invariant: no eth0");
+    kernel.netlink.changeLink(eth0.index, { isUp: true });
+    const [v4, v6] = LAN.map((lan) => nthIp(lan, 10 + number));
+    if (v4 === undefined || v6 === undefined) throw new Error("broken invariant: two families");
+    kernel.netlink.addAddress(eth0.index, ipPrefixOf(v4, 24), { noDad: true });
+    kernel.netlink.addAddress(eth0.index, ipPrefixOf(v6, 64), { noDad: true });
+    const dir = mkdtempSync(join(tmpdir(), `${this.#prefix}-${name}-`));
+    this.#opened.defer(() => rmSync(dir, { recursive: true, force: true }));
+    return { name, ns, path, kernel, ips: [v4, v6], dir };
+  }
+
+  [Symbol.dispose](): void {
+    this.#opened.dispose();
+  }
+}
+
+/** Polls until `check` gives something; the deadline only ends what will never come. */
+export async function eventually<T>(what: string, check: () => T | undefined | false): Promise<T> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const value = check();
+    if (value !== undefined && value !== false) return value;
+    if (Date.now() > deadline) throw new Error(`never came true: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
