@@ -1,6 +1,6 @@
 /** One node's pod network (fabric and sandbox wiring) against an API in memory that all nodes share. */
 import { join } from "node:path";
-import { nthSubnet } from "#addr/cidr";
+import { type Cidr, nthSubnet } from "#addr/cidr";
 import type { SandboxNetwork } from "#cni/model";
 import { openSandboxNetwork } from "#cni/open";
 import { DEFAULT_BACKEND, type FabricConfig, type FabricReady } from "#fabric/model";
@@ -13,18 +13,21 @@ import { systemClock } from "#life/clock";
 import { type Logger, silentLog } from "#telemetry/log";
 import { CLUSTER, type Machine } from "./machines.ts";
 
+/** What an agent needs of its machine. */
+export type AgentHost = Pick<Machine, "name" | "kernel" | "ips" | "dir">;
+
 export interface NodeAgent extends AsyncDisposable {
   readonly network: SandboxNetwork;
   readonly ready: FabricReady;
   readonly rounds: readonly { readonly ops: number; readonly faults: readonly Error[] }[];
 }
 
-export function subnetsOf(number: number): readonly string[] {
+export function subnetsOf(number: number): readonly Cidr[] {
   return CLUSTER.map((cluster) => nthSubnet(cluster, cluster.includes(":") ? 64 : 24, number));
 }
 
 /** A Node as the controllers leave it: with its subnets, without annotations. */
-export function nodeObject(machine: Machine, number: number): Node {
+export function nodeObject(machine: Pick<Machine, "name" | "ips">, number: number): Node {
   const podCIDRs = subnetsOf(number);
   return {
     apiVersion: "v1",
@@ -35,7 +38,7 @@ export function nodeObject(machine: Machine, number: number): Node {
   };
 }
 
-export function fabricConfig(machine: Machine): FabricConfig {
+export function fabricConfig(machine: AgentHost): FabricConfig {
   return {
     clusterCidrs: CLUSTER,
     nodeIps: machine.ips,
@@ -47,7 +50,7 @@ export function fabricConfig(machine: Machine): FabricConfig {
 
 /** Runs until disposed; resolves once this node's half stands. */
 export async function startAgent(
-  machine: Machine,
+  machine: AgentHost,
   client: KubeClient,
   { log = silentLog }: { log?: Logger } = {},
 ): Promise<NodeAgent> {
@@ -83,7 +86,7 @@ export async function startAgent(
 }
 
 export function openNetwork(
-  machine: Machine,
+  machine: AgentHost,
   { podCidrs, mtuBytes }: FabricReady,
   log = silentLog,
 ): SandboxNetwork {
