@@ -31,6 +31,9 @@ export interface NodeOptions {
   readonly runtime?: Runtime;
   /** `/var/lib/rancher/k3s`; ours are `agent/process` and `agent/kubelet` in it. */
   readonly dataDir: string;
+  /** Where bundles of the carried images are (made when missing); default `agent/process/images` in the data folder. Nodes of one
+   *  machine may share it. */
+  readonly imagesDir?: string;
   /** Default `/var/log/pods`. */
   readonly podLogsDir?: string;
   /** Default `/run/netns`. */

@@ -1,9 +1,158 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isIp } from "#addr/ip";
+import { openEventRecorder } from "#kube/event-recorder";
+import { openInformer } from "#kube/open-informer";
+import { PODS, SERVICES } from "#kube/resources";
+import { parseResolvConf, type ResolverConfig } from "./files/resolv-conf.ts";
+import type { PodNetwork } from "./network.ts";
+import { keepLease } from "./object/lease.ts";
+import { kubeArch, readCapacity, readSystemInfo } from "./object/node-facts.ts";
+import { NodeReporter } from "./object/node-reporter.ts";
 import type { NodeOptions } from "./options.ts";
+import type { PodContext } from "./pod/context.ts";
+import { PodWorkers } from "./pod/workers.ts";
+import { openProcessRuntime } from "./runtime/process/runtime.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import { openKubeletServer } from "./server/kubelet-server.ts";
+import { StatusWriter } from "./status/status-writer.ts";
+import { References } from "./volume/references.ts";
+import { Tokens } from "./volume/tokens.ts";
+import { Volumes } from "./volume/volumes.ts";
 
 export type { NodeOptions } from "./options.ts";
 
+const KUBELET_PORT = 10250;
+const VERSION = "v1.36.1+twill1";
+const MAX_PODS = 110;
+const NETWORK_MISSING =
+  "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
+
 /** Is the node's part of the cluster until aborted: registers the Node, keeps its lease, runs the pods assigned to it and
- *  answers for them on port 10250. Running pods outlive it. */
+ *  answers for them on port 10250. Running pods outlive it. @throws {Fault} "ListenFailed" */
 export async function runNode(options: NodeOptions): Promise<void> {
-  options.signal.throwIfAborted();
+  const { client, clock, signal, nodeName } = options;
+  const log = options.log.child({ room: "node" });
+  const base = { clock, log, signal };
+  const podsDir = join(options.dataDir, "agent", "kubelet", "pods");
+  mkdirSync(podsDir, { recursive: true, mode: 0o750 });
+  let network = isPromise(options.network) ? undefined : options.network;
+
+  const pods = openInformer(client, PODS, { fieldSelector: `spec.nodeName=${nodeName}`, ...base });
+  const services = openInformer(client, SERVICES, base);
+  const events = openEventRecorder(client, { component: "kubelet", host: nodeName, ...base });
+  const runtime = options.runtime ?? (await openDefaultRuntime(options, () => network));
+  const capacity = readCapacity({ maxPods: options.maxPods ?? MAX_PODS, dataDir: options.dataDir });
+  const status = new StatusWriter({ client, observed: (uid) => workers.get(uid), ...base });
+  const references = new References({ client, onChange: (uids) => workers.wake(uids), ...base });
+  const context: PodContext = {
+    client,
+    runtime,
+    events,
+    status,
+    references,
+    volumes: new Volumes({ podsDir, references, tokens: new Tokens(client, clock) }),
+    services: () => services.list(),
+    hasNetwork: () => network !== undefined,
+    settings: {
+      nodeName,
+      hostIps: [...options.nodeIps, ...(options.externalIps ?? [])],
+      clusterDns: options.clusterDns,
+      clusterDomain: options.clusterDomain,
+      allocatable: capacity,
+      podLogsDir: options.podLogsDir ?? "/var/log/pods",
+      podsDir,
+      nodeResolver: () => nodeResolver(options.resolvConf ?? "/etc/resolv.conf"),
+    },
+    ...base,
+  };
+  const workers = new PodWorkers(context);
+  const { port } = await openKubeletServer({
+    listen: options.listen ?? { ip: firstIp(options), port: KUBELET_PORT },
+    tls: options.tls,
+    findPod: (namespace, name) => workers.find(namespace, name),
+    pods: () => workers.list(),
+    runtime,
+    ...base,
+  });
+  const reporter = new NodeReporter({
+    client,
+    events,
+    identity: {
+      name: nodeName,
+      arch: kubeArch(),
+      nodeIps: options.nodeIps,
+      externalIps: options.externalIps ?? [],
+      labels: options.labels ?? {},
+      taints: options.taints ?? [],
+      isControlPlane: options.isControlPlane ?? false,
+      hasCloudProvider: options.hasCloudProvider ?? false,
+    },
+    state: () => ({
+      capacity,
+      info: readSystemInfo({
+        kubelet: options.version ?? VERSION,
+        runtime: `${runtime.name}://${runtime.version}`,
+      }),
+      port,
+      complaints: network ? [] : [NETWORK_MISSING],
+    }),
+    ...base,
+  });
+
+  const node = await reporter.register();
+  await Promise.all([reporter.report(), pods.synced, services.synced]);
+  workers.follow(pods);
+  void whenNetworked(options.network, async (found) => {
+    network = found;
+    found.collect(new Set(sandboxIds(runtime)));
+    workers.wakeAll();
+    await reporter.report();
+    log.info("the node is ready", { node: nodeName });
+    options.onReady?.();
+  }).catch((error: unknown) => log.error("the pod network could not be taken up", { error }));
+  await Promise.all([reporter.run(), keepLease({ client, node, ...base }), status.run()]);
+}
+
+function openDefaultRuntime(options: NodeOptions, network: () => PodNetwork | undefined): Promise<Runtime> {
+  const { kernel, clock, log, signal } = options;
+  return openProcessRuntime({
+    kernel,
+    stateDir: join(options.dataDir, "agent", "process"),
+    ...(options.imagesDir === undefined ? {} : { imagesDir: options.imagesDir }),
+    netnsDir: options.netnsDir ?? "/run/netns",
+    network,
+    clock,
+    log,
+    signal,
+  });
+}
+
+async function whenNetworked(
+  network: PodNetwork | Promise<PodNetwork>,
+  then: (network: PodNetwork) => Promise<void>,
+): Promise<void> {
+  await then(await network);
+}
+
+function isPromise(network: PodNetwork | Promise<PodNetwork>): network is Promise<PodNetwork> {
+  return network instanceof Promise;
+}
+
+/** All that hold an address: also those whose namespaces are gone, until their pod has been taken care of. */
+function sandboxIds(runtime: Runtime): readonly string[] {
+  return runtime.podUids().flatMap((uid) => runtime.sandbox(uid)?.id ?? []);
+}
+
+function firstIp({ nodeIps }: NodeOptions): NodeOptions["nodeIps"][number] {
+  const [ip] = nodeIps;
+  if (ip === undefined) throw new Error("broken invariant: a node has at least one address");
+  return ip;
+}
+
+/** The node's resolvers, without those on its own loopback, which no pod can reach. */
+function nodeResolver(path: string): ResolverConfig {
+  const found = parseResolvConf(readFileSync(path, "utf8"));
+  const reachable = found.servers.filter((server) => isIp(server) && !/^(?:127\.|::1$)/.test(server));
+  return { ...found, servers: reachable };
 }

@@ -9,6 +9,13 @@ type Verdict = {
   readonly message?: string | undefined;
 };
 
+const OWN = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"] as const;
+
+/** Whether it is the node that writes this condition, and nobody else. */
+export function isOwnCondition({ type }: Pick<PodCondition, "type">): boolean {
+  return OWN.some((own) => own === type);
+}
+
 /** The conditions that the node owns, in the order it writes them, with those that others wrote kept behind them. A time
  *  moves only when its status flips. @see kubelet status/generate.go */
 export function podConditions(
@@ -17,17 +24,16 @@ export function podConditions(
   { before, now }: { before: readonly PodCondition[]; now: string },
 ): readonly PodCondition[] {
   const containersReady = readiness(view, phase);
-  const own: readonly [string, Verdict][] = [
+  const own: readonly [(typeof OWN)[number], Verdict][] = [
     ["PodReadyToStartContainers", { status: view.sandbox?.isReady ? "True" : "False" }],
     ["Initialized", initialized(view, phase)],
     ["Ready", withGates(view.pod, containersReady, before)],
     ["ContainersReady", containersReady],
     ["PodScheduled", { status: "True" }],
   ];
-  const names = new Set(own.map(([type]) => type));
   return [
     ...own.map(([type, verdict]) => condition(type, verdict, { view, before, now })),
-    ...before.filter(({ type }) => !names.has(type)),
+    ...before.filter((other) => !isOwnCondition(other)),
   ];
 }
 

@@ -2,11 +2,12 @@ import { isDeepStrictEqual } from "node:util";
 import { explain } from "#fault/fault";
 import { isApiFault } from "#kube/api-fault";
 import type { KubeClient } from "#kube/client";
-import type { Pod, PodStatus } from "#kube/generated/types";
+import type { Pod, PodCondition, PodStatus } from "#kube/generated/types";
 import { PODS } from "#kube/resources";
 import { Backoff } from "#life/backoff";
 import { type Clock, ticks } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import { isOwnCondition } from "./conditions.ts";
 
 /** Others may overwrite a pod's status (the node controller does while a node is away): it is compared this often. */
 const COMPARE_MS = 10_000;
@@ -112,6 +113,8 @@ export function statusPatch(status: PodStatus, known: PodStatus): Record<string,
   const oldIps = (known.podIPs ?? []).filter(({ ip }) => !ips.has(ip));
   return {
     ...status,
+    // Others' conditions are left to them: what is known of those here may be old.
+    ...(status.conditions ? { conditions: status.conditions.filter(isOwnCondition) } : {}),
     ...Object.fromEntries(gone.map((key) => [key, null])),
     ...(status.podIPs && oldIps.length > 0
       ? { podIPs: [...status.podIPs, ...oldIps.map(({ ip }) => ({ ip, $patch: "delete" }))] }
@@ -132,22 +135,18 @@ export function covers(known: PodStatus, status: PodStatus): boolean {
   const { conditions: knownConditions = [], ...knownRest } = known;
   const { conditions = [], ...rest } = status;
   for (const [key, value] of Object.entries(rest))
-    if (!isDeepStrictEqual(plain(knownRest[key as keyof typeof knownRest]), plain(value))) return false;
+    if (key === "observedGeneration" && known.observedGeneration === undefined)
+      continue; // An older API.
+    else if (!isDeepStrictEqual(plain(knownRest[key as keyof typeof knownRest]), plain(value))) return false;
   if ([...OWN].some((key) => key in knownRest && !(key in rest))) return false;
-  return conditions.every((condition) => {
+  return conditions.filter(isOwnCondition).every((condition) => {
     const other = knownConditions.find(({ type }) => type === condition.type);
     return other !== undefined && isDeepStrictEqual(shape(other), shape(condition));
   });
 }
 
-function shape({
-  type,
-  status,
-  reason,
-  message,
-  observedGeneration,
-}: NonNullable<PodStatus["conditions"]>[number]) {
-  return [type, status, reason ?? "", message ?? "", observedGeneration ?? 0];
+function shape({ type, status, reason, message }: PodCondition): readonly string[] {
+  return [type, status, reason ?? "", message ?? ""];
 }
 
 /** Empty objects and nulls come and go on the way through an API. */

@@ -1,0 +1,129 @@
+import type { Ip } from "#addr/ip";
+import type {
+  Node,
+  NodeAddress,
+  NodeCondition,
+  NodeStatus,
+  NodeSystemInfo,
+  Taint,
+} from "#kube/generated/types";
+
+const PROVIDED_IP = "alpha.kubernetes.io/provided-node-ip";
+const UNINITIALIZED: Taint = {
+  key: "node.cloudprovider.kubernetes.io/uninitialized",
+  value: "true",
+  effect: "NoSchedule",
+};
+
+export interface NodeIdentity {
+  readonly name: string;
+  readonly arch: string;
+  readonly nodeIps: readonly Ip[];
+  readonly externalIps: readonly Ip[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  readonly isControlPlane: boolean;
+  readonly hasCloudProvider: boolean;
+}
+
+/** The Node as it is first registered. */
+export function desiredNode(identity: NodeIdentity): Node {
+  const taints = [...identity.taints, ...(identity.hasCloudProvider ? [UNINITIALIZED] : [])];
+  return {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { name: identity.name, labels: nodeLabels(identity), annotations: nodeAnnotations(identity) },
+    spec: taints.length > 0 ? { taints } : {},
+  };
+}
+
+/** What a patch must bring onto a Node that an earlier life registered: labels and annotations, never taints. */
+export function adoptionPatch(identity: NodeIdentity, standing: Node): unknown {
+  const labels = missing(nodeLabels(identity), standing.metadata.labels);
+  const annotations = missing(nodeAnnotations(identity), standing.metadata.annotations);
+  return labels || annotations
+    ? { metadata: { labels: labels ?? {}, annotations: annotations ?? {} } }
+    : undefined;
+}
+
+function missing(
+  wanted: Readonly<Record<string, string>>,
+  standing: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> | undefined {
+  const out = Object.entries(wanted).filter(([key, value]) => standing[key] !== value);
+  return out.length === 0 ? undefined : Object.fromEntries(out);
+}
+
+function nodeLabels({ name, arch, labels, isControlPlane }: NodeIdentity): Record<string, string> {
+  return {
+    "beta.kubernetes.io/arch": arch,
+    "beta.kubernetes.io/os": "linux",
+    "kubernetes.io/arch": arch,
+    "kubernetes.io/hostname": name,
+    "kubernetes.io/os": "linux",
+    ...(isControlPlane ? { "node-role.kubernetes.io/control-plane": "true" } : {}),
+    ...labels,
+  };
+}
+
+function nodeAnnotations({ nodeIps, hasCloudProvider }: NodeIdentity): Record<string, string> {
+  return {
+    "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+    ...(hasCloudProvider ? { [PROVIDED_IP]: nodeIps.join(",") } : {}),
+  };
+}
+
+export interface NodeState {
+  readonly identity: NodeIdentity;
+  readonly capacity: Readonly<Record<string, string>>;
+  readonly info: NodeSystemInfo;
+  readonly port: number;
+  /** Why pods cannot run here; none is Ready. */
+  readonly complaints: readonly string[];
+  /** RFC 3339, whole seconds. */
+  readonly now: string;
+}
+
+/** The Node's status; `before` gives the times of conditions that did not flip and what others wrote. */
+export function nodeStatus(state: NodeState, before: NodeStatus): NodeStatus {
+  return {
+    addresses: addresses(state.identity, before),
+    capacity: state.capacity,
+    allocatable: state.capacity,
+    conditions: conditions(state, before.conditions ?? []),
+    daemonEndpoints: { kubeletEndpoint: { Port: state.port } },
+    nodeInfo: state.info,
+  };
+}
+
+function addresses({ name, nodeIps, externalIps, hasCloudProvider }: NodeIdentity, before: NodeStatus) {
+  const own: NodeAddress[] = [
+    ...nodeIps.map((address) => ({ type: "InternalIP", address })),
+    ...externalIps.map((address) => ({ type: "ExternalIP", address })),
+    { type: "Hostname", address: name },
+  ];
+  // Once a cloud controller has set them they are its own.
+  return hasCloudProvider && before.addresses?.length ? before.addresses : own;
+}
+
+function conditions(
+  { complaints, now }: NodeState,
+  before: readonly NodeCondition[],
+): readonly NodeCondition[] {
+  const isReady = complaints.length === 0;
+  const rows: readonly [string, "True" | "False", string, string][] = [
+    ["MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
+    ["DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+    ["PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"],
+    isReady
+      ? ["Ready", "True", "KubeletReady", "kubelet is posting ready status"]
+      : ["Ready", "False", "KubeletNotReady", complaints.join(", ")],
+  ];
+  const own = rows.map(([type, status, reason, message]) => {
+    const old = before.find((other) => other.type === type);
+    const lastTransitionTime = old?.status === status ? (old.lastTransitionTime ?? now) : now;
+    return { type, status, reason, message, lastHeartbeatTime: now, lastTransitionTime };
+  });
+  const types = new Set(rows.map(([type]) => type));
+  return [...before.filter(({ type }) => !types.has(type)), ...own];
+}

@@ -1,0 +1,417 @@
+import { rmSync } from "node:fs";
+import { asError, explain, Fault, isFault } from "#fault/fault";
+import type { Pod, PodStatus } from "#kube/generated/types";
+import { PODS } from "#kube/resources";
+import type { DownwardFacts } from "../env/downward.ts";
+import { Prober } from "../probe/prober.ts";
+import { isOwnCondition } from "../status/conditions.ts";
+import { isTerminal } from "../status/phase.ts";
+import { podStatus } from "../status/pod-status.ts";
+import { type ContainerView, isRunning, type PodView, type Waiting } from "../status/run-view.ts";
+import { containerHash } from "./container-hash.ts";
+import { note, type PodContext, podLogFolder } from "./context.ts";
+import { hostPorts } from "./host-ports.ts";
+import { type PodPlan, planPod } from "./plan.ts";
+import { RestartBackoff } from "./restart-backoff.ts";
+import { startContainer } from "./start-container.ts";
+import { StartFailures } from "./start-failures.ts";
+import { stopContainer, stopPod } from "./stop-pod.ts";
+import { viewPod } from "./view.ts";
+
+const RESYNC_MS = 60_000;
+const RETRY_MS = 10_000;
+const RETRY: Readonly<Record<string, number>> = { NetworkNotReady: 1_000, FailedMount: 2_000 };
+const DEFAULT_GRACE_SECONDS = 30;
+
+interface Failure {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Takes one pod from its assignment to its last trace: started and kept as its spec says, then stopped once, for good.
+ *  Everything about the pod happens here, one step at a time; news only wakes it. */
+export class PodWorker {
+  readonly #context: PodContext;
+  readonly #prober: Prober;
+  readonly #backoff = new RestartBackoff();
+  readonly #failures: StartFailures;
+  readonly #stop = new AbortController();
+  #pod: Pod;
+  #isRemoved = false;
+  #isStopped = false;
+  #failure: Failure | undefined;
+  #deadline: number | undefined;
+  #news = Promise.withResolvers<void>();
+  #refreshAt: number | undefined;
+
+  constructor(pod: Pod, context: PodContext) {
+    this.#pod = pod;
+    this.#context = context;
+    this.#failures = new StartFailures(context.clock);
+    this.#prober = new Prober({
+      clock: context.clock,
+      signal: AbortSignal.any([context.signal, this.#stop.signal]),
+      onChange: () => this.wake(),
+      onUnhealthy: (container, kind, output) => this.#noteUnhealthy(container.name, kind, output),
+      onBug: (error) => context.log.error("a probe ended unexpectedly", { pod: pod.metadata.name, error }),
+    });
+  }
+
+  get uid(): string {
+    return this.#pod.metadata.uid ?? "";
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  /** The pod as the API has it now. */
+  update(pod: Pod): void {
+    this.#pod = pod;
+    this.#shortenGrace();
+    this.wake();
+  }
+
+  /** The API no longer has the pod: it is stopped all the same. */
+  remove(): void {
+    this.#isRemoved = true;
+    this.#shortenGrace();
+    this.wake();
+  }
+
+  wake(): void {
+    this.#news.resolve();
+  }
+
+  /** Works until the pod is gone from the API and from this machine, or the node's part stops (which stops no pod). */
+  async run(): Promise<void> {
+    const { signal, log } = this.#context;
+    while (!signal.aborted) {
+      this.#news = Promise.withResolvers();
+      let waitMs: number | undefined;
+      try {
+        if (this.#isEnding) {
+          if (await this.#end()) break;
+        } else waitMs = await this.#sync();
+      } catch (thrown) {
+        if (signal.aborted) break;
+        if (!isFault(thrown))
+          log.error("a pod's step broke; will try again", { pod: this.#name, error: asError(thrown) });
+        else log.warn("a pod's step failed; will try again", { pod: this.#name, error: explain(thrown) });
+        waitMs = (isFault(thrown) && RETRY[thrown.code]) || RETRY_MS;
+      }
+      await this.#sleep(waitMs ?? RESYNC_MS);
+    }
+    this.#stop.abort();
+  }
+
+  get #name(): string {
+    return `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`;
+  }
+
+  get #isEnding(): boolean {
+    return (
+      this.#isRemoved ||
+      this.#isStopped ||
+      this.#failure !== undefined ||
+      this.#pod.metadata.deletionTimestamp !== undefined ||
+      isTerminal(this.#pod.status?.phase)
+    );
+  }
+
+  /** One step towards what the spec says. @returns when to look again, in ms */
+  async #sync(): Promise<number> {
+    const overdue = this.#overdueMs();
+    if (overdue !== undefined && overdue <= 0) {
+      this.#failure = {
+        reason: "DeadlineExceeded",
+        message: "Pod was active on the node longer than the specified deadline",
+      };
+      note(this.#context, this.#pod, { type: "Normal", ...this.#failure });
+      return 0;
+    }
+    const plan = this.#plan();
+    if (plan.kind === "finish") {
+      this.#isStopped = true;
+      return 0;
+    }
+    const volumes = this.#prepareVolumes();
+    volumes.catch(() => {}); // Awaited below; the sandbox is made while the API answers.
+    if (plan.kind === "sandbox") await this.#makeSandbox();
+    const paths = await volumes;
+    const wakeAt = await this.#act(paths);
+    this.#publish(false);
+    const times = [wakeAt, this.#refreshAt, this.#failures.nextChangeAt()].filter((at) => at !== undefined);
+    return Math.min(
+      RESYNC_MS,
+      overdue ?? RESYNC_MS,
+      ...times.map((at) => Math.max(0, at - this.#context.clock.now())),
+    );
+  }
+
+  #plan(): PodPlan {
+    const view = this.#view();
+    return planPod(view, {
+      now: this.#context.clock.now(),
+      backoff: this.#backoff,
+      condemned: ({ current }) => {
+        const probe = current && this.#prober.failure(current);
+        return probe === "readiness" ? undefined : probe;
+      },
+      hashOf: ({ spec }) => containerHash(spec),
+    });
+  }
+
+  /** Starts and kills what the plan says, until it says nothing new. @returns when the earliest held-back container is due */
+  async #act(volumes: ReadonlyMap<string, string>): Promise<number> {
+    for (;;) {
+      const plan = this.#plan();
+      if (plan.kind !== "run") return this.#context.clock.now();
+      await Promise.all(plan.kill.map(({ view, why }) => this.#killOne(view, why)));
+      let hasStarted = false;
+      for (const view of plan.start) hasStarted = (await this.#start(view, volumes)) || hasStarted;
+      this.#watchProbes();
+      if (hasStarted || plan.kill.length > 0) continue;
+      for (const [name, at] of plan.heldBack) this.#holdBack(name, at);
+      return Math.min(...plan.heldBack.values(), Number.POSITIVE_INFINITY);
+    }
+  }
+
+  async #start(view: ContainerView, volumes: ReadonlyMap<string, string>): Promise<boolean> {
+    const { spec, current } = view;
+    if (this.#failures.isHeld(spec.name)) return false;
+    try {
+      await startContainer({ pod: this.#pod, view, facts: this.#facts(), volumes }, this.#context);
+      this.#failures.clear(spec.name);
+      return true;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#failures.add(spec.name, error, spec.image ?? "");
+      return false;
+    } finally {
+      if (current?.exit)
+        this.#backoff.arm(spec.name, Date.parse(current.exit.finishedAt), this.#context.clock.now());
+    }
+  }
+
+  /** Says once per wait that a crashed container is not restarted yet. */
+  #holdBack(name: string, at: number): void {
+    const { metadata } = this.#pod;
+    const where = `${metadata.name}_${metadata.namespace}(${metadata.uid})`;
+    const seconds = Math.round(this.#backoff.waitMs(name) / 1000);
+    const isNew = this.#failures.holdBack(name, {
+      at,
+      message: `back-off ${seconds}s restarting failed container=${name} pod=${where}`,
+    });
+    if (!isNew) return;
+    note(this.#context, this.#pod, {
+      type: "Warning",
+      reason: "BackOff",
+      message: `Back-off restarting failed container ${name} in pod ${where}`,
+      fieldPath: `spec.containers{${name}}`,
+    });
+  }
+
+  async #killOne(view: ContainerView, why: string): Promise<void> {
+    note(this.#context, this.#pod, {
+      type: "Normal",
+      reason: "Killing",
+      message: why,
+      fieldPath: `spec.containers{${view.spec.name}}`,
+    });
+    const { livenessProbe, startupProbe } = view.spec;
+    const seconds =
+      livenessProbe?.terminationGracePeriodSeconds ??
+      startupProbe?.terminationGracePeriodSeconds ??
+      this.#pod.spec?.terminationGracePeriodSeconds ??
+      DEFAULT_GRACE_SECONDS;
+    const deadline = this.#context.clock.now() + seconds * 1000;
+    const podIp = this.#facts().podIps[0] ?? "";
+    await stopContainer(view, this.#pod, { deadline: () => deadline, podIp }, this.#context);
+  }
+
+  async #makeSandbox(): Promise<void> {
+    const { runtime, hasNetwork } = this.#context;
+    const old = runtime.sandbox(this.uid);
+    const isHostNetwork = this.#pod.spec?.hostNetwork === true;
+    if (!isHostNetwork && !hasNetwork()) {
+      const message = "network is not ready: the pod network has not been set up yet";
+      note(this.#context, this.#pod, { type: "Warning", reason: "NetworkNotReady", message });
+      this.#publish(false);
+      throw new Fault("NetworkNotReady", message);
+    }
+    if (old) await this.#leaveOldSandbox();
+    try {
+      await runtime.runSandbox({
+        podUid: this.uid,
+        podName: this.#pod.metadata.name,
+        podNamespace: this.#pod.metadata.namespace ?? "",
+        attempt: old ? old.attempt + 1 : 0,
+        isHostNetwork,
+        portMappings: hostPorts(this.#pod),
+        sysctls: Object.fromEntries(
+          (this.#pod.spec?.securityContext?.sysctls ?? []).map(({ name, value }) => [
+            name.replaceAll("/", "."),
+            value,
+          ]),
+        ),
+      });
+    } catch (error) {
+      const message = `Failed to create pod sandbox: ${explain(error)}`;
+      note(this.#context, this.#pod, { type: "Warning", reason: "FailedCreatePodSandBox", message });
+      this.#publish(false);
+      throw error;
+    }
+  }
+
+  async #leaveOldSandbox(): Promise<void> {
+    note(this.#context, this.#pod, {
+      type: "Normal",
+      reason: "SandboxChanged",
+      message: "Pod sandbox changed, it will be killed and re-created.",
+    });
+    const { runtime } = this.#context;
+    const alive = runtime.runs(this.uid).filter(({ exit }) => exit === undefined);
+    await Promise.all(alive.map(({ id }) => runtime.stopContainer(id, { graceMs: 2_000 })));
+  }
+
+  async #prepareVolumes(): Promise<ReadonlyMap<string, string>> {
+    const { references, volumes, signal } = this.#context;
+    try {
+      await references.retain(this.#pod, { signal });
+      const prepared = await volumes.prepare(this.#pod, this.#facts());
+      this.#refreshAt = prepared.refreshAt;
+      return prepared.paths;
+    } catch (error) {
+      if (isFault(error)) {
+        note(this.#context, this.#pod, { type: "Warning", reason: "FailedMount", message: error.message });
+        this.#publish(false);
+      }
+      throw error;
+    }
+  }
+
+  #watchProbes(): void {
+    const { runtime } = this.#context;
+    const running = this.#view().containers.filter(isRunning);
+    this.#prober.keepOnly(new Set(running.flatMap(({ current }) => current?.id ?? [])));
+    const ip = this.#facts().podIps[0] ?? "";
+    for (const { current, spec, kind } of running) {
+      if (!current || kind === "init") continue;
+      const exec = (command: readonly string[], timeoutMs: number) =>
+        runtime.exec(current.id, { command, timeoutMs });
+      const told = this.#pod.status?.containerStatuses?.find(
+        ({ containerID }) => containerID === `${runtime.name}://${current.id}`,
+      );
+      const earlier = told && { isStarted: told.started ?? false, isReady: told.ready };
+      this.#prober.watch(current, { container: spec, ip, exec }, earlier);
+    }
+  }
+
+  /** Stops everything and says so; then waits for the API to let go. @returns true when nothing of the pod is left */
+  async #end(): Promise<boolean> {
+    const { runtime, status, client, clock } = this.#context;
+    this.#shortenGrace();
+    const podIp = this.#facts().podIps[0] ?? "";
+    const deadline = () => this.#deadline ?? clock.now();
+    if (this.#view().containers.some(isRunning)) {
+      this.#publish(false);
+      await stopPod(this.#view(), { deadline, podIp }, this.#context);
+    }
+    this.#prober.stop();
+    if (!this.#isRemoved) this.#publish(true);
+    await runtime.stopSandbox(this.uid);
+    this.#context.volumes.remove(this.uid, this.#pod);
+    this.#context.references.release(this.uid);
+    const { metadata } = this.#pod;
+    if (!this.#isRemoved && metadata.deletionTimestamp !== undefined) {
+      await status.settled(this.uid);
+      await client.delete(PODS, metadata, { gracePeriodSeconds: 0, uid: this.uid });
+    }
+    if (!this.#isRemoved) return false;
+    await runtime.removePod(this.uid);
+    rmSync(podLogFolder(this.#context.settings.podLogsDir, this.#pod), { recursive: true, force: true });
+    status.forget(this.uid);
+    return true;
+  }
+
+  /** The grace only ever shrinks; containers that are stopping already hear of it. */
+  #shortenGrace(): void {
+    if (!this.#isEnding) return;
+    const { metadata, spec } = this.#pod;
+    const specSeconds = spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+    const seconds = Math.max(1, metadata.deletionGracePeriodSeconds ?? specSeconds);
+    const { clock, runtime } = this.#context;
+    const deadline = clock.now() + seconds * 1000;
+    const isShorter = this.#deadline !== undefined && deadline < this.#deadline;
+    this.#deadline = Math.min(this.#deadline ?? deadline, deadline);
+    if (!isShorter) return;
+    for (const { id, exit } of runtime.runs(this.uid))
+      if (!exit) void runtime.stopContainer(id, { graceMs: seconds * 1000 });
+  }
+
+  #view(): PodView {
+    const { runtime } = this.#context;
+    return viewPod(this.#pod, { runtime, waiting: this.#waiting(), prober: this.#prober });
+  }
+
+  #waiting(): ReadonlyMap<string, Waiting> {
+    return this.#failures.waiting();
+  }
+
+  #publish(isTerminating: boolean): void {
+    const { runtime, settings, clock, status } = this.#context;
+    const before = this.#before();
+    const computed = podStatus(this.#view(), {
+      before,
+      runtime: runtime.name,
+      hostIps: settings.hostIps,
+      isTerminating,
+      now: clock.now(),
+      failure: isTerminating ? this.#failure : undefined,
+    });
+    status.set(this.#pod, computed);
+  }
+
+  /** What was said last; conditions of others as the API has them now. */
+  #before(): PodStatus {
+    const told = this.#pod.status ?? {};
+    const own = this.#context.status.get(this.uid);
+    if (!own) return told;
+    const foreign = (told.conditions ?? []).filter((condition) => !isOwnCondition(condition));
+    return { ...own, conditions: [...(own.conditions ?? []).filter(isOwnCondition), ...foreign] };
+  }
+
+  #facts(): DownwardFacts {
+    const { runtime, settings } = this.#context;
+    const { hostIps, allocatable } = settings;
+    const isHost = this.#pod.spec?.hostNetwork === true;
+    return { hostIps, allocatable, podIps: isHost ? hostIps : (runtime.sandbox(this.uid)?.ips ?? []) };
+  }
+
+  /** How long the pod may still be active; undefined without a deadline. */
+  #overdueMs(): number | undefined {
+    const seconds = this.#pod.spec?.activeDeadlineSeconds;
+    const since = this.#before().startTime;
+    if (seconds === undefined || since === undefined) return undefined;
+    return Date.parse(since) + seconds * 1000 - this.#context.clock.now();
+  }
+
+  #noteUnhealthy(container: string, kind: string, output: string): void {
+    const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}`;
+    note(this.#context, this.#pod, {
+      type: "Warning",
+      reason: "Unhealthy",
+      message: `${name} probe failed: ${output}`,
+      fieldPath: `spec.containers{${container}}`,
+    });
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const { clock, signal } = this.#context;
+    const stop = new AbortController();
+    const done = clock.sleep(ms, { signal: AbortSignal.any([signal, stop.signal]) }).catch(() => undefined);
+    await Promise.race([done, this.#news.promise]);
+    stop.abort();
+  }
+}

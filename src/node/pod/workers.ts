@@ -1,0 +1,98 @@
+import { rmSync } from "node:fs";
+import { explain } from "#fault/fault";
+import type { Pod } from "#kube/generated/types";
+import type { Change, Informer } from "#kube/informer";
+import type { PodContext } from "./context.ts";
+import { PodWorker } from "./worker.ts";
+
+/** One worker for each pod (by uid) that the API assigns to this node or that still runs here. */
+export class PodWorkers {
+  readonly #context: PodContext;
+  readonly #workers = new Map<string, PodWorker>();
+
+  constructor(context: PodContext) {
+    this.#context = context;
+  }
+
+  /** Follows the informer, which has been filled, until aborted; oldest pods first. */
+  follow(pods: Informer<Pod>): void {
+    const { runtime, signal } = this.#context;
+    this.#endOrphans(new Set(pods.list().map(({ metadata }) => metadata.uid ?? "")));
+    const byAge = [...pods.list()].sort((a, b) => age(a) - age(b));
+    for (const pod of byAge) this.#tell(pod);
+    const stops = [
+      pods.subscribe((change) => this.#onChange(change)),
+      runtime.subscribe((uid) => this.#workers.get(uid)?.wake()),
+    ];
+    signal.addEventListener("abort", () => stops.forEach((stop) => void stop()), { once: true });
+  }
+
+  wake(uids: readonly string[]): void {
+    for (const uid of uids) this.#workers.get(uid)?.wake();
+  }
+
+  wakeAll(): void {
+    for (const worker of this.#workers.values()) worker.wake();
+  }
+
+  find(namespace: string, name: string): Pod | undefined {
+    for (const { pod } of this.#workers.values())
+      if (pod.metadata.namespace === namespace && pod.metadata.name === name) return pod;
+    return undefined;
+  }
+
+  get(uid: string): Pod | undefined {
+    return this.#workers.get(uid)?.pod;
+  }
+
+  list(): readonly Pod[] {
+    return [...this.#workers.values()].map(({ pod }) => pod);
+  }
+
+  #onChange(change: Change<Pod>): void {
+    if (change.type === "removed") {
+      this.#workers.get(change.before.metadata.uid ?? "")?.remove();
+      return;
+    }
+    // A pod deleted and made again between two lists keeps its name, not its uid.
+    const before = change.type === "changed" ? change.before.metadata.uid : undefined;
+    if (before !== undefined && before !== change.object.metadata.uid) this.#workers.get(before)?.remove();
+    this.#tell(change.object);
+  }
+
+  #tell(pod: Pod): void {
+    const uid = pod.metadata.uid ?? "";
+    const standing = this.#workers.get(uid);
+    if (standing) {
+      standing.update(pod);
+      return;
+    }
+    const worker = new PodWorker(pod, this.#context);
+    this.#workers.set(uid, worker);
+    void worker.run().finally(() => {
+      if (!this.#context.signal.aborted) this.#workers.delete(uid);
+    });
+  }
+
+  /** What runs here and is not in the API's complete list any more. */
+  #endOrphans(known: ReadonlySet<string>): void {
+    for (const uid of this.#context.runtime.podUids()) if (!known.has(uid)) void this.#endOrphan(uid);
+  }
+
+  async #endOrphan(uid: string): Promise<void> {
+    const { runtime, log, settings } = this.#context;
+    try {
+      const runs = runtime.runs(uid);
+      await Promise.all(runs.map(({ id }) => runtime.stopContainer(id, { graceMs: 1_000 })));
+      await runtime.removePod(uid);
+      rmSync(`${settings.podsDir}/${uid}`, { recursive: true, force: true });
+      for (const { logPath } of runs) rmSync(logPath, { force: true });
+    } catch (error) {
+      log.warn("a pod that the API no longer has could not be removed", { uid, error: explain(error) });
+    }
+  }
+}
+
+function age({ metadata }: Pod): number {
+  return Date.parse(metadata.creationTimestamp ?? "") || 0;
+}
