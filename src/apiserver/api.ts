@@ -1,0 +1,24 @@
+import type { Clock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import type { Authenticator } from "./auth/authenticate.ts";
+import type { Authorizer } from "./auth/authorize.ts";
+import type { TokenIssuer } from "./auth/token.ts";
+import type { World } from "./cache/world.ts";
+import type { ApiServerOptions } from "./options.ts";
+import type { KubeletProxy } from "./sub/kubelet.ts";
+import type { Writer } from "./verbs/writer.ts";
+
+/** Everything a request handler may need, made once when the server opens. */
+export interface Api {
+  readonly options: ApiServerOptions;
+  readonly world: World;
+  readonly writer: Writer;
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly tokens: TokenIssuer;
+  readonly kubelets: KubeletProxy;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Aborts when the server closes: long-running answers end then. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,149 @@
+import type { KubeObject } from "#kube/object";
+import { type JsonObject, objectAt, own, textAt } from "../json.ts";
+import { StatusFault } from "../status.ts";
+import { metadataOf } from "../verbs/metadata.ts";
+import {
+  difference,
+  EMPTY,
+  type FieldSet,
+  formatPaths,
+  intersection,
+  isEmpty,
+  sameSet,
+  union,
+} from "./field-set.ts";
+import {
+  entryFor,
+  type FieldOwner,
+  type Manager,
+  readManagers,
+  withoutIgnored,
+  writeManagers,
+} from "./managed-fields.ts";
+import { checkElements, compare, fieldsOf, mergeTyped, removeFields } from "./typed.ts";
+
+export interface Apply {
+  readonly config: JsonObject;
+  readonly owner: FieldOwner;
+  readonly force: boolean;
+  readonly hasStatus: boolean;
+}
+
+/** The live object after a server-side apply, its managedFields with it: a new object when there was none.
+ *  @throws {StatusFault} Conflict when another manager has a field that would change, unless forced */
+export function applyConfig(live: KubeObject | undefined, apply: Apply): JsonObject {
+  const { config, owner } = apply;
+  const ignoring = { status: apply.hasStatus && owner.subresource !== "status" };
+  checkElements(config, owner.definition);
+  const said = withoutIgnored(fieldsOf(config, owner.definition), ignoring);
+  const before = live === undefined ? {} : (live as unknown as JsonObject);
+  const merged = mergeTyped(before, config, owner.definition) as JsonObject;
+  if (ignoring.status) restore(merged, before, "status");
+  const managers = live === undefined ? [] : managersOf(live, apply, ignoring);
+  const mine = managers.find((entry) => isMine(entry, owner));
+  const others = managers.filter((entry) => !isMine(entry, owner));
+  const changes = compare(before, merged, owner.definition).changed;
+  const yielding = settleConflicts(others, changes, apply, live);
+  const pruned = prune(merged, {
+    was: mine?.fields ?? EMPTY,
+    said,
+    others: yielding,
+    definition: owner.definition,
+  });
+  keepIdentity(pruned, merged);
+  const time = mine !== undefined && sameSet(mine.fields, said) ? mine.time : entryFor(owner, "Apply").time;
+  writeManagers(pruned, [...yielding, { ...entryFor(owner, "Apply"), time, fields: said }]);
+  return pruned;
+}
+
+function isMine(entry: Manager, owner: FieldOwner): boolean {
+  return (
+    entry.operation === "Apply" &&
+    entry.manager === owner.manager &&
+    entry.subresource === (owner.subresource ?? "")
+  );
+}
+
+/** The entries of the live object; one that never had any belongs, as it stands, to `before-first-apply`. */
+function managersOf(live: KubeObject, { owner }: Apply, ignoring: { status: boolean }): Manager[] {
+  const managers = readManagers(live);
+  if (managers.length > 0) return managers;
+  const fields = withoutIgnored(fieldsOf(live as unknown as JsonObject, owner.definition), ignoring);
+  return [{ ...entryFor(owner, "Update"), manager: "before-first-apply", subresource: "", fields }];
+}
+
+function settleConflicts(
+  others: readonly Manager[],
+  changes: FieldSet,
+  apply: Apply,
+  live: KubeObject | undefined,
+): Manager[] {
+  const clashes = others
+    .map((entry) => ({ entry, fields: intersection(entry.fields, changes) }))
+    .filter(({ fields }) => !isEmpty(fields));
+  const refused = apply.force ? [] : clashes.filter(({ entry }) => !isOwnPast(entry, apply, live));
+  if (refused.length > 0) throw applyConflict(refused, apply.owner);
+  return others.map((entry) => {
+    const clash = clashes.find((each) => each.entry === entry);
+    return clash === undefined ? entry : { ...entry, fields: difference(entry.fields, clash.fields) };
+  });
+}
+
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
+
+/** kubectl that applied on the client's side before is the same author as kubectl that applies on the server's. */
+function isOwnPast(entry: Manager, { owner }: Apply, live: KubeObject | undefined): boolean {
+  const hasApplied = live?.metadata.annotations?.[LAST_APPLIED] !== undefined;
+  return hasApplied && owner.manager === "kubectl" && entry.manager === "kubectl-client-side-apply";
+}
+
+function applyConflict(
+  clashes: readonly { entry: Manager; fields: FieldSet }[],
+  owner: FieldOwner,
+): StatusFault {
+  const causes = clashes.flatMap(({ entry, fields }) =>
+    formatPaths(fields).map((field) => ({
+      reason: "FieldManagerConflict",
+      message: `conflict with ${describe(entry)}${entry.operation === "Update" ? ` at ${entry.time}` : ""}`,
+      field,
+    })),
+  );
+  const groups = clashes.map(({ entry, fields }) => ({ who: describe(entry), paths: formatPaths(fields) }));
+  const text =
+    causes.length === 1
+      ? `conflict with ${groups[0]?.who}: ${groups[0]?.paths[0]}`
+      : groups.map(({ who, paths }) => `conflicts with ${who}:\n- ${paths.join("\n- ")}`).join("\n");
+  const count = `${causes.length} conflict${causes.length === 1 ? "" : "s"}`;
+  return new StatusFault("Conflict", `Apply failed with ${count}: ${text}`, {
+    details: { group: owner.resource.group, kind: owner.resource.plural, causes },
+  });
+}
+
+function describe({ manager, subresource, apiVersion }: Manager): string {
+  return `${JSON.stringify(manager)}${subresource === "" ? "" : ` with subresource ${JSON.stringify(subresource)}`} using ${apiVersion}`;
+}
+
+/** Takes away what this manager said last time, says no more, and nobody else has. */
+function prune(
+  merged: JsonObject,
+  sets: { was: FieldSet; said: FieldSet; others: readonly Manager[]; definition: string },
+): JsonObject {
+  const remove = difference(sets.was, sets.said);
+  if (isEmpty(remove)) return merged;
+  const keep = sets.others.map(({ fields }) => fields).reduce(union, sets.said);
+  return (removeFields(merged, sets.definition, { remove, keep }) ?? {}) as JsonObject;
+}
+
+function restore(merged: JsonObject, before: JsonObject, field: string): void {
+  const value = own(before, field);
+  if (value === undefined) delete merged[field];
+  else merged[field] = value;
+}
+
+/** Pruning never takes the object's name away. */
+function keepIdentity(pruned: JsonObject, merged: JsonObject): void {
+  const source = objectAt(merged, "metadata") ?? {};
+  const target = metadataOf(pruned);
+  for (const field of ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"])
+    if (textAt(source, field) !== undefined) target[field] = textAt(source, field) ?? "";
+}

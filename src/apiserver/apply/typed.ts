@@ -1,0 +1,208 @@
+import {
+  canonicalJson,
+  copyJson,
+  isObject,
+  type Json,
+  type JsonObject,
+  own,
+  sameJson,
+  setOwn,
+} from "../json.ts";
+import { DEFINITIONS, type FieldType, type ListType, shapeOf } from "../schema.ts";
+import { badRequest } from "../status.ts";
+import { EMPTY, type FieldSet, LEAF, node } from "./field-set.ts";
+
+/** What a value is made of for server-side apply: edges to values of known types, or one thing that is taken whole. */
+interface Part {
+  readonly edge: string;
+  readonly value: Json;
+  readonly type: FieldType;
+}
+
+/** The parts of a value; undefined when it is a leaf: a scalar, something atomic, or empty. */
+export function partsOf(value: Json | undefined, type: FieldType): readonly Part[] | undefined {
+  const shape = shapeOf(type);
+  if (shape.is === "struct" && !shape.atomic && isObject(value)) {
+    const { fields } = shape.definition;
+    const parts = Object.entries(value).map(([field, inner]) => ({
+      edge: `f:${field}`,
+      value: inner,
+      type: Object.hasOwn(fields, field) ? (fields[field] ?? "any") : "any",
+    }));
+    return parts.length === 0 ? undefined : parts;
+  }
+  if (shape.is === "map" && shape.type.atomic !== true && isObject(value)) {
+    const parts = Object.entries(value).map(([key, inner]) => ({
+      edge: `f:${key}`,
+      value: inner,
+      type: shape.type.map,
+    }));
+    return parts.length === 0 ? undefined : parts;
+  }
+  if (shape.is === "list" && shape.type.kind !== undefined && Array.isArray(value) && value.length > 0)
+    return value.map((item) => ({ edge: elementEdge(item, shape.type), value: item, type: shape.type.list }));
+  return undefined;
+}
+
+/** What the Go types' `+default` markers say and the published schema does not: keys of lists that may be left out. */
+const KEY_DEFAULTS: Readonly<Record<string, Json>> = { protocol: "TCP" };
+
+function elementEdge(item: Json, type: ListType): string {
+  if (type.kind === "set") return `v:${canonicalJson(item)}`;
+  const keys: JsonObject = {};
+  for (const key of [...(type.keys ?? [])].sort()) {
+    const value = isObject(item) ? own(item, key) : undefined;
+    if (value !== undefined) keys[key] = value;
+    else if (Object.hasOwn(KEY_DEFAULTS, key)) keys[key] = KEY_DEFAULTS[key] ?? null;
+  }
+  return `k:${canonicalJson(keys)}`;
+}
+
+/** The set of everything a value says. Elements of lists own themselves too, so that dropping them can be told from dropping their fields. */
+export function fieldsOf(value: Json, type: FieldType): FieldSet {
+  const parts = partsOf(value, type);
+  if (parts === undefined) return LEAF;
+  return node(
+    false,
+    parts.map(({ edge, value: inner, type: innerType }) => {
+      const fields = fieldsOf(inner, innerType);
+      return [edge, edge.startsWith("f:") ? fields : { ...fields, isOwned: true }] as const;
+    }),
+  );
+}
+
+/** Refuses lists that say the same element twice. @throws {StatusFault} BadRequest */
+export function checkElements(value: Json, type: FieldType, path = ""): void {
+  const seen = new Set<string>();
+  for (const part of partsOf(value, type) ?? []) {
+    if (seen.has(part.edge)) throw badRequest(`${path}: duplicate entries for key [${part.edge.slice(2)}]`);
+    seen.add(part.edge);
+    checkElements(part.value, part.type, part.edge.startsWith("f:") ? `${path}.${part.edge.slice(2)}` : path);
+  }
+}
+
+export interface Comparison {
+  /** Paths that are new or say something else. */
+  readonly changed: FieldSet;
+  /** Paths that are there no more. */
+  readonly removed: FieldSet;
+}
+
+export function compare(before: Json | undefined, after: Json | undefined, type: FieldType): Comparison {
+  if (before === undefined)
+    return { changed: after === undefined ? EMPTY : fieldsOf(after, type), removed: EMPTY };
+  if (after === undefined) return { changed: EMPTY, removed: fieldsOf(before, type) };
+  const was = partsOf(before, type);
+  const is = partsOf(after, type);
+  if (was === undefined && is === undefined)
+    return { changed: sameJson(before, after) ? EMPTY : LEAF, removed: EMPTY };
+  if (was === undefined) return { changed: fieldsOf(after, type), removed: EMPTY };
+  if (is === undefined) return { changed: LEAF, removed: fieldsOf(before, type) };
+  return compareParts(was, is);
+}
+
+function compareParts(was: readonly Part[], is: readonly Part[]): Comparison {
+  const old = new Map(was.map((part) => [part.edge, part]));
+  const changed: [string, FieldSet][] = [];
+  const removed: [string, FieldSet][] = [];
+  for (const part of is) {
+    const before = old.get(part.edge);
+    old.delete(part.edge);
+    const inner = compare(before?.value, part.value, part.type);
+    const isNewElement = before === undefined && !part.edge.startsWith("f:");
+    changed.push([part.edge, isNewElement ? { ...inner.changed, isOwned: true } : inner.changed]);
+    removed.push([part.edge, inner.removed]);
+  }
+  for (const [edge, part] of old) removed.push([edge, { ...fieldsOf(part.value, part.type), isOwned: true }]);
+  return { changed: node(false, changed), removed: node(false, removed) };
+}
+
+/** `live` with everything `config` says laid over it: scalars and atomics replaced, the rest merged part by part. */
+export function mergeTyped(live: Json | undefined, config: Json, type: FieldType): Json {
+  const said = partsOf(config, type);
+  const base = live === undefined ? undefined : partsOf(live, type);
+  if (said === undefined) {
+    const isEmptyOver =
+      base !== undefined &&
+      ((isObject(config) && !isAtomic(type)) || (Array.isArray(config) && isMergedList(type)));
+    return isEmptyOver && live !== undefined ? copyJson(live) : copyJson(config);
+  }
+  if (base === undefined) return copyJson(config);
+  return Array.isArray(config) ? mergeList(base, said) : mergeFields(live, said);
+}
+
+function isAtomic(type: FieldType): boolean {
+  const shape = shapeOf(type);
+  if (shape.is === "struct") return shape.atomic;
+  return shape.is !== "map" || shape.type.atomic === true;
+}
+
+function isMergedList(type: FieldType): boolean {
+  const shape = shapeOf(type);
+  return shape.is === "list" && shape.type.kind !== undefined;
+}
+
+function mergeFields(live: Json | undefined, said: readonly Part[]): JsonObject {
+  const out = isObject(live) ? { ...live } : {};
+  for (const { edge, value, type } of said) {
+    const field = edge.slice(2);
+    setOwn(out, field, mergeTyped(own(out, field), value, type));
+  }
+  return out;
+}
+
+/** The applied order for applied elements; the others keep their places after whichever applied element stood before them. */
+function mergeList(base: readonly Part[], said: readonly Part[]): Json[] {
+  const live = new Map(base.map((part) => [part.edge, part]));
+  const saidEdges = new Set(said.map(({ edge }) => edge));
+  const out: Json[] = [];
+  let at = 0;
+  const copyOthers = (until: string | undefined) => {
+    for (; at < base.length; at++) {
+      const part = base[at];
+      if (part === undefined || part.edge === until) break;
+      if (!saidEdges.has(part.edge)) out.push(part.value);
+    }
+  };
+  for (const part of said) {
+    const there = live.get(part.edge);
+    if (there !== undefined && base.indexOf(there) >= at) {
+      copyOthers(part.edge);
+      at++;
+    }
+    out.push(mergeTyped(there?.value, part.value, part.type));
+  }
+  copyOthers(undefined);
+  return out;
+}
+
+/** `value` without the paths of `remove`; what `keep` holds, or has something below, stays. Undefined when nothing is left. */
+export function removeFields(
+  value: Json,
+  type: FieldType,
+  sets: { remove: FieldSet; keep: FieldSet },
+): Json | undefined {
+  const { remove, keep } = sets;
+  if (remove.isOwned && keep.children.size === 0 && !keep.isOwned) return undefined;
+  const parts = partsOf(value, type);
+  if (parts === undefined || remove.children.size === 0) return value;
+  const left: Part[] = [];
+  for (const part of parts) {
+    const inner = remove.children.get(part.edge);
+    const next =
+      inner === undefined
+        ? part.value
+        : removeFields(part.value, part.type, { remove: inner, keep: keep.children.get(part.edge) ?? EMPTY });
+    if (next !== undefined) left.push({ ...part, value: next });
+  }
+  if (left.length === 0 && !keep.isOwned) return undefined;
+  if (Array.isArray(value)) return left.map((part) => part.value);
+  const out: JsonObject = {};
+  for (const part of left) setOwn(out, part.edge.slice(2), part.value);
+  return out;
+}
+
+export function typeNamed(definition: string): FieldType {
+  if (DEFINITIONS[definition] === undefined) throw new Error(`broken invariant: no schema for ${definition}`);
+  return definition;
+}

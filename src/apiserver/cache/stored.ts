@@ -1,0 +1,82 @@
+import type { KubeObject } from "#kube/object";
+import { apiVersionOf } from "#kube/object";
+import { type JsonObject, setOwn } from "../json.ts";
+import type { KindSpec } from "../kinds/kind.ts";
+
+/** One state of one object, as the cache holds it: text made once, sent to every reader; read as an object only when someone asks. */
+export class Stored<T extends KubeObject = KubeObject> {
+  /** `namespace/name`, or the bare name of a cluster-scoped object. */
+  readonly key: string;
+  readonly revision: number;
+  /** What clients get: complete JSON. */
+  readonly text: string;
+  #object: T | undefined;
+
+  constructor(key: string, revision: number, text: string) {
+    this.key = key;
+    this.revision = revision;
+    this.text = text;
+  }
+
+  /** Shared by everyone: never changed. */
+  get object(): T {
+    this.#object ??= JSON.parse(this.text) as T;
+    return this.#object;
+  }
+
+  /** A private copy to change. */
+  draft(): JsonObject {
+    return JSON.parse(this.text) as JsonObject;
+  }
+}
+
+/** How one kind's objects are written: everything up to the resourceVersion is the same for all of them, so that a stored text becomes
+ *  a client's text by putting the revision in its place. */
+export class Format {
+  readonly head: string;
+  readonly #itemStart: number;
+  readonly #apiVersion: string;
+  readonly #kind: string;
+
+  constructor(spec: KindSpec) {
+    this.#apiVersion = apiVersionOf(spec.resource);
+    this.#kind = spec.resource.kind;
+    const start = `{"kind":${JSON.stringify(this.#kind)},"apiVersion":${JSON.stringify(this.#apiVersion)},`;
+    this.head = `${start}"metadata":{"resourceVersion":"`;
+    this.#itemStart = start.length;
+  }
+
+  /** The text to store, with an empty resourceVersion. */
+  encode(draft: JsonObject): string {
+    const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = draft;
+    const out: JsonObject = {
+      kind: this.#kind,
+      apiVersion: this.#apiVersion,
+      metadata: { resourceVersion: "" },
+    };
+    const meta: JsonObject = { resourceVersion: "" };
+    for (const [field, value] of Object.entries((metadata ?? {}) as JsonObject))
+      if (field !== "resourceVersion") setOwn(meta, field, value);
+    out["metadata"] = meta;
+    for (const [field, value] of Object.entries(rest)) setOwn(out, field, value);
+    return JSON.stringify(out);
+  }
+
+  /** The state that a stored text describes at a revision. */
+  decode(key: string, revision: number, value: string): Stored {
+    if (!value.startsWith(this.head))
+      throw new Error(`broken invariant: ${key} is not stored as ${this.#kind}`);
+    return new Stored(key, revision, this.head + revision + value.slice(this.head.length));
+  }
+
+  /** The object as it stands in a list: without kind and apiVersion. */
+  item(stored: Stored): string {
+    return `{${stored.text.slice(this.#itemStart)}`;
+  }
+
+  /** The state an object was last in, but with the revision of what happened to it next: what a DELETED event carries. */
+  at(stored: Stored, revision: number): string {
+    const rest = stored.text.indexOf('"', this.head.length);
+    return this.head + revision + stored.text.slice(rest);
+  }
+}

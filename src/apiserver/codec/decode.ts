@@ -1,0 +1,92 @@
+import { explain, isFault } from "#fault/fault";
+import { isObject, type JsonObject, textAt } from "../json.ts";
+import { badRequest, StatusFault } from "../status.ts";
+import { duplicateFields } from "./duplicates.ts";
+import { decodeEnvelope, decodeMessage } from "./protobuf.ts";
+
+/** A request body as JSON, with what strictness has to say about its text. */
+export interface Body {
+  readonly value: JsonObject;
+  readonly duplicates: readonly string[];
+}
+
+export const PROTOBUF = "application/vnd.kubernetes.protobuf";
+
+/** Reads a body in any of the three encodings. `definition` is the schema of what is expected. @throws {StatusFault} */
+export async function decodeBody(bytes: Buffer, type: string, definition: string): Promise<Body> {
+  switch (type) {
+    case "application/json":
+    case "text/json":
+      return decodeJson(bytes.toString("utf8"));
+    case "application/yaml":
+    case "application/apply-patch+yaml":
+      return await decodeYaml(bytes.toString("utf8"));
+    case PROTOBUF:
+      return decodeProtobuf(bytes, definition);
+    default:
+      throw new StatusFault(
+        "UnsupportedMediaType",
+        `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, ${PROTOBUF}`,
+      );
+  }
+}
+
+export function decodeJson(text: string): Body {
+  const value = parseJson(text);
+  if (!isObject(value))
+    throw badRequest(
+      `couldn't get version/kind; json parse error: json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type struct`,
+    );
+  return { value, duplicates: duplicateFields(text) };
+}
+
+/** YAML or JSON: what starts with a brace is read as JSON, which is far quicker. */
+export async function decodeYaml(text: string): Promise<Body> {
+  if (text.trimStart().startsWith("{")) return decodeJson(text);
+  const { parseDocument } = await import("yaml");
+  const document = parseDocument(text, { uniqueKeys: false, version: "1.1", merge: true });
+  const problem = document.errors[0];
+  if (problem !== undefined) throw badRequest(`error converting YAML to JSON: yaml: ${problem.message}`);
+  const value: unknown = document.toJS({ maxAliasCount: 100 });
+  if (!isObject(value)) throw badRequest("error converting YAML to JSON: the document is not an object");
+  // Through text, so that dates and other YAML values become what JSON has.
+  return { value: JSON.parse(JSON.stringify(value)) as JsonObject, duplicates: [] };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`couldn't get version/kind; json parse error: ${explain(error)}`);
+  }
+}
+
+function decodeProtobuf(bytes: Buffer, definition: string): Body {
+  try {
+    const { apiVersion, kind, raw } = decodeEnvelope(bytes);
+    const value = decodeMessage(definition, raw);
+    return { value: { kind, apiVersion, ...value }, duplicates: [] };
+  } catch (error) {
+    if (isFault(error)) throw badRequest(error.message);
+    throw error;
+  }
+}
+
+/** Checks that the object says it is what the URL says, filling in what it leaves out. @throws {StatusFault} BadRequest */
+export function checkType(
+  value: JsonObject,
+  expected: { readonly apiVersion: string; readonly kind: string },
+): void {
+  const apiVersion = textAt(value, "apiVersion") ?? "";
+  const kind = textAt(value, "kind") ?? "";
+  if (apiVersion !== "" && apiVersion !== expected.apiVersion)
+    throw badRequest(
+      `the API version in the data (${apiVersion}) does not match the expected API version (${expected.apiVersion})`,
+    );
+  if (kind !== "" && kind !== expected.kind)
+    throw badRequest(
+      `no kind "${kind}" is registered for version "${expected.apiVersion}" in scheme "pkg/api/legacyscheme/scheme.go:30"`,
+    );
+  value["apiVersion"] = expected.apiVersion;
+  value["kind"] = expected.kind;
+}

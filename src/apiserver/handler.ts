@@ -1,0 +1,148 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { explain } from "#fault/fault";
+import type { Api } from "./api.ts";
+import type { User } from "./auth/user.ts";
+import { MisfitFault } from "./codec/conform.ts";
+import { OtherRoutes } from "./discovery/routes.ts";
+import { parsePath, type ResourceRequest } from "./request/info.ts";
+import { flag } from "./request/query.ts";
+import { Reply } from "./request/reply.ts";
+import { badRequest, internalError, methodNotAllowed, StatusFault } from "./status.ts";
+import { REVIEWS, review } from "./sub/reviews.ts";
+import { subresource } from "./sub/route.ts";
+import type { Call } from "./verbs/call.ts";
+import { deleteCollection, deleteOne } from "./verbs/delete.ts";
+import { list } from "./verbs/list.ts";
+import { patch } from "./verbs/patch.ts";
+import { get } from "./verbs/read.ts";
+import { watch } from "./verbs/watch.ts";
+import { create, update } from "./verbs/write.ts";
+
+const VERBS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
+  get,
+  list,
+  watch,
+  create,
+  update,
+  patch,
+  delete: deleteOne,
+  deletecollection: deleteCollection,
+};
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly reply: Reply;
+  readonly query: URLSearchParams;
+  readonly user: User;
+}
+
+/** Turns each request into an answer: who asks, for what, may they, and then the verb. */
+export class Handler {
+  readonly #api: Api;
+  readonly #other: OtherRoutes;
+
+  constructor(api: Api) {
+    this.#api = api;
+    this.#other = new OtherRoutes(api);
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname: path, searchParams: query } = new URL(request.url ?? "/", "https://server");
+    const reply = new Reply(request, response, query);
+    try {
+      const user = this.#api.authenticator.authenticate(request);
+      const info = parsePath(path);
+      if (info === undefined) throw badRequest("the path is not valid percent-encoding");
+      const exchange = { request, response, reply, query, user };
+      if (info.is === "resource") await this.#resource(info, exchange);
+      else this.#path(path, exchange);
+    } catch (error) {
+      this.#refuse(error, { request, response, reply });
+    }
+  }
+
+  #path(path: string, { request, reply, query, user }: Exchange): void {
+    this.#api.authorizer.requirePath(user, { verb: (request.method ?? "GET").toLowerCase(), path });
+    if (!this.#other.answer(path, { request, reply, query })) notThere(reply);
+  }
+
+  async #resource(info: ResourceRequest, exchange: Exchange): Promise<void> {
+    const { request, query, user, reply } = exchange;
+    const api = this.#api;
+    const verb = verbOf(info, request.method ?? "GET", query);
+    const nodeName = /(?:^|,)spec\.nodeName==?([^,]+)/.exec(query.get("fieldSelector") ?? "")?.[1];
+    const named = /^metadata\.name==?([^,\\]+)$/.exec(query.get("fieldSelector") ?? "")?.[1];
+    await api.authorizer.require(user, { ...info, verb, name: info.name ?? named, nodeName });
+    const cache = api.world.cacheOf(info.group, info.plural);
+    if (cache === undefined || cache.spec.resource.version !== info.version) {
+      const found = REVIEWS.find(({ group, plural }) => group === info.group && plural === info.plural);
+      if (found !== undefined && info.version === "v1" && verb === "create")
+        return await review(found, { api, user, request, reply });
+      return notThere(reply);
+    }
+    const call: Call = { api, ...exchange, info, cache };
+    if (info.subresource !== undefined) {
+      if (!(await subresource(call))) notThere(reply);
+      return;
+    }
+    const { spec } = cache;
+    const isAllowed = spec.verbs.some((each) => each === verb);
+    const isUnscoped =
+      spec.resource.namespaced && info.namespace === undefined && verb !== "list" && verb !== "watch";
+    const run = isAllowed && !isUnscoped ? VERBS[verb] : undefined;
+    if (run === undefined) throw methodNotAllowed(verb, spec.resource);
+    await run(call);
+  }
+
+  #refuse(
+    error: unknown,
+    { request, response, reply }: Pick<Exchange, "request" | "response" | "reply">,
+  ): void {
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const fault = asStatus(error);
+    if (fault.httpCode >= 500)
+      this.#api.log.error("a request could not be answered", {
+        method: request.method,
+        path: request.url,
+        error,
+        stack: error instanceof Error && !(error instanceof StatusFault) ? error.stack : undefined,
+      });
+    reply.status(fault);
+  }
+}
+
+function asStatus(error: unknown): StatusFault {
+  if (error instanceof StatusFault) return error;
+  if (error instanceof MisfitFault) return badRequest(explain(error));
+  return internalError(error);
+}
+
+function notThere(reply: Reply): void {
+  reply.send(404, "404 page not found\n", "text/plain; charset=utf-8", {
+    "X-Content-Type-Options": "nosniff",
+  });
+}
+
+function verbOf(info: ResourceRequest, method: string, query: URLSearchParams): string {
+  switch (method) {
+    case "GET":
+    case "HEAD":
+      if (info.subresource !== undefined) return "get";
+      if (info.watchPrefix || (query.has("watch") && flag(query, "watch"))) return "watch";
+      return info.name === undefined ? "list" : "get";
+    case "POST":
+      return "create";
+    case "PUT":
+      return "update";
+    case "PATCH":
+      return "patch";
+    case "DELETE":
+      return info.name === undefined ? "deletecollection" : "delete";
+    default:
+      return method.toLowerCase();
+  }
+}

@@ -1,0 +1,68 @@
+import { ticks } from "#life/clock";
+import { openStore } from "#store/open";
+import { openAdmission } from "./admission/chain.ts";
+import type { Api } from "./api.ts";
+import { Authenticator } from "./auth/authenticate.ts";
+import { ClusterAuthorizer } from "./auth/authorize.ts";
+import { Rbac } from "./auth/rbac.ts";
+import { TokenIssuer } from "./auth/token.ts";
+import { createFirstObjects } from "./bootstrap.ts";
+import { World } from "./cache/world.ts";
+import { Handler } from "./handler.ts";
+import type { ApiServer, ApiServerOptions } from "./options.ts";
+import { KubeletProxy } from "./sub/kubelet.ts";
+import { Writer } from "./verbs/writer.ts";
+
+export type { ApiServer, ApiServerOptions } from "./options.ts";
+
+/** How much history a watch can rely on. */
+const HISTORY_MS = 5 * 60_000;
+
+/** Opens the store, loads everything into memory, makes the objects every cluster has, and is then ready to answer. */
+export async function openApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { clock, log, kinds } = options;
+  const closing = new AbortController();
+  const signal = AbortSignal.any([options.signal, closing.signal]);
+  const store = await openStore({ path: options.storePath });
+  const world = new World(store, kinds);
+  const writer = new Writer(world, { clock, admission: options.admission ?? openAdmission() });
+  const tokens = new TokenIssuer({ world, clock, ...options.serviceAccount });
+  const api: Api = {
+    options,
+    world,
+    writer,
+    tokens,
+    authenticator: new Authenticator(tokens),
+    authorizer: new ClusterAuthorizer(new Rbac(world)),
+    kubelets: new KubeletProxy(options.kubelet, options.dialKubelet),
+    clock,
+    log,
+    signal,
+  };
+  await createFirstObjects(api);
+  const compacting = keepCompact(api);
+  const handler = new Handler(api);
+  return {
+    handle: (request, response) => {
+      void handler.handle(request, response);
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await compacting;
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Every five minutes, forgets what happened more than five minutes ago. */
+async function keepCompact({ world, clock, signal, log }: Api): Promise<void> {
+  let before = world.revision;
+  for await (const _ of ticks(clock, HISTORY_MS, { signal })) {
+    try {
+      await world.compact(before);
+    } catch (error) {
+      log.warn("the store's history could not be shortened", { error });
+    }
+    before = world.revision;
+  }
+}

@@ -1,0 +1,42 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Cidr } from "#addr/cidr";
+import type { Ip } from "#addr/ip";
+import type { Clock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import type { Admission } from "./admit.ts";
+import type { KindSpec } from "./kinds/kind.ts";
+import type { DialKubelet } from "./sub/kubelet.ts";
+
+export interface ApiServerOptions {
+  /** The SQLite file; its folder is made when missing. */
+  readonly storePath: string;
+  /** The first address of the first one is the `kubernetes` Service's. */
+  readonly serviceCidrs: readonly Cidr[];
+  readonly nodePortRange: { readonly from: number; readonly to: number };
+  readonly clusterDomain: string;
+  /** Where clients inside the cluster find this server. */
+  readonly advertise: { readonly ip: Ip; readonly port: number };
+  /** PEM. */
+  readonly serverCa: string;
+  /** Signs and checks service account tokens; keys are PEM. */
+  readonly serviceAccount: {
+    readonly issuer: string;
+    readonly privateKey: string;
+    readonly publicKey: string;
+  };
+  /** How the server shows itself to kubelets, and the authority it expects them to show; PEM. */
+  readonly kubelet: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** Opens a connection to a kubelet by another road (a tunnel) than plain TCP to the node's address. */
+  readonly dialKubelet?: DialKubelet;
+  readonly kinds: readonly KindSpec[];
+  /** Run in order on every write, after defaulting. */
+  readonly admission?: readonly Admission[];
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** The Kubernetes API over one store. The caller owns the listener and its TLS: it asks for client certificates without requiring them. */
+export interface ApiServer extends AsyncDisposable {
+  handle(request: IncomingMessage, response: ServerResponse): void;
+}

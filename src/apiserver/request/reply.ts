@@ -1,0 +1,94 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createGzip } from "node:zlib";
+import type { StatusFault } from "../status.ts";
+
+const GZIP_FROM_BYTES = 128 * 1024;
+
+/** The answer to one request: collects warnings, and writes JSON in the form the client can take. */
+export class Reply {
+  readonly #response: ServerResponse;
+  readonly #isPretty: boolean;
+  readonly #takesGzip: boolean;
+  readonly #warnings = new Set<string>();
+
+  constructor(request: IncomingMessage, response: ServerResponse, query: URLSearchParams) {
+    this.#response = response;
+    const agent = request.headers["user-agent"] ?? "";
+    const pretty = query.get("pretty");
+    this.#isPretty =
+      pretty === null ? /^(?:curl|Wget|Mozilla\/5\.0)/.test(agent) : pretty !== "false" && pretty !== "0";
+    this.#takesGzip = /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""));
+  }
+
+  get response(): ServerResponse {
+    return this.#response;
+  }
+
+  /** Adds a Warning header, once for each text. */
+  warn(text: string): void {
+    this.#warnings.add(text);
+  }
+
+  json(code: number, value: unknown, headers: Readonly<Record<string, string>> = {}): void {
+    const text = this.#isPretty ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value);
+    this.send(code, text, "application/json", headers);
+  }
+
+  /** Sends text that is JSON already. */
+  jsonText(code: number, text: string): void {
+    const body = this.#isPretty ? `${JSON.stringify(JSON.parse(text), null, 2)}\n` : text;
+    this.send(code, body, "application/json");
+  }
+
+  status(fault: StatusFault): void {
+    const headers: Record<string, string> = {};
+    const after = fault.details?.retryAfterSeconds;
+    if (after !== undefined) headers["Retry-After"] = String(after);
+    if (fault.code === "Forbidden") headers["X-Content-Type-Options"] = "nosniff";
+    this.json(fault.httpCode, fault.toStatus(), headers);
+  }
+
+  send(
+    code: number,
+    body: string | Uint8Array,
+    type: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): void {
+    const response = this.#response;
+    if (response.headersSent || response.destroyed) return;
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    this.start(code, type, headers);
+    if (this.#takesGzip && bytes.length > GZIP_FROM_BYTES) {
+      response.setHeader("Content-Encoding", "gzip");
+      response.setHeader("Vary", "Accept-Encoding");
+      const gzip = createGzip({ level: 1 });
+      gzip.pipe(response);
+      gzip.end(bytes);
+    } else {
+      response.setHeader("Content-Length", bytes.length);
+      response.end(bytes);
+    }
+  }
+
+  /** Sets the status line and the headers without sending them. */
+  start(code: number, type: string, headers: Readonly<Record<string, string>> = {}): void {
+    const response = this.#response;
+    response.statusCode = code;
+    response.setHeader("Content-Type", type);
+    if (!("Cache-Control" in headers)) response.setHeader("Cache-Control", "no-cache, private");
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    const warnings = warningHeaders(this.#warnings);
+    if (warnings.length > 0) response.setHeader("Warning", warnings);
+  }
+}
+
+/** `299 - "text"` for each; once they are 4096 characters together, each is cut to 256. */
+export function warningHeaders(texts: Iterable<string>): string[] {
+  let total = 0;
+  return [...texts].map((text) => {
+    const clean = text.replace(/[^\x20-\x7e]/g, " ");
+    total += clean.length;
+    const cut = total > 4096 ? clean.slice(0, 256) : clean;
+    return `299 - "${cut.replace(/["\\]/g, "\\$&")}"`;
+  });
+}

@@ -1,0 +1,82 @@
+import table from "./generated/schema.json" with { type: "json" };
+
+export type Scalar =
+  | "string"
+  | "int32"
+  | "int64"
+  | "double"
+  | "boolean"
+  | "bytes"
+  | "any"
+  | "quantity"
+  | "int-or-string"
+  | "time"
+  | "micro-time";
+
+interface PatchFacts {
+  /** Strategic merge patch: `merge`, `retainKeys`, both, or none (replace). */
+  readonly patch?: string;
+  readonly mergeKey?: string;
+}
+export interface ListType extends PatchFacts {
+  readonly list: FieldType;
+  /** Server-side apply: elements are merged by keys (`map`), by value (`set`), or not at all. */
+  readonly kind?: "map" | "set";
+  readonly keys?: readonly string[];
+}
+export interface MapType extends PatchFacts {
+  readonly map: FieldType;
+  readonly atomic?: boolean;
+}
+export interface WrappedType extends PatchFacts {
+  readonly of: string;
+  readonly atomic?: boolean;
+}
+/** A scalar, the name of a definition, or a list, map or annotated name. */
+export type FieldType = string | ListType | MapType | WrappedType;
+
+export interface Definition {
+  readonly atomic?: boolean;
+  readonly gvk?: { readonly group: string; readonly version: string; readonly kind: string };
+  readonly required?: readonly string[];
+  readonly fields: Readonly<Record<string, FieldType>>;
+}
+
+/** The one cast: the generated table is what the script's own types say. */
+export const DEFINITIONS = table as unknown as Readonly<Record<string, Definition>>;
+
+/** A field's type with names looked up: what to do with the value there. */
+export type Shape =
+  | { readonly is: "scalar"; readonly scalar: Scalar }
+  | {
+      readonly is: "struct";
+      readonly name: string;
+      readonly definition: Definition;
+      readonly atomic: boolean;
+    }
+  | { readonly is: "list"; readonly type: ListType }
+  | { readonly is: "map"; readonly type: MapType };
+
+export function shapeOf(type: FieldType): Shape {
+  if (typeof type !== "string" && "list" in type) return { is: "list", type };
+  if (typeof type !== "string" && "map" in type) return { is: "map", type };
+  const name = typeof type === "string" ? type : type.of;
+  const definition = DEFINITIONS[name];
+  if (definition === undefined) return { is: "scalar", scalar: name as Scalar };
+  const atomic = definition.atomic === true || (typeof type !== "string" && type.atomic === true);
+  return { is: "struct", name, definition, atomic };
+}
+
+/** How strategic merge patch treats the field. */
+export function patchFacts(type: FieldType): {
+  readonly strategies: readonly string[];
+  readonly mergeKey: string | undefined;
+} {
+  if (typeof type === "string") return { strategies: [], mergeKey: undefined };
+  return { strategies: type.patch?.split(",") ?? [], mergeKey: type.mergeKey };
+}
+
+/** The last word of a definition's name: `io.k8s.api.core.v1.PodSpec` is `PodSpec`. */
+export function shortName(definition: string): string {
+  return definition.slice(definition.lastIndexOf(".") + 1);
+}

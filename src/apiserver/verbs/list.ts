@@ -1,0 +1,195 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Stored } from "../cache/stored.ts";
+import { isObject, numberAt, textAt } from "../json.ts";
+import { partialMetadata, TABLE_TAIL, tableHead, tableRow } from "../print/table.ts";
+import { chooseForm, type Form } from "../request/accept.ts";
+import { integer, revision as parseRevision } from "../request/query.ts";
+import { isSelected, parseSelection, type Selection } from "../select/selection.ts";
+import { badRequest, invalid, StatusFault } from "../status.ts";
+import type { Call } from "./call.ts";
+import { reach, tableForm } from "./read.ts";
+
+const FORMS: ReadonlySet<Form["as"]> = new Set(["Table", "PartialObjectMetadataList"]);
+const LIST_OPTIONS = { group: "meta.k8s.io", kind: "ListOptions" };
+/** How many objects are looked at or written before others get a turn. */
+const STRIDE = 500;
+
+interface Page {
+  readonly revision: number;
+  readonly items: readonly Stored[];
+  readonly next: string | undefined;
+  readonly remaining: number | undefined;
+}
+
+export async function list(call: Call): Promise<void> {
+  const form = chooseForm(call.request.headers.accept, FORMS);
+  const selection = parseSelection(call.cache.spec, call.query, { namespace: call.info.namespace });
+  const page = await readPage(call, selection);
+  const metadata = {
+    resourceVersion: String(page.revision),
+    ...(page.next === undefined ? {} : { continue: page.next }),
+    ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
+  };
+  call.reply.jsonText(200, await formatList(call, form, { metadata, items: page.items }));
+}
+
+async function formatList(
+  call: Call,
+  form: Form,
+  { metadata, items }: { readonly metadata: object; readonly items: readonly Stored[] },
+): Promise<string> {
+  const { cache } = call;
+  switch (form.as) {
+    case "Table": {
+      const table = tableForm(call, form);
+      const rows = await mapInTurns(items, (stored) => tableRow(table, stored));
+      return tableHead(table, metadata, { columns: true }) + rows.join(",") + TABLE_TAIL;
+    }
+    case "PartialObjectMetadataList": {
+      const apiVersion = `meta.k8s.io/${form.version}`;
+      const parts = await mapInTurns(items, (stored) => partialMetadata(stored, apiVersion));
+      return `{"kind":"PartialObjectMetadataList","apiVersion":"${apiVersion}","metadata":${JSON.stringify(metadata)},"items":[${parts.join(",")}]}`;
+    }
+    default: {
+      const parts = await mapInTurns(items, (stored) => cache.format.item(stored));
+      return `${listHead(call, metadata)}${parts.join(",")}]}`;
+    }
+  }
+}
+
+function listHead({ cache, info }: Call, metadata: object): string {
+  const apiVersion = info.group === "" ? info.version : `${info.group}/${info.version}`;
+  return `{"kind":"${cache.spec.resource.kind}List","apiVersion":"${apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
+}
+
+/** Maps without keeping others waiting. */
+export async function mapInTurns<T, R>(items: readonly T[], map: (item: T) => R): Promise<R[]> {
+  const out: R[] = [];
+  for (const [i, item] of items.entries()) {
+    if (i > 0 && i % STRIDE === 0) await nextTurn();
+    out.push(map(item));
+  }
+  return out;
+}
+
+async function readPage(call: Call, selection: Selection): Promise<Page> {
+  const { query } = call;
+  const asked = parseRevision(query.get("resourceVersion"));
+  const limit = Math.max(0, integer(query, "limit") ?? 0);
+  const token = query.get("continue") ?? "";
+  const match = query.get("resourceVersionMatch") ?? "";
+  checkOptions({ asked, match, token, sendInitialEvents: query.has("sendInitialEvents") });
+  if (token !== "") return await readRest(call, selection, { token, limit });
+  await reach(call, asked ?? 0);
+  const exact = asked !== undefined && asked !== 0 && (match === "Exact" || (limit > 0 && match === ""));
+  if (exact) {
+    const items = call.cache.listAt(asked, selection.prefix);
+    if (items === undefined)
+      throw new StatusFault("Expired", "The resourceVersion for the provided list is too old.");
+    return await cut(call, { items, selection, revision: asked, limit });
+  }
+  const isWhole = asked === 0 && match !== "NotOlderThan";
+  const items = candidates(call, selection);
+  return await cut(call, { items, selection, revision: call.api.world.revision, limit: isWhole ? 0 : limit });
+}
+
+/** A list by name needs no scan. */
+function candidates({ cache }: Call, { prefix, name }: Selection): Stored[] {
+  if (name === undefined || (cache.spec.resource.namespaced && prefix === "")) return cache.list(prefix);
+  const stored = cache.get(prefix + name);
+  return stored === undefined ? [] : [stored];
+}
+
+async function readRest(
+  call: Call,
+  selection: Selection,
+  { token, limit }: { readonly token: string; readonly limit: number },
+): Promise<Page> {
+  const { revision, start } = decodeToken(token);
+  const { cache, api } = call;
+  const from = start.startsWith(selection.prefix) ? start : selection.prefix + start;
+  if (revision < 0)
+    return await cut(call, {
+      items: cache.list(selection.prefix, from),
+      selection,
+      revision: api.world.revision,
+      limit,
+    });
+  const items = cache.listAt(revision, selection.prefix, from);
+  if (items === undefined)
+    throw new StatusFault(
+      "Expired",
+      "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+      { continueToken: encodeToken(-1, start) },
+    );
+  return await cut(call, { items, selection, revision, limit });
+}
+
+async function cut(
+  _call: Call,
+  options: { items: readonly Stored[]; selection: Selection; revision: number; limit: number },
+): Promise<Page> {
+  const { items, selection, revision, limit } = options;
+  const found: Stored[] = [];
+  for (const [i, stored] of items.entries()) {
+    if (i > 0 && i % STRIDE === 0 && selection.matches !== undefined) await nextTurn();
+    if (!isSelected(selection, stored)) continue;
+    if (limit > 0 && found.length === limit) {
+      const last = found.at(-1)?.key ?? "";
+      const remaining = selection.matches === undefined ? items.length - i : undefined;
+      return { revision, items: found, next: encodeToken(revision, `${last}\0`), remaining };
+    }
+    found.push(stored);
+  }
+  return { revision, items: found, next: undefined, remaining: undefined };
+}
+
+export function encodeToken(rv: number, start: string): string {
+  return Buffer.from(JSON.stringify({ v: "meta.k8s.io/v1", rv, start })).toString("base64url");
+}
+
+function decodeToken(token: string): { readonly revision: number; readonly start: string } {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(token, "base64url").toString("utf8"));
+    const revision = numberAt(value, "rv");
+    const start = textAt(value, "start");
+    if (isObject(value) && value["v"] === "meta.k8s.io/v1" && revision !== undefined && start !== undefined)
+      return { revision, start };
+  } catch {
+    // Answered below: what cannot be read is as good as what was never ours.
+  }
+  throw badRequest("continue key is not valid: incorrectly encoded continue token");
+}
+
+function checkOptions(options: {
+  readonly asked: number | undefined;
+  readonly match: string;
+  readonly token: string;
+  readonly sendInitialEvents: boolean;
+}): void {
+  const { asked, match, token } = options;
+  const refuse = (path: string, detail: string) =>
+    invalid(LIST_OPTIONS, "", [{ type: "Forbidden", path, detail }]);
+  if (options.sendInitialEvents) throw refuse("sendInitialEvents", "sendInitialEvents is forbidden for list");
+  if (token !== "" && asked !== undefined && asked !== 0)
+    throw badRequest("specifying resource version is not allowed when using continue");
+  if (match === "") return;
+  if (token !== "")
+    throw refuse("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
+  if (asked === undefined)
+    throw refuse(
+      "resourceVersionMatch",
+      "resourceVersionMatch is forbidden unless resourceVersion is provided",
+    );
+  if (match !== "Exact" && match !== "NotOlderThan")
+    throw invalid(LIST_OPTIONS, "", [
+      {
+        type: "NotSupported",
+        path: "resourceVersionMatch",
+        value: match,
+        detail: 'supported values: "Exact", "NotOlderThan", ""',
+      },
+    ]);
+  if (match === "Exact" && asked === 0)
+    throw refuse("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+}

@@ -1,0 +1,153 @@
+import { apiVersionOf } from "#kube/object";
+import { applyConfig } from "../apply/apply.ts";
+import { objectKey } from "../cache/resource-cache.ts";
+import type { Stored } from "../cache/stored.ts";
+import { checkType, decodeJson, decodeYaml } from "../codec/decode.ts";
+import { duplicateFields } from "../codec/duplicates.ts";
+import { isObject, type Json, type JsonObject, textAt } from "../json.ts";
+import { jsonPatch } from "../patch/json-patch.ts";
+import { mergePatch } from "../patch/merge-patch.ts";
+import { strategicPatch } from "../patch/strategic.ts";
+import { mediaType, readBody } from "../request/body.ts";
+import { fieldValidationOf, flag } from "../request/query.ts";
+import { badRequest, invalid, StatusFault } from "../status.ts";
+import type { Call } from "./call.ts";
+import { keepHalf } from "./halves.ts";
+import { checkPlace, checkPreconditions, metadataOf } from "./metadata.ts";
+import { sendObject } from "./read.ts";
+import { conformOr, fitBody, strictProblems, writeRequest } from "./write.ts";
+
+const APPLY = "application/apply-patch+yaml";
+
+export type PatchFunction = (live: JsonObject) => Json;
+
+export async function patch(call: Call): Promise<void> {
+  const type = mediaType(call.request.headers["content-type"]);
+  const body = await readBody(call.request);
+  if (type === APPLY) return await apply(call, body.toString("utf8"));
+  if (flag(call.query, "force"))
+    throw invalid({ group: "meta.k8s.io", kind: "PatchOptions" }, "", [
+      { type: "Forbidden", path: "force", detail: "may not be specified for non-apply patch" },
+    ]);
+  const text = body.toString("utf8");
+  const run = patchFunction(type, text, call.cache.spec.definition);
+  const request = writeRequest(call);
+  const name = call.info.name ?? "";
+  const duplicates = duplicateFields(text);
+  const { stored } = await call.api.writer.update(request, name, (live) => ({
+    draft: patched(call, live, run, duplicates),
+  }));
+  sendObject(call, 200, stored);
+}
+
+/** The function that a patch body describes. @throws {StatusFault} BadRequest, UnsupportedMediaType */
+export function patchFunction(type: string, text: string, definition: string): PatchFunction {
+  const value = parse(text);
+  switch (type) {
+    case "application/json-patch+json":
+      return (live) => jsonPatch(live, value);
+    case "application/merge-patch+json":
+      if (!isObject(value)) throw badRequest("error decoding patch: the patch is not an object");
+      return (live) => mergePatch(live, value);
+    case "application/strategic-merge-patch+json":
+      if (!isObject(value)) throw badRequest("error decoding patch: the patch is not an object");
+      return (live) => strategicPatch(live, value, definition);
+    default:
+      throw new StatusFault(
+        "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml",
+      );
+  }
+}
+
+function patched(call: Call, live: Stored, run: PatchFunction, duplicates: readonly string[]): JsonObject {
+  const { spec } = call.cache;
+  const name = call.info.name ?? "";
+  const result = run(live.draft());
+  const refuse = (why: string) =>
+    invalid(spec.resource, name, [{ type: "Invalid", path: "patch", value: "", detail: why }]);
+  if (!isObject(result)) throw refuse("the result is not an object");
+  const fitted = conformOr(result, spec.definition, refuse);
+  const problems = strictProblems(fitted, duplicates);
+  const level = fieldValidationOf(call.query, spec.resource);
+  if (level === "Strict" && problems.length > 0)
+    throw refuse(`strict decoding error: ${problems.join(", ")}`);
+  if (level === "Warn") for (const problem of problems) call.reply.warn(problem);
+  const draft = fitted.value;
+  checkType(draft, { apiVersion: apiVersionOf(spec.resource), kind: spec.resource.kind });
+  checkPlace(draft, { namespace: spec.resource.namespaced ? call.info.namespace : undefined, name });
+  checkPreconditions(draft, live, spec);
+  return keepHalf(draft, live, { spec, subresource: call.info.subresource });
+}
+
+async function apply(call: Call, text: string): Promise<void> {
+  const { cache, info, query, api } = call;
+  const { spec } = cache;
+  const name = info.name ?? "";
+  if ((query.get("fieldManager") ?? "") === "")
+    throw invalid({ group: "meta.k8s.io", kind: "PatchOptions" }, "", [
+      { type: "Required", path: "fieldManager", detail: "is required for apply patch" },
+    ]);
+  const request = writeRequest(call);
+  const config = await readConfig(call, text);
+  checkPlace(config, { namespace: request.namespace, name });
+  const applied = (live: Stored | undefined) =>
+    applyConfig(live?.object, {
+      config,
+      force: flag(query, "force"),
+      hasStatus: spec.hasStatus,
+      owner: {
+        manager: request.manager,
+        subresource: info.subresource,
+        definition: spec.definition,
+        resource: spec.resource,
+        now: api.clock.now(),
+      },
+    });
+  if (cache.get(objectKey(request.namespace, name)) === undefined && info.subresource === undefined) {
+    if ((textAt(metadataOf(config), "resourceVersion") ?? "") !== "")
+      throw new StatusFault(
+        "Conflict",
+        `Operation cannot be fulfilled on ${spec.resource.plural} "${name}": the object does not exist`,
+      );
+    await api.authorizer.require(call.user, { ...info, verb: "create", name: "" });
+    const { stored } = await api.writer.create(request, applied(undefined), { fieldsAreSet: true });
+    return sendObject(call, 201, stored);
+  }
+  const { stored } = await api.writer.update(request, name, (live) => {
+    checkPreconditions(structuredClone(config), live, spec);
+    const draft = applied(live);
+    return { draft: keepHalf(draft, live, { spec, subresource: info.subresource }), fieldsAreSet: true };
+  });
+  sendObject(call, 200, stored);
+}
+
+async function readConfig(call: Call, text: string): Promise<JsonObject> {
+  const { spec } = call.cache;
+  const body = text.trimStart().startsWith("{") ? decodeJson(text) : await decodeYaml(text);
+  if ((textAt(body.value, "kind") ?? "") === "" || (textAt(body.value, "apiVersion") ?? "") === "")
+    throw badRequest("the applied configuration must say its apiVersion and kind");
+  checkType(body.value, { apiVersion: apiVersionOf(spec.resource), kind: spec.resource.kind });
+  const config = fitApply(call, body);
+  if (Object.hasOwn(metadataOf(config), "managedFields"))
+    throw badRequest("metadata.managedFields must be nil");
+  return config;
+}
+
+function fitApply(call: Call, body: { value: JsonObject; duplicates: readonly string[] }): JsonObject {
+  const { spec } = call.cache;
+  const level = fieldValidationOf(call.query, spec.resource);
+  if (level !== "Strict") return fitBody(body, spec, { level, warn: (text) => call.reply.warn(text) });
+  const fitted = conformOr(body.value, spec.definition, (why) => badRequest(`error decoding patch: ${why}`));
+  const problems = strictProblems(fitted, body.duplicates);
+  if (problems.length > 0) throw badRequest(`error strict decoding patch: ${problems.join(", ")}`);
+  return fitted.value;
+}
+
+function parse(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    throw badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

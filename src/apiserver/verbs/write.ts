@@ -1,0 +1,122 @@
+import { apiVersionOf } from "#kube/object";
+import { objectKey } from "../cache/resource-cache.ts";
+import { type Conformed, conform, MisfitFault } from "../codec/conform.ts";
+import { type Body, checkType, decodeBody, PROTOBUF } from "../codec/decode.ts";
+import { type JsonObject, textAt } from "../json.ts";
+import type { KindSpec } from "../kinds/kind.ts";
+import { mediaType, readBody } from "../request/body.ts";
+import { type FieldValidation, fieldManagerOf, fieldValidationOf, isDryRun } from "../request/query.ts";
+import { badRequest, invalid, StatusFault } from "../status.ts";
+import type { Call } from "./call.ts";
+import { keepHalf } from "./halves.ts";
+import { checkPlace, checkPreconditions, metadataOf } from "./metadata.ts";
+import { sendObject } from "./read.ts";
+import type { WriteRequest } from "./writer.ts";
+
+/** What a call's parameters say about the write. @throws {StatusFault} Invalid */
+export function writeRequest(call: Call): WriteRequest {
+  const { cache, info, query, request, reply, user } = call;
+  return {
+    cache,
+    namespace: cache.spec.resource.namespaced ? info.namespace : undefined,
+    user,
+    dryRun: isDryRun(query.getAll("dryRun"), cache.spec.resource),
+    manager: fieldManagerOf(query, request.headers["user-agent"]),
+    subresource: info.subresource,
+    warn: (text) => reply.warn(text),
+  };
+}
+
+export async function create(call: Call): Promise<void> {
+  const request = writeRequest(call);
+  const draft = await readObject(call, call.cache.spec);
+  const { namespaced } = call.cache.spec.resource;
+  checkPlace(draft, { namespace: namespaced ? call.info.namespace : undefined, name: undefined });
+  if ((textAt(metadataOf(draft), "resourceVersion") ?? "") !== "")
+    throw new StatusFault("InternalError", "resourceVersion should not be set on objects to be created");
+  if (namespaced && request.namespace === undefined)
+    throw badRequest("an empty namespace may not be set during creation");
+  const { stored } = await call.api.writer.create(request, draft);
+  sendObject(call, 201, stored);
+}
+
+export async function update(call: Call): Promise<void> {
+  const request = writeRequest(call);
+  const { cache, info, api } = call;
+  const { spec } = cache;
+  const name = info.name ?? "";
+  const given = await readObject(call, spec);
+  checkPlace(given, { namespace: request.namespace, name });
+  const version = textAt(metadataOf(given), "resourceVersion") ?? "";
+  if (version === "" && spec.requiresVersion && info.subresource === undefined)
+    throw invalid({ group: spec.resource.group, kind: spec.resource.plural }, name, [
+      {
+        type: "Invalid",
+        path: "metadata.resourceVersion",
+        value: 0,
+        detail: "must be specified for an update",
+      },
+    ]);
+  const isMissing = cache.get(objectKey(request.namespace, name)) === undefined;
+  if (isMissing && spec.createsOnUpdate && info.subresource === undefined && version === "") {
+    await api.authorizer.require(call.user, { ...info, verb: "create", name: "" });
+    const { stored } = await api.writer.create(request, given);
+    return sendObject(call, 201, stored);
+  }
+  const { stored } = await api.writer.update(request, name, (live) => {
+    const draft = structuredClone(given);
+    checkPreconditions(draft, live, spec);
+    return { draft: keepHalf(draft, live, { spec, subresource: info.subresource }) };
+  });
+  sendObject(call, 200, stored);
+}
+
+/** Reads the body as an object of the kind, unknown fields dealt with as the caller wishes. @throws {StatusFault} BadRequest */
+export async function readObject(
+  call: Call,
+  spec: Pick<KindSpec, "resource" | "definition">,
+): Promise<JsonObject> {
+  const type = mediaType(call.request.headers["content-type"]);
+  const body = await decodeBody(await readBody(call.request), type, spec.definition);
+  checkType(body.value, { apiVersion: apiVersionOf(spec.resource), kind: spec.resource.kind });
+  // Protobuf has no unknown fields to speak of: what the table does not know was skipped.
+  const level = type === PROTOBUF ? "Ignore" : fieldValidationOf(call.query, spec.resource);
+  return fitBody(body, spec, { level, warn: (text) => call.reply.warn(text) });
+}
+
+/** @throws {StatusFault} BadRequest when a field has the wrong type, or is unknown under Strict */
+export function fitBody(
+  body: Body,
+  spec: Pick<KindSpec, "resource" | "definition">,
+  { level, warn }: { readonly level: FieldValidation; readonly warn: (text: string) => void },
+): JsonObject {
+  const { kind } = spec.resource;
+  const cannot = (why: string) =>
+    badRequest(`${kind} in version "${spec.resource.version}" cannot be handled as a ${kind}: ${why}`);
+  const fitted = conformOr(body.value, spec.definition, cannot);
+  const problems = strictProblems(fitted, body.duplicates);
+  if (level === "Strict" && problems.length > 0)
+    throw cannot(`strict decoding error: ${problems.join(", ")}`);
+  if (level === "Warn") for (const problem of problems) warn(problem);
+  return fitted.value;
+}
+
+export function strictProblems({ unknown }: Conformed, duplicates: readonly string[]): string[] {
+  return [
+    ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
+    ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+  ];
+}
+
+export function conformOr(
+  value: JsonObject,
+  definition: string,
+  cannot: (why: string) => StatusFault,
+): Conformed {
+  try {
+    return conform(value, definition);
+  } catch (error) {
+    if (error instanceof MisfitFault) throw cannot(error.message);
+    throw error;
+  }
+}

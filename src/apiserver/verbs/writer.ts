@@ -1,0 +1,328 @@
+import type { KubeObject } from "#kube/object";
+import type { Clock } from "#life/clock";
+import type { Admission, AdmissionRequest } from "../admit.ts";
+import { type FieldOwner, recordUpdate } from "../apply/managed-fields.ts";
+import type { User } from "../auth/user.ts";
+import { objectKey, type ResourceCache } from "../cache/resource-cache.ts";
+import { Stored } from "../cache/stored.ts";
+import type { World } from "../cache/world.ts";
+import { type JsonObject, objectAt, own, sameJson, textAt } from "../json.ts";
+import { validateMeta, validateMetaUpdate } from "../kinds/field/meta.ts";
+import type { FieldError, WriteContext } from "../kinds/kind.ts";
+import { alreadyExists, badRequest, conflict, invalidObject, notFound, StatusFault } from "../status.ts";
+import { KeyedLock } from "./lock.ts";
+import { countGeneration, generateName, keepMetadata, metadataOf, stampNew } from "./metadata.ts";
+
+/** Who writes what, and how. */
+export interface WriteRequest {
+  readonly cache: ResourceCache;
+  readonly namespace: string | undefined;
+  readonly user: User;
+  readonly dryRun: boolean;
+  readonly manager: string;
+  readonly subresource?: string | undefined;
+  readonly warn: (text: string) => void;
+}
+
+export interface Written {
+  readonly stored: Stored;
+  /** The object is gone: the write took away what held it. */
+  readonly isGone: boolean;
+}
+
+/** Makes the next state of an object from the present one; called again when someone else wrote in between.
+ *  `owner` enters managedFields unless the change has taken care of that itself. */
+export type Change = (stored: Stored) => { readonly draft: JsonObject; readonly fieldsAreSet?: boolean };
+
+const ATTEMPTS = 6;
+const NAME_ATTEMPTS = 8;
+
+/** Every write to the store goes through here: defaults, admission, validation, allocation, one compare-and-swap. */
+export class Writer {
+  readonly #world: World;
+  readonly #clock: Clock;
+  readonly #admission: readonly Admission[];
+  readonly #lock = new KeyedLock();
+
+  constructor(world: World, options: { readonly clock: Clock; readonly admission: readonly Admission[] }) {
+    this.#world = world;
+    this.#clock = options.clock;
+    this.#admission = options.admission;
+    for (const { spec, objects } of world.caches.map((cache) => ({
+      spec: cache.spec,
+      objects: cache.objects(),
+    })))
+      if (spec.settle) for (const object of objects) spec.settle(object.metadata, object);
+  }
+
+  context(request: Pick<WriteRequest, "user" | "dryRun" | "warn">): WriteContext {
+    return {
+      clock: this.#clock,
+      user: request.user,
+      dryRun: request.dryRun,
+      read: (resource, namespace, name) => this.#world.read(resource, namespace, name),
+      list: (resource, namespace) => this.#world.list(resource, namespace),
+      warn: request.warn,
+    };
+  }
+
+  /** Creates an object, under a generated name if it brings none. @throws {StatusFault} */
+  async create(
+    request: WriteRequest,
+    draft: JsonObject,
+    options: { fieldsAreSet?: boolean } = {},
+  ): Promise<Written> {
+    const metadata = metadataOf(draft);
+    const base = textAt(metadata, "name") ? undefined : textAt(metadata, "generateName");
+    const context = this.context(request);
+    this.#prepareNew(request, draft, context, options);
+    for (let attempt = 1; ; attempt++) {
+      if (base !== undefined) metadata["name"] = generateName(base);
+      try {
+        return await this.#insert(request, draft, context);
+      } catch (error) {
+        const isTaken = error instanceof StatusFault && error.code === "AlreadyExists";
+        if (!isTaken || base === undefined || attempt === NAME_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** Changes an object that exists. @throws {StatusFault} NotFound, Conflict, Invalid, ... */
+  async update(request: WriteRequest, name: string, change: Change): Promise<Written> {
+    const key = objectKey(request.namespace, name);
+    return await this.#exclusive(request.cache, key, async () => {
+      for (let attempt = 1; ; attempt++) {
+        const stored = request.cache.get(key);
+        if (stored === undefined) throw notFound(request.cache.spec.resource, name);
+        const written = await this.#replace(request, stored, change(stored));
+        if (written !== undefined) return written;
+        if (attempt === ATTEMPTS) throw conflict(request.cache.spec.resource, name);
+      }
+    });
+  }
+
+  /** Removes an object that nothing holds any more. @throws {StatusFault} Conflict when it changed meanwhile */
+  async remove(request: WriteRequest, stored: Stored): Promise<Written> {
+    const { cache } = request;
+    if (!request.dryRun) {
+      const result = await this.#world.write(cache, stored.key, undefined, stored.revision);
+      if (result.kind === "conflict") throw conflict(cache.spec.resource, stored.object.metadata.name);
+      cache.spec.settle?.(stored.object.metadata, undefined);
+      return {
+        stored: new Stored(stored.key, result.revision, cache.format.at(stored, result.revision)),
+        isGone: true,
+      };
+    }
+    return { stored, isGone: true };
+  }
+
+  /** Stores a draft that only the server itself has changed: no defaults, no admission. @throws {StatusFault} Conflict */
+  async mark(request: WriteRequest, stored: Stored, draft: JsonObject): Promise<Written> {
+    return await this.#exclusive(request.cache, stored.key, async () => {
+      const written = await this.#store(request, { key: stored.key, draft, stored }, this.context(request));
+      if (written === undefined) throw conflict(request.cache.spec.resource, stored.object.metadata.name);
+      return written;
+    });
+  }
+
+  /** Runs admission for a delete. */
+  admitDelete(request: WriteRequest, stored: Stored): void {
+    const admission: AdmissionRequest = {
+      ...this.#admissionOf(request, stored.draft(), stored.object),
+      operation: "delete",
+    };
+    this.#admit("mutate", admission, this.context(request));
+    this.#admit("validate", admission, this.context(request));
+  }
+
+  /** Runs the checking half of admission for something that is not stored, such as a token request. */
+  admitOther(request: WriteRequest, draft: JsonObject, stored: Stored): void {
+    const admission: AdmissionRequest = {
+      ...this.#admissionOf(request, draft, stored.object),
+      operation: "create",
+    };
+    this.#admit("validate", { ...admission, name: stored.object.metadata.name }, this.context(request));
+  }
+
+  /** Runs `work` while nobody else writes this object. */
+  async exclusive<T>(cache: ResourceCache, key: string, work: () => Promise<T>): Promise<T> {
+    return await this.#exclusive(cache, key, work);
+  }
+
+  #prepareNew(
+    request: WriteRequest,
+    draft: JsonObject,
+    context: WriteContext,
+    options: { fieldsAreSet?: boolean },
+  ): void {
+    const { spec } = request.cache;
+    stampNew(draft, { spec, namespace: request.namespace, now: this.#clock.now() });
+    if (spec.hasStatus) delete draft["status"];
+    spec.defaults?.(draft, context);
+    if (!options.fieldsAreSet) recordUpdate(draft, undefined, this.#owner(request));
+    this.#admit("mutate", this.#admissionOf(request, draft, undefined), context);
+    spec.defaults?.(draft, context);
+    spec.prepareCreate?.(draft, context);
+  }
+
+  async #insert(request: WriteRequest, draft: JsonObject, context: WriteContext): Promise<Written> {
+    const { cache } = request;
+    const { spec } = cache;
+    const object = asObject(draft);
+    this.#refuse(request, object, [
+      ...validateMeta(spec, object),
+      ...(spec.validate?.(object, context) ?? []),
+    ]);
+    this.#admit("validate", this.#admissionOf(request, draft, undefined), context);
+    const key = objectKey(request.namespace, object.metadata.name);
+    return await this.#exclusive(cache, key, async () => {
+      const existing = cache.get(key);
+      if (existing !== undefined) throw this.#taken(existing, cache, object.metadata.name);
+      const written = await this.#store(request, { key, draft, stored: undefined }, context);
+      if (written === undefined) throw alreadyExists(spec.resource, object.metadata.name);
+      return written;
+    });
+  }
+
+  #taken(existing: Stored, { spec }: ResourceCache, name: string): StatusFault {
+    const isGoing = existing.object.metadata.deletionTimestamp !== undefined;
+    return alreadyExists(spec.resource, name, isGoing ? "object is being deleted: " : "");
+  }
+
+  /** One attempt; undefined when someone else wrote first. */
+  async #replace(
+    request: WriteRequest,
+    stored: Stored,
+    { draft, fieldsAreSet }: ReturnType<Change>,
+  ): Promise<Written | undefined> {
+    const { spec } = request.cache;
+    const context = this.context(request);
+    keepMetadata(draft, stored.object);
+    spec.defaults?.(draft, context);
+    if (!fieldsAreSet) recordUpdate(draft, stored.object, this.#owner(request));
+    this.#settleUpdate(request, draft, stored, context);
+    if (this.#isSame(draft, stored)) return { stored, isGone: false };
+    const object = asObject(draft);
+    const errors = [...validateMeta(spec, object), ...validateMetaUpdate(object, stored.object)];
+    if (isMain(request))
+      errors.push(
+        ...(spec.validate?.(object, context) ?? []),
+        ...(spec.validateUpdate?.(object, stored.object, context) ?? []),
+      );
+    this.#refuse(request, object, errors);
+    this.#admit("validate", this.#admissionOf(request, draft, stored.object), context);
+    return await this.#store(request, { key: stored.key, draft, stored }, context);
+  }
+
+  #settleUpdate(request: WriteRequest, draft: JsonObject, stored: Stored, context: WriteContext): void {
+    const { spec } = request.cache;
+    this.#admit("mutate", this.#admissionOf(request, draft, stored.object), context);
+    spec.defaults?.(draft, context);
+    if (isMain(request)) {
+      spec.prepareUpdate?.(draft, stored.object, context);
+      countGeneration(draft, stored.object, spec);
+    }
+  }
+
+  /** Whether a write would change nothing but its own time stamp in managedFields. */
+  #isSame(draft: JsonObject, stored: Stored): boolean {
+    const live = stored.object as unknown as JsonObject;
+    const { metadata: newMeta = {}, ...newRest } = draft;
+    const { metadata: oldMeta = {}, ...oldRest } = live;
+    const strip = (meta: JsonObject) => {
+      const { resourceVersion: _rv, managedFields, ...rest } = meta;
+      return { ...rest, managedFields: withoutTimes(managedFields) };
+    };
+    return sameJson(newRest, oldRest) && sameJson(strip(newMeta as JsonObject), strip(oldMeta as JsonObject));
+  }
+
+  async #store(
+    request: WriteRequest,
+    next: { readonly key: string; readonly draft: JsonObject; readonly stored: Stored | undefined },
+    context: WriteContext,
+  ): Promise<Written | undefined> {
+    const { cache, dryRun } = request;
+    const { spec } = cache;
+    const { key, draft, stored } = next;
+    const ref = { namespace: request.namespace, name: asObject(draft).metadata.name };
+    try {
+      this.#refuse(request, asObject(draft), spec.allocate?.(draft, stored?.object, context) ?? []);
+      const isGone = stored !== undefined && nothingHolds(draft);
+      const value = cache.format.encode(draft);
+      if (dryRun) return { stored: cache.format.decode(key, stored?.revision ?? 0, value), isGone };
+      const result = await this.#world.write(cache, key, isGone ? undefined : value, stored?.revision ?? 0);
+      if (result.kind === "conflict") return undefined;
+      return {
+        stored: (isGone ? undefined : cache.get(key)) ?? cache.format.decode(key, result.revision, value),
+        isGone,
+      };
+    } finally {
+      spec.settle?.(ref, cache.get(key)?.object);
+    }
+  }
+
+  #refuse(request: WriteRequest, object: KubeObject, errors: readonly FieldError[]): void {
+    if (errors.length > 0) throw invalidObject(request.cache.spec, object.metadata.name ?? "", errors);
+  }
+
+  #admissionOf(request: WriteRequest, draft: JsonObject, stored: KubeObject | undefined): AdmissionRequest {
+    return {
+      operation: stored === undefined ? "create" : "update",
+      spec: request.cache.spec,
+      subresource: request.subresource,
+      namespace: request.namespace,
+      name: textAt(objectAt(draft, "metadata"), "name") ?? "",
+      draft,
+      stored,
+    };
+  }
+
+  #admit(step: "mutate" | "validate", request: AdmissionRequest, context: WriteContext): void {
+    for (const link of this.#admission) link[step]?.(request, context);
+  }
+
+  #owner(request: WriteRequest): FieldOwner {
+    return {
+      manager: request.manager,
+      subresource: request.subresource,
+      definition: request.cache.spec.definition,
+      resource: request.cache.spec.resource,
+      now: this.#clock.now(),
+    };
+  }
+
+  /** Kinds that allocate are written one at a time; others one at a time per object. */
+  #exclusive<T>(cache: ResourceCache, key: string, work: () => Promise<T>): Promise<T> {
+    return this.#lock.hold(cache.spec.allocate ? cache.prefix : cache.prefix + key, work);
+  }
+}
+
+/** Writes to the main resource run the kind's whole strategy; `/scale` is a write to its spec. */
+function isMain({ subresource }: WriteRequest): boolean {
+  return subresource === undefined || subresource === "scale" || subresource === "ephemeralcontainers";
+}
+
+/** An object marked for deletion goes with its last finalizer, unless a grace period is running. */
+function nothingHolds(draft: JsonObject): boolean {
+  const { metadata } = asObject(draft);
+  if (metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).length > 0) return false;
+  if ((metadata.deletionGracePeriodSeconds ?? 0) > 0) return false;
+  const specFinalizers =
+    draft["kind"] === "Namespace" ? own(objectAt(draft, "spec") ?? {}, "finalizers") : undefined;
+  return !Array.isArray(specFinalizers) || specFinalizers.length === 0;
+}
+
+function withoutTimes(managedFields: unknown): unknown {
+  if (!Array.isArray(managedFields)) return [];
+  return managedFields.map(({ time: _time, ...rest }) => rest);
+}
+
+/** A draft that conformed to its schema is an object of its kind. */
+export function asObject(draft: JsonObject): KubeObject {
+  return draft as unknown as KubeObject;
+}
+
+export function requireName(name: string | undefined): string {
+  if (name === undefined || name === "") throw badRequest("name is required");
+  return name;
+}

@@ -1,0 +1,127 @@
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { Worker } from "node:worker_threads";
+import { Fault } from "#fault/fault";
+import type { FromDatabase, ToDatabase } from "./protocol.ts";
+import type { Change, Loaded, Store, Write, WriteResult } from "./store.ts";
+
+export type StoreCode = "StoreClosed" | "StoreRefused";
+
+/** Opens (or creates) the SQLite file at `path` in a thread of its own, with everything it remembers loaded. */
+export async function openStore(options: { readonly path: string }): Promise<Store> {
+  mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: options, name: "store" });
+  const first: FromDatabase = await new Promise((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+  if (first.op !== "loaded") throw new Error(`broken invariant: the store began with ${first.op}`);
+  return new SqliteStore(worker, first.loaded);
+}
+
+interface Pending {
+  readonly write: Write | undefined;
+  readonly resolve: (result: WriteResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+class SqliteStore implements Store {
+  readonly loaded: Loaded;
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #listener: (changes: readonly Change[]) => void = () => {};
+  #nextId = 1;
+  #closed = false;
+
+  constructor(worker: Worker, loaded: Loaded) {
+    this.#worker = worker;
+    this.loaded = loaded;
+    worker.on("message", (message: FromDatabase) => this.#hear(message));
+    worker.on("error", (cause) =>
+      this.#fail(new Fault<StoreCode>("StoreClosed", "The store's thread ended", { cause })),
+    );
+  }
+
+  subscribe(listener: (changes: readonly Change[]) => void): void {
+    this.#listener = listener;
+  }
+
+  write(write: Write): Promise<WriteResult> {
+    return this.#ask(write, (id) => ({ op: "write", id, ...write }));
+  }
+
+  async compact(revision: number): Promise<void> {
+    await this.#ask(undefined, (id) => ({ op: "compact", id, revision }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const gone = once(this.#worker, "exit");
+    this.#say({ op: "close" });
+    await gone;
+    this.#fail(new Fault<StoreCode>("StoreClosed", "The store is closed"));
+  }
+
+  #ask(write: Write | undefined, message: (id: number) => ToDatabase): Promise<WriteResult> {
+    if (this.#closed) return Promise.reject(new Fault<StoreCode>("StoreClosed", "The store is closed"));
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#pending.set(id, { write, resolve, reject });
+      this.#say(message(id));
+    });
+  }
+
+  #say(message: ToDatabase): void {
+    this.#worker.postMessage(message);
+  }
+
+  #hear(message: FromDatabase): void {
+    switch (message.op) {
+      case "committed":
+        this.#committed(message.results);
+        break;
+      case "compacted":
+        this.#take(message.id)?.resolve({ kind: "written", revision: 0 });
+        break;
+      case "refused":
+        for (const id of message.ids)
+          this.#take(id)?.reject(
+            new Fault<StoreCode>("StoreRefused", `Cannot write to the store: ${message.message}`),
+          );
+        return;
+      case "loaded":
+      case "closed":
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #committed(results: readonly { readonly id: number; readonly result: WriteResult }[]): void {
+    const changes: Change[] = [];
+    const settled: (() => void)[] = [];
+    for (const { id, result } of results) {
+      const pending = this.#take(id);
+      if (pending?.write === undefined) continue;
+      if (result.kind === "written")
+        changes.push({ revision: result.revision, key: pending.write.key, value: pending.write.value });
+      settled.push(() => pending.resolve(result));
+    }
+    if (changes.length > 0) this.#listener(changes);
+    for (const settle of settled) settle();
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
+  }
+
+  #fail(fault: Fault<StoreCode>): void {
+    this.#closed = true;
+    for (const { reject } of this.#pending.values()) reject(fault);
+    this.#pending.clear();
+  }
+}

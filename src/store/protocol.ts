@@ -1,0 +1,25 @@
+import type { Loaded, WriteResult } from "./store.ts";
+
+/** What the caller's thread says to the thread that owns the database. */
+export type ToDatabase =
+  | {
+      readonly op: "write";
+      readonly id: number;
+      readonly key: string;
+      readonly value: string | undefined;
+      readonly expected: number | undefined;
+    }
+  | { readonly op: "compact"; readonly id: number; readonly revision: number }
+  | { readonly op: "close" };
+
+export type FromDatabase =
+  | { readonly op: "loaded"; readonly loaded: Loaded }
+  /** The outcome of one commit, in the order of the writes' revisions. */
+  | {
+      readonly op: "committed";
+      readonly results: readonly { readonly id: number; readonly result: WriteResult }[];
+    }
+  | { readonly op: "compacted"; readonly id: number }
+  /** Nothing of these requests happened. */
+  | { readonly op: "refused"; readonly ids: readonly number[]; readonly message: string }
+  | { readonly op: "closed" };

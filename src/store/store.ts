@@ -1,0 +1,39 @@
+/** One change of one key; `value` is undefined when the key was deleted. */
+export interface Change {
+  readonly revision: number;
+  readonly key: string;
+  readonly value: string | undefined;
+}
+
+export interface Write {
+  readonly key: string;
+  /** The new text, or undefined to delete the key. */
+  readonly value: string | undefined;
+  /** The revision the key must be at: 0 means "must be absent"; undefined means "whatever it is". */
+  readonly expected: number | undefined;
+}
+
+export type WriteResult =
+  | { readonly kind: "written"; readonly revision: number }
+  /** Someone else wrote first: the key is at `revision` now (0 when absent). Nothing was changed. */
+  | { readonly kind: "conflict"; readonly revision: number };
+
+/** Everything the store holds at start: the changes still remembered, oldest first. Replaying them gives the present state. */
+export interface Loaded {
+  readonly changes: readonly Change[];
+  /** The newest revision ever given out, even if its row is gone. */
+  readonly revision: number;
+  /** Changes up to and including this revision may be missing from `changes` (superseded states are). */
+  readonly compacted: number;
+}
+
+/** A key-value store with one revision counter over all keys, in the manner of etcd. */
+export interface Store extends AsyncDisposable {
+  readonly loaded: Loaded;
+  /** Resolves once the write can survive a power cut. `subscribe`d listeners have heard of it by then. */
+  write(write: Write): Promise<WriteResult>;
+  /** Calls `listener` with every committed change, in revision order, without gaps. One listener only. */
+  subscribe(listener: (changes: readonly Change[]) => void): void;
+  /** Forgets states that were superseded at or before `revision`. */
+  compact(revision: number): Promise<void>;
+}

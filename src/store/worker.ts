@@ -1,0 +1,53 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { Database } from "./database.ts";
+import type { FromDatabase, ToDatabase } from "./protocol.ts";
+
+/** The thread that owns the database: gathers the writes that came while the last commit was syncing, and commits them together. */
+if (parentPort !== null) serve(parentPort, workerData as { readonly path: string });
+
+type Port = NonNullable<typeof parentPort>;
+type WriteMessage = Extract<ToDatabase, { op: "write" }>;
+
+function serve(port: Port, { path }: { readonly path: string }): void {
+  const database = new Database(path);
+  const say = (message: FromDatabase) => port.postMessage(message);
+  say({ op: "loaded", loaded: database.load() });
+
+  let waiting: WriteMessage[] = [];
+  const commit = () => {
+    const batch = waiting;
+    waiting = [];
+    try {
+      const results = database.commit(batch);
+      say({ op: "committed", results: results.map((result, i) => ({ id: batch[i]?.id ?? 0, result })) });
+    } catch (error) {
+      say({ op: "refused", ids: batch.map(({ id }) => id), message: String(error) });
+    }
+  };
+  const compact = (id: number, revision: number) => {
+    try {
+      if (database.compactStep(revision)) setImmediate(compact, id, revision);
+      else say({ op: "compacted", id });
+    } catch (error) {
+      say({ op: "refused", ids: [id], message: String(error) });
+    }
+  };
+  port.on("message", (message: ToDatabase) => {
+    switch (message.op) {
+      case "write":
+        if (waiting.push(message) === 1) setImmediate(commit);
+        break;
+      case "compact":
+        compact(message.id, message.revision);
+        break;
+      case "close":
+        if (waiting.length > 0) commit();
+        database[Symbol.dispose]();
+        say({ op: "closed" });
+        port.close();
+        break;
+      default:
+        message satisfies never;
+    }
+  });
+}
