@@ -31,6 +31,8 @@ const IFLA = {
   linkInfo: 18,
   netnsFd: 28,
   extMask: 29,
+  txQueues: 31,
+  rxQueues: 32,
 } as const;
 const INFO = { kind: 1, data: 2 } as const;
 const VETH_PEER = 1;
@@ -67,6 +69,8 @@ export interface LinkAttributes {
   readonly master?: number | undefined;
   /** A descriptor of the namespace the link is made in or moves to. */
   readonly netnsFd?: number | undefined;
+  /** How many queues a new link has in each direction; absent leaves the choice to the kernel. */
+  readonly queues?: number | undefined;
   readonly info?: LinkInfo | undefined;
 }
 
@@ -134,6 +138,8 @@ function linkAttributes(link: LinkAttributes): (Uint8Array | undefined)[] {
     link.mac === undefined ? undefined : attribute(IFLA.address, macToBytes(link.mac)),
     link.master === undefined ? undefined : u32(IFLA.master, link.master),
     link.netnsFd === undefined ? undefined : u32(IFLA.netnsFd, link.netnsFd),
+    link.queues === undefined ? undefined : u32(IFLA.txQueues, link.queues),
+    link.queues === undefined ? undefined : u32(IFLA.rxQueues, link.queues),
     link.info === undefined ? undefined : linkInfo(link.info),
   ];
 }
