@@ -61,6 +61,6 @@ export class ClusterIps {
   #isUsable(ip: Ip): boolean {
     if (!containsIp(this.cidr, ip)) return false;
     const n = ipToBits(ip) - ipToBits(addressOf(this.cidr));
-    return n >= BigInt(this.#range.first) && (n <= BigInt(this.#range.last) || n < cidrSize(this.cidr) - 1n);
+    return n > 0n && n < cidrSize(this.cidr) - (FAMILY[this.family].hasBroadcast ? 1n : 0n);
   }
 }

@@ -17,8 +17,8 @@ export function carryOver(draft: Draft, stored: Service): void {
   if (needsClusterIp(before) && needsClusterIp(spec)) {
     keepAddresses(spec, before);
     spec.ipFamilyPolicy ??= before.ipFamilyPolicy;
-    trimForSingleStack(spec, before);
     if (!spec.ipFamilies?.length && before.ipFamilies) spec.ipFamilies = [...before.ipFamilies];
+    trimForSingleStack(spec, before);
   }
   if (needsNodePort(before) && needsNodePort(spec)) keepNodePorts(spec, before);
   if (needsHealthCheckPort(before) && needsHealthCheckPort(spec))
