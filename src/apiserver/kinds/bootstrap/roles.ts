@@ -86,7 +86,7 @@ function clients(): readonly Row[] {
 /** For the cluster's own parts. */
 function components(): readonly Row[] {
   return [
-    { name: "system:node", rules: nodeRules(), subjects: [group("system:nodes")] },
+    { name: "system:node", rules: nodeRules() },
     {
       name: "system:node-proxier",
       rules: [
