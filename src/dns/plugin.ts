@@ -24,7 +24,7 @@ export interface BlockPlace {
   readonly folder: string;
 }
 
-export type OpenKube = (access: KubeAccess) => Promise<KubeClient & AsyncDisposable>;
+export type OpenKube = (access: KubeAccess) => Promise<KubeClient & Partial<AsyncDisposable>>;
 
 /** What a plugin is given to run with. */
 export interface PluginHost extends BlockPlace {

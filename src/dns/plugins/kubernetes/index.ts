@@ -14,7 +14,7 @@ export const kubernetes: Plugin = {
     const config = parseKubernetes(directive, block);
     return async (host) => {
       const client = await host.openKube(config.access);
-      host.signal.addEventListener("abort", () => void client[Symbol.asyncDispose](), { once: true });
+      host.signal.addEventListener("abort", () => void client[Symbol.asyncDispose]?.(), { once: true });
       const cluster = openCluster(config, client, host);
       await waitForSync(cluster.synced, config.startupTimeoutMs, host);
       const responder = new Responder(config, { ...cluster, host });
