@@ -1,5 +1,6 @@
 import { Fault } from "#fault/fault";
 import { isObject, type Json, type JsonObject, setOwn } from "../json.ts";
+import { canonicalQuantity } from "../kinds/field/quantity.ts";
 import { DEFINITIONS, type Definition, type FieldType, type Scalar, shapeOf, shortName } from "../schema.ts";
 
 /** A value that does not fit its field's type; the message is what Go's decoder would say. */
@@ -130,7 +131,7 @@ function fitQuantity(value: Json): Json {
     throw new MisfitFault(
       "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
     );
-  return text;
+  return canonicalQuantity(text);
 }
 
 function fitTime(value: Json, place: Place): Json {
