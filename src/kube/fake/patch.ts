@@ -52,9 +52,10 @@ export function jsonPatch(target: Json, operations: Json): Json {
 }
 
 function mergeLists(target: Json, patch: readonly Json[], mergeKey: string): Json {
-  const merged: Json[] = Array.isArray(target) ? [...target] : [];
+  const isWhole = patch.some((element) => isObject(element) && element["$patch"] === "replace");
+  const merged: Json[] = Array.isArray(target) && !isWhole ? [...target] : [];
   for (const element of patch) {
-    if (!isObject(element)) continue;
+    if (!isObject(element) || element["$patch"] === "replace") continue;
     const at = merged.findIndex((old) => isObject(old) && old[mergeKey] === element[mergeKey]);
     if (element["$patch"] === "delete") {
       if (at >= 0) merged.splice(at, 1);

@@ -5,6 +5,8 @@ import type { Change, Informer } from "#kube/informer";
 import type { PodContext } from "./context.ts";
 import { PodWorker } from "./worker.ts";
 
+const DOUBT_MS = 60_000;
+
 /** One worker for each pod (by uid) that the API assigns to this node or that still runs here. */
 export class PodWorkers {
   readonly #context: PodContext;
@@ -17,7 +19,7 @@ export class PodWorkers {
   /** Follows the informer, which has been filled, until aborted; oldest pods first. */
   follow(pods: Informer<Pod>): void {
     const { runtime, signal } = this.#context;
-    this.#endOrphans(new Set(pods.list().map(({ metadata }) => metadata.uid ?? "")));
+    void this.#endOrphans(pods);
     const byAge = [...pods.list()].sort((a, b) => age(a) - age(b));
     for (const pod of byAge) this.#tell(pod);
     const stops = [
@@ -74,9 +76,18 @@ export class PodWorkers {
     });
   }
 
-  /** What runs here and is not in the API's complete list any more. */
-  #endOrphans(known: ReadonlySet<string>): void {
-    for (const uid of this.#context.runtime.podUids()) if (!known.has(uid)) void this.#endOrphan(uid);
+  /** Ends what runs here and is not in the API's complete list. A list without any pod may be a server that has lost its
+   *  memory: that one is believed only if it stays so. */
+  async #endOrphans(pods: Informer<Pod>): Promise<void> {
+    const { runtime, clock, signal, log } = this.#context;
+    if (pods.list().length === 0 && runtime.podUids().length > 0) {
+      log.warn("the API lists no pod for this node, but some run here; they end if that stays so");
+      await clock.sleep(DOUBT_MS, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+    }
+    const known = new Set(pods.list().map(({ metadata }) => metadata.uid ?? ""));
+    for (const uid of runtime.podUids())
+      if (!known.has(uid) && !this.#workers.has(uid)) void this.#endOrphan(uid);
   }
 
   async #endOrphan(uid: string): Promise<void> {
