@@ -86,8 +86,7 @@ async function ask(
       port: target.port,
       path,
       signal,
-      agent: false,
-      createConnection: () => socket,
+      createConnection: () => socket, // With an agent, even `false`, Node would open one of its own instead.
     });
     outgoing.once("response", resolve);
     outgoing.once("error", reject);
