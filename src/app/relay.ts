@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 /** Passes every connection made to the listening descriptor on to `to`, byte for byte, until the signal aborts. */
 export function openRelay(fd: number, to: { host: string; port: number }, signal: AbortSignal): Server {
   const server = createServer({ allowHalfOpen: true }, (client) =>
-    join(client, connect({ ...to, allowHalfOpen: true })),
+    join(client, connect({ host: to.host, port: to.port, allowHalfOpen: true })),
   );
   server.listen({ fd });
   signal.addEventListener("abort", () => server.close(), { once: true });
