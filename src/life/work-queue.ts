@@ -12,6 +12,9 @@ export interface WorkQueueOptions<K> {
   readonly onFailure: (key: K, error: Error, waitMs: number) => void;
 }
 
+/** Timers beyond this fire at once in Node; looking early is harmless. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Keys waiting for work: each at most once in line, never worked on twice at a time, and one added while it is being
  *  worked on runs once more afterwards. Failures wait longer each time; a success forgets them. */
 export class WorkQueue<K> {
@@ -20,7 +23,7 @@ export class WorkQueue<K> {
   readonly #active = new Set<K>();
   readonly #again = new Set<K>();
   readonly #backoffs = new Map<K, Backoff>();
-  readonly #timers = new Map<K, NodeJS.Timeout>();
+  readonly #timers = new Map<K, { readonly dueAt: number; readonly cancel: AbortController }>();
   #idle: (() => void)[] = [];
 
   constructor(options: WorkQueueOptions<K>) {
@@ -37,12 +40,20 @@ export class WorkQueue<K> {
 
   /** Adds the key after `ms`; an earlier pending time for it is kept. */
   addAfter(key: K, ms: number): void {
-    if (this.#options.signal.aborted || this.#timers.has(key)) return;
-    const timer = setTimeout(() => {
-      this.#timers.delete(key);
-      this.add(key);
-    }, ms);
-    this.#timers.set(key, timer);
+    const { clock, signal } = this.#options;
+    const dueAt = clock.now() + ms;
+    const pending = this.#timers.get(key);
+    if (signal.aborted || (pending !== undefined && pending.dueAt <= dueAt)) return;
+    pending?.cancel.abort();
+    const cancel = new AbortController();
+    this.#timers.set(key, { dueAt, cancel });
+    void clock.sleep(Math.min(ms, LONGEST_TIMER_MS), { signal: cancel.signal }).then(
+      () => {
+        this.#timers.delete(key);
+        this.add(key);
+      },
+      () => {},
+    );
   }
 
   /** Resolves once nothing waits or runs; timers of failed keys do not count. */
@@ -91,7 +102,7 @@ export class WorkQueue<K> {
   }
 
   #stop(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const { cancel } of this.#timers.values()) cancel.abort();
     this.#timers.clear();
     this.#waiting.clear();
     if (this.#active.size === 0) this.#settle();
