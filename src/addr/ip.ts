@@ -43,10 +43,11 @@ export function formatIp(family: Family, bits: bigint): Ip {
 export function ipToBytes(ip: Ip): Uint8Array {
   const { bytes } = FAMILY[familyOf(ip)];
   const out = new Uint8Array(bytes);
+  const view = new DataView(out.buffer);
   let bits = ipToBits(ip);
-  for (let i = bytes - 1; i >= 0; i--) {
-    out[i] = Number(bits & 0xffn);
-    bits >>= 8n;
+  for (let i = bytes - 4; i >= 0; i -= 4) {
+    view.setUint32(i, Number(bits & 0xffff_ffffn));
+    bits >>= 32n;
   }
   return out;
 }
@@ -81,12 +82,12 @@ export function formatEndpoint(ip: Ip, port: number): string {
 function v4Bits(text: string): bigint | undefined {
   const parts = text.split(".");
   if (parts.length !== 4) return undefined;
-  let bits = 0n;
+  let bits = 0;
   for (const part of parts) {
     if (!OCTET.test(part) || Number(part) > 255) return undefined;
-    bits = (bits << 8n) | BigInt(part);
+    bits = bits * 256 + Number(part);
   }
-  return bits;
+  return BigInt(bits);
 }
 
 function v6Bits(text: string): bigint | undefined {
