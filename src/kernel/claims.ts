@@ -7,20 +7,23 @@ export const CLAIMS = {
   routeTable: 254,
 
   marks: {
-    /** Masquerade on the way out. The bit kube-proxy and Cilium's and Calico's documentation keep free for it. */
+    /** Masquerade on the way out: kube-proxy's bit 14, which other network tools therefore leave alone. */
     masquerade: 0x4000,
     /** A pod of this node asks for a port of this node: its reply must come back this way. The bit of the CNI portmap
      *  plugin. */
     hostPort: 0x2000,
+    /** Bit 31: while a first packet chooses its endpoint under session affinity, the rest of its mark is ours too
+     *  (`service/sticky-mark.ts`). It is cleared before the packet leaves the choosing chains. */
+    choosing: 0x8000_0000,
   },
 
-  /** nftables tables, one per family and one for both; ours alone, so deleting them undoes everything. */
+  /** nftables tables, one per room so that each replaces its own whole. Deleting them undoes everything. */
   tables: {
-    ip: "twill",
-    ip6: "twill",
-    inet: "twill",
-    /** Masquerading and the tunnel's guard, beside the above so that each room replaces its own whole. */
+    /** Service routing; in `ip` and `ip6`, because its maps are typed by family. */
+    service: "twill-service",
+    /** Masquerading and the tunnel's guard; in `inet`. */
     fabric: "twill-fabric",
+    /** Ports of the node that lead to a pod; in `inet`. */
     hostPorts: "twill-hostports",
   },
 
