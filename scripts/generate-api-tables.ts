@@ -187,7 +187,8 @@ function mark(message: string, field: string): string {
 function splitType(type: string, message: string): { prefix: string; inner: string } {
   const list = /^repeated (.*)$/.exec(type);
   const map = /^map<string, ?(.*)>$/.exec(type);
-  const bare = list?.[1] ?? map?.[1] ?? type;
+  // a leading dot marks a name that is complete already
+  const bare = (list?.[1] ?? map?.[1] ?? type).replace(/^\./, "");
   const own = `${message.slice(0, message.lastIndexOf("."))}.${bare}`;
   return { prefix: list ? "*" : map ? "%" : "", inner: messages[own] ? own : bare };
 }
