@@ -162,6 +162,9 @@ function buildRoot(spec: SandboxProcess): void {
     libc.pivotRoot(".", `.${OLD_ROOT}`);
     process.chdir("/");
     for (const [i, mount] of spec.mounts.entries()) place(mount, sources[i]);
+    // Only now: a mount may need a folder made inside another one that is read-only, as a volume within a config map does.
+    for (const mount of spec.mounts)
+      if (mount.kind === "bind" && mount.readOnly) libc.makeReadOnly(mount.target);
   } finally {
     for (const source of sources) if (source) libc.close(source.fd);
   }
@@ -211,7 +214,6 @@ function placeBind(mount: Mount & { kind: "bind" }, source: Source): void {
   // The source is reached by its descriptor: its path means something else under the new root.
   libc.mount(`/proc/thread-self/fd/${source.fd}`, mount.target, null, libc.MS_BIND | libc.MS_REC);
   libc.mount(null, mount.target, null, libc.MS_REC | PROPAGATION[mount.propagation ?? "private"]);
-  if (mount.readOnly) libc.makeReadOnly(mount.target);
 }
 
 function makeTarget(target: string, isFolder: boolean): void {
