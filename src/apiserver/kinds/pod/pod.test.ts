@@ -202,6 +202,10 @@ test("an image may change, a command may not", () => {
     message,
     /^spec: Forbidden: pod updates may not change fields other than `spec\.containers\[\*\]\.image`/,
   );
+  assert.ok(
+    message.endsWith('\n- containers[0].command: nil\n+ containers[0].command: ["sleep"]\n'),
+    message,
+  );
   const two = structuredClone(stored);
   two.spec.containers.push({ ...app, name: "second" });
   assert.deepEqual(update(pods, stored, two).errors, [

@@ -80,15 +80,20 @@ function fixedPart(spec: PodSpec, before: PodSpec, isGated: boolean): Readonly<R
   return JSON.parse(JSON.stringify(part));
 }
 
-/** The fields that differ, old and new, in order of their names. */
-function difference(
-  old: Readonly<Record<string, unknown>>,
-  now: Readonly<Record<string, unknown>>,
-): readonly string[] {
-  const fields = [...new Set([...Object.keys(old), ...Object.keys(now)])].sort();
-  return fields
-    .filter((field) => !sameJson(old[field], now[field]))
-    .flatMap((field) => [`- ${field}: ${show(old[field])}`, `+ ${field}: ${show(now[field])}`]);
+/** The places that differ, old and new, in order of their paths: `- containers[0].command: nil`. */
+function difference(old: unknown, now: unknown, path = ""): readonly string[] {
+  if (sameJson(old, now)) return [];
+  if (!isComposite(old) || !isComposite(now)) return [`- ${path}: ${show(old)}`, `+ ${path}: ${show(now)}`];
+  const keys = [...new Set([...Object.keys(old), ...Object.keys(now)])].sort();
+  const isList = Array.isArray(old);
+  return keys.flatMap((key) => {
+    const place = isList ? `${path}[${key}]` : path === "" ? key : `${path}.${key}`;
+    return difference(old[key], now[key], place);
+  });
+}
+
+function isComposite(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 function show(value: unknown): string {
