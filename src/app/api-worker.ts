@@ -21,6 +21,7 @@ import type { ApiNews, ApiTask } from "./api-protocol.ts";
 import { readBody } from "./read-body.ts";
 import { VERSION } from "./version.ts";
 
+const KEEP_IDLE_MS = 200_000;
 const MOST_BODY_BYTES = 64 * 1024;
 
 async function serve(task: ApiTask, log: Logger, signal: AbortSignal): Promise<ApiNews> {
@@ -169,6 +170,8 @@ function listening(
 ): Promise<void> {
   // Watches are silent for long; the default of five minutes for a whole request does not fit them.
   server.requestTimeout = 0;
+  // Longer than any client keeps an idle connection: the side that gives up first must not be the one that is asked.
+  server.keepAliveTimeout = KEEP_IDLE_MS;
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
       const why =
