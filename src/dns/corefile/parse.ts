@@ -43,6 +43,7 @@ class Parser {
   readonly #snippets = new Map<string, readonly Directive[]>();
   readonly #warnings: string[] = [];
   readonly #texts: string[] = [];
+  readonly #open = new Set<string>();
   #imports = 0;
 
   constructor(source: CorefileSource) {
@@ -116,7 +117,9 @@ class Parser {
     );
     const snippet = this.#snippets.get(target);
     if (snippet) throw new CorefileFault(first, `the snippet ${target} cannot stand outside a server block`);
-    return this.#files(first, target).flatMap(({ path, text }) => this.#blocks(this.#linesOf(text, path)));
+    return this.#files(first, target).flatMap(({ path, text }) =>
+      this.#inside(path, first, () => this.#blocks(this.#linesOf(text, path))),
+    );
   }
 
   #importDirectives(place: Place, args: readonly string[]): readonly Directive[] {
@@ -124,8 +127,21 @@ class Parser {
     const snippet = this.#snippets.get(target);
     if (snippet) return snippet;
     return this.#files(place, target).flatMap(({ path, text }) =>
-      this.#directives(this.#linesOf(text, path), { file: path, line: 1 }, "end"),
+      this.#inside(path, place, () =>
+        this.#directives(this.#linesOf(text, path), { file: path, line: 1 }, "end"),
+      ),
     );
+  }
+
+  /** Reads one file while it counts as open. @throws {CorefileFault} when it is open already: it imports itself */
+  #inside<T>(path: string, place: Place, read: () => T): T {
+    if (this.#open.has(path)) throw new CorefileFault(place, `${path} imports itself`);
+    this.#open.add(path);
+    try {
+      return read();
+    } finally {
+      this.#open.delete(path);
+    }
   }
 
   #importTarget(place: Place, args: readonly string[]): string {
