@@ -1,9 +1,15 @@
 import type { ControllerContext, ControllerOptions } from "./context.ts";
+import { runDaemonSets } from "./daemonset/controller.ts";
 import { runDeployments } from "./deployment/controller.ts";
 import { runEndpointSlices } from "./endpointslice/controller.ts";
+import { runGarbageCollector } from "./garbage/collector.ts";
+import { runPodCollector } from "./garbage/pods.ts";
 import { openInformers, whenSynced } from "./informers.ts";
 import { runNodeIpam } from "./ipam/controller.ts";
+import { runNamespaceDeletion } from "./namespace/deletion.ts";
 import { runRootCaPublisher, runServiceAccounts } from "./namespace/furnish.ts";
+import { runNodeLifecycle } from "./node/lifecycle.ts";
+import { runTaintEviction } from "./node/taint-eviction.ts";
 import { runReplicaSets } from "./replicaset/controller.ts";
 import { runScheduler } from "./scheduler/controller.ts";
 
@@ -22,8 +28,12 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
   runNodeIpam(context);
   runServiceAccounts(context);
   runRootCaPublisher(context);
+  runNamespaceDeletion(context);
+  runNodeLifecycle(context);
+  runTaintEviction(context);
   runDeployments(context);
   runReplicaSets(context);
+  runDaemonSets(context);
   runEndpointSlices(context);
-  await runScheduler(context);
+  await Promise.all([runScheduler(context), runGarbageCollector(context), runPodCollector(context)]);
 }

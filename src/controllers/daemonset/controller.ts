@@ -1,0 +1,210 @@
+import { isDeepStrictEqual } from "node:util";
+import { asError } from "#fault/fault";
+import { hasCause, isApiFault } from "#kube/api-fault";
+import type { EventRecorder } from "#kube/event-recorder";
+import type { ControllerRevision, DaemonSet, Node, Pod } from "#kube/generated/types";
+import { isEmptySelector, matchesSelector } from "#kube/label-selector";
+import { keyOf } from "#kube/object";
+import { controllerOf, isDeleting } from "#kube/owner";
+import { CONTROLLER_REVISIONS, DAEMON_SETS, PODS } from "#kube/resources";
+import { Backoff } from "#life/backoff";
+import type { WorkQueue } from "#life/work-queue";
+import { claimChildren, controllerKey } from "../claim.ts";
+import { type ControllerContext, openQueue, recorderFor } from "../context.ts";
+import { BY_CONTROLLER, BY_NAMESPACE, candidatesOf } from "../informers.ts";
+import { Ledger } from "../ledger.ts";
+import { nextAvailableMs } from "../pods.ts";
+import { slowStart } from "../slow-start.ts";
+import { draftPod, REVISION_LABEL } from "./eligibility.ts";
+import { type DaemonPlan, type DaemonSnapshot, planDaemons } from "./plan.ts";
+import { planRevisions } from "./revisions.ts";
+import { desiredStatus } from "./status.ts";
+
+const BURST = 250;
+const FINISHED_BACKOFF = { firstMs: 1_000, maxMs: 900_000 };
+
+/** Keeps one pod of each DaemonSet on every node that wants one. */
+export function runDaemonSets(context: ControllerContext): void {
+  new DaemonSets(context).run();
+}
+
+class DaemonSets {
+  readonly #context: ControllerContext;
+  readonly #events: EventRecorder;
+  readonly #pods: Ledger<Pod>;
+  readonly #revisions: Ledger<ControllerRevision>;
+  readonly #queue: WorkQueue<string>;
+  /** When a pod that ended on a node may be replaced, so that one that always fails does not spin. */
+  readonly #patience = new Map<string, { readonly backoff: Backoff; until: number }>();
+
+  constructor(context: ControllerContext) {
+    this.#context = context;
+    this.#events = recorderFor(context, "daemonset-controller");
+    this.#pods = new Ledger(context.informers.pods, context.clock);
+    this.#revisions = new Ledger(context.informers.revisions, context.clock);
+    this.#queue = openQueue(context, "daemonset", { workers: 4, work: (key) => this.#sync(key) });
+  }
+
+  run(): void {
+    const { daemonSets, nodes, pods, revisions } = this.#context.informers;
+    daemonSets.subscribe(({ key }) => this.#queue.add(key));
+    nodes.subscribe((change) => {
+      if (change.type === "changed" && isDeepStrictEqual(relevant(change.before), relevant(change.object)))
+        return;
+      for (const daemonSet of daemonSets.list()) this.#queue.add(keyOf(daemonSet));
+    });
+    pods.subscribe((change) => {
+      if (change.type !== "removed") this.#podChanged(change.object);
+      if (change.type !== "added") this.#podChanged(change.before);
+    });
+    revisions.subscribe((change) => {
+      const owner = controllerKey(change.type === "removed" ? change.before : change.object, "DaemonSet");
+      if (owner !== undefined) this.#queue.add(owner);
+    });
+  }
+
+  #podChanged(pod: Pod): void {
+    const owner = controllerKey(pod, "DaemonSet");
+    if (owner !== undefined) this.#queue.add(owner);
+    if (controllerOf(pod) !== undefined) return;
+    const { namespace = "", labels } = pod.metadata;
+    for (const daemonSet of this.#context.informers.daemonSets.byIndex(BY_NAMESPACE, namespace)) {
+      const selector = daemonSet.spec?.selector ?? {};
+      if (!isEmptySelector(selector) && matchesSelector(selector, labels)) this.#queue.add(keyOf(daemonSet));
+    }
+  }
+
+  async #sync(key: string): Promise<number | undefined> {
+    const { informers, client, clock } = this.#context;
+    const daemonSet = informers.daemonSets.get(key);
+    if (daemonSet === undefined) {
+      this.#pods.forget(key);
+      this.#revisions.forget(key);
+      return undefined;
+    }
+    const selector = daemonSet.spec?.selector ?? {};
+    if (isEmptySelector(selector) || isDeleting(daemonSet)) return undefined;
+    if (!this.#revisions.isSettled(key)) return undefined;
+    const own = { resource: DAEMON_SETS, parent: daemonSet, selector };
+    const candidates = candidatesOf(informers.pods, daemonSet);
+    const pods = await claimChildren(client, own, { resource: PODS, candidates });
+    const hash = await this.#revise(key, daemonSet, pods);
+    const snapshot = { daemonSet, hash, nodes: informers.nodes.list(), pods, now: clock.now() };
+    const isSettled = this.#pods.isSettled(key);
+    const againMs = isSettled ? await this.#carryOut(key, snapshot, planDaemons(snapshot)) : undefined;
+    await this.#report(snapshot, isSettled);
+    const availableMs = nextAvailableMs(pods, daemonSet.spec?.minReadySeconds, clock.now());
+    return againMs ?? availableMs;
+  }
+
+  async #revise(key: string, daemonSet: DaemonSet, pods: readonly Pod[]): Promise<string> {
+    const { client, informers } = this.#context;
+    const history = informers.revisions.byIndex(BY_CONTROLLER, daemonSet.metadata.uid ?? "");
+    const live = new Set(pods.flatMap(({ metadata }) => metadata.labels?.[REVISION_LABEL] ?? []));
+    const plan = planRevisions(daemonSet, history, live);
+    if (plan.create) this.#revisions.created(key, await this.#createRevision(daemonSet, plan.create));
+    if (plan.raise) this.#revisions.created(key, await client.replace(CONTROLLER_REVISIONS, plan.raise));
+    for (const revision of plan.delete) {
+      await client.delete(CONTROLLER_REVISIONS, revision.metadata);
+      this.#revisions.deleted(key, keyOf(revision), revision.metadata.uid);
+    }
+    return plan.hash;
+  }
+
+  /** A name that is taken by another template makes the DaemonSet count one more collision, and hash again. */
+  async #createRevision(daemonSet: DaemonSet, draft: ControllerRevision): Promise<ControllerRevision> {
+    const { client } = this.#context;
+    try {
+      return await client.create(CONTROLLER_REVISIONS, draft);
+    } catch (error) {
+      if (!isApiFault(error, "AlreadyExists") || daemonSet.status === undefined) throw error;
+      const collisionCount = (daemonSet.status.collisionCount ?? 0) + 1;
+      const next = { ...daemonSet, status: { ...daemonSet.status, collisionCount } };
+      await client.replace(DAEMON_SETS, next, { subresource: "status" });
+      throw error;
+    }
+  }
+
+  async #carryOut(key: string, snapshot: DaemonSnapshot, plan: DaemonPlan): Promise<number | undefined> {
+    const { daemonSet, hash } = snapshot;
+    const due: Pod[] = [];
+    let againMs: number | undefined;
+    for (const pod of plan.finished) {
+      const waitMs = this.#patienceMs(daemonSet, pod);
+      if (waitMs > 0) againMs = Math.min(againMs ?? waitMs, waitMs);
+      else due.push(pod);
+    }
+    for (const pod of due) this.#noteFinished(daemonSet, pod);
+    const nodes = plan.create.slice(0, BURST).values();
+    await Promise.all([
+      slowStart(Math.min(plan.create.length, BURST), async () => {
+        const node = nodes.next().value;
+        if (node !== undefined) await this.#create(key, daemonSet, draftPod(daemonSet, node, hash));
+      }),
+      ...[...due, ...plan.delete].slice(0, BURST).map((pod) => this.#delete(key, daemonSet, pod)),
+    ]);
+    return againMs;
+  }
+
+  async #create(key: string, daemonSet: DaemonSet, draft: Pod): Promise<void> {
+    try {
+      const pod = await this.#context.client.create(PODS, draft);
+      this.#pods.created(key, pod);
+      const message = `Created pod: ${pod.metadata.name}`;
+      this.#events.record(daemonSet, { type: "Normal", reason: "SuccessfulCreate", message });
+    } catch (error) {
+      if (isApiFault(error) && hasCause(error, "NamespaceTerminating")) return;
+      const message = `Error creating: ${asError(error).message}`;
+      this.#events.record(daemonSet, { type: "Warning", reason: "FailedCreate", message });
+      throw error;
+    }
+  }
+
+  async #delete(key: string, daemonSet: DaemonSet, pod: Pod): Promise<void> {
+    await this.#context.client.delete(PODS, pod.metadata, pod.metadata.uid ? { uid: pod.metadata.uid } : {});
+    this.#pods.deleted(key, keyOf(pod), pod.metadata.uid);
+    const message = `Deleted pod: ${pod.metadata.name}`;
+    this.#events.record(daemonSet, { type: "Normal", reason: "SuccessfulDelete", message });
+  }
+
+  /** How long a finished pod stays before it is replaced: longer each time on the same node. */
+  #patienceMs(daemonSet: DaemonSet, pod: Pod): number {
+    if (pod.status?.phase !== "Failed") return 0;
+    const now = this.#context.clock.now();
+    const { uid, generation } = daemonSet.metadata;
+    const key = `${uid}/${generation}/${pod.spec?.nodeName ?? ""}`;
+    const patience = this.#patience.get(key) ?? { backoff: new Backoff(FINISHED_BACKOFF), until: 0 };
+    this.#patience.set(key, patience);
+    if (patience.until > now) return patience.until - now;
+    patience.until = now + patience.backoff.nextMs();
+    return 0;
+  }
+
+  #noteFinished(daemonSet: DaemonSet, pod: Pod): void {
+    const where = `${keyOf(pod)} on node ${pod.spec?.nodeName ?? ""}`;
+    const note =
+      pod.status?.phase === "Failed"
+        ? ({
+            type: "Warning",
+            reason: "FailedDaemonPod",
+            message: `Found failed daemon pod ${where}, will try to kill it`,
+          } as const)
+        : ({
+            type: "Normal",
+            reason: "SucceededDaemonPod",
+            message: `Found succeeded daemon pod ${where}, will try to delete it`,
+          } as const);
+    this.#events.record(daemonSet, note);
+  }
+
+  async #report(snapshot: DaemonSnapshot, isSettled: boolean): Promise<void> {
+    const status = desiredStatus(snapshot, isSettled);
+    const { daemonSet } = snapshot;
+    if (status === daemonSet.status) return;
+    await this.#context.client.replace(DAEMON_SETS, { ...daemonSet, status }, { subresource: "status" });
+  }
+}
+
+function relevant({ metadata, spec }: Node): unknown {
+  return [metadata.labels ?? {}, spec?.taints ?? []];
+}

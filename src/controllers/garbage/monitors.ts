@@ -1,0 +1,109 @@
+import type { ServedResource } from "#kube/client";
+import type { Informer } from "#kube/informer";
+import type { KubeObject } from "#kube/object";
+import { apiVersionOf } from "#kube/object";
+import { openInformer } from "#kube/open-informer";
+import type { ControllerContext } from "../context.ts";
+
+export type Sighting =
+  | { readonly type: "seen"; readonly resource: ServedResource; readonly object: KubeObject }
+  | { readonly type: "gone"; readonly resource: ServedResource; readonly object: KubeObject };
+
+const VERBS = ["delete", "list", "watch"];
+
+/** Copies that the other controllers keep anyway, whole ones only. */
+function sharedInformers({ informers }: ControllerContext): ReadonlyMap<string, SharedInformer> {
+  return new Map<string, SharedInformer>([
+    ["v1/pods", informers.pods],
+    ["v1/nodes", informers.nodes],
+    ["v1/namespaces", informers.namespaces],
+    ["v1/services", informers.services],
+    ["apps/v1/deployments", informers.deployments],
+    ["apps/v1/replicasets", informers.replicaSets],
+    ["apps/v1/daemonsets", informers.daemonSets],
+    ["apps/v1/controllerrevisions", informers.revisions],
+    ["discovery.k8s.io/v1/endpointslices", informers.endpointSlices],
+  ]);
+}
+
+type SharedInformer = Pick<Informer<KubeObject>, "subscribe" | "synced">;
+
+interface Monitor {
+  readonly resource: ServedResource;
+  readonly stop: () => void;
+  readonly synced: Promise<void>;
+}
+
+/** A live copy of everything that can own or be owned, following what the server serves. */
+export class Monitors {
+  readonly #context: ControllerContext;
+  readonly #monitors = new Map<string, Monitor>();
+  readonly #hear: (sighting: Sighting) => void;
+  readonly #shared: ReadonlyMap<string, SharedInformer>;
+
+  constructor(context: ControllerContext, hear: (sighting: Sighting) => void) {
+    this.#context = context;
+    this.#hear = hear;
+    this.#shared = sharedInformers(context);
+  }
+
+  /** Asks the server what it serves, opens what is new and closes what is gone. @throws {ApiFault} */
+  async refresh(): Promise<void> {
+    const served = await this.#context.client.resources();
+    const wanted = new Map(
+      served.filter(isWatchable).map((resource) => [keyOf(resource), resource] as const),
+    );
+    for (const [key, monitor] of this.#monitors) {
+      if (wanted.has(key)) continue;
+      monitor.stop();
+      this.#monitors.delete(key);
+    }
+    for (const [key, resource] of wanted) if (!this.#monitors.has(key)) this.#open(key, resource);
+  }
+
+  whenSynced(): Promise<unknown> {
+    return Promise.all([...this.#monitors.values()].map(({ synced }) => synced));
+  }
+
+  /** The resource of that kind, whatever version a reference names; undefined when nobody serves it. */
+  find(apiVersion: string, kind: string): ServedResource | undefined {
+    const slash = apiVersion.indexOf("/");
+    const group = slash < 0 ? "" : apiVersion.slice(0, slash);
+    for (const { resource } of this.#monitors.values())
+      if (resource.group === group && resource.kind === kind) return resource;
+    return undefined;
+  }
+
+  #open(key: string, resource: ServedResource): void {
+    const shared = this.#shared.get(key);
+    const stop = new AbortController();
+    const informer = shared ?? this.#openInformer(resource, stop.signal);
+    const leave = informer.subscribe((change) => {
+      if (change.type === "removed") this.#hear({ type: "gone", resource, object: change.before });
+      else this.#hear({ type: "seen", resource, object: change.object });
+    });
+    const close = () => {
+      leave();
+      stop.abort();
+    };
+    this.#monitors.set(key, { resource, stop: close, synced: informer.synced });
+  }
+
+  #openInformer(resource: ServedResource, stop: AbortSignal): SharedInformer {
+    const { client, clock, log, signal } = this.#context;
+    return openInformer<KubeObject>(client, resource, {
+      clock,
+      log,
+      signal: AbortSignal.any([signal, stop]),
+    });
+  }
+}
+
+function isWatchable({ plural, group, verbs }: ServedResource): boolean {
+  const isEvents = plural === "events" && (group === "" || group === "events.k8s.io");
+  return !isEvents && VERBS.every((verb) => verbs.includes(verb));
+}
+
+function keyOf(resource: ServedResource): string {
+  return `${apiVersionOf(resource)}/${resource.plural}`;
+}
