@@ -59,10 +59,12 @@ function writeFile(path: string, { content, mode, uid }: PayloadFile, gid: numbe
   chmodSync(path, gid === undefined ? mode : mode | 0o440);
 }
 
-/** One link for each first path element, and none for what is no longer there. */
+/** One link for each first path element, and none for what is no longer there. What is not a link is not ours: it is the
+ *  place where another volume is mounted within this one. */
 function linkNames(dir: string, payload: Payload): void {
   const wanted = new Set([...payload.keys()].map((path) => path.split("/")[0] ?? path));
-  for (const name of readdirSync(dir)) {
+  const links = readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink());
+  for (const { name } of links) {
     if (name.startsWith("..")) continue;
     if (!wanted.delete(name)) unlinkSync(join(dir, name));
   }
