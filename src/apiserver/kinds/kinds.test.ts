@@ -293,7 +293,7 @@ const changes: readonly Change[] = [
     name: "a node's subnet",
     kind: nodes,
     from: { spec: { podCIDR: "10.42.0.0/24" } },
-    to: { spec: { podCIDR: "10.42.1.0/24" } },
+    to: { spec: { podCIDR: "10.42.1.0/24", podCIDRs: ["10.42.0.0/24"] } },
     errors: ['spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid'],
   },
   {

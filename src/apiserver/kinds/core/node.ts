@@ -40,9 +40,10 @@ function defaultNode(draft: Draft): void {
   const { capacity, allocatable } = draft.status ?? {};
   if (capacity && (!allocatable || Object.keys(allocatable).length === 0))
     draft.status.allocatable = { ...capacity };
-  // the two spellings of one fact: whichever is given fills the other
-  if (draft.spec.podCIDR && !draft.spec.podCIDRs?.length) draft.spec.podCIDRs = [draft.spec.podCIDR];
-  else if (draft.spec.podCIDRs?.length && !draft.spec.podCIDR) draft.spec.podCIDR = draft.spec.podCIDRs[0];
+  // two spellings of one fact: the first subnet, and all of them; the first one rules
+  const { podCIDR, podCIDRs } = draft.spec;
+  if (podCIDR && podCIDRs?.[0] !== podCIDR) draft.spec.podCIDRs = [podCIDR];
+  else if (podCIDRs?.length && !podCIDR) draft.spec.podCIDR = podCIDRs[0];
 }
 
 function statusText({ spec, status }: Node): string {
