@@ -48,7 +48,8 @@ export class Handler {
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname: path, searchParams: query } = new URL(request.url ?? "/", "https://server");
+    const [path = "/", ...search] = (request.url ?? "/").split("?");
+    const query = new URLSearchParams(search.join("?"));
     const reply = new Reply(request, response, query);
     try {
       const user = this.#api.authenticator.authenticate(request);
@@ -73,7 +74,9 @@ export class Handler {
     const verb = verbOf(info, request.method ?? "GET", query);
     const nodeName = /(?:^|,)spec\.nodeName==?([^,]+)/.exec(query.get("fieldSelector") ?? "")?.[1];
     const named = /^metadata\.name==?([^,\\]+)$/.exec(query.get("fieldSelector") ?? "")?.[1];
-    await api.authorizer.require(user, { ...info, verb, name: info.name ?? named, nodeName });
+    // A namespace is inside itself as far as roles are concerned.
+    const namespace = info.group === "" && info.plural === "namespaces" ? info.name : info.namespace;
+    await api.authorizer.require(user, { ...info, namespace, verb, name: info.name ?? named, nodeName });
     const cache = api.world.cacheOf(info.group, info.plural);
     if (cache === undefined || cache.spec.resource.version !== info.version) {
       const found = REVIEWS.find(({ group, plural }) => group === info.group && plural === info.plural);
@@ -87,6 +90,10 @@ export class Handler {
       return;
     }
     const { spec } = cache;
+    if (!spec.resource.namespaced && info.namespace !== undefined) {
+      notThere(reply);
+      return;
+    }
     const isAllowed = spec.verbs.some((each) => each === verb);
     const isUnscoped =
       spec.resource.namespaced && info.namespace === undefined && verb !== "list" && verb !== "watch";
@@ -99,7 +106,8 @@ export class Handler {
     error: unknown,
     { request, response, reply }: Pick<Exchange, "request" | "response" | "reply">,
   ): void {
-    if (response.headersSent) {
+    // Nobody is left to tell: the client went away, or has half an answer already.
+    if (response.headersSent || response.destroyed || request.socket.destroyed) {
       response.destroy();
       return;
     }
@@ -132,8 +140,9 @@ function verbOf(info: ResourceRequest, method: string, query: URLSearchParams): 
     case "GET":
     case "HEAD":
       if (info.subresource !== undefined) return "get";
-      if (info.watchPrefix || (query.has("watch") && flag(query, "watch"))) return "watch";
-      return info.name === undefined ? "list" : "get";
+      if (info.watchPrefix) return "watch";
+      if (info.name !== undefined) return "get";
+      return query.has("watch") && flag(query, "watch") ? "watch" : "list";
     case "POST":
       return "create";
     case "PUT":

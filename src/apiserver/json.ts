@@ -47,9 +47,14 @@ export function sameJson(a: unknown, b: unknown): boolean {
   if (Array.isArray(a))
     return Array.isArray(b) && a.length === b.length && a.every((item, i) => sameJson(item, b[i]));
   if (!isObject(a) || !isObject(b)) return false;
-  const fields = Object.keys(a);
-  if (fields.length !== Object.keys(b).length) return false;
+  const fields = saidFields(a);
+  if (fields.length !== saidFields(b).length) return false;
   return fields.every((field) => Object.hasOwn(b, field) && sameJson(a[field], b[field]));
+}
+
+/** A field that holds `undefined` is not there: JSON cannot say it. */
+function saidFields(value: JsonObject): string[] {
+  return Object.keys(value).filter((field) => value[field] !== undefined);
 }
 
 /** A copy that shares nothing with the original. */

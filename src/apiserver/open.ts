@@ -8,6 +8,7 @@ import { Rbac } from "./auth/rbac.ts";
 import { TokenIssuer } from "./auth/token.ts";
 import { createFirstObjects } from "./bootstrap.ts";
 import { World } from "./cache/world.ts";
+import { expireEvents } from "./expire.ts";
 import { Handler } from "./handler.ts";
 import type { ApiServer, ApiServerOptions } from "./options.ts";
 import { KubeletProxy } from "./sub/kubelet.ts";
@@ -40,7 +41,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     signal,
   };
   await createFirstObjects(api);
-  const compacting = keepCompact(api);
+  const chores = Promise.all([keepCompact(api), expireEvents(api)]);
   const handler = new Handler(api);
   return {
     handle: (request, response) => {
@@ -48,7 +49,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     },
     async [Symbol.asyncDispose]() {
       closing.abort();
-      await compacting;
+      await chores;
       await store[Symbol.asyncDispose]();
     },
   };

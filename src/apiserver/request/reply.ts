@@ -1,4 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createGzip } from "node:zlib";
 import type { StatusFault } from "../status.ts";
 
@@ -70,6 +73,25 @@ export class Reply {
     }
   }
 
+  /** Sends JSON text piece by piece, each when the client has taken the one before; others get a turn in between. */
+  async pieces(code: number, texts: Iterable<string>): Promise<void> {
+    const response = this.#response;
+    this.start(code, "application/json");
+    const source = Readable.from(inTurns(texts), { objectMode: false });
+    try {
+      if (!this.#takesGzip) {
+        await pipeline(source, response);
+        return;
+      }
+      response.setHeader("Content-Encoding", "gzip");
+      response.setHeader("Vary", "Accept-Encoding");
+      await pipeline(source, createGzip({ level: 1 }), response);
+    } catch {
+      // The client left in the middle; there is nobody to tell.
+      response.destroy();
+    }
+  }
+
   /** Sets the status line and the headers without sending them. */
   start(code: number, type: string, headers: Readonly<Record<string, string>> = {}): void {
     const response = this.#response;
@@ -79,6 +101,13 @@ export class Reply {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const warnings = warningHeaders(this.#warnings);
     if (warnings.length > 0) response.setHeader("Warning", warnings);
+  }
+}
+
+async function* inTurns(texts: Iterable<string>): AsyncGenerator<string> {
+  for (const text of texts) {
+    yield text;
+    await nextTurn();
   }
 }
 

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { apiVersionOf } from "#kube/object";
 import type { Stored } from "../cache/stored.ts";
 import { isObject, numberAt, textAt } from "../json.ts";
 import { partialMetadata, TABLE_TAIL, tableHead, tableRow } from "../print/table.ts";
@@ -30,36 +31,61 @@ export async function list(call: Call): Promise<void> {
     ...(page.next === undefined ? {} : { continue: page.next }),
     ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
   };
-  call.reply.jsonText(200, await formatList(call, form, { metadata, items: page.items }));
+  await sendList(call, { ...layout(call, form, metadata), items: page.items });
 }
 
-async function formatList(
-  call: Call,
-  form: Form,
-  { metadata, items }: { readonly metadata: object; readonly items: readonly Stored[] },
-): Promise<string> {
+/** How a list is written: what stands before the items, each item, and what stands after. */
+interface Layout {
+  readonly head: string;
+  readonly item: (stored: Stored) => string;
+  readonly tail: string;
+}
+
+function layout(call: Call, form: Form, metadata: object): Layout {
   const { cache } = call;
   switch (form.as) {
     case "Table": {
       const table = tableForm(call, form);
-      const rows = await mapInTurns(items, (stored) => tableRow(table, stored));
-      return tableHead(table, metadata, { columns: true }) + rows.join(",") + TABLE_TAIL;
+      const head = tableHead(table, metadata, { columns: true });
+      return { head, item: (stored) => tableRow(table, stored), tail: TABLE_TAIL };
     }
     case "PartialObjectMetadataList": {
       const apiVersion = `meta.k8s.io/${form.version}`;
-      const parts = await mapInTurns(items, (stored) => partialMetadata(stored, apiVersion));
-      return `{"kind":"PartialObjectMetadataList","apiVersion":"${apiVersion}","metadata":${JSON.stringify(metadata)},"items":[${parts.join(",")}]}`;
+      const head = listHead("PartialObjectMetadataList", apiVersion, metadata);
+      return { head, item: (stored) => partialMetadata(stored, apiVersion), tail: "]}" };
     }
     default: {
-      const parts = await mapInTurns(items, (stored) => cache.format.item(stored));
-      return `${listHead(call, metadata)}${parts.join(",")}]}`;
+      const head = listHead(`${cache.spec.resource.kind}List`, apiVersionOf(cache.spec.resource), metadata);
+      return { head, item: (stored) => cache.format.item(stored), tail: "]}" };
     }
   }
 }
 
-function listHead({ cache, info }: Call, metadata: object): string {
-  const apiVersion = info.group === "" ? info.version : `${info.group}/${info.version}`;
-  return `{"kind":"${cache.spec.resource.kind}List","apiVersion":"${apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
+export function listHead(kind: string, apiVersion: string, metadata: object): string {
+  return `{"kind":"${kind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
+}
+
+/** Sends a short list whole, and a long one in pieces, so that neither memory nor other requests pay for it. */
+async function sendList(
+  { reply }: Call,
+  { head, item, tail, items }: Layout & { items: readonly Stored[] },
+): Promise<void> {
+  if (items.length <= STRIDE) {
+    reply.jsonText(200, head + items.map(item).join(",") + tail);
+    return;
+  }
+  await reply.pieces(200, pieces());
+
+  function* pieces(): Generator<string> {
+    for (let at = 0; at < items.length; at += STRIDE) {
+      const piece = items
+        .slice(at, at + STRIDE)
+        .map(item)
+        .join(",");
+      yield (at === 0 ? head : ",") + piece;
+    }
+    yield tail;
+  }
 }
 
 /** Maps without keeping others waiting. */

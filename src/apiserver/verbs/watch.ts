@@ -23,7 +23,7 @@ export async function watch(call: Call): Promise<void> {
   const selection = parseSelection(cache.spec, query, { namespace: info.namespace, name: info.name });
   const start = parseStart(query);
   if (start.kind === "state") await reach(call, start.revision);
-  const seconds = integer(query, "timeoutSeconds") ?? 1800 + Math.floor(Math.random() * 1800);
+  const seconds = (integer(query, "timeoutSeconds") || undefined) ?? 1800 + Math.floor(Math.random() * 1800);
   const print = printer(call, form);
   const stream = new WatchStream(call.response, {
     signal: api.signal,

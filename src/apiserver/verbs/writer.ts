@@ -34,6 +34,8 @@ export interface Written {
  *  `owner` enters managedFields unless the change has taken care of that itself. */
 export type Change = (stored: Stored) => { readonly draft: JsonObject; readonly fieldsAreSet?: boolean };
 
+/** A kubelet creates its Node complete with addresses and capacity. */
+const REGISTERS_WITH_STATUS = new Set(["Node"]);
 const ATTEMPTS = 6;
 const NAME_ATTEMPTS = 8;
 
@@ -157,7 +159,7 @@ export class Writer {
   ): void {
     const { spec } = request.cache;
     stampNew(draft, { spec, namespace: request.namespace, now: this.#clock.now() });
-    if (spec.hasStatus) delete draft["status"];
+    if (spec.hasStatus && !REGISTERS_WITH_STATUS.has(spec.resource.kind)) delete draft["status"];
     spec.defaults?.(draft, context);
     if (!options.fieldsAreSet) recordUpdate(draft, undefined, this.#owner(request));
     this.#admit("mutate", this.#admissionOf(request, draft, undefined), context);
