@@ -4,7 +4,7 @@ import { isApiFault } from "#kube/api-fault";
 import type { KubeClient } from "#kube/client";
 import type { ConfigMap, Pod } from "#kube/generated/types";
 import type { WatchEvent } from "#kube/object";
-import { CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS } from "#kube/resources";
+import { CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS } from "#kube/resources";
 
 /** What every KubeClient with an API behind it does; run against the fake and against the real server, so the fake cannot drift. */
 export function kubeClientContract(
@@ -17,6 +17,7 @@ export function kubeClientContract(
     before(async () => {
       ({ client, close } = await open());
       await client.create(NAMESPACES, { metadata: { name: namespace } });
+      await client.create(SERVICE_ACCOUNTS, { metadata: { name: "default", namespace } });
     });
     after(() => close());
 
