@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, test } from "node:test";
+import { openStore } from "./open.ts";
+import type { Change } from "./store.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "store-"));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+test("a write is numbered, told to the listener before it is acknowledged, and found after reopening", async () => {
+  const path = join(directory, "a.db");
+  const heard: Change[] = [];
+  {
+    await using store = await openStore({ path });
+    store.subscribe((changes) => heard.push(...changes));
+    const first = await store.write({ key: "/a", value: "1", expected: 0 });
+    assert.deepEqual(first, { kind: "written", revision: 1 });
+    assert.deepEqual(heard, [{ revision: 1, key: "/a", value: "1" }]);
+    await store.write({ key: "/a", value: "2", expected: 1 });
+    await store.write({ key: "/b", value: "x", expected: undefined });
+    await store.write({ key: "/b", value: undefined, expected: 3 });
+  }
+  await using again = await openStore({ path });
+  assert.equal(again.loaded.revision, 4);
+  assert.deepEqual(
+    again.loaded.changes.map(({ revision, key, value }) => [revision, key, value]),
+    [
+      [1, "/a", "1"],
+      [2, "/a", "2"],
+      [3, "/b", "x"],
+      [4, "/b", undefined],
+    ],
+  );
+});
+
+test("a write that expects another state changes nothing and says what is there", async () => {
+  await using store = await openStore({ path: join(directory, "b.db") });
+  await store.write({ key: "/a", value: "1", expected: 0 });
+  for (const { name, write, revision } of [
+    { name: "create over an object", write: { key: "/a", value: "2", expected: 0 }, revision: 1 },
+    { name: "update of another state", write: { key: "/a", value: "2", expected: 7 }, revision: 1 },
+    { name: "update of nothing", write: { key: "/z", value: "2", expected: 1 }, revision: 0 },
+    { name: "delete of nothing", write: { key: "/z", value: undefined, expected: undefined }, revision: 0 },
+  ])
+    assert.deepEqual(await store.write(write), { kind: "conflict", revision }, name);
+});
+
+test("of many writers that expect the same state, one wins", async () => {
+  await using store = await openStore({ path: join(directory, "c.db") });
+  const results = await Promise.all(
+    Array.from({ length: 50 }, (_, i) => store.write({ key: "/a", value: String(i), expected: 0 })),
+  );
+  assert.equal(results.filter(({ kind }) => kind === "written").length, 1);
+});
+
+test("compaction forgets superseded states, keeps the present, and is remembered", async () => {
+  const path = join(directory, "d.db");
+  {
+    await using store = await openStore({ path });
+    for (let i = 1; i <= 2500; i++)
+      await store.write({ key: `/${i % 10}`, value: String(i), expected: undefined });
+    await store.write({ key: "/0", value: undefined, expected: undefined });
+    await store.write({ key: "/1", value: "last", expected: undefined });
+    await store.compact(2501);
+  }
+  await using again = await openStore({ path });
+  assert.equal(again.loaded.compacted, 2501);
+  assert.equal(again.loaded.revision, 2502);
+  const keys = again.loaded.changes.map(({ key, value }) => `${key}=${value}`).sort();
+  assert.deepEqual(keys, [
+    "/1=2491",
+    "/1=last",
+    "/2=2492",
+    "/3=2493",
+    "/4=2494",
+    "/5=2495",
+    "/6=2496",
+    "/7=2497",
+    "/8=2498",
+    "/9=2499",
+  ]);
+  assert.deepEqual(await again.write({ key: "/0", value: "new", expected: 0 }), {
+    kind: "written",
+    revision: 2503,
+  });
+});
+
+test("an acknowledged write survives kill -9", async () => {
+  const path = join(directory, "e.db");
+  const program = `
+    import { openStore } from ${JSON.stringify(new URL("./open.ts", import.meta.url).href)};
+    const store = await openStore({ path: ${JSON.stringify(path)} });
+    for (let i = 0; ; i++) {
+      const done = await Promise.all([0, 1, 2, 3].map((j) => store.write({ key: "/" + i + "/" + j, value: "v", expected: 0 })));
+      for (const { revision } of done) console.log(revision);
+    }`;
+  const file = join(directory, "writer.mjs");
+  writeFileSync(file, program);
+  const child = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
+  let acknowledged = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    acknowledged = Math.max(acknowledged, Number(line));
+    if (acknowledged >= 400) break;
+  }
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+  assert.ok(acknowledged >= 400, "the writer came far enough");
+  await using store = await openStore({ path });
+  assert.ok(store.loaded.revision >= acknowledged, `${store.loaded.revision} of ${acknowledged}`);
+  const revisions = new Set(store.loaded.changes.map(({ revision }) => revision));
+  for (let revision = 1; revision <= acknowledged; revision++)
+    assert.ok(revisions.has(revision), String(revision));
+});
+
+test("a closed store refuses", async () => {
+  const store = await openStore({ path: join(directory, "f.db") });
+  await store[Symbol.asyncDispose]();
+  await assert.rejects(store.write({ key: "/a", value: "1", expected: 0 }), { code: "StoreClosed" });
+});
