@@ -7,7 +7,7 @@ import { markText } from "./element-codec.ts";
 import type { ServiceConfig } from "./model.ts";
 import { STICKY_MARK } from "./sticky-mark.ts";
 
-export const TABLE = "twill-service";
+export const TABLE = CLAIMS.tables.service;
 export const MASQUERADE = markText(CLAIMS.marks.masquerade);
 /** Fixed, so that every rule hashes a client alike; two clients with one hash merely share a pin. */
 const HASH_SEED = "0x7477696c";

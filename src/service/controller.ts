@@ -4,11 +4,10 @@ import { FAMILIES, type Family } from "#addr/family";
 import { familyOf } from "#addr/ip";
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import { desiredRoutes } from "./desired.ts";
-import type { Place, ServiceConfig, ServiceState } from "./model.ts";
+import type { Elements, Place, ServiceConfig, ServiceState } from "./model.ts";
 import type { Programs } from "./plan.ts";
 import { programOf } from "./program.ts";
 import { ServiceTable } from "./service-table.ts";
-import type { StickyNumbers } from "./sticky-numbers.ts";
 
 export interface ServiceSource {
   service(name: string): Service | undefined;
@@ -29,18 +28,23 @@ export function programsOf(config: ServiceConfig): Programs {
 export class DesiredServices {
   readonly #programs: Programs;
   readonly #source: ServiceSource;
-  readonly #table: ServiceTable;
+  readonly #table = new ServiceTable();
   #revision = 0;
 
-  constructor(programs: Programs, source: ServiceSource, numbers: StickyNumbers) {
+  constructor(programs: Programs, source: ServiceSource) {
     this.#programs = programs;
     this.#source = source;
-    this.#table = new ServiceTable(numbers);
+  }
+
+  /** Keeps to the numbers of what stands in the kernel, for services the next `update` sees first. */
+  adopt(standing: Elements): void {
+    this.#table.adopt(this.#programs.keys(), standing);
   }
 
   /** Looks at the named services again. */
   update(names: Iterable<string>, { place, check }: { place: Place; check: boolean }): ServiceState {
     for (const name of names) this.#look(name, place);
+    this.#table.forgetAdopted();
     const since = this.#revision;
     const { changes, changedAnswerers } = this.#table.takeChanges();
     if (changes.length > 0) this.#revision++;

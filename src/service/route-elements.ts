@@ -1,9 +1,10 @@
 /** Routes to elements: which entries of which sets make the fixed program serve them. */
 import type { Family } from "#addr/family";
 import { familyOf } from "#addr/ip";
+import { arrange } from "./backend-order.ts";
 import { chainFor, type Entry } from "./chains.ts";
 import { markText } from "./element-codec.ts";
-import { type Backend, type Element, frontendKey, type Route, type Target } from "./model.ts";
+import { type Affinity, type Backend, type Element, frontendKey, type Route, type Target } from "./model.ts";
 import type { SetName } from "./sets.ts";
 import { groupMark } from "./sticky-mark.ts";
 import type { StickyNumbers } from "./sticky-numbers.ts";
@@ -13,8 +14,14 @@ export function clusterIpElement(ip: Route["frontend"]["ip"]): Element {
   return { family: familyOf(ip), set: "cluster-ips", key: ip, data: "" };
 }
 
+export interface Numbering {
+  readonly sticky: StickyNumbers;
+  /** The endpoints a frontend has until now, in order. */
+  order(at: { family: Family; frontend: string; isLocal: boolean }): readonly string[];
+}
+
 /** All elements of one route. Routes of one service may ask for the same one, with the same data. */
-export function routeElements(route: Route, numbers: StickyNumbers): Element[] {
+export function routeElements(route: Route, numbering: Numbering): Element[] {
   const key = frontendKey(route.frontend);
   const family = familyOf(route.frontend.ip);
   const make = (set: SetName, elementKey: string, data = ""): Element => ({
@@ -23,9 +30,9 @@ export function routeElements(route: Route, numbers: StickyNumbers): Element[] {
     key: elementKey,
     data,
   });
-  const out = targetElements(route.target, { key, family, entry: route.entry, make, numbers });
+  const out = targetElements(route.target, { key, family, entry: route.entry, make, numbering });
   if (route.localTarget)
-    out.push(...targetElements(route.localTarget, { key, family, entry: "local", make, numbers }));
+    out.push(...targetElements(route.localTarget, { key, family, entry: "local", make, numbering }));
   if (route.sources) {
     out.push(make("guarded", key));
     for (const range of route.sources) out.push(make("allowed-sources", `${key} . ${range}`));
@@ -33,12 +40,14 @@ export function routeElements(route: Route, numbers: StickyNumbers): Element[] {
   return out;
 }
 
+type BackendTarget = Extract<Target, { kind: "backends" }>;
+
 interface At {
   readonly key: string;
   readonly family: Family;
   readonly entry: Entry;
   readonly make: (set: SetName, key: string, data?: string) => Element;
-  readonly numbers: StickyNumbers;
+  readonly numbering: Numbering;
 }
 
 function targetElements(target: Target, at: At): Element[] {
@@ -49,18 +58,24 @@ function targetElements(target: Target, at: At): Element[] {
       return [make("no-endpoints", key, "goto refuse")];
     case "drop":
       return [make(entry === "local" ? verdicts : "no-endpoints", key, "drop")];
-    case "backends": {
-      const seconds = at.numbers.has(at.family, target.affinity, target.backends.length)
-        ? target.affinity?.timeoutSeconds
-        : undefined;
-      const chain = chainFor(entry, target.backends.length, seconds);
-      const lead = make(verdicts, key, `goto ${chain}`);
-      const chosen = seconds === undefined ? plainElements(target.backends, at) : stickyElements(target, at);
-      return [lead, ...chosen, ...hairpinElements(target.backends, at)];
-    }
+    case "backends":
+      return backendElements(target, at);
     default:
       return target satisfies never;
   }
+}
+
+function backendElements(target: BackendTarget, at: At): Element[] {
+  const { key, entry, family, make, numbering } = at;
+  const isLocal = entry === "local";
+  const backends = arrange(target.backends, numbering.order({ family, frontend: key, isLocal }));
+  const isSticky = numbering.sticky.has(family, target.affinity, backends.length);
+  const chain = chainFor(entry, backends.length, isSticky ? target.affinity?.timeoutSeconds : undefined);
+  return [
+    make(isLocal ? "local-frontends" : "frontends", key, `goto ${chain}`),
+    ...(isSticky ? stickyElements(target.affinity, backends, at) : plainElements(backends, at)),
+    ...hairpinElements(backends, at),
+  ];
 }
 
 function plainElements(backends: readonly Backend[], { key, entry, make }: At): Element[] {
@@ -68,13 +83,13 @@ function plainElements(backends: readonly Backend[], { key, entry, make }: At): 
   return backends.map(({ ip, port }, i) => make(map, `${key} . ${i}`, `${ip} . ${port}`));
 }
 
-function stickyElements(target: Extract<Target, { kind: "backends" }>, at: At): Element[] {
-  const { key, family, entry, make, numbers } = at;
-  if (!target.affinity) return [];
-  const { group, slots } = numbers.assign(family, target.affinity.group, key, target.backends);
+function stickyElements(affinity: Affinity | undefined, backends: readonly Backend[], at: At): Element[] {
+  const { key, family, entry, make, numbering } = at;
+  if (!affinity) return [];
+  const { group, slots } = numbering.sticky.assign(family, affinity.group, key, backends);
   const mark = markText(groupMark(group));
   const out = [make(entry === "local" ? "sticky-local-ids" : "sticky-ids", key, mark)];
-  for (const [i, { ip, port }] of target.backends.entries()) {
+  for (const [i, { ip, port }] of backends.entries()) {
     const slot = markText(slots[i] ?? 0);
     out.push(make("sticky-choices", `${mark} . ${i}`, slot));
     out.push(make("sticky-slots", slot, `${ip} . ${port}`), make("sticky-live", slot));

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { FAMILIES } from "#addr/family";
 import type { Service } from "#kube/generated/types";
+import { TEST_CONFIG } from "./testing/config.ts";
 import {
   type EndpointShape,
   type ServiceShape,
@@ -101,6 +102,7 @@ for (const family of FAMILIES) {
       const reply = await tcp("client", "192.168.9.1", 30080);
       assert.deepEqual(reply, answer("c", "10.42.0.1"));
       assert.deepEqual(await udp("client", "192.168.9.1", 30080), answer("c", "10.42.0.1"));
+      assert.deepEqual(await tcp("node", "192.168.9.1", 30080), answer("c", "10.42.0.1"));
     });
 
     test("a NodePort never answers on loopback", async () => {
@@ -211,6 +213,53 @@ for (const family of FAMILIES) {
       assert.deepEqual(await tcp("client", "10.43.0.7"), { answer: first }, "still remembered");
       await endpoints([C]);
       assert.deepEqual(await tcp("client", "10.43.0.7"), answer("c", "10.42.0.1"));
+    });
+
+    test("another version of the program takes its place at once: nobody is refused, connections stay", async () => {
+      await serve({}, [B]);
+      const held = await world.tell("a", { do: "hold", host: at("10.43.0.7"), port: 80, waitMs: WAIT });
+      let isOver = false;
+      const storm = (async () => {
+        const failed: unknown[] = [];
+        for (let n = 0; !isOver; n++) {
+          const reply = await tcp("a", "10.43.0.7");
+          if (reply.answer === undefined) failed.push({ n, reply });
+        }
+        return failed;
+      })();
+      const versions = [{ ...TEST_CONFIG, masqueradeAll: true }, TEST_CONFIG];
+      for (const config of [...versions, ...versions]) {
+        await proxy[Symbol.asyncDispose]();
+        const next = new TestProxy(world, config);
+        for (const service of proxy.services.list()) next.services.put(service);
+        for (const slice of proxy.slices.list()) next.slices.put(slice);
+        await next.start();
+        assert.deepEqual(next.faults, []);
+        proxy = next;
+        const client = config.masqueradeAll ? "10.42.0.1" : "10.42.0.2";
+        assert.deepEqual(await tcp("a", "10.43.0.7"), answer("b", client));
+      }
+      isOver = true;
+      assert.deepEqual(await storm, []);
+      const { connection = -1 } = held;
+      const again = await world.tell("a", { do: "say", connection, waitMs: WAIT });
+      assert.deepEqual(again, answer("b", "10.42.0.2"));
+    });
+
+    test("endpoints that come and go under traffic refuse nobody", async () => {
+      await serve({}, [A, B]);
+      let isOver = false;
+      const storm = (async () => {
+        const failed: unknown[] = [];
+        for (let n = 0; !isOver; n++) {
+          const reply = await tcp("client", "10.43.0.7");
+          if (reply.answer === undefined) failed.push({ n, reply });
+        }
+        return failed;
+      })();
+      for (let n = 0; n < 100; n++) await endpoints([[A], [A, B, C], [C, B], [B]][n % 4] ?? []);
+      isOver = true;
+      assert.deepEqual(await storm, []);
     });
 
     test("a deleted service leaves nothing behind", async () => {

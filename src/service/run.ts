@@ -13,7 +13,6 @@ import { observeServices } from "./observe.ts";
 import { planServices } from "./plan.ts";
 import { renderServices } from "./render.ts";
 import { SliceIndex } from "./slice-index.ts";
-import { StickyNumbers } from "./sticky-numbers.ts";
 
 export type { ServiceConfig } from "./model.ts";
 
@@ -46,13 +45,11 @@ export async function runServiceProxy(options: ServiceProxyOptions): Promise<voi
     await untilSynced([services.synced, endpointSlices.synced], signal);
     if (signal.aborted) return;
     const programs = programsOf(config);
-    const numbers = new StickyNumbers();
     const slices = touched.slices;
-    const desired = new DesiredServices(
-      programs,
-      { service: (name) => services.get(name), slices: (name) => slices.of(name) },
-      numbers,
-    );
+    const desired = new DesiredServices(programs, {
+      service: (name) => services.get(name),
+      slices: (name) => slices.of(name),
+    });
     touched.start();
     await Promise.all([
       touched.watchPlace(),
@@ -64,7 +61,7 @@ export async function runServiceProxy(options: ServiceProxyOptions): Promise<voi
           apply: (ops, known) => applyServices(ops, known, kernel),
           observe: () => {
             const standing = observeServices(programs, kernel.nft);
-            for (const family of programs.keys()) numbers.adopt(family, standing.elements);
+            desired.adopt(standing.elements);
             return standing;
           },
         },

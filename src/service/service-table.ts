@@ -1,5 +1,6 @@
 import type { Family } from "#addr/family";
 import type { Ip } from "#addr/ip";
+import { standingOrder } from "./backend-order.ts";
 import { ElementTable, elementId } from "./element-table.ts";
 import {
   type Element,
@@ -12,7 +13,9 @@ import {
   udpKey,
 } from "./model.ts";
 import { clusterIpElement, routeElements } from "./route-elements.ts";
-import type { StickyNumbers } from "./sticky-numbers.ts";
+import { StickyNumbers } from "./sticky-numbers.ts";
+
+type OrderAt = Parameters<typeof standingOrder>[1];
 
 /** A service of one family, as it was last desired. */
 interface Standing {
@@ -28,15 +31,25 @@ interface Standing {
 /** All services' desired elements, kept up service by service: a change costs what it touches. Where several services want
  *  the same address and port, a ClusterIP wins over any other address, then the oldest service, then the first by name. */
 export class ServiceTable {
-  readonly #numbers: StickyNumbers;
+  readonly #sticky = new StickyNumbers();
   readonly #table = new ElementTable();
   readonly #standing = new Map<string, Standing>();
   readonly #claims = new Map<string, Map<string, string>>();
   readonly #answerers = new Map<string, ReadonlySet<Ip>>();
   readonly #changedAnswerers = new Map<string, ReadonlySet<Ip>>();
 
-  constructor(numbers: StickyNumbers) {
-    this.#numbers = numbers;
+  /** What stands in the kernel from a former run, for services not seen yet. */
+  #adopted: Elements = new Map();
+
+  /** Takes numbers over from elements that stand: services seen from now on keep them. */
+  adopt(families: Iterable<Family>, standing: Elements): void {
+    this.#adopted = standing;
+    for (const family of families) this.#sticky.adopt(family, standing);
+  }
+
+  /** No service is unseen any more. */
+  forgetAdopted(): void {
+    this.#adopted = new Map();
   }
 
   get elements(): Elements {
@@ -77,15 +90,16 @@ export class ServiceTable {
   #rebuild(id: string, desired: ServiceRoutes | undefined, before: Standing | undefined): void {
     const routes = (desired?.routes ?? []).filter((route) => this.#ownerOf(route) === id);
     const elements = new Map<string, Element>();
+    const standing = before ? this.#table.elements : this.#adopted;
+    const numbering = { sticky: this.#sticky, order: (at: OrderAt) => standingOrder(standing, at) };
     if (desired) put(elements, clusterIpElement(desired.clusterIp));
-    for (const route of routes)
-      for (const element of routeElements(route, this.#numbers)) put(elements, element);
+    for (const route of routes) for (const element of routeElements(route, numbering)) put(elements, element);
     this.#swap(before?.elements ?? new Map(), elements);
     const udp = desired ? udpOf(routes, desired) : new Map<string, ReadonlySet<Ip>>();
     this.#swapAnswerers(before?.udp ?? new Map(), udp);
     this.#releaseGroups(before, desired);
-    const standing = this.#standing.get(id);
-    if (standing) Object.assign(standing, { elements, udp });
+    const entry = this.#standing.get(id);
+    if (entry) Object.assign(entry, { elements, udp });
   }
 
   /** Adds come first, so that what both ask for never leaves. */
@@ -113,7 +127,7 @@ export class ServiceTable {
     if (before === undefined) return;
     const kept = groupsOf(desired);
     for (const group of groupsOf(before.desired))
-      if (!kept.has(group)) this.#numbers.release(before.family, group);
+      if (!kept.has(group)) this.#sticky.release(before.family, group);
   }
 
   #claim(route: Route, id: string, createdAt: string, rivals: Set<string>): void {

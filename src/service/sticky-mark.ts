@@ -1,7 +1,9 @@
+import { CLAIMS } from "#kernel/claims";
+
 /** Layout of a packet's mark while session affinity chooses: bit 31 says that it is one of ours, bits 30 to 15 number the
  *  group, bits 13 to 0 the slot within it (0: none yet), and bit 14 stays the masquerade bit. */
 export const STICKY_MARK = {
-  flag: 0x8000_0000,
+  flag: CLAIMS.marks.choosing,
   groupMask: 0xffff_8000,
   groupShift: 15,
   /** Highest group and slot. */

@@ -1,7 +1,6 @@
 /** A node with pods and a client outside, as network namespaces, for tests as root. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { parseCidr } from "#addr/cidr";
 import type { Family } from "#addr/family";
 import { type Ip, parseIp } from "#addr/ip";
 import type { Fault } from "#fault/fault";
@@ -13,15 +12,11 @@ import { silentLog } from "#telemetry/log";
 import type { ServiceConfig } from "../model.ts";
 import { runServiceProxy } from "../run.ts";
 import type { Command, Reply } from "./agent.ts";
+import { TEST_CONFIG } from "./config.ts";
 import { MemoryInformer } from "./memory-informer.ts";
 import { translate } from "./objects.ts";
 
 const AGENT = new URL("./agent.ts", import.meta.url).pathname;
-
-export const CONFIG: ServiceConfig = {
-  clusterCidrs: [parseCidr("10.42.0.0/16"), parseCidr("fd42::/56")],
-  serviceCidrs: [parseCidr("10.43.0.0/16"), parseCidr("fd43::/112")],
-};
 
 /** Who lives where, in IPv4; IPv6 addresses are translations. Pod c counts as another node's. */
 const HOSTS = { client: "192.168.9.2", a: "10.42.0.2", b: "10.42.0.3", c: "10.42.1.2" } as const;
@@ -102,14 +97,14 @@ export class TestProxy implements AsyncDisposable {
   readonly #running: Promise<void>;
   #round = Promise.withResolvers<{ ops: number }>();
 
-  constructor(world: World) {
+  constructor(world: World, config: ServiceConfig = TEST_CONFIG) {
     this.#running = runServiceProxy({
       kernel: world.net,
       services: this.services,
       endpointSlices: this.slices,
       nodeName: "here",
       nodeIps: () => [nodeIp(4), nodeIp(6)],
-      config: CONFIG,
+      config,
       clock: systemClock,
       log: silentLog,
       signal: this.#ending.signal,
