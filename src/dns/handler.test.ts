@@ -91,13 +91,7 @@ function shown(bytes: Buffer, want: string): string {
 
 test("the question comes back as it was asked, letter case and all", async () => {
   await using bench = await openBench(COREFILE);
-  const request = q(
-    "0100",
-    ONE,
-    "034f6e4507457841704c650000010001"
-      .replace("457841704c65", "4578416d506c45")
-      .replace("4500000", "4500000"),
-  );
+  const request = q("0100", ONE, "034f6e45074578416d506c450000010001");
   const bytes = await bench.answer(request, UDP);
   assert.ok(bytes);
   assert.deepEqual(bytes.subarray(12, request.length), request.subarray(12));

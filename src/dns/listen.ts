@@ -79,8 +79,10 @@ async function openUdp(
     lookup: literalLookup as never,
   });
   const localAddress = address ?? "";
+  let isOpen = true;
   const send = (bytes: Buffer | undefined, peer: Peer) => {
-    if (bytes !== undefined) socket.send(bytes, peer.port, peer.address);
+    // A late answer may come after the end.
+    if (bytes !== undefined && isOpen) socket.send(bytes, peer.port, peer.address);
   };
   socket.on("message", (message, from) => {
     const peer: Peer = { protocol: "udp", address: from.address, port: from.port, localAddress };
@@ -100,7 +102,10 @@ async function openUdp(
   }
   socket.removeAllListeners("error").on("error", onError);
   return {
-    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => socket.close(() => resolve())),
+    [Symbol.asyncDispose]() {
+      isOpen = false;
+      return new Promise<void>((resolve) => socket.close(() => resolve()));
+    },
   };
 }
 
