@@ -1,5 +1,6 @@
 import { isFault } from "#fault/fault";
 import type { KubeObject } from "#kube/object";
+import { ticks } from "#life/clock";
 import type { Api } from "./api.ts";
 import { API_SERVER_USER } from "./auth/user.ts";
 import { objectKey } from "./cache/resource-cache.ts";
@@ -7,10 +8,30 @@ import type { JsonObject } from "./json.ts";
 import { sameJson } from "./json.ts";
 import { bootstrapObjects } from "./kinds/bootstrap.ts";
 
+/** How soon a lost way to the API is made again. */
+const REPAIR_MS = 10_000;
+/** What people delete by accident, and a cluster cannot do without. Roles that someone took away stay away until the next start. */
+const REPAIRED_KINDS = ["Namespace", "Service", "EndpointSlice", "Endpoints"];
+
 /** Makes what every cluster has from its first moment: four namespaces, the roles, the priority classes, and the way to the API itself. */
 export async function createFirstObjects(api: Api): Promise<void> {
-  const { serviceCidrs, advertise } = api.options;
-  const objects = bootstrapObjects({ serviceCidrs, advertise });
+  await ensureAll(api, bootstrapObjects(api.options));
+}
+
+/** Makes the namespaces and the `kubernetes` Service again whenever they are gone. */
+export async function keepFirstObjects(api: Api): Promise<void> {
+  const { clock, signal, log, options } = api;
+  const objects = bootstrapObjects(options).filter(({ kind = "" }) => REPAIRED_KINDS.includes(kind));
+  for await (const _ of ticks(clock, REPAIR_MS, { signal })) {
+    try {
+      await ensureAll(api, objects);
+    } catch (error) {
+      log.warn("the server's own objects could not be made again", { error });
+    }
+  }
+}
+
+async function ensureAll(api: Api, objects: readonly KubeObject[]): Promise<void> {
   const isNamespace = ({ kind }: KubeObject) => kind === "Namespace";
   // admission refuses everything whose namespace is not there yet
   for (const batch of [objects.filter(isNamespace), objects.filter((object) => !isNamespace(object))])

@@ -6,7 +6,7 @@ import { Authenticator } from "./auth/authenticate.ts";
 import { ClusterAuthorizer } from "./auth/authorize.ts";
 import { Rbac } from "./auth/rbac.ts";
 import { TokenIssuer } from "./auth/token.ts";
-import { createFirstObjects } from "./bootstrap.ts";
+import { createFirstObjects, keepFirstObjects } from "./bootstrap.ts";
 import { World } from "./cache/world.ts";
 import { expireEvents } from "./expire.ts";
 import { Handler } from "./handler.ts";
@@ -41,7 +41,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     signal,
   };
   await createFirstObjects(api);
-  const chores = Promise.all([keepCompact(api), expireEvents(api)]);
+  const chores = Promise.all([keepCompact(api), expireEvents(api), keepFirstObjects(api)]);
   const handler = new Handler(api);
   return {
     handle: (request, response) => {
