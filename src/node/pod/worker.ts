@@ -1,45 +1,38 @@
 import { rmSync } from "node:fs";
 import { asError, explain, Fault, isFault } from "#fault/fault";
-import type { Pod, PodStatus } from "#kube/generated/types";
+import type { Pod } from "#kube/generated/types";
 import { PODS } from "#kube/resources";
-import type { DownwardFacts } from "../env/downward.ts";
 import { Prober } from "../probe/prober.ts";
-import { isOwnCondition } from "../status/conditions.ts";
 import { isTerminal } from "../status/phase.ts";
-import { podStatus } from "../status/pod-status.ts";
-import { type ContainerView, isRunning, type PodView, type Waiting } from "../status/run-view.ts";
+import { type ContainerView, isRunning } from "../status/run-view.ts";
 import { containerHash } from "./container-hash.ts";
 import { note, type PodContext, podLogFolder } from "./context.ts";
 import { hostPorts } from "./host-ports.ts";
 import { type PodPlan, planPod } from "./plan.ts";
+import { type PodFailure, PodReport } from "./pod-report.ts";
 import { RestartBackoff } from "./restart-backoff.ts";
 import { startContainer } from "./start-container.ts";
 import { StartFailures } from "./start-failures.ts";
 import { stopContainer, stopPod } from "./stop-pod.ts";
-import { viewPod } from "./view.ts";
 
 const RESYNC_MS = 60_000;
 const RETRY_MS = 10_000;
 const RETRY: Readonly<Record<string, number>> = { NetworkNotReady: 1_000, FailedMount: 2_000 };
 const DEFAULT_GRACE_SECONDS = 30;
 
-interface Failure {
-  readonly reason: string;
-  readonly message: string;
-}
-
 /** Takes one pod from its assignment to its last trace: started and kept as its spec says, then stopped once, for good.
  *  Everything about the pod happens here, one step at a time; news only wakes it. */
 export class PodWorker {
   readonly #context: PodContext;
   readonly #prober: Prober;
+  readonly #report: PodReport;
   readonly #backoff = new RestartBackoff();
   readonly #failures: StartFailures;
   readonly #stop = new AbortController();
   #pod: Pod;
   #isRemoved = false;
   #isStopped = false;
-  #failure: Failure | undefined;
+  #failure: PodFailure | undefined;
   #deadline: number | undefined;
   #news = Promise.withResolvers<void>();
   #refreshAt: number | undefined;
@@ -52,8 +45,13 @@ export class PodWorker {
       clock: context.clock,
       signal: AbortSignal.any([context.signal, this.#stop.signal]),
       onChange: () => this.wake(),
-      onUnhealthy: (container, kind, output) => this.#noteUnhealthy(container.name, kind, output),
+      onUnhealthy: (container, kind, output) => this.#report.noteUnhealthy(container.name, kind, output),
       onBug: (error) => context.log.error("a probe ended unexpectedly", { pod: pod.metadata.name, error }),
+    });
+    this.#report = new PodReport(context, {
+      pod: () => this.#pod,
+      waiting: () => this.#failures.waiting(),
+      prober: this.#prober,
     });
   }
 
@@ -140,7 +138,7 @@ export class PodWorker {
     if (plan.kind === "sandbox") await this.#makeSandbox();
     const paths = await volumes;
     const wakeAt = await this.#act(paths);
-    this.#publish(false);
+    this.#report.publish();
     const times = [wakeAt, this.#refreshAt, this.#failures.nextChangeAt()].filter((at) => at !== undefined);
     return Math.min(
       RESYNC_MS,
@@ -150,7 +148,7 @@ export class PodWorker {
   }
 
   #plan(): PodPlan {
-    const view = this.#view();
+    const view = this.#report.view();
     return planPod(view, {
       now: this.#context.clock.now(),
       backoff: this.#backoff,
@@ -181,7 +179,7 @@ export class PodWorker {
     const { spec, current } = view;
     if (this.#failures.isHeld(spec.name)) return false;
     try {
-      await startContainer({ pod: this.#pod, view, facts: this.#facts(), volumes }, this.#context);
+      await startContainer({ pod: this.#pod, view, facts: this.#report.facts(), volumes }, this.#context);
       this.#failures.clear(spec.name);
       return true;
     } catch (error) {
@@ -226,7 +224,7 @@ export class PodWorker {
       this.#pod.spec?.terminationGracePeriodSeconds ??
       DEFAULT_GRACE_SECONDS;
     const deadline = this.#context.clock.now() + seconds * 1000;
-    const podIp = this.#facts().podIps[0] ?? "";
+    const podIp = this.#report.facts().podIps[0] ?? "";
     await stopContainer(view, this.#pod, { deadline: () => deadline, podIp }, this.#context);
   }
 
@@ -237,7 +235,7 @@ export class PodWorker {
     if (!isHostNetwork && !hasNetwork()) {
       const message = "network is not ready: the pod network has not been set up yet";
       note(this.#context, this.#pod, { type: "Warning", reason: "NetworkNotReady", message });
-      this.#publish(false);
+      this.#report.publish();
       throw new Fault("NetworkNotReady", message);
     }
     if (old) await this.#leaveOldSandbox();
@@ -259,7 +257,7 @@ export class PodWorker {
     } catch (error) {
       const message = `Failed to create pod sandbox: ${explain(error)}`;
       note(this.#context, this.#pod, { type: "Warning", reason: "FailedCreatePodSandBox", message });
-      this.#publish(false);
+      this.#report.publish();
       throw error;
     }
   }
@@ -279,13 +277,13 @@ export class PodWorker {
     const { references, volumes, signal } = this.#context;
     try {
       await references.retain(this.#pod, { signal });
-      const prepared = await volumes.prepare(this.#pod, this.#facts());
+      const prepared = await volumes.prepare(this.#pod, this.#report.facts());
       this.#refreshAt = prepared.refreshAt;
       return prepared.paths;
     } catch (error) {
       if (isFault(error)) {
         note(this.#context, this.#pod, { type: "Warning", reason: "FailedMount", message: error.message });
-        this.#publish(false);
+        this.#report.publish();
       }
       throw error;
     }
@@ -293,9 +291,9 @@ export class PodWorker {
 
   #watchProbes(): void {
     const { runtime } = this.#context;
-    const running = this.#view().containers.filter(isRunning);
+    const running = this.#report.view().containers.filter(isRunning);
     this.#prober.keepOnly(new Set(running.flatMap(({ current }) => current?.id ?? [])));
-    const ip = this.#facts().podIps[0] ?? "";
+    const ip = this.#report.facts().podIps[0] ?? "";
     for (const { current, spec, kind } of running) {
       if (!current || kind === "init") continue;
       const exec = (command: readonly string[], timeoutMs: number) =>
@@ -312,14 +310,14 @@ export class PodWorker {
   async #end(): Promise<boolean> {
     const { runtime, status, client, clock } = this.#context;
     this.#shortenGrace();
-    const podIp = this.#facts().podIps[0] ?? "";
+    const podIp = this.#report.facts().podIps[0] ?? "";
     const deadline = () => this.#deadline ?? clock.now();
-    if (this.#view().containers.some(isRunning)) {
-      this.#publish(false);
-      await stopPod(this.#view(), { deadline, podIp }, this.#context);
+    if (this.#report.view().containers.some(isRunning)) {
+      this.#report.publish();
+      await stopPod(this.#report.view(), { deadline, podIp }, this.#context);
     }
     this.#prober.stop();
-    if (!this.#isRemoved) this.#publish(true);
+    if (!this.#isRemoved) this.#report.publish({ isOver: true, failure: this.#failure });
     await runtime.stopSandbox(this.uid);
     this.#context.volumes.remove(this.uid, this.#pod);
     this.#context.references.release(this.uid);
@@ -350,61 +348,12 @@ export class PodWorker {
       if (!exit) void runtime.stopContainer(id, { graceMs: seconds * 1000 });
   }
 
-  #view(): PodView {
-    const { runtime } = this.#context;
-    return viewPod(this.#pod, { runtime, waiting: this.#waiting(), prober: this.#prober });
-  }
-
-  #waiting(): ReadonlyMap<string, Waiting> {
-    return this.#failures.waiting();
-  }
-
-  #publish(isTerminating: boolean): void {
-    const { runtime, settings, clock, status } = this.#context;
-    const before = this.#before();
-    const computed = podStatus(this.#view(), {
-      before,
-      runtime: runtime.name,
-      hostIps: settings.hostIps,
-      isTerminating,
-      now: clock.now(),
-      failure: isTerminating ? this.#failure : undefined,
-    });
-    status.set(this.#pod, computed);
-  }
-
-  /** What was said last; conditions of others as the API has them now. */
-  #before(): PodStatus {
-    const told = this.#pod.status ?? {};
-    const own = this.#context.status.get(this.uid);
-    if (!own) return told;
-    const foreign = (told.conditions ?? []).filter((condition) => !isOwnCondition(condition));
-    return { ...own, conditions: [...(own.conditions ?? []).filter(isOwnCondition), ...foreign] };
-  }
-
-  #facts(): DownwardFacts {
-    const { runtime, settings } = this.#context;
-    const { hostIps, allocatable } = settings;
-    const isHost = this.#pod.spec?.hostNetwork === true;
-    return { hostIps, allocatable, podIps: isHost ? hostIps : (runtime.sandbox(this.uid)?.ips ?? []) };
-  }
-
   /** How long the pod may still be active; undefined without a deadline. */
   #overdueMs(): number | undefined {
     const seconds = this.#pod.spec?.activeDeadlineSeconds;
-    const since = this.#before().startTime;
+    const since = this.#report.startTime;
     if (seconds === undefined || since === undefined) return undefined;
     return Date.parse(since) + seconds * 1000 - this.#context.clock.now();
-  }
-
-  #noteUnhealthy(container: string, kind: string, output: string): void {
-    const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}`;
-    note(this.#context, this.#pod, {
-      type: "Warning",
-      reason: "Unhealthy",
-      message: `${name} probe failed: ${output}`,
-      fieldPath: `spec.containers{${container}}`,
-    });
   }
 
   async #sleep(ms: number): Promise<void> {

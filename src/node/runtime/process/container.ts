@@ -1,11 +1,10 @@
-import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
-import { constants } from "node:os";
 import { join } from "node:path";
 import { type StartedProcess, spawnBeside } from "#kernel/sandbox";
 import type { Clock } from "#life/clock";
 import { decodeLogLine } from "../../logs/line.ts";
 import type { ContainerExit, ExecResult, Run } from "../runtime.ts";
+import { collectOutput, exitOf } from "./exec.ts";
 import { startTicksOf } from "./identity.ts";
 import { OutputPump } from "./output.ts";
 import type { PodFolder, RunRecord } from "./record.ts";
@@ -17,7 +16,6 @@ const DRAIN_MS = 1_000;
 const MAX_MESSAGE_BYTES = 4096;
 const FALLBACK_LINES = 80;
 const FALLBACK_BYTES = 2048;
-const MAX_OUTPUT_BYTES = 10 * 1024;
 const UNKNOWN: Pick<ContainerExit, "code" | "reason" | "message"> = {
   code: 137,
   reason: "ContainerStatusUnknown",
@@ -200,15 +198,6 @@ export class ProcessContainer {
   }
 }
 
-function exitOf(code: number | null, signal: NodeJS.Signals | null): Omit<ContainerExit, "message"> {
-  const status = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
-  return {
-    code: status,
-    finishedAt: new Date().toISOString(),
-    reason: status === 0 ? "Completed" : "Error",
-  };
-}
-
 function isExitFile(value: unknown): value is { code: number; finishedAt: string } {
   return (
     typeof value === "object" &&
@@ -234,29 +223,4 @@ function tail(path: string, bytes: number): string {
   } catch {
     return "";
   }
-}
-
-/** The exit code and the first 10 KiB of output; killed when the time is over. */
-function collectOutput(child: ChildProcess, timeoutMs: number | undefined): Promise<ExecResult> {
-  return new Promise((resolve) => {
-    let output = "";
-    let isTimedOut = false;
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on("data", (data: Buffer) => {
-        if (output.length < MAX_OUTPUT_BYTES) output += data.toString("utf8");
-      });
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : setTimeout(() => {
-            isTimedOut = true;
-            child.kill("SIGKILL");
-            child.stdout?.destroy();
-            child.stderr?.destroy();
-          }, timeoutMs);
-    child.once("close", (code, signal) => {
-      clearTimeout(timer);
-      resolve({ code: exitOf(code, signal).code, output: output.slice(0, MAX_OUTPUT_BYTES), isTimedOut });
-    });
-  });
 }

@@ -1,23 +1,21 @@
-import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, chownSync, closeSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { addressOf } from "#addr/cidr";
 import { explain, Fault, isFault } from "#fault/fault";
 import type { Kernel } from "#kernel/kernel";
-import { spawnInSandbox } from "#kernel/sandbox";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { PodNetwork } from "../../network.ts";
 import type { ContainerConfig, ExecResult, Run, Runtime, Sandbox, SandboxConfig } from "../runtime.ts";
+import { imageRefOf, innerCommand, requireImage } from "./carried-images.ts";
 import { ProcessContainer } from "./container.ts";
 import { findByEnvironment, readBootId, startTicksOf } from "./identity.ts";
 import { buildImages } from "./images/build.ts";
-import { type CarriedImage, findImage, IMAGE_NAMES, resolveCommand } from "./images/catalog.ts";
 import { EXIT_FILE } from "./images/preamble.ts";
-import { makePipes, OutputPump, openForContainer } from "./output.ts";
 import { isNetnsMounted, makePodNetns, netnsPath } from "./pod-netns.ts";
 import { namesIn, PodFolder, type RunRecord, type SandboxRecord } from "./record.ts";
-import { containerMounts, IMAGES_PATH, NODE_PATH } from "./root.ts";
+import { exitFile, startRun } from "./start-run.ts";
 
 export interface ProcessRuntimeOptions {
   readonly kernel: Kernel;
@@ -117,7 +115,7 @@ class ProcessRuntime implements Runtime {
   }
 
   async ensureImage(image: string): Promise<{ imageRef: string; wasPresent: boolean }> {
-    return { imageRef: this.#imageRef(requireImage(image)), wasPresent: true };
+    return { imageRef: imageRefOf(requireImage(image), this.#imagesDir), wasPresent: true };
   }
 
   async startContainer(config: ContainerConfig): Promise<Run> {
@@ -138,9 +136,12 @@ class ProcessRuntime implements Runtime {
     });
     pod.containers.push(container);
     try {
-      this.#spawn(container, config, pod.sandbox, record);
+      startRun(
+        { container, config, record, folder: pod.folder, netns: pod.sandbox.netns },
+        { rootDir: join(this.#options.stateDir, "root"), imagesDir: this.#imagesDir, now: () => this.#now() },
+      );
     } catch (error) {
-      if (!isFault(error)) throw error;
+      if (!isFault(error) && !isRefusal(error)) throw error;
       container.fail(explain(error), this.#now());
       throw new Fault("StartError", explain(error), { cause: error });
     }
@@ -158,7 +159,7 @@ class ProcessRuntime implements Runtime {
     const container = this.#find(id);
     if (!container?.isAlive)
       throw new Fault("NotRunning", `Cannot run a command: container ${id} is not running`);
-    return container.exec(this.#innerCommand(container.run.image, options.command), options.timeoutMs);
+    return container.exec(innerCommand(container.run.image, options.command), options.timeoutMs);
   }
 
   /** Knows again what earlier agents wrote down. Read errors of one pod leave it out, never touch what it runs. */
@@ -276,71 +277,12 @@ class ProcessRuntime implements Runtime {
     };
   }
 
-  #spawn(
-    container: ProcessContainer,
-    config: ContainerConfig,
-    sandbox: SandboxRecord,
-    record: RunRecord,
-  ): void {
-    const command = resolveCommand(requireImage(config.image), config.command, config.args);
-    const folder = this.#pods.get(config.podUid)?.folder.runPath(config.name, config.attempt) ?? "";
-    prepareRunFolder(folder, config);
-    const pump = new OutputPump(folder, config.logPath);
-    const [stdout, stderr] = openForContainer(folder);
-    try {
-      const startedAt = this.#now();
-      const child = spawnInSandbox({
-        netns: sandbox.netns,
-        hostname: config.hostname,
-        root: join(this.#options.stateDir, "root"),
-        mounts: containerMounts({
-          imagesDir: this.#imagesDir,
-          runDir: { host: join(folder, "run"), inside: runDirInside(record.run.id) },
-          terminationLog: { host: join(folder, "termination-log"), inside: config.terminationMessage.path },
-          binds: config.binds,
-        }),
-        readOnlyRoot: config.isReadOnlyRoot,
-        newPid: !config.isHostPid,
-        command: NODE_PATH,
-        args: [`${IMAGES_PATH}/${command.bundle}`, ...command.args],
-        env: { ...record.env, [EXIT_FILE]: exitFile(record.run.id) },
-        cwd: record.workingDir,
-        stdio: [undefined, stdout, stderr],
-        uid: config.uid,
-        gid: config.gid,
-      });
-      container.own(child, pump, startedAt);
-    } catch (error) {
-      pump[Symbol.dispose]();
-      throw error;
-    } finally {
-      closeSync(stdout);
-      closeSync(stderr);
-    }
-  }
-
-  /** The image's own program stands for the bundle; anything else is looked for in the container's root. */
-  #innerCommand(image: string, command: readonly string[]): readonly string[] {
-    try {
-      const { bundle, args } = resolveCommand(requireImage(image), command, undefined);
-      return [NODE_PATH, `${IMAGES_PATH}/${bundle}`, ...args];
-    } catch {
-      return command;
-    }
-  }
-
   #forgetOldRuns(pod: PodState, name: string): void {
     const [, ...older] = pod.containers
       .filter((container) => container.run.name === name && container.run.exit)
       .sort((a, b) => b.run.attempt - a.run.attempt);
     for (const container of older) container.removeFiles();
     pod.containers = pod.containers.filter((container) => !older.includes(container));
-  }
-
-  #imageRef(image: CarriedImage): string {
-    const digest = createHash("sha256").update(readFileSync(join(this.#imagesDir, image.bundle)));
-    const repository = image.reference.replace(/(?:@.*|:[^/]*)$/, "");
-    return `${repository}@sha256:${digest.digest("hex")}`;
   }
 
   #find(id: string): ProcessContainer | undefined {
@@ -358,37 +300,7 @@ class ProcessRuntime implements Runtime {
   }
 }
 
-function requireImage(image: string): CarriedImage {
-  if (!/^[^\s]+$/.test(image) || /[A-Z]/.test(image.split(":")[0] ?? ""))
-    throw new Fault(
-      "InvalidImageName",
-      `Cannot read image ${JSON.stringify(image)}: not a valid image reference`,
-    );
-  const found = findImage(image);
-  if (found) return found;
-  throw new Fault(
-    "ErrImagePull",
-    `image ${JSON.stringify(image)} is not one of those Twill carries (${IMAGE_NAMES.join(", ")}); ` +
-      "install containerd and start the agent with --container-runtime-endpoint to run it",
-  );
-}
-
-/** The folders and files of one run; a fresh message file that any user may write. */
-function prepareRunFolder(folder: string, config: ContainerConfig): void {
-  const run = join(folder, "run");
-  rmSync(run, { recursive: true, force: true });
-  mkdirSync(run, { recursive: true, mode: 0o700 });
-  if (config.uid !== undefined) chownSync(run, config.uid, config.gid ?? 0);
-  writeFileSync(join(folder, "termination-log"), "");
-  chmodSync(join(folder, "termination-log"), 0o666);
-  makePipes(folder);
-}
-
-/** The id in the path makes the variable that names it one of a kind, so that a lost process can be found by it. */
-function runDirInside(id: string): string {
-  return `/.twill/run-${id.slice(0, 16)}`;
-}
-
-function exitFile(id: string): string {
-  return `${runDirInside(id)}/exit.json`;
+/** An error of the file system, such as a volume that would have to be mounted where nothing can be made. */
+function isRefusal(error: unknown): error is Error {
+  return error instanceof Error && "syscall" in error;
 }

@@ -1,0 +1,86 @@
+import type { Pod, PodStatus } from "#kube/generated/types";
+import type { DownwardFacts } from "../env/downward.ts";
+import type { Prober } from "../probe/prober.ts";
+import { isOwnCondition } from "../status/conditions.ts";
+import { podStatus } from "../status/pod-status.ts";
+import type { PodView, Waiting } from "../status/run-view.ts";
+import { note, type PodContext } from "./context.ts";
+import { viewPod } from "./view.ts";
+
+/** Why a pod as a whole failed. */
+export interface PodFailure {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface ReportSources {
+  readonly pod: () => Pod;
+  /** Why containers that should run do not. */
+  readonly waiting: () => ReadonlyMap<string, Waiting>;
+  readonly prober: Prober;
+}
+
+/** How one pod looks now: to its worker, to its containers, and in the API. */
+export class PodReport {
+  readonly #context: PodContext;
+  readonly #sources: ReportSources;
+
+  constructor(context: PodContext, sources: ReportSources) {
+    this.#context = context;
+    this.#sources = sources;
+  }
+
+  view(): PodView {
+    const { pod, waiting, prober } = this.#sources;
+    return viewPod(pod(), { runtime: this.#context.runtime, waiting: waiting(), prober });
+  }
+
+  /** What the downward API tells. */
+  facts(): DownwardFacts {
+    const { runtime, settings } = this.#context;
+    const { hostIps, allocatable } = settings;
+    const pod = this.#sources.pod();
+    const isHost = pod.spec?.hostNetwork === true;
+    const podIps = isHost ? hostIps : (runtime.sandbox(pod.metadata.uid ?? "")?.ips ?? []);
+    return { hostIps, allocatable, podIps };
+  }
+
+  get startTime(): string | undefined {
+    return this.#before().startTime;
+  }
+
+  /** Has the API told what is true now. `isOver`: nothing of the pod will run again. */
+  publish(
+    end: { readonly isOver: boolean; readonly failure?: PodFailure | undefined } = { isOver: false },
+  ): void {
+    const { runtime, settings, clock, status } = this.#context;
+    const computed = podStatus(this.view(), {
+      before: this.#before(),
+      runtime: runtime.name,
+      hostIps: settings.hostIps,
+      isTerminating: end.isOver,
+      now: clock.now(),
+      failure: end.failure,
+    });
+    status.set(this.#sources.pod(), computed);
+  }
+
+  noteUnhealthy(container: string, kind: string, output: string): void {
+    const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}`;
+    note(this.#context, this.#sources.pod(), {
+      type: "Warning",
+      reason: "Unhealthy",
+      message: `${name} probe failed: ${output}`,
+      fieldPath: `spec.containers{${container}}`,
+    });
+  }
+
+  /** What was said last; conditions of others as the API has them now. */
+  #before(): PodStatus {
+    const { metadata, status: told = {} } = this.#sources.pod();
+    const own = this.#context.status.get(metadata.uid ?? "");
+    if (!own) return told;
+    const foreign = (told.conditions ?? []).filter((condition) => !isOwnCondition(condition));
+    return { ...own, conditions: [...(own.conditions ?? []).filter(isOwnCondition), ...foreign] };
+  }
+}

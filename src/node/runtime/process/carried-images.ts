@@ -1,0 +1,40 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Fault } from "#fault/fault";
+import { type CarriedImage, findImage, IMAGE_NAMES, resolveCommand } from "./images/catalog.ts";
+import { IMAGES_PATH, NODE_PATH } from "./root.ts";
+
+/** The carried image of that name. @throws {Fault} "ErrImagePull", saying what would run any other; "InvalidImageName" */
+export function requireImage(image: string): CarriedImage {
+  if (!/^[^\s]+$/.test(image) || /[A-Z]/.test(image.split(":")[0] ?? ""))
+    throw new Fault(
+      "InvalidImageName",
+      `Cannot read image ${JSON.stringify(image)}: not a valid image reference`,
+    );
+  const found = findImage(image);
+  if (found) return found;
+  throw new Fault(
+    "ErrImagePull",
+    `image ${JSON.stringify(image)} is not one of those Twill carries (${IMAGE_NAMES.join(", ")}); ` +
+      "install containerd and start the agent with --container-runtime-endpoint to run it",
+  );
+}
+
+/** The repository with the digest of the bundle that stands for it. */
+export function imageRefOf(image: CarriedImage, imagesDir: string): string {
+  const digest = createHash("sha256").update(readFileSync(join(imagesDir, image.bundle)));
+  const repository = image.reference.replace(/(?:@.*|:[^/]*)$/, "");
+  return `${repository}@sha256:${digest.digest("hex")}`;
+}
+
+/** A command beside a running container: the image's own program stands for its bundle, anything else is looked for in the
+ *  container's root. */
+export function innerCommand(image: string, command: readonly string[]): readonly string[] {
+  try {
+    const { bundle, args } = resolveCommand(requireImage(image), command, undefined);
+    return [NODE_PATH, `${IMAGES_PATH}/${bundle}`, ...args];
+  } catch {
+    return command;
+  }
+}
