@@ -1,0 +1,92 @@
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
+import { createInterface } from "node:readline";
+import type { KeyPair } from "./authority.ts";
+import type { Rig } from "./rig.ts";
+
+export interface Answer {
+  readonly code: number;
+  readonly headers: IncomingMessage["headers"];
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of every shape
+  readonly body: any;
+}
+
+export interface Ask {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly as?: KeyPair | { readonly token: string } | "nobody";
+}
+
+/** One request, raw: what the wire shows and no client library hides. */
+export async function ask(rig: Rig, method: string, path: string, options: Ask = {}): Promise<Answer> {
+  const response = await send(rig, method, path, options);
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  const bytes = Buffer.concat(chunks);
+  const text = bytes.toString("utf8");
+  const isJson = /json/.test(String(response.headers["content-type"])) && text !== "";
+  return {
+    code: response.statusCode ?? 0,
+    headers: response.headers,
+    text,
+    body: isJson ? JSON.parse(text) : undefined,
+  };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export type Line = any;
+
+/** A watch: each event as it comes; closes its connection when disposed. */
+export interface Watching extends Disposable {
+  readonly response: IncomingMessage;
+  /** The next event, or undefined at the end of the stream. */
+  next(): Promise<Line | undefined>;
+}
+
+export async function watchPath(rig: Rig, path: string, options: Ask = {}): Promise<Watching> {
+  const response = await send(rig, "GET", path, options);
+  const lines = createInterface({ input: response })[Symbol.asyncIterator]();
+  return {
+    response,
+    next: async () => {
+      const { value, done } = await lines.next();
+      return done ? undefined : JSON.parse(value);
+    },
+    [Symbol.dispose]: () => {
+      response.destroy();
+    },
+  };
+}
+
+async function send(
+  rig: Rig,
+  method: string,
+  path: string,
+  { body, headers, as }: Ask,
+): Promise<IncomingMessage> {
+  const who = as ?? rig.admin;
+  const payload =
+    body === undefined || typeof body === "string" || body instanceof Uint8Array
+      ? body
+      : JSON.stringify(body);
+  return await new Promise((resolve, reject) => {
+    const outgoing = request(
+      rig.url + path,
+      {
+        method,
+        ca: rig.ca,
+        agent: false,
+        ...(typeof who === "object" && "cert" in who ? { cert: who.cert, key: who.key } : {}),
+        headers: {
+          "user-agent": "test/1",
+          ...(typeof who === "object" && "token" in who ? { authorization: `Bearer ${who.token}` } : {}),
+          ...headers,
+        },
+      },
+      resolve,
+    );
+    outgoing.once("error", reject);
+    outgoing.end(payload);
+  });
+}
