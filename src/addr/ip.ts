@@ -6,7 +6,7 @@ export type Ipv6 = Tagged<string, "Ip" | "v6">;
 /** An IP address as its canonical text (dotted quad, or RFC 5952 lower case), so `===`, map keys and JSON just work. */
 export type Ip = Ipv4 | Ipv6;
 
-const OCTET = /^(?:0|[1-9]\d{0,2})$/;
+const ZERO = 48;
 const GROUP = /^[0-9a-f]{1,4}$/i;
 
 /** Reads an IPv4 or IPv6 address. Leading zeroes, zones and IPv4 shorthands are refused. @throws {AddrError} */
@@ -79,15 +79,24 @@ export function formatEndpoint(ip: Ip, port: number): string {
   return familyOf(ip) === 4 ? `${ip}:${port}` : `[${ip}]:${port}`;
 }
 
+/** Character by character: a service proxy reads some hundred thousand addresses before its first packet. */
 function v4Bits(text: string): bigint | undefined {
-  const parts = text.split(".");
-  if (parts.length !== 4) return undefined;
   let bits = 0;
-  for (const part of parts) {
-    if (!OCTET.test(part) || Number(part) > 255) return undefined;
-    bits = bits * 256 + Number(part);
+  let octet: number | undefined;
+  let dots = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - ZERO;
+    if (digit >= 0 && digit <= 9) {
+      if (octet === 0) return undefined;
+      octet = (octet ?? 0) * 10 + digit;
+      if (octet > 255) return undefined;
+    } else {
+      if (text[i] !== "." || octet === undefined || ++dots > 3) return undefined;
+      bits = bits * 256 + octet;
+      octet = undefined;
+    }
   }
-  return BigInt(bits);
+  return dots === 3 && octet !== undefined ? BigInt(bits * 256 + octet) : undefined;
 }
 
 function v6Bits(text: string): bigint | undefined {
