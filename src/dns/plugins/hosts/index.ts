@@ -3,7 +3,6 @@ import { ticks } from "#life/clock";
 import { zoneOf } from "#wire/dns/name";
 import { RCODE, TYPE } from "#wire/dns/numbers";
 import { addressRecord, nameRecord, type ResourceRecord } from "#wire/dns/record";
-import { reverseIp } from "#wire/dns/reverse";
 import { sample } from "../../metrics.ts";
 import type { Link, Plugin, PluginHost } from "../../plugin.ts";
 import type { Query } from "../../query.ts";
@@ -42,9 +41,8 @@ function hostsLink(config: HostsConfig, table: () => HostsTable): Link {
   };
 }
 
-function pointersOf({ question }: Query, { ttl }: HostsConfig, { byIp }: HostsTable): ResourceRecord[] {
-  const ip = reverseIp(question.name);
-  const names = ip === undefined ? [] : (byIp.get(ip) ?? []);
+function pointersOf({ question }: Query, { ttl }: HostsConfig, { byReverse }: HostsTable): ResourceRecord[] {
+  const names = byReverse.get(question.name) ?? [];
   return names.map((name) => nameRecord(question.name, TYPE.PTR, ttl, name));
 }
 
@@ -65,7 +63,7 @@ class HostsFile {
     this.table = parseHostsTable(config.inline);
     this.#read();
     const name = "coredns_hosts_entries";
-    const count = () => [sample(name, {}, this.table.byName.size + this.table.byIp.size)];
+    const count = () => [sample(name, {}, this.table.byName.size + this.table.byReverse.size)];
     host.metrics.collect(name, "Names and addresses in the hosts file.", "gauge", count, host.signal);
   }
 

@@ -1,9 +1,11 @@
 import type { Ip } from "#addr/ip";
 import type { EndpointSlice, Namespace, Service } from "#kube/generated/types";
 import type { Informer } from "#kube/informer";
+import type { Name } from "#wire/dns/name";
 import type { Reply } from "../../reply.ts";
 import { type ServiceFacts, serviceFacts } from "./model.ts";
 
+const MAX_POINTERS = 20_000;
 const SERVICE_LABEL = "kubernetes.io/service-name";
 
 /** A service as DNS knows it now, with the replies made from it so far: a change makes a new entry without any. */
@@ -35,6 +37,7 @@ export class Directory {
   readonly #entries = new Map<string, Entry>();
   readonly #byClusterIp = new Map<Ip, Set<Entry>>();
   readonly #byBackendIp = new Map<Ip, Set<Entry>>();
+  readonly #pointers = new Map<Name, Reply>();
   /** Unix seconds of the last change: the serial of the zone. */
   serial: number;
 
@@ -75,6 +78,12 @@ export class Directory {
     return this.#options.namespaces.get(name) !== undefined;
   }
 
+  /** Replies about addresses, which may come from many services at once: any change forgets them all. */
+  get pointers(): Map<Name, Reply> {
+    if (this.#pointers.size > MAX_POINTERS) this.#pointers.clear();
+    return this.#pointers;
+  }
+
   withClusterIp(ip: Ip): readonly Entry[] {
     return [...(this.#byClusterIp.get(ip) ?? [])];
   }
@@ -92,6 +101,7 @@ export class Directory {
       const facts = serviceFacts(service, slices?.byIndex("service", key) ?? [], { usesPodNames });
       this.#file(key, { facts, replies: new Map() });
     }
+    this.#pointers.clear();
     if (before || service) this.serial = Math.floor(this.#options.now() / 1000);
   }
 

@@ -177,6 +177,14 @@ export class Responder {
 
   /** A cluster address names its service; any other address names every endpoint that has it. */
   #pointers(name: Name, zone: Name): Outcome {
+    const made = this.#directory.pointers.get(name);
+    if (made !== undefined) return { kind: "reply", reply: made };
+    const outcome = this.#makePointers(name, zone);
+    if (outcome.kind === "reply") this.#directory.pointers.set(name, outcome.reply);
+    return outcome;
+  }
+
+  #makePointers(name: Name, zone: Name): Outcome {
     const ip = reverseIp(name);
     if (ip === undefined) return name === zone ? NO_DATA : NO_NAME;
     const { primaryZone, ttl } = this.#config;
