@@ -276,6 +276,90 @@ const refusals: readonly (Write & { readonly name: string; readonly want: string
   },
 ];
 
+const bob = { name: "bob", groups: ["system:authenticated"] };
+const pods = (...verbs: string[]) => ({ apiGroups: [""], resources: ["pods"], verbs });
+const roleObjects = (...rules: object[]): readonly KubeObject[] => {
+  const role = { kind: "ClusterRole", metadata: { name: "mine" }, rules };
+  const binding = {
+    kind: "ClusterRoleBinding",
+    metadata: { name: "mine" },
+    roleRef: { apiGroup: "", kind: "ClusterRole", name: "mine" },
+    subjects: [{ kind: "User", name: "bob" }],
+  };
+  return [role, binding];
+};
+const role = (...rules: object[]): Draft => ({ metadata: { name: "r", namespace: "default" }, rules });
+const bindMine: Draft = {
+  metadata: { name: "b", namespace: "default" },
+  roleRef: { kind: "ClusterRole", name: "mine" },
+  subjects: [],
+};
+const rbacVerb = (verb: string, resource: string) => ({
+  apiGroups: ["rbac.authorization.k8s.io"],
+  resources: [resource],
+  verbs: [verb],
+});
+
+const grants: readonly (Write & { readonly name: string; readonly want: string | undefined })[] = [
+  {
+    name: "rights one has",
+    kind: "Role",
+    draft: role(pods("get")),
+    objects: roleObjects(pods("get", "list")),
+    want: undefined,
+  },
+  {
+    name: "rights one lacks",
+    kind: "Role",
+    draft: role(pods("get", "delete")),
+    objects: roleObjects(pods("get")),
+    want: 'Forbidden: roles.rbac.authorization.k8s.io "r" is forbidden: user "bob" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}',
+  },
+  {
+    name: "rights one lacks, as one who may escalate",
+    kind: "Role",
+    draft: role(pods("delete")),
+    objects: roleObjects(rbacVerb("escalate", "roles")),
+    want: undefined,
+  },
+  {
+    name: "one's own role to others",
+    kind: "RoleBinding",
+    draft: bindMine,
+    objects: roleObjects(pods("get")),
+    want: undefined,
+  },
+  {
+    name: "a role that is more than one has",
+    kind: "RoleBinding",
+    draft: { ...bindMine, roleRef: { kind: "ClusterRole", name: "all" } },
+    objects: [
+      ...roleObjects(pods("get")),
+      {
+        kind: "ClusterRole",
+        metadata: { name: "all" },
+        rules: [{ nonResourceURLs: ["*"], verbs: ["*"] }],
+      } as KubeObject,
+    ],
+    want: 'Forbidden: rolebindings.rbac.authorization.k8s.io "b" is forbidden: user "bob" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:\n{NonResourceURLs:["*"], Verbs:["*"]}',
+  },
+  {
+    name: "a role that is more than one has, as one who may bind it",
+    kind: "RoleBinding",
+    draft: { ...bindMine, roleRef: { kind: "ClusterRole", name: "all" } },
+    objects: [
+      ...roleObjects(rbacVerb("bind", "clusterroles")),
+      { kind: "ClusterRole", metadata: { name: "all" }, rules: [pods("get")] } as KubeObject,
+    ],
+    want: undefined,
+  },
+];
+
+for (const { name, want, ...write } of grants)
+  test(`granting ${name} is ${want === undefined ? "allowed" : "refused"}`, () => {
+    assert.equal(admit({ ...write, user: bob }), want);
+  });
+
 for (const { name, want, ...write } of refusals)
   test(`${want === undefined ? "allowed" : "refused"}: ${name}`, () => {
     assert.equal(admit(write), want);
