@@ -205,6 +205,19 @@ test("endpoints keep their numbers: one that comes or goes costs what it is", ()
   ]);
 });
 
+test("UDP connections are looked through for an endpoint that goes or is the first, not for one more", () => {
+  const bench = new Bench(4).put(udp, { ports: udpSlice, endpoints: [A] });
+  const looks = (...endpoints: SliceShape["endpoints"]) =>
+    /^# forget UDP to 10\.43\.0\.7 \. 53 not answered by (.*)$/m.exec(
+      bench.slice({ ports: udpSlice, endpoints }).plan("web"),
+    )?.[1];
+  assert.equal(looks(A), A.ip);
+  assert.equal(looks(A, B), undefined);
+  assert.equal(looks(B), B.ip);
+  assert.equal(looks(), undefined);
+  assert.equal(looks(C), C.ip);
+});
+
 test("an endpoint that two services share may reach itself as long as one of them has it", () => {
   const other = { name: "other", clusterIP: "10.43.0.8" };
   const bench = new Bench(4).put({}, { endpoints: [A] }).put(other, { service: "other", endpoints: [A] });

@@ -74,11 +74,13 @@ function serviceChains(family: Family, config: ServiceConfig): Chain[] {
         `${frontend} vmap @frontends`,
       ],
     ],
-    // What still carries a service address here was not translated: refuse known ones, drop the rest of the range.
+    ["unanswered", [`${frontend} vmap @no-endpoints`]],
+    // What still carries a service address here was not translated: refuse known ones, drop the rest of the range. Not on
+    // input: a node-local DNS cache may hold a ClusterIP itself.
     [
       "untranslated",
       [
-        `${frontend} vmap @no-endpoints`,
+        "jump unanswered",
         `${nft} daddr @cluster-ips goto refuse`,
         ...(ranges.length === 0 ? [] : [`${nft} daddr { ${ranges.join(", ")} } drop`]),
       ],
@@ -107,7 +109,7 @@ const HOOKS: readonly Chain[] = [
   hook("nat-prerouting", "nat", "prerouting", -100, "jump services"),
   hook("nat-output", "nat", "output", -100, "jump services"),
   hook("forget-prerouting", "filter", "prerouting", -90, "ct state new jump forget-slot"),
-  hook("filter-input", "filter", "input", 0, "ct state new jump untranslated"),
+  hook("filter-input", "filter", "input", 0, "ct state new jump unanswered"),
   hook("filter-forward", "filter", "forward", 0, "ct state new jump untranslated"),
   hook("filter-output", "filter", "output", 0, "ct state new jump leaving"),
   hook("nat-postrouting", "nat", "postrouting", 100, "jump masquerading"),

@@ -113,13 +113,13 @@ export class ServiceTable {
     for (const [id, element] of before) if (!now.has(id)) this.#table.remove(element);
   }
 
+  /** One more answerer makes no connection stale; only the first one, and one that goes, may. Looking costs the kernel a
+   *  walk through its whole table. */
   #swapAnswerers(before: UdpAnswerers, now: UdpAnswerers): void {
     for (const key of before.keys()) if (!now.has(key)) this.#answerers.delete(key);
     for (const [key, ips] of now) {
       this.#answerers.set(key, ips);
-      const old = before.get(key);
-      if (old === undefined || old.size !== ips.size || !old.isSubsetOf(ips))
-        this.#changedAnswerers.set(key, ips);
+      if (!before.get(key)?.isSubsetOf(ips)) this.#changedAnswerers.set(key, ips);
     }
   }
 
