@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseCidr } from "#addr/cidr";
-import { type FakeClient, openFakeClient } from "#kube/fake/client";
+import type { KubeClient } from "#kube/client";
+import { openFakeClient } from "#kube/fake/client";
 import type { Deployment, Node, Pod } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import { type LiveInformer, openInformer } from "#kube/open-informer";
@@ -11,9 +12,9 @@ import { openLog } from "#telemetry/log";
 import { runControllers } from "./run.ts";
 import { formatTime } from "./time.ts";
 
-/** For tests: the controllers on an API in memory, and something that plays all kubelets. */
+/** For tests: the controllers on an API (one in memory, unless given another), and something that plays all kubelets. */
 export interface Harness extends AsyncDisposable {
-  readonly client: FakeClient;
+  readonly client: KubeClient;
   readonly pods: LiveInformer<Pod>;
   /** Pods for which this says false never become ready. */
   becomesReady: (pod: Pod) => boolean;
@@ -25,14 +26,13 @@ export interface Harness extends AsyncDisposable {
 }
 
 export async function openHarness(
-  options: { clock?: Clock; namespaces?: readonly string[] } = {},
+  options: { clock?: Clock; namespaces?: readonly string[]; client?: KubeClient } = {},
 ): Promise<Harness> {
-  const { clock = systemClock } = options;
-  const client = openFakeClient({ clock });
+  const { clock = systemClock, client = openFakeClient({ clock }) } = options;
   const abort = new AbortController();
   const level = process.env["TWILL_TEST_LOG"] === "debug" ? "debug" : "error";
   const log = openLog({ write: (line) => void process.stderr.write(line), level });
-  for (const name of options.namespaces ?? ["default"])
+  for (const name of options.namespaces ?? (options.client ? [] : ["default"]))
     await client.create(NAMESPACES, { metadata: { name } });
   const pods = openInformer<Pod>(client, PODS, { clock, log, signal: abort.signal });
   const running = runControllers({
@@ -50,7 +50,11 @@ export async function openHarness(
     pods,
     becomesReady: () => true,
     deadNodes: new Set(),
-    addNode: async (name, node = {}) => void (await client.create(NODES, readyNode(name, node, clock))),
+    addNode: async (name, node = {}) => {
+      const wanted = readyNode(name, node, clock);
+      await client.create(NODES, wanted);
+      await client.patch(NODES, { name }, { status: wanted.status }, { type: "merge", subresource: "status" });
+    },
     until,
     async [Symbol.asyncDispose]() {
       abort.abort();
