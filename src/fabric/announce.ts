@@ -9,7 +9,7 @@ import {
   type VxlanEnd,
 } from "#wire/flannel-annotations";
 import { formatSubnetFile } from "#wire/subnet-file";
-import type { FabricConfig, FabricReady, FabricState, Lease } from "./model.ts";
+import type { FabricConfig, FabricReady, FabricSnapshot, FabricState } from "./model.ts";
 
 /** What this node tells others once its half stands. */
 export interface Announcement {
@@ -23,10 +23,9 @@ export interface Announcement {
 
 /** Says what is true: MACs and MTU are those of the devices that stand. Nothing before every family's device does. */
 export function announcement(
-  lease: Lease,
+  { lease, said = {} }: Pick<FabricSnapshot, "lease" | "said">,
   state: FabricState,
   config: FabricConfig,
-  annotations: Annotations,
 ): Announcement | undefined {
   const ends: { 4?: VxlanEnd; 6?: VxlanEnd } = {};
   const podCidrs: Cidr[] = [];
@@ -38,7 +37,7 @@ export function announcement(
     if (vtep?.mac === undefined) return undefined;
     const publicIp =
       config.publicIps?.find((ip) => familyOf(ip) === family) ??
-      readPublicIpChoice(annotations, family) ??
+      readPublicIpChoice(said, family) ??
       vtep.local;
     ends[family] = { vni: vtep.vni, mac: vtep.mac, publicIp };
     podCidrs.push(podCidr);

@@ -8,11 +8,9 @@ import { Cell } from "#life/cell";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import { type Announcement, announcement, missingAnnotations } from "./announce.ts";
-import type { FabricConfig, FabricReady, FabricState, Lease } from "./model.ts";
-import type { NodeWatch } from "./node-watch.ts";
+import type { FabricConfig, FabricReady, FabricSnapshot, FabricState } from "./model.ts";
 
 export interface AnnouncerOptions {
-  readonly watch: NodeWatch;
   readonly client: KubeClient;
   readonly nodeName: string;
   readonly config: FabricConfig;
@@ -21,21 +19,21 @@ export interface AnnouncerOptions {
   readonly onReady?: ((ready: FabricReady) => void) | undefined;
 }
 
-/** Tells the plugins, this process and the peers what stands: whenever it changes, and whenever the Node lost it. */
+/** Tells the plugins, this process and the peers what stands: whenever it changes, and whenever the Node has lost it. */
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #news = new Cell<true>();
-  #standing: { readonly lease: Lease; readonly state: FabricState } | undefined;
+  #standing: { readonly snapshot: FabricSnapshot; readonly state: FabricState } | undefined;
   #ready = "";
 
   constructor(options: AnnouncerOptions) {
     this.#options = options;
-    options.watch.onOwnChange(() => this.#news.set(true));
   }
 
-  /** A round went through without a fault, and left this. */
-  stands(lease: Lease, state: FabricState): void {
-    this.#standing = { lease, state };
+  /** A round went through without a fault, and left this. Both come together, for what a newer Node says may not have
+   *  reached the kernel yet: telling what was true before would undo it. */
+  stands(standing: { readonly snapshot: FabricSnapshot; readonly state: FabricState }): void {
+    this.#standing = standing;
     this.#news.set(true);
   }
 
@@ -58,15 +56,14 @@ export class Announcer {
 
   /** Local things first: pods of this node need no API server to start. */
   async #announce(): Promise<void> {
-    const { watch, config } = this.#options;
+    const { config } = this.#options;
     if (!this.#standing) return;
-    const { lease, state } = this.#standing;
-    const said = watch.own?.annotations ?? {};
-    const wanted = announcement(lease, state, config, said);
+    const { snapshot, state } = this.#standing;
+    const wanted = announcement(snapshot, state, config);
     if (!wanted) return;
     writeSubnetFile(config.subnetFile, wanted.subnetFile);
     this.#tellReady(wanted.ready);
-    if (watch.own) await this.#patch(missingAnnotations(said, wanted.annotations));
+    if (snapshot.said) await this.#patch(missingAnnotations(snapshot.said, wanted.annotations));
   }
 
   #tellReady(ready: FabricReady): void {

@@ -66,6 +66,8 @@ export interface Lease {
 
 export interface FabricSnapshot {
   readonly lease: Lease;
+  /** What our Node says; nothing while it is away. */
+  readonly said: Annotations | undefined;
   readonly peers: readonly Peer[];
   /** Addresses of all nodes of the cluster: those may send us tunnel packets. */
   readonly members: readonly Ip[];
@@ -88,7 +90,7 @@ export interface Underlay {
   readonly local: Ip;
 }
 
-/** What this machine brings along: where the tunnels run, and the MAC each has or will get. */
+/** What this machine brings along: where the tunnels run, and the MAC each has or, where none stands, will get. */
 export interface Ground {
   readonly underlays: PerFamily<Underlay>;
   readonly macs: PerFamily<Mac>;

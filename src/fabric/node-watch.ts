@@ -20,7 +20,6 @@ export class NodeWatch implements Disposable {
   readonly #options: NodeWatchOptions;
   readonly #views = new Map<string, NodeView>();
   readonly #changes = new Cell<true>();
-  readonly #onOwn = new Set<() => void>();
   readonly #unsubscribe: () => void;
   #lease: Lease | undefined;
   #peers: readonly Peer[] = [];
@@ -33,16 +32,6 @@ export class NodeWatch implements Disposable {
       if (change.type === "removed") this.#remove(change.before.metadata.name ?? "");
       else this.#put(viewNode(change.object));
     });
-  }
-
-  /** This node, when it is registered. */
-  get own(): NodeView | undefined {
-    return this.#views.get(this.#options.nodeName);
-  }
-
-  /** Calls back when something of this node's own changes. */
-  onOwnChange(listener: () => void): void {
-    this.#onOwn.add(listener);
   }
 
   /** Yields whenever something changes that matters, from when this node has its lease. A lease once held is kept while
@@ -62,21 +51,20 @@ export class NodeWatch implements Disposable {
     const before = this.#views.get(view.name);
     if (before && sameView(before, view)) return;
     this.#views.set(view.name, view);
-    this.#changed(view.name);
+    this.#changes.set(true);
   }
 
   #remove(name: string): void {
-    if (this.#views.delete(name)) this.#changed(name);
+    if (this.#views.delete(name)) this.#changes.set(true);
   }
 
-  #changed(name: string): void {
-    this.#changes.set(true);
-    if (name === this.#options.nodeName) for (const listener of this.#onOwn) listener();
+  get #own(): NodeView | undefined {
+    return this.#views.get(this.#options.nodeName);
   }
 
   #readLease(): Lease | undefined {
     const { clusterCidrs, log } = this.#options;
-    const reading = readLease(this.own, clusterCidrs);
+    const reading = readLease(this.#own, clusterCidrs);
     if (reading.kind === "acquired") {
       this.#lease = reading.lease;
       this.#pendingWhy = "";
@@ -93,7 +81,7 @@ export class NodeWatch implements Disposable {
     const { peers, refusals } = readPeers(views, { lease, clusterCidrs, vni, before: this.#peers });
     this.#peers = peers;
     this.#warn(refusals);
-    return { lease, peers, members: readMembers(views, peers) };
+    return { lease, said: this.#own?.annotations, peers, members: readMembers(views, peers) };
   }
 
   /** Once for each thing that is wrong; again when it was right in between. */

@@ -101,7 +101,7 @@ class Taken {
   readonly #lease: Lease;
   readonly #subnets = new Map<Cidr, string>();
   readonly #macs = new Map<string, string>();
-  readonly #lengths = new Set<number>();
+  readonly #lengths = { 4: new Set<number>(), 6: new Set<number>() };
 
   constructor(lease: Lease) {
     this.#lease = lease;
@@ -122,7 +122,7 @@ class Taken {
     if (twin !== undefined)
       return { node, key: FLANNEL_KEYS[family].data, value: mac, problem: `VtepMAC is node ${twin}'s` };
     this.#subnets.set(podCidr, node);
-    this.#lengths.add(prefixLength(podCidr));
+    this.#lengths[family].add(prefixLength(podCidr));
     this.#macs.set(key, node);
     return undefined;
   }
@@ -130,7 +130,7 @@ class Taken {
   /** Who holds a subnet that this one overlaps. A cluster's subnets have one size, so this is one look-up. */
   #subnetHolder(podCidr: Cidr): string | undefined {
     const own = prefixLength(podCidr);
-    for (const length of this.#lengths) {
+    for (const length of this.#lengths[cidrFamily(podCidr)]) {
       if (length <= own) {
         const holder = this.#subnets.get(cidrOf(addressOf(podCidr), length));
         if (holder !== undefined) return holder;

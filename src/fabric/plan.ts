@@ -25,7 +25,8 @@ export type Op =
   | { readonly op: "delete-stray"; readonly route: Route };
 
 /** From what stands to what is wanted: the guard before the tunnel, the tunnel before its peers, and of the peers all that
- *  is new (neighbour, FDB entry, then the route that uses them) before anything goes. */
+ *  is new before anything goes. Each comes before what leads to it (FDB entry, neighbour, route), so that no packet is on
+ *  its way to something that is not there yet; flannel's order differs and loses some when a MAC changes. */
 export function planFabric(want: FabricState, known: FabricState): readonly Op[] {
   const standing = withoutEntriesOf(rebuilt(want, known), known);
   return [
@@ -111,15 +112,15 @@ function withoutEntriesOf(gone: ReadonlySet<Family>, known: FabricState): Fabric
 
 function planPeers(want: FabricState, known: FabricState): readonly Op[] {
   const ops: Op[] = [];
-  for (const [ip, mac] of want.neighbors)
-    if (known.neighbors.get(ip) !== mac) ops.push({ op: "replace-neighbor", ip, mac });
   for (const [key, entry] of want.fdb)
     if (known.fdb.get(key)?.vtep !== entry.vtep) ops.push({ op: "replace-fdb", ...entry });
+  for (const [ip, mac] of want.neighbors)
+    if (known.neighbors.get(ip) !== mac) ops.push({ op: "replace-neighbor", ip, mac });
   for (const [to, via] of want.routes)
     if (known.routes.get(to) !== via) ops.push({ op: "replace-route", to, via });
   for (const [to, via] of known.routes) if (!want.routes.has(to)) ops.push({ op: "delete-route", to, via });
-  for (const [key, entry] of known.fdb) if (!want.fdb.has(key)) ops.push({ op: "delete-fdb", ...entry });
   for (const ip of known.neighbors.keys())
     if (!want.neighbors.has(ip)) ops.push({ op: "delete-neighbor", ip });
+  for (const [key, entry] of known.fdb) if (!want.fdb.has(key)) ops.push({ op: "delete-fdb", ...entry });
   return ops;
 }

@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { FAMILIES } from "#addr/family";
 import { localMac } from "#addr/mac";
-import { CLAIMS } from "#kernel/claims";
-import type { Kernel, Netlink } from "#kernel/kernel";
+import type { Kernel } from "#kernel/kernel";
 import type { KubeClient } from "#kube/client";
 import type { Node } from "#kube/generated/types";
 import type { Informer } from "#kube/informer";
@@ -55,7 +54,7 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     vni: config.backend.vni,
     log,
   });
-  const announcer = new Announcer({ ...options, watch, log, onReady: options.onReady });
+  const announcer = new Announcer({ ...options, log, onReady: options.onReady });
   const stages = new FabricStages(options.kernel, config);
   const rounds = reconcile(stages, {
     snapshots: watch.snapshots({ signal }),
@@ -65,7 +64,7 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     resyncMs: RESYNC_MS,
     onRound: (round) => {
       const { standing } = stages;
-      if (round.faults.length === 0 && standing) announcer.stands(standing.snapshot.lease, standing.state);
+      if (round.faults.length === 0 && standing) announcer.stands(standing);
       options.onRound?.(round);
     },
   });
@@ -78,7 +77,7 @@ class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   readonly #config: FabricConfig;
   /** For devices that have never been announced. Made here once, so that two looks want the same. */
   readonly #freshMacs = { 4: localMac(randomBytes(6)), 6: localMac(randomBytes(6)) };
-  #ground: Ground = { underlays: {}, macs: {} };
+  #underlays: Ground["underlays"] = {};
   #snapshot: FabricSnapshot | undefined;
   #state: FabricState | undefined;
 
@@ -94,7 +93,9 @@ class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
 
   desired(snapshot: FabricSnapshot): FabricState {
     this.#snapshot = snapshot;
-    return desiredFabric(snapshot, this.#ground, this.#config);
+    const macs = { ...this.#freshMacs };
+    for (const family of FAMILIES) macs[family] = this.#state?.vteps[family]?.mac ?? macs[family];
+    return desiredFabric(snapshot, { underlays: this.#underlays, macs }, this.#config);
   }
 
   plan(want: FabricState, known: FabricState): readonly Op[] {
@@ -112,17 +113,8 @@ class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   }
 
   observe(): FabricState {
-    this.#ground = observeGround(this.#kernel.netlink, this.#config, this.#freshMacs);
+    this.#underlays = observeUnderlays(this.#kernel.netlink, this.#config);
     this.#state = observeFabric(this.#kernel, { clusterCidrs: this.#config.clusterCidrs });
     return this.#state;
   }
-}
-
-function observeGround(netlink: Netlink, config: FabricConfig, fresh: Ground["macs"]): Ground {
-  const macs: { -readonly [F in keyof Ground["macs"]]: Ground["macs"][F] } = { ...fresh };
-  for (const family of FAMILIES) {
-    const mac = netlink.findLink(CLAIMS.devices.vxlan[family])?.mac;
-    if (mac !== undefined) macs[family] = mac;
-  }
-  return { underlays: observeUnderlays(netlink, config), macs };
 }
