@@ -2,15 +2,15 @@ import type { Pod } from "#kube/generated/types";
 import { ageOf } from "../print/age.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { NONE } from "../print/words.ts";
-import { podStatus } from "./status-text.ts";
+import { type PodStatusLine, podStatus } from "./status-text.ts";
 
 export const podPrinter = printer<Pod>([
   nameColumn,
   text("Ready", (pod) => {
-    const { ready, total } = podStatus(pod);
+    const { ready, total } = lineOf(pod);
     return `${ready}/${total}`;
   }),
-  text("Status", (pod) => podStatus(pod).text),
+  text("Status", (pod) => lineOf(pod).text),
   text("Restarts", restartsText),
   ageColumn,
   wide("IP", ({ status }) => status?.podIPs?.[0]?.ip || status?.podIP || NONE),
@@ -19,9 +19,20 @@ export const podPrinter = printer<Pod>([
   wide("Readiness Gates", gatesText),
 ]);
 
+/** Three columns of a row ask for the same line; stored objects never change. */
+const lines = new WeakMap<Pod, PodStatusLine>();
+
+function lineOf(pod: Pod): PodStatusLine {
+  const known = lines.get(pod);
+  if (known !== undefined) return known;
+  const line = podStatus(pod);
+  lines.set(pod, line);
+  return line;
+}
+
 /** How often containers restarted, and how long ago the last one ended. */
 function restartsText(pod: Pod, now: number): string {
-  const { restarts, lastRestart } = podStatus(pod);
+  const { restarts, lastRestart } = lineOf(pod);
   return restarts === 0 || lastRestart === undefined
     ? String(restarts)
     : `${restarts} (${ageOf(lastRestart, now)} ago)`;
