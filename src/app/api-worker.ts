@@ -11,6 +11,7 @@ import { openApiServer } from "#apiserver/open";
 import type { ApiServer } from "#apiserver/options";
 import { asError, explain, Fault, isFault } from "#fault/fault";
 import { type Authority, openAuthority } from "#join/authority";
+import { NodePasswords } from "#join/node-password";
 import { type ClusterSecrets, settleSecrets } from "#join/secrets";
 import { answerSupervisor, type SupervisorDependencies } from "#join/supervisor";
 import { formatToken } from "#join/token";
@@ -89,6 +90,7 @@ function supervisorOf(
     authority,
     secrets,
     client,
+    passwords: new NodePasswords(client),
     log: log.child({ room: "join" }),
     cluster: task.cluster,
     clock: systemClock,

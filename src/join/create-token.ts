@@ -18,12 +18,16 @@ export async function createBootstrapToken(
     "usage-bootstrap-authentication": "true",
     "usage-bootstrap-signing": "true",
     "auth-extra-groups": "system:bootstrappers:k3s:default-node-token",
-    ...(options.ttlMs > 0 ? { expiration: new Date(options.now + options.ttlMs).toISOString().replace(/\.\d+Z$/, "Z") } : {}),
+    ...(options.ttlMs > 0
+      ? { expiration: new Date(options.now + options.ttlMs).toISOString().replace(/\.\d+Z$/, "Z") }
+      : {}),
   };
   await client.create(SECRETS, {
     metadata: { namespace: "kube-system", name: `bootstrap-token-${id}` },
     type: "bootstrap.kubernetes.io/token",
-    data: Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, Buffer.from(value).toString("base64")])),
+    data: Object.fromEntries(
+      Object.entries(fields).map(([key, value]) => [key, Buffer.from(value).toString("base64")]),
+    ),
   });
   return `K10${caHashOf(options.caPem)}::${id}.${secret}`;
 }

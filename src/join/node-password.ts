@@ -1,5 +1,5 @@
 /** A node's own password: whoever registered a node name first keeps it. Stored as K3s stores it, so that either can take over. */
-import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import { Fault } from "#fault/fault";
 import { ApiFault } from "#kube/api-fault";
@@ -34,22 +34,38 @@ export async function matchesNodePassword(password: string, stored: string): Pro
   return want.length === got.length && timingSafeEqual(got, want);
 }
 
-/** Lets a node in under its name: the first password given for it is kept, later ones must match.
- *  @throws {Fault} Forbidden when the name belongs to another node */
-export async function checkNodePassword(
-  client: KubeClient,
-  nodeName: string,
-  password: string,
-): Promise<void> {
-  const ref = { namespace: "kube-system", name: `${nodeName}.node-password.k3s` };
-  const stored = await readHash(client, ref);
-  if (stored === undefined) return await storeHash(client, ref, password);
-  if (await matchesNodePassword(password, stored)) return;
-  throw new Fault(
+/** Lets nodes in under their names: the first password given for a name is kept, later ones must match. A match is
+ *  remembered for as long as the stored hash stays the same, because checking one takes a tenth of a second on purpose. */
+export class NodePasswords {
+  readonly #client: KubeClient;
+  /** Stored hash to the digest of the password that matched it. */
+  readonly #matched = new Map<string, string>();
+
+  constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  /** @throws {Fault} Forbidden when the name belongs to another node */
+  async check(nodeName: string, password: string): Promise<void> {
+    const ref = { namespace: "kube-system", name: `${nodeName}.node-password.k3s` };
+    const digest = createHash("sha256").update(password).digest("hex");
+    const stored = await readHash(this.#client, ref);
+    if (stored === undefined) {
+      this.#matched.set(await storeHash(this.#client, ref, password), digest);
+      return;
+    }
+    if (this.#matched.get(stored) === digest) return;
+    if (!(await matchesNodePassword(password, stored))) throw taken(nodeName, ref.name);
+    this.#matched.set(stored, digest);
+  }
+}
+
+function taken(nodeName: string, secretName: string): Fault {
+  return new Fault(
     "Forbidden",
-    `Node "${nodeName}" is already registered with another password. If it is another machine, give this one its own name ` +
-      "with --node-name or --with-node-id; if it was reinstalled, delete the node first: kubectl delete node " +
-      `${nodeName} && kubectl -n kube-system delete secret ${ref.name}`,
+    `Node "${nodeName}" is already registered with another password. If this is another machine, give it its own name with ` +
+      "--node-name; if it was reinstalled, delete the node first: kubectl delete node " +
+      `${nodeName} && kubectl -n kube-system delete secret ${secretName}`,
   );
 }
 
@@ -70,14 +86,16 @@ async function storeHash(
   client: KubeClient,
   ref: { namespace: string; name: string },
   password: string,
-): Promise<void> {
+): Promise<string> {
+  const hash = await hashNodePassword(password);
   const secret: Secret = {
     metadata: ref,
     type: "k3s.cattle.io/node-password",
     immutable: true,
-    data: { hash: Buffer.from(await hashNodePassword(password)).toString("base64") },
+    data: { hash: Buffer.from(hash).toString("base64") },
   };
   await client.create(SECRETS, secret);
+  return hash;
 }
 
 function scryptOf(

@@ -12,7 +12,7 @@ import { systemClock } from "#life/clock";
 import { silentLog } from "#telemetry/log";
 import { type Authority, openAuthority } from "./authority.ts";
 import { createKey, createRequest, spkiOf } from "./certificate.ts";
-import { hashNodePassword, matchesNodePassword } from "./node-password.ts";
+import { hashNodePassword, matchesNodePassword, NodePasswords } from "./node-password.ts";
 import { settleSecrets } from "./secrets.ts";
 import { answerSupervisor, type SupervisorDependencies, type SupervisorRequest } from "./supervisor.ts";
 
@@ -26,6 +26,7 @@ before(async () => {
   deps = {
     authority,
     client,
+    passwords: new NodePasswords(client),
     secrets: { node: "for-agents", server: "for-servers" },
     cluster: {
       clusterCidrs: [parseCidr("10.42.0.0/16")],

@@ -11,7 +11,7 @@ import type { Authority } from "./authority.ts";
 import { checkBootstrapToken, sameText } from "./bootstrap-token.ts";
 import { issueCertificate, type LeafRequest, readRequest } from "./certificate.ts";
 import { type ClusterConfig, encodeClusterConfig } from "./cluster-config.ts";
-import { checkNodePassword } from "./node-password.ts";
+import type { NodePasswords } from "./node-password.ts";
 
 export interface SupervisorRequest {
   readonly method: string;
@@ -37,6 +37,7 @@ export interface SupervisorDependencies {
   readonly cluster: ClusterConfig;
   readonly secrets: { readonly node: string; readonly server: string };
   readonly client: KubeClient;
+  readonly passwords: NodePasswords;
   readonly clock: Clock;
   readonly log: Logger;
   readonly isReady: () => boolean;
@@ -134,7 +135,7 @@ async function kubelet(
       `Cannot register node ${name}: the client certificate is node ${role.nodeName}'s`,
     );
   }
-  await checkNodePassword(deps.client, name, password);
+  await deps.passwords.check(name, password);
   const ips = (request.headers["k3s-node-ip"] ?? "").split(",").filter(isIp);
   return await sign(request, deps, describe(name, ips));
 }
