@@ -53,7 +53,12 @@ export async function openHarness(
     addNode: async (name, node = {}) => {
       const wanted = readyNode(name, node, clock);
       await client.create(NODES, wanted);
-      await client.patch(NODES, { name }, { status: wanted.status }, { type: "merge", subresource: "status" });
+      await client.patch(
+        NODES,
+        { name },
+        { status: wanted.status },
+        { type: "merge", subresource: "status" },
+      );
     },
     until,
     async [Symbol.asyncDispose]() {
