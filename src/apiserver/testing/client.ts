@@ -80,6 +80,8 @@ async function send(
         ...(typeof who === "object" && "cert" in who ? { cert: who.cert, key: who.key } : {}),
         headers: {
           "user-agent": "test/1",
+          // Node frames no body of a DELETE by itself.
+          ...(payload === undefined ? {} : { "content-length": Buffer.byteLength(payload) }),
           ...(typeof who === "object" && "token" in who ? { authorization: `Bearer ${who.token}` } : {}),
           ...headers,
         },
