@@ -3,8 +3,11 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { IMAGE_NAMES, type ImageName } from "./catalog.ts";
+import { slimUndici } from "./slim-undici.ts";
 
 const ROOT = resolve(fileURLToPath(new URL("../../../../..", import.meta.url)));
+
+const BUILDERS = ["build.ts", "slim-undici.ts"].map((file) => `src/node/runtime/process/images/${file}`);
 
 /** What went into a bundle, kept beside it: paths from the project's root and one hash over their bytes. */
 interface Recipe {
@@ -12,7 +15,7 @@ interface Recipe {
   readonly hash: string;
 }
 
-/** Makes `<outDir>/<name>.mjs` of every carried image, one file that needs nothing but Node. A bundle whose inputs have
+/** Makes `<outDir>/<name>.mjs` of every carried image, which needs nothing but Node and the files beside it. A bundle whose inputs have
  *  not changed is left alone (some milliseconds for all). Safe beside another process doing the same. */
 export async function buildImages(outDir: string): Promise<void> {
   const stale = IMAGE_NAMES.filter((name) => !isCurrent(outDir, name));
@@ -35,7 +38,13 @@ function isCurrent(outDir: string, name: ImageName): boolean {
 async function buildImage(esbuild: typeof import("esbuild"), outDir: string, name: ImageName): Promise<void> {
   const { metafile, outputFiles } = await esbuild.build({
     absWorkingDir: ROOT,
-    entryPoints: [`bin/images/${name}.ts`],
+    entryPoints: { [name]: `bin/images/${name}.ts` },
+    outdir: resolve(outDir),
+    outExtension: { ".js": ".mjs" },
+    chunkNames: `${name}-[hash]`,
+    // What is loaded only when needed stays in files of its own, where that is much.
+    splitting: name === "coredns",
+    plugins: [slimUndici],
     bundle: true,
     platform: "node",
     format: "esm",
@@ -49,9 +58,11 @@ async function buildImage(esbuild: typeof import("esbuild"), outDir: string, nam
     // Packages in CommonJS form ask for `require` of node's own modules.
     banner: { js: 'import{createRequire as _c}from"node:module";const require=_c(import.meta.url);' },
   });
-  const inputs = [...Object.keys(metafile.inputs), "src/node/runtime/process/images/build.ts"].sort();
+  const files = Object.keys(metafile.inputs).filter((input) => !/^(?:pool-only|unused):/.test(input));
+  const inputs = [...files, ...BUILDERS].sort();
   const recipe: Recipe = { inputs, hash: hashOf(inputs) };
-  writeWhole(join(outDir, `${name}.mjs`), outputFiles[0]?.contents ?? new Uint8Array());
+  // The entry comes last: once it is there, all that it loads is.
+  for (const { path, contents } of outputFiles.toReversed()) writeWhole(path, contents);
   writeWhole(join(outDir, `${name}.json`), JSON.stringify(recipe));
 }
 
