@@ -14,6 +14,7 @@ import { namespaces } from "./core/namespace.ts";
 import { nodes } from "./core/node.ts";
 import { limitRanges, resourceQuotas } from "./core/quota.ts";
 import { serviceAccounts } from "./core/service-account.ts";
+import { customResourceDefinitions } from "./extension/custom-resource-definition.ts";
 import type { KindSpec } from "./kind.ts";
 import { endpointSlices } from "./networking/endpoint-slice.ts";
 import { ingresses } from "./networking/ingress.ts";
@@ -25,6 +26,7 @@ import { clusterRoleBindings, clusterRoles, roleBindings, roles } from "./rbac/r
 import { serviceKind } from "./service/service.ts";
 import { priorityClasses, storageClasses } from "./storage/classes.ts";
 import { persistentVolumeClaims, persistentVolumes } from "./storage/volumes.ts";
+import { warnUnattended } from "./unattended.ts";
 
 export interface KindsOptions {
   /** One or two, of different families; the first one's family is the cluster's own. */
@@ -70,6 +72,7 @@ export function openKinds(options: KindsOptions): { readonly kinds: readonly Kin
       priorityClasses,
       leases,
       endpointSlices,
-    ],
+      customResourceDefinitions,
+    ].map(warnUnattended),
   };
 }
