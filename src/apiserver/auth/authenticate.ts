@@ -15,8 +15,12 @@ export class Authenticator {
     this.#tokens = tokens;
   }
 
-  /** @throws {StatusFault} Unauthorized for credentials that are not good */
+  /** @throws {StatusFault} Unauthorized for credentials that are not good; Forbidden for a wish to act as somebody else,
+   *    which must not be answered with the rights of the one who asks */
   authenticate(request: IncomingMessage): User {
+    if (Object.keys(request.headers).some((name) => name.startsWith("impersonate-"))) {
+      throw new StatusFault("Forbidden", "impersonation (--as, --as-group, --as-uid) is not supported yet");
+    }
     const certified = this.#byCertificate(request);
     if (certified !== undefined) return certified;
     const { authorization } = request.headers;
