@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseCidr } from "#addr/cidr";
 import { parseIp } from "#addr/ip";
-import { systemClock } from "#life/clock";
+import { type Clock, systemClock } from "#life/clock";
 import { type Logger, openLog } from "#telemetry/log";
 import { openKinds } from "../kinds/all.ts";
 import { openApiServer } from "../open.ts";
@@ -39,7 +39,7 @@ export interface Rig extends AsyncDisposable {
   kubectl(args: readonly string[], options?: KubectlOptions): Promise<Run>;
 }
 
-export async function openRig(options: { readonly log?: Logger } = {}): Promise<Rig> {
+export async function openRig(options: { readonly log?: Logger; readonly clock?: Clock } = {}): Promise<Rig> {
   const directory = mkdtempSync(join(tmpdir(), "apiserver-"));
   const authority = openAuthority(directory);
   const closing = new AbortController();
@@ -56,7 +56,7 @@ export async function openRig(options: { readonly log?: Logger } = {}): Promise<
     serviceAccount: { issuer: "https://kubernetes.default.svc.cluster.local", ...authority.signer },
     kubelet: { ca: authority.ca, ...authority.certificate("system:kube-apiserver", "system:masters") },
     kinds: openKinds(cidrs).kinds,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     log: options.log ?? openLog({ write: (line) => process.stderr.write(line), level: "error" }),
     signal: closing.signal,
   });

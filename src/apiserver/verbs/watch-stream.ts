@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { systemClock, ticks } from "#life/clock";
+import { type Clock, ticks } from "#life/clock";
 
 type Frame = Buffer | string;
 
@@ -46,6 +46,7 @@ export class WatchStream {
 
   /** Runs until the stream is over, sending bookmarks between. */
   async run(options: {
+    readonly clock: Clock;
     readonly bookmarkPeriodMs: number;
     readonly bookmark: (() => Frame) | undefined;
   }): Promise<void> {
@@ -57,7 +58,7 @@ export class WatchStream {
     };
     const lastWord = setTimeout(say, Math.max(0, this.#timeoutMs - LAST_BOOKMARK_BEFORE_MS));
     try {
-      for await (const _ of ticks(systemClock, options.bookmarkPeriodMs, { signal })) say();
+      for await (const _ of ticks(options.clock, options.bookmarkPeriodMs, { signal })) say();
     } finally {
       clearTimeout(deadline);
       clearTimeout(lastWord);

@@ -58,6 +58,7 @@ export async function watch(call: Call): Promise<void> {
   );
   try {
     await stream.run({
+      clock: api.clock,
       bookmarkPeriodMs: BOOKMARK_PERIOD_MS,
       bookmark: bookmarks ? () => bookmark(call, form, api.world.revision, false) : undefined,
     });
