@@ -33,16 +33,15 @@ export interface HostPortsOptions {
 export class HostPorts {
   readonly #kernel: NetKernel;
   readonly #claims: PortClaims;
-  #known: World;
+  readonly #program: ReturnType<typeof portProgram>;
+  #known: World = emptyWorld();
 
   /** Loads the program where it does not stand, and puts right what does. */
   constructor({ kernel, bridge, podCidrs, dir }: HostPortsOptions) {
     this.#kernel = kernel;
     this.#claims = new PortClaims(dir);
-    const { name, text } = portProgram(bridge, podCidrs);
-    if (!isLoaded(kernel, name)) kernel.nft.run(text);
-    this.#known = observe(kernel);
-    this.#settle();
+    this.#program = portProgram(bridge, podCidrs);
+    this.#takeOver();
   }
 
   list(): readonly PortClaim[] {
@@ -62,7 +61,23 @@ export class HostPorts {
     this.#settle();
   }
 
+  #takeOver(): void {
+    if (!isLoaded(this.#kernel, this.#program.name)) this.#kernel.nft.run(this.#program.text);
+    this.#known = observe(this.#kernel);
+    this.#apply();
+  }
+
+  /** A refusal may mean that what stands is not what we think: then we look, once. */
   #settle(): void {
+    try {
+      this.#apply();
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#takeOver();
+    }
+  }
+
+  #apply(): void {
     const want = desired(this.#claims.list());
     const ops = plan(want, this.#known);
     if (ops.length > 0) this.#kernel.nft.changeElements(ops);
