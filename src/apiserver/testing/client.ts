@@ -92,3 +92,26 @@ async function send(
     outgoing.end(payload);
   });
 }
+
+export const MERGE = { "content-type": "application/merge-patch+json" };
+
+/** Creates an object of only a name and `metadata`; fails the test when it is refused. */
+export async function create(rig: Rig, path: string, name: string, metadata: object = {}): Promise<Line> {
+  const { code, body, text } = await ask(rig, "POST", path, { body: { metadata: { name, ...metadata } } });
+  if (code !== 201) throw new Error(text);
+  return body;
+}
+
+/** Merges labels into an object. */
+export async function label(rig: Rig, path: string, name: string, labels: object): Promise<Line> {
+  const patch = { headers: MERGE, body: { metadata: { labels } } };
+  const { code, body, text } = await ask(rig, "PATCH", `${path}/${name}`, patch);
+  if (code !== 200) throw new Error(text);
+  return body;
+}
+
+/** Makes a namespace with the service account that its pods run under. */
+export async function createNamespace(rig: Rig, name: string): Promise<void> {
+  await create(rig, "/api/v1/namespaces", name);
+  await create(rig, `/api/v1/namespaces/${name}/serviceaccounts`, "default");
+}
