@@ -26,7 +26,14 @@ export interface Harness extends AsyncDisposable {
 }
 
 export async function openHarness(
-  options: { clock?: Clock; namespaces?: readonly string[]; client?: KubeClient } = {},
+  options: {
+    readonly clock?: Clock;
+    readonly namespaces?: readonly string[];
+    readonly client?: KubeClient;
+    /** Puts something between the controllers and the API. */
+    readonly through?: (client: KubeClient) => KubeClient;
+    readonly random?: () => number;
+  } = {},
 ): Promise<Harness> {
   const { clock = systemClock, client = openFakeClient({ clock }) } = options;
   const abort = new AbortController();
@@ -36,14 +43,14 @@ export async function openHarness(
     await client.create(NAMESPACES, { metadata: { name } });
   const pods = openInformer<Pod>(client, PODS, { clock, log, signal: abort.signal });
   const running = runControllers({
-    client,
+    client: options.through?.(client) ?? client,
     clusterCidrs: [parseCidr("10.42.0.0/16")],
     nodeMask: { 4: 24 },
     serverCa: "CA",
     clock,
     log,
     signal: abort.signal,
-    random: () => 0,
+    random: options.random ?? (() => 0),
   });
   const harness: Harness = {
     client,

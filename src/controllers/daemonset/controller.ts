@@ -175,6 +175,8 @@ class DaemonSets {
     const key = `${uid}/${generation}/${pod.spec?.nodeName ?? ""}`;
     const patience = this.#patience.get(key) ?? { backoff: new Backoff(FINISHED_BACKOFF), until: 0 };
     this.#patience.set(key, patience);
+    for (const [old, { until }] of this.#patience)
+      if (until + FINISHED_BACKOFF.maxMs < now && old !== key) this.#patience.delete(old);
     if (patience.until > now) return patience.until - now;
     patience.until = now + patience.backoff.nextMs();
     return 0;

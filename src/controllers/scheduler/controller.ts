@@ -20,7 +20,7 @@ import { Line } from "./line.ts";
 
 const OWN_NAME = "default-scheduler";
 const FLUSH_MS = 300_000;
-const BIND_BACKOFF = { firstMs: 1_000, maxMs: 10_000 };
+const BIND_BACKOFF = { firstMs: 50, maxMs: 10_000 };
 /** Other work of the process gets a turn after this many decisions in a row. */
 const TURN = 32;
 
@@ -129,9 +129,14 @@ class Scheduler {
     } catch (error) {
       this.#cluster.forget(pod);
       this.#line.hear("pod-gone");
-      // Gone, or placed by someone else: the informer will tell.
-      if (signal.aborted || isApiFault(error, "NotFound", "Conflict")) return;
-      log.warn("a pod was not bound; will try again", { pod: key, node: nodeName, error: asError(error) });
+      if (signal.aborted || isApiFault(error, "NotFound")) return;
+      // Usually placed by someone else, which the informer will show; if not, it is tried again.
+      const isRace = isApiFault(error, "Conflict");
+      log[isRace ? "debug" : "warn"]("a pod was not bound; will try again", {
+        pod: key,
+        node: nodeName,
+        error,
+      });
       await this.#later(key, pod.spec?.priority ?? 0);
     }
   }
