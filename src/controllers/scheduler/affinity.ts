@@ -50,9 +50,10 @@ export function podAffinityFacts(
   const wanted = affinity.map(() => new Set<string>());
   const avoided = avoid.map(() => new Set<string>());
   const closed = new Set<string>();
-  for (const { node, pods } of nodes) {
+  const isChoosy = affinity.length + avoid.length > 0;
+  for (const { node, pods, choosy } of nodes) {
     const labels = node.metadata.labels ?? {};
-    for (const { pod: other } of pods.values()) {
+    for (const { pod: other } of (isChoosy ? pods : choosy).values()) {
       collect(affinity, wanted, labels, (term) => termMatches(term, pod, other, namespaceLabels));
       collect(avoid, avoided, labels, (term) => termMatches(term, pod, other, namespaceLabels));
       for (const term of requiredAntiAffinity(other)) {

@@ -16,6 +16,8 @@ export class NodeView {
   readonly node: Node;
   readonly allocatable: Amounts;
   readonly pods = new Map<string, PlacedPod>();
+  /** Those of them with something to say about which pods they like beside them; most have not. */
+  readonly choosy = new Map<string, PlacedPod>();
   readonly used = new Map<string, number>();
   readonly scored = { cpu: 0, memory: 0 };
 
@@ -35,6 +37,8 @@ export class NodeView {
   put(placed: PlacedPod): void {
     this.drop(uidOf(placed.pod));
     this.pods.set(uidOf(placed.pod), placed);
+    const { affinity } = placed.pod.spec ?? {};
+    if (affinity?.podAffinity || affinity?.podAntiAffinity) this.choosy.set(uidOf(placed.pod), placed);
     this.#count(placed, 1);
   }
 
@@ -42,6 +46,7 @@ export class NodeView {
     const placed = this.pods.get(uid);
     if (placed === undefined) return;
     this.pods.delete(uid);
+    this.choosy.delete(uid);
     this.#count(placed, -1);
   }
 

@@ -67,7 +67,7 @@ function scorePodAffinity({ pod, namespaceLabels }: Judged, nodes: readonly Node
   };
   const mine = preferredTerms(pod);
   for (const view of nodes) {
-    for (const { pod: other } of view.pods.values()) {
+    for (const { pod: other } of (mine.length > 0 ? view.pods : view.choosy).values()) {
       for (const { term, weight } of mine)
         if (termMatches(term, pod, other, namespaceLabels)) pull(view, term.topologyKey, weight);
       const theirs = [
