@@ -45,31 +45,36 @@ export function plugCable(kernel: Kernel, netns: Netns, mac: Mac, spec: CableSpe
     name: hostVethName(spec),
     mtuBytes,
     master: bridge,
+    isUp: true,
     peer: { name: ifname, netns, mac, mtuBytes },
   });
-  kernel.netlink.changeLink(host.index, { isUp: true, hairpin: true });
+  kernel.netlink.changeLink(host.index, { hairpin: true });
   using inside = kernel.openIn(netns);
-  configureInside(inside, spec);
+  configureInside(inside, host.parent, spec);
 }
 
-function configureInside(inside: NetKernel, { ifname, ips, gateways, routes }: CableSpec): void {
+/** The kernel tells the inner end's index when it lists the outer end; `index` is undefined where it does not. */
+function configureInside(
+  inside: NetKernel,
+  index: number | undefined,
+  { ifname, ips, gateways, routes }: CableSpec,
+): void {
   const { netlink } = inside;
   const lo = netlink.findLink("lo");
   if (lo && !lo.isUp) netlink.changeLink(lo.index, { isUp: true });
-  const link = netlink.findLink(ifname);
-  if (!link) throw new Error(`broken invariant: ${ifname} was made and is not there`);
+  const link = index ?? netlink.findLink(ifname)?.index;
+  if (link === undefined) throw new Error(`broken invariant: ${ifname} was made and is not there`);
   writeIfThere(inside, `net/ipv6/conf/${ifname}/accept_ra`, 0);
   if (ips.some((ip) => familyOf(ip) === 6)) {
     writeIfThere(inside, `net/ipv6/conf/${ifname}/disable_ipv6`, 0);
     writeIfThere(inside, `net/ipv6/conf/${ifname}/accept_dad`, 0);
   }
-  for (const ip of ips) netlink.addAddress(link.index, ip, { noDad: true });
-  netlink.changeLink(link.index, { isUp: true });
+  for (const ip of ips) netlink.addAddress(link, ip, { noDad: true });
+  netlink.changeLink(link, { isUp: true });
   for (const via of gateways) {
     const family = familyOf(via);
     const own = routes.filter((to) => cidrFamily(to) === family);
-    for (const to of [parseCidr(`${FAMILY[family].any}/0`), ...own])
-      netlink.replaceRoute({ to, via, link: link.index });
+    for (const to of [parseCidr(`${FAMILY[family].any}/0`), ...own]) netlink.replaceRoute({ to, via, link });
   }
 }
 
