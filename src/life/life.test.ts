@@ -72,7 +72,10 @@ test("a cell hands over only the newest value, and ends when aborted", async () 
   cell.set(2);
   for await (const value of cell.values({ signal: stop.signal })) {
     seen.push(value);
-    if (value === 2) for (const next of [3, 4]) setImmediate(() => cell.set(next));
+    const setTwice = () => {
+      for (const next of [3, 4]) cell.set(next);
+    };
+    if (value === 2) setImmediate(setTwice);
     if (value === 4) setImmediate(() => stop.abort());
   }
   assert.deepEqual(seen, [2, 4]);
