@@ -70,7 +70,13 @@ class UdpLine {
     this.#socket.unref();
     this.#socket.on("message", (reply) => this.#take(reply));
     this.#socket.on("error", (error) => this.#fail(error));
-    this.#ready = new Promise((resolve) => this.#socket.connect(target.port, target.address, resolve));
+    this.#ready = new Promise((resolve) => {
+      // A target without a route is told to the callback, not as an event.
+      this.#socket.connect(target.port, target.address, (error?: Error) => {
+        if (error) this.#fail(error);
+        resolve();
+      });
+    });
   }
 
   get isSpent(): boolean {

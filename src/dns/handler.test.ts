@@ -116,3 +116,21 @@ for (const [what, request, peer, limit, isCut] of sizes) {
     assert.equal(edns !== undefined, request.readUInt16BE(10) === 1);
   });
 }
+
+test("no request makes the handler throw, and every reply can be read", async () => {
+  await using bench = await openBench(COREFILE);
+  const seeds = cases.map(([, request]) => request).filter((request) => request.length >= 12);
+  let state = 7;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  for (let round = 0; round < 20_000; round++) {
+    const request = Buffer.from(seeds[random(seeds.length)] ?? "");
+    for (let i = random(4); i >= 0; i--) request[2 + random(request.length - 2)] = random(256);
+    const bytes = await bench.answer(request.subarray(0, request.length - random(3)), random(2) ? UDP : TCP);
+    if (bytes === undefined) continue;
+    assert.equal(bytes.readUInt16BE(0), 7);
+    if (bytes.readUInt16BE(4) === 1) decodeMessage(bytes);
+  }
+});

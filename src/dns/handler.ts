@@ -34,10 +34,7 @@ export function openHandler(zones: ZoneTable, options: HandlerOptions): AnswerMe
     try {
       const sent = site.answer(query);
       if (!(sent instanceof Promise)) return finish(query, sent);
-      return sent.then(
-        (late) => finish(query, late),
-        (error: unknown) => panic(query, error),
-      );
+      return sent.then((late) => finish(query, late)).catch((error: unknown) => panic(query, error));
     } catch (error) {
       return panic(query, error);
     }

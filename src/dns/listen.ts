@@ -23,6 +23,7 @@ export interface DoorOptions {
 const IDLE_MS = 10_000;
 const FIRST_READ_MS = 3_000;
 const MAX_CONNECTIONS = 4_096;
+const MAX_HTTP_CONNECTIONS = 256;
 const RECEIVE_BYTES = 4 * 1024 * 1024;
 
 /** Opens UDP and TCP on one port. With port 0 the system chooses, the same for both.
@@ -85,6 +86,8 @@ async function openUdp(
     if (bytes !== undefined && isOpen) socket.send(bytes, peer.port, peer.address);
   };
   socket.on("message", (message, from) => {
+    // Nobody can be answered on port 0, and trying would throw.
+    if (from.port === 0) return;
     const peer: Peer = { protocol: "udp", address: from.address, port: from.port, localAddress };
     const bytes = answer(message, peer);
     if (bytes instanceof Promise) bytes.then((late) => send(late, peer), onError);
@@ -209,8 +212,9 @@ export function openHttpDoors(): HttpDoors & AsyncDisposable {
           pages,
           users: 1,
         };
-        open.set(address, fresh);
+        fresh.server.maxConnections = MAX_HTTP_CONNECTIONS;
         await openHttp(fresh.server, address);
+        open.set(address, fresh);
       }
       signal.addEventListener("abort", () => void leave(address), { once: true });
     },

@@ -112,7 +112,10 @@ test("questions are forwarded, over UDP and TCP, past a server that is dead", as
     t,
     ".:0 {\n hosts /nonexistent {\n 10.9.9.9 far.example\n ttl 120\n fallthrough\n }\n whoami\n}",
   );
-  const { port } = await start(t, `.:0 {\n cache 30\n forward . 127.0.0.1:1 127.0.0.1:${upstream.port}\n}`);
+  const { port } = await start(
+    t,
+    `.:0 {\n cache 30\n forward . 127.0.0.1:1 [2001:db8::1]:53 127.0.0.1:${upstream.port} {\n policy sequential\n read_timeout 500ms\n }\n}`,
+  );
   for (const transport of ["udp", "tcp"] as const) {
     const { answers, rcode } = decodeMessage(await ask(port, "far.example.", transport));
     assert.equal(rcode, 0);

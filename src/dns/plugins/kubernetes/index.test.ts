@@ -197,6 +197,27 @@ test("changes are visible at once, behind a cache too", async () => {
   await waitUntil(async () => (await bench.ask(question)).rcode === "NXDOMAIN");
 });
 
+test("an alias to a name outside is followed, and stays when it leads to nothing there", async () => {
+  const client = openFakeClient();
+  await loadCluster(client, {
+    ...CLUSTER,
+    services: ["there.example", "gone.example"].map((externalName) => ({
+      metadata: { name: externalName.split(".")[0] ?? "", namespace: "default" },
+      spec: { type: "ExternalName", externalName },
+    })),
+  });
+  const inline = "10.9.9.9 there.example\n fd00::9 gone.example\n fallthrough";
+  const corefile = COREFILE.replace("loadbalance", `hosts /nonexistent {\n ${inline}\n }`);
+  await using bench = await openBench(corefile, { client });
+  assert.deepEqual((await bench.ask(`there.default.svc.${Z} A`)).answers, [
+    `there.default.svc.${Z} 5 IN CNAME there.example.`,
+    "there.example. 3600 IN A 10.9.9.9",
+  ]);
+  assert.deepEqual((await bench.ask(`gone.default.svc.${Z} A`)).answers, [
+    `gone.default.svc.${Z} 5 IN CNAME gone.example.`,
+  ]);
+});
+
 test("before the first list an unknown name is SERVFAIL, not NXDOMAIN", async () => {
   const client = openFakeClient();
   client.intercept((call) => (call.resource.kind === "Service" ? "ServiceUnavailable" : undefined));

@@ -101,6 +101,7 @@ export class Responder {
       return externalReply(facts.exposure.target, query, {
         ttl: this.#config.ttl,
         resolve: this.#host.resolve,
+        isOurs: (target) => this.zoneOf(target) !== undefined,
       });
     }
     const key = `${type} ${name}`;

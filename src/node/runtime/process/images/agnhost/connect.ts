@@ -71,7 +71,10 @@ function connectUdp({ address, family, port }: Target, { timeoutMs, data }: Atte
       resolve(bytes.length > 0 ? undefined : "OTHER: No data received from the server."),
     );
     socket.on("error", (error) => resolve(wordFor(error)));
-    socket.connect(port, address, () => socket.send(`${data}\n`));
+    socket.connect(port, address, (error?: Error) => {
+      if (error) resolve(wordFor(error));
+      else socket.send(`${data}\n`);
+    });
   }).finally(() => socket.close());
 }
 

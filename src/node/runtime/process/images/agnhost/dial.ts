@@ -73,7 +73,10 @@ function dialUdp(request: string, target: Target): Promise<string> {
     );
     socket.on("close", () => clearTimeout(timer));
     // Connected, so that a refusal comes back as an error.
-    socket.connect(target.port, target.address, () => socket.send(request));
+    socket.connect(target.port, target.address, (error?: Error) => {
+      if (error) reject(error);
+      else socket.send(request);
+    });
   }).finally(() => socket.close());
 }
 
