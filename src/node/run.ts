@@ -36,12 +36,13 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const base = { clock, log, signal };
   const podsDir = join(options.dataDir, "agent", "kubelet", "pods");
   mkdirSync(podsDir, { recursive: true, mode: 0o750 });
+  const listen = options.listen ?? { ip: firstIp(options), port: KUBELET_PORT };
   let network = isPromise(options.network) ? undefined : options.network;
 
   const pods = openInformer(client, PODS, { fieldSelector: `spec.nodeName=${nodeName}`, ...base });
   const services = openInformer(client, SERVICES, base);
   const events = openEventRecorder(client, { component: "kubelet", host: nodeName, ...base });
-  const runtime = options.runtime ?? (await openDefaultRuntime(options, () => network));
+  const runtime = options.runtime ?? openDefaultRuntime(options, () => network);
   const capacity = readCapacity({ maxPods: options.maxPods ?? MAX_PODS, dataDir: options.dataDir });
   const status = new StatusWriter({ client, observed: (uid) => workers.get(uid), ...base });
   const references = new References({ client, onChange: (uids) => workers.wake(uids), ...base });
@@ -67,14 +68,6 @@ export async function runNode(options: NodeOptions): Promise<void> {
     ...base,
   };
   const workers = new PodWorkers(context);
-  const { port } = await openKubeletServer({
-    listen: options.listen ?? { ip: firstIp(options), port: KUBELET_PORT },
-    tls: options.tls,
-    findPod: (namespace, name) => workers.find(namespace, name),
-    pods: () => workers.list(),
-    runtime,
-    ...base,
-  });
   const reporter = new NodeReporter({
     client,
     events,
@@ -94,13 +87,22 @@ export async function runNode(options: NodeOptions): Promise<void> {
         kubelet: options.version ?? VERSION,
         runtime: `${runtime.name}://${runtime.version}`,
       }),
-      port,
+      port: listen.port,
       complaints: network ? [] : [NETWORK_MISSING],
     }),
     ...base,
   });
 
-  const node = await reporter.register();
+  const registered = reporter.register(); // The fabric waits for the Node: first of all.
+  const server = openKubeletServer({
+    listen,
+    tls: options.tls,
+    findPod: (namespace, name) => workers.find(namespace, name),
+    pods: () => workers.list(),
+    runtime,
+    ...base,
+  });
+  const [node] = await Promise.all([registered, server]);
   await Promise.all([reporter.report(), pods.synced, services.synced]);
   workers.follow(pods);
   void whenNetworked(options.network, async (found) => {
@@ -114,7 +116,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   await Promise.all([reporter.run(), keepLease({ client, node, ...base }), status.run()]);
 }
 
-function openDefaultRuntime(options: NodeOptions, network: () => PodNetwork | undefined): Promise<Runtime> {
+function openDefaultRuntime(options: NodeOptions, network: () => PodNetwork | undefined): Runtime {
   const { kernel, clock, log, signal } = options;
   return openProcessRuntime({
     kernel,

@@ -14,6 +14,8 @@ interface Held {
   readonly image: string;
   readonly since: number;
   readonly until: number;
+  /** Whether an event has said that an image is waited for. */
+  hasTold: boolean;
 }
 
 /** Why containers of one pod that should run do not, and until when they are not tried again. */
@@ -42,6 +44,7 @@ export class StartFailures {
       image,
       since: now,
       until: now + (isImage ? backoff.nextMs() : CONFIG_RETRY_MS),
+      hasTold: false,
     });
   }
 
@@ -54,6 +57,7 @@ export class StartFailures {
       image: "",
       since: this.#clock.now(),
       until: at,
+      hasTold: false,
     });
     return true;
   }
@@ -62,6 +66,15 @@ export class StartFailures {
   isHeld(name: string): boolean {
     const held = this.#held.get(name);
     return held !== undefined && held.kind !== "crash" && this.#clock.now() < held.until;
+  }
+
+  /** The message of an image back-off that began; once for each wait. */
+  takeImageBackOff(name: string): string | undefined {
+    const held = this.#held.get(name);
+    const now = this.#clock.now();
+    if (held?.kind !== "image" || held.hasTold || shown(held, now) === held.waiting) return undefined;
+    held.hasTold = true;
+    return `Back-off pulling image "${held.image}"`;
   }
 
   clear(name: string): void {

@@ -177,7 +177,10 @@ export class PodWorker {
 
   async #start(view: ContainerView, volumes: ReadonlyMap<string, string>): Promise<boolean> {
     const { spec, current } = view;
-    if (this.#failures.isHeld(spec.name)) return false;
+    if (this.#failures.isHeld(spec.name)) {
+      this.#noteImageBackOff(spec.name);
+      return false;
+    }
     try {
       await startContainer({ pod: this.#pod, view, facts: this.#report.facts(), volumes }, this.#context);
       this.#failures.clear(spec.name);
@@ -190,6 +193,19 @@ export class PodWorker {
       if (current?.exit)
         this.#backoff.arm(spec.name, Date.parse(current.exit.finishedAt), this.#context.clock.now());
     }
+  }
+
+  #noteImageBackOff(name: string): void {
+    const message = this.#failures.takeImageBackOff(name);
+    if (message === undefined) return;
+    const fieldPath = `spec.containers{${name}}`;
+    note(this.#context, this.#pod, { type: "Normal", reason: "BackOff", message, fieldPath });
+    note(this.#context, this.#pod, {
+      type: "Warning",
+      reason: "Failed",
+      message: "Error: ImagePullBackOff",
+      fieldPath,
+    });
   }
 
   /** Says once per wait that a crashed container is not restarted yet. */

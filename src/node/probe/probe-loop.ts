@@ -9,6 +9,9 @@ const EAGER_FOR_MS = 15_000;
 const EAGER_FIRST_MS = 20;
 const EAGER_MAX_MS = 100;
 
+/** Before a program is asked whether it still lives, it gets the time to be born. */
+const LIVENESS_REST_MS = 1_000;
+
 export interface ProbeLoopOptions {
   readonly kind: ProbeKind;
   readonly probe: Probe;
@@ -31,10 +34,8 @@ export async function runProbe(options: ProbeLoopOptions): Promise<void> {
   const periodMs = (probe.periodSeconds ?? 10) * 1000;
   let state: ProbeState = { ...INITIAL[kind], verdict: options.initial ?? INITIAL[kind].verdict };
   let eagerMs = EAGER_FIRST_MS;
-  await clock.sleep(
-    Math.max(0, options.startedAt + (probe.initialDelaySeconds ?? 0) * 1000 - clock.now()),
-    options,
-  );
+  const delayMs = (probe.initialDelaySeconds ?? 0) * 1000 || (kind === "liveness" ? LIVENESS_REST_MS : 0);
+  await clock.sleep(Math.max(0, options.startedAt + delayMs - clock.now()), options);
   const eagerUntil = clock.now() + EAGER_FOR_MS;
   let countedAt = clock.now();
   while (!signal.aborted) {

@@ -19,7 +19,7 @@ export interface KubeletServerOptions extends LogDeps {
 
 /** Answers for this node's pods over TLS, to the API server and cluster administrators only, until aborted.
  *  @throws {Fault} "ListenFailed" */
-export async function openKubeletServer(options: KubeletServerOptions): Promise<{ readonly port: number }> {
+export async function openKubeletServer(options: KubeletServerOptions): Promise<void> {
   const { listen, tls, signal } = options;
   const server = createServer(
     {
@@ -43,8 +43,6 @@ export async function openKubeletServer(options: KubeletServerOptions): Promise<
   server.on("tlsClientError", (error) => options.log.debug("a client was refused", { error }));
   await start(server, listen);
   signal.addEventListener("abort", () => closeNow(server), { once: true });
-  const address = server.address();
-  return { port: typeof address === "object" && address ? address.port : listen.port };
 }
 
 async function start(server: Server, { ip, port }: KubeletServerOptions["listen"]): Promise<void> {

@@ -38,9 +38,8 @@ interface PodState {
 }
 
 /** Opens the runtime that runs carried images as processes of the host, and takes over all that an earlier agent left running. */
-export async function openProcessRuntime(options: ProcessRuntimeOptions): Promise<Runtime> {
+export function openProcessRuntime(options: ProcessRuntimeOptions): Runtime {
   const imagesDir = options.imagesDir ?? join(options.stateDir, "images");
-  await buildImages(imagesDir);
   mkdirSync(join(options.stateDir, "root"), { recursive: true, mode: 0o700 });
   const runtime = new ProcessRuntime(options, imagesDir);
   runtime.adoptAll();
@@ -55,11 +54,15 @@ class ProcessRuntime implements Runtime {
   readonly #imagesDir: string;
   readonly #bootId = readBootId();
   readonly #pods = new Map<string, PodState>();
+  /** Under way from the start; only the first container has to wait for it. */
+  readonly #images: Promise<void>;
   readonly #listeners = new Set<(podUid: string) => void>();
 
   constructor(options: ProcessRuntimeOptions, imagesDir: string) {
     this.#options = options;
     this.#imagesDir = imagesDir;
+    this.#images = buildImages(imagesDir);
+    this.#images.catch(() => {}); // Told by the first container that needs one.
   }
 
   get #podsDir(): string {
@@ -115,7 +118,13 @@ class ProcessRuntime implements Runtime {
   }
 
   async ensureImage(image: string): Promise<{ imageRef: string; wasPresent: boolean }> {
-    return { imageRef: imageRefOf(requireImage(image), this.#imagesDir), wasPresent: true };
+    const carried = requireImage(image);
+    try {
+      await this.#images;
+    } catch (error) {
+      throw new Fault("ErrImagePull", `Cannot build the image ${image}: ${explain(error)}`, { cause: error });
+    }
+    return { imageRef: imageRefOf(carried, this.#imagesDir), wasPresent: true };
   }
 
   async startContainer(config: ContainerConfig): Promise<Run> {
