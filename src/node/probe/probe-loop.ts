@@ -8,6 +8,8 @@ import type { ProbeFinding } from "./try-probe.ts";
 const EAGER_FOR_MS = 15_000;
 const EAGER_FIRST_MS = 20;
 const EAGER_MAX_MS = 100;
+/** Timers may fire a little early. */
+const TIMER_SLACK_MS = 5;
 
 /** Before a program is asked whether it still lives, it gets the time to be born. */
 const LIVENESS_REST_MS = 1_000;
@@ -42,8 +44,12 @@ export async function runProbe(options: ProbeLoopOptions): Promise<void> {
     const finding = await options.attempt({ signal });
     if (signal.aborted) return;
     const now = clock.now();
-    const isEager = kind !== "liveness" && state.verdict !== "success" && now < eagerUntil;
-    const isEarly = isEager && finding.outcome !== "success" && now - countedAt < periodMs;
+    // What failed too soon after the last failure that counted is as if it had not been asked.
+    const isEarly =
+      kind !== "liveness" &&
+      state.verdict !== "success" &&
+      finding.outcome !== "success" &&
+      now - countedAt < periodMs - TIMER_SLACK_MS;
     if (!isEarly) {
       const before = state.verdict;
       state = afterOutcome(state, finding.outcome, probe);
@@ -52,8 +58,8 @@ export async function runProbe(options: ProbeLoopOptions): Promise<void> {
       if (state.verdict !== before) options.onVerdict(state.verdict, finding);
       if (isOver(kind, state)) return;
     }
-    const isWaiting = isEager && state.verdict !== "success";
-    await clock.sleep(isWaiting ? eagerMs : periodMs, options);
+    const isEager = kind !== "liveness" && state.verdict !== "success" && now < eagerUntil;
+    await clock.sleep(isEager ? eagerMs : Math.max(1, countedAt + periodMs - now), options);
     eagerMs = Math.min(EAGER_MAX_MS, eagerMs * 1.5);
   }
 }
