@@ -291,4 +291,63 @@ describe("a node runs pods as processes in their own namespaces", () => {
     assert.equal(after.status?.containerStatuses?.[0]?.restartCount, 0);
     assert.equal(after.status?.podIP, ip);
   });
+
+  /** The API of the next agent holds what this one's held. */
+  const seedOf = (...names: readonly string[]) =>
+    names
+      .flatMap((name) => world.pod(name) ?? [])
+      .sort((a, b) => ((a.metadata.uid ?? "") < (b.metadata.uid ?? "") ? -1 : 1))
+      .map((object): Command => created(object));
+
+  test("a container that ends while no agent is there leaves its exit code", async () => {
+    world.send(created(podOf("leaver", NETEXEC, { restartPolicy: "Never" })));
+    const ip = (await world.until("leaver is ready", () => isReady("leaver"))).status?.podIP;
+    const seed = seedOf("stays", "leaver");
+    await world.kill();
+    assert.throws(() => ask(ip, "/exit?code=7"));
+    await world.start(seed);
+    const ended = await world.until(
+      "leaver has failed",
+      () => status("leaver")?.phase === "Failed" && main("leaver"),
+    );
+    assert.equal(ended.state?.terminated?.exitCode, 7);
+    assert.equal(ended.state?.terminated?.reason, "Error");
+  });
+
+  test("a pod whose namespaces are gone is made again", async () => {
+    const pid = processOf("stays");
+    const seed = seedOf("stays");
+    await world.kill();
+    process.kill(pid, "SIGKILL");
+    for (const name of readdirSync(world.settings.netnsDir))
+      execFileSync("umount", ["-l", join(world.settings.netnsDir, name)]);
+    await world.start(seed);
+    const again = await world.until(
+      "stays runs again",
+      () => main("stays")?.state?.running && isReady("stays"),
+    );
+    assert.equal(again.status?.containerStatuses?.[0]?.restartCount, 1);
+    assert.notEqual(processOf("stays"), pid);
+    assert.equal(ask(again.status?.podIP, "/hostname"), "stays");
+    assert.ok(world.events.some(({ reason }) => reason === "SandboxChanged"));
+  });
+
+  test("a second deletion with less grace shortens the first", async () => {
+    const args = ["netexec", "--http-port=8080", "--delay-shutdown=60"];
+    world.send(created(podOf("slow", { ...NETEXEC, args }, { terminationGracePeriodSeconds: 60 })));
+    await world.until("slow is ready", () => isReady("slow"));
+    const pid = processOf("slow");
+    world.send({ do: "delete", name: "slow", graceSeconds: 60 });
+    await world.until("it is being stopped", () =>
+      world.events.some(
+        ({ reason, involvedObject }) => reason === "Killing" && involvedObject.name === "slow",
+      ),
+    );
+    assert.ok(existsSync(`/proc/${pid}`));
+    const begun = Date.now();
+    world.send({ do: "delete", name: "slow", graceSeconds: 1 });
+    await world.until("slow is gone", () => world.pod("slow") === undefined);
+    assert.ok(Date.now() - begun < 5_000);
+    assert.ok(!existsSync(`/proc/${pid}`));
+  });
 });
