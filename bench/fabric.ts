@@ -1,5 +1,6 @@
 /** Pod to pod across two machines: through our fabric, and through a VXLAN made by hand with `ip` on two machines of the same
- *  build, turn by turn in one run. Needs root and iperf3; leaves nothing behind. */
+ *  build, turn by turn in one run. Ours carries its nftables tables and connection tracking, the other none; ours has one
+ *  queue a cable, where `ip` leaves one per processor. Needs root and iperf3; leaves nothing behind. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { basename } from "node:path";
