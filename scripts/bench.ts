@@ -4,6 +4,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   "pod-setup": async () => (await import("../bench/pod-setup.ts")).benchPodSetup(),
   fabric: async () => (await import("../bench/fabric.ts")).benchFabric(),
   service: async () => (await import("../bench/service.ts")).benchService(),
+  dns: async () => (await import("../bench/dns.ts")).benchDns(),
   idle: async () => (await import("../bench/idle.ts")).benchIdle(),
 };
 

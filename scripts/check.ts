@@ -27,14 +27,40 @@ const nodeTest = (name: string, files: readonly string[], concurrency: number): 
 
 const steps: readonly Step[] = [
   { name: "types", command: process.execPath, args: ["node_modules/typescript/bin/tsc", "-p", "."] },
-  { name: "format and lint", command: "node_modules/.bin/biome", args: ["check", "--error-on-warnings", "."] },
-  nodeTest("tests without root", tests.filter((file) => !needsRoot(file)), 2),
-  ...(isRoot ? [nodeTest("tests on the real kernel", tests.filter((file) => needsRoot(file) && !isCluster(file)), 1)] : []),
-  ...(wants.has("--all") ? [nodeTest("tests on a whole cluster", tests.filter((file) => needsRoot(file) && isCluster(file)), 1)] : []),
+  {
+    name: "format and lint",
+    command: "node_modules/.bin/biome",
+    args: ["check", "--error-on-warnings", "."],
+  },
+  nodeTest(
+    "tests without root",
+    tests.filter((file) => !needsRoot(file)),
+    2,
+  ),
+  ...(isRoot
+    ? [
+        nodeTest(
+          "tests on the real kernel",
+          tests.filter((file) => needsRoot(file) && !isCluster(file)),
+          1,
+        ),
+      ]
+    : []),
+  ...(wants.has("--all")
+    ? [
+        nodeTest(
+          "tests on a whole cluster",
+          tests.filter((file) => needsRoot(file) && isCluster(file)),
+          1,
+        ),
+      ]
+    : []),
 ];
 
 if (isRoot && process.getuid?.() !== 0) {
-  process.stderr.write("Cannot test the real kernel without root; run it with sudo, or npm run check for the rest\n");
+  process.stderr.write(
+    "Cannot test the real kernel without root; run it with sudo, or npm run check for the rest\n",
+  );
   process.exit(1);
 }
 for (const step of steps) {

@@ -22,10 +22,22 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   node: [...PLANE, "cni", "dns"],
   addons: [...SERVER],
   join: [...SERVER],
-  lab: [...PLANE, "addons", "join"],
+  lab: [...PLANE, "node", "addons", "join"],
   app: [
     ...PLANE,
-    ...["fabric", "cni", "service", "dns", "store", "apiserver", "controllers", "node", "addons", "join", "lab"],
+    ...[
+      "fabric",
+      "cni",
+      "service",
+      "dns",
+      "store",
+      "apiserver",
+      "controllers",
+      "node",
+      "addons",
+      "join",
+      "lab",
+    ],
   ],
 };
 

@@ -25,6 +25,7 @@ export interface AgentOptions {
   readonly nodeIps: readonly Ip[];
   readonly membership: Membership;
   readonly isControlPlane: boolean;
+  readonly imagesDir: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -63,6 +64,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     clusterDns: membership.cluster.clusterDns,
     clusterDomain: membership.cluster.clusterDomain,
     dataDir: node.dataDir,
+    imagesDir: options.imagesDir,
     resolvConf: node.resolvConf,
     tls: {
       cert: membership.serving.certPem,

@@ -4,6 +4,8 @@ import type { Logger } from "#telemetry/log";
 export interface Life {
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** Where the bundles of the images Twill carries are, or will be made. */
+  readonly imagesDir: string;
 }
 
 /** A node's own password: outside the data directory, so that it survives a reinstallation. */

@@ -20,6 +20,7 @@ import { openInformer } from "#kube/open-informer";
 import { CONFIG_MAPS, NODES } from "#kube/resources";
 import { retry } from "#life/backoff";
 import { systemClock } from "#life/clock";
+import { workerUrl } from "#life/worker-url";
 import { runAgent } from "./agent.ts";
 import type { ApiNews, ApiTask } from "./api-protocol.ts";
 import type { ServerConfig } from "./config/config.ts";
@@ -31,7 +32,7 @@ import { VERSION } from "./version.ts";
 type Ready = Extract<ApiNews, { kind: "ready" }>;
 
 /** Runs until aborted, or until a part of it ends with an error. */
-export async function runServer(config: ServerConfig, { log, signal }: Life): Promise<void> {
+export async function runServer(config: ServerConfig, { log, signal, imagesDir }: Life): Promise<void> {
   using kernel = openKernel();
   const nodeIps = config.node.ips ?? findNodeIps(kernel.netlink, config.node.iface);
   const api = await startApi(taskOf(config, nodeIps), signal);
@@ -65,14 +66,14 @@ export async function runServer(config: ServerConfig, { log, signal }: Life): Pr
       signal,
     }),
     runAddons(config, client, { log: log.child({ room: "addons" }), signal }),
-    runOwnAgent(config, { nodeIps, url, token: api.ready.token }, { log, signal }, kernel),
+    runOwnAgent(config, { nodeIps, url, token: api.ready.token }, { log, signal, imagesDir }, kernel),
   ]);
 }
 
 async function runOwnAgent(
   config: ServerConfig,
   { nodeIps, url, token }: { nodeIps: readonly Ip[]; url: string; token: string },
-  { log, signal }: Life,
+  { log, signal, imagesDir }: Life,
   kernel: ReturnType<typeof openKernel>,
 ): Promise<void> {
   const membership = await joinCluster({
@@ -92,13 +93,18 @@ async function runOwnAgent(
     nodeIps,
     membership,
     isControlPlane: true,
+    imagesDir,
     clock: systemClock,
     log,
     signal,
   });
 }
 
-async function runAddons(config: ServerConfig, client: KubeClient, { log, signal }: Life): Promise<void> {
+async function runAddons(
+  config: ServerConfig,
+  client: KubeClient,
+  { log, signal }: Omit<Life, "imagesDir">,
+): Promise<void> {
   if (config.disable.includes("coredns")) return;
   const { clusterDns, clusterDomain } = config.cluster;
   const text = corednsManifest({ clusterDns, clusterDomain });
@@ -168,7 +174,13 @@ function taskOf(config: ServerConfig, nodeIps: readonly Ip[]): ApiTask {
 
 /** Starts the API's thread and waits until it answers. `ended` settles when the thread does: with an error unless we stopped it. */
 async function startApi(task: ApiTask, signal: AbortSignal): Promise<{ ready: Ready; ended: Promise<void> }> {
-  const worker = new Worker(new URL("./api-worker.ts", import.meta.url), { workerData: task });
+  const worker = new Worker(
+    workerUrl(import.meta.url, { source: "./api-worker.ts", bundled: "./api-worker.mjs" }),
+    {
+      workerData: task,
+      name: "api",
+    },
+  );
   signal.addEventListener("abort", () => worker.postMessage("stop"), { once: true });
   const ended = new Promise<void>((resolve, reject) => {
     worker.once("error", reject);

@@ -5,6 +5,7 @@ import { type Ip, parseIp } from "#addr/ip";
 import { openListeningSocket } from "#kernel/listening-socket";
 import { spawnInNamespaces } from "#kernel/mount-namespace";
 import type { LabLayout, LabNode } from "./layout.ts";
+import type { Built } from "./program-bundle.ts";
 import type { LabRecord } from "./record.ts";
 
 /** Where the program is and what runs it. */
@@ -12,6 +13,9 @@ export interface Program {
   readonly root: string;
   readonly node: string;
 }
+
+/** A program and the files its nodes run from. */
+export type BuiltProgram = Program & Built;
 
 /** The port the demo's page has on every node. */
 export const PAGE_NODE_PORT = 30080;
@@ -22,7 +26,7 @@ const PAGE_FD = 4;
 
 /** Starts the node's `twill server` or `twill agent`, in its own session, logging to its file. */
 export function launchNode(
-  program: Program,
+  program: BuiltProgram,
   layout: LabLayout,
   node: LabNode,
   record: LabRecord,
@@ -44,7 +48,7 @@ export function launchNode(
       netns: node.netns,
       mountNamespace: node.mountNamespace,
       command: program.node,
-      args: [join(program.root, "bin/twill.ts"), ...argsOf(layout, node, record)],
+      args: [program.entry, ...argsOf(layout, node, record)],
       env: { ...environmentOf(program), K3S_TOKEN: record.token, ...environment },
       cwd: "/",
       stdio: ["ignore", log, log, ...fds],

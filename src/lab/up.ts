@@ -16,12 +16,13 @@ import type { Clock } from "#life/clock";
 import { silentLog } from "#telemetry/log";
 import { awaitApi, awaitDeployment, awaitKubeconfig, awaitNodes, whileAlive } from "./await-cluster.ts";
 import { awaitAnswers, readDemo, type Tally } from "./demo.ts";
-import { lastLines, launchNode, PAGE_NODE_PORT, type Program } from "./launch.ts";
+import { type BuiltProgram, lastLines, launchNode, PAGE_NODE_PORT, type Program } from "./launch.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
 import { createMachine, createSwitch, deleteMachines, isStanding } from "./machines.ts";
 import { choosePort } from "./ports.ts";
 import { checkMachine, checkPlace, checkRoot } from "./preflight.ts";
 import { isNodeProcess, killProcesses, processesIn } from "./processes.ts";
+import { buildProgram } from "./program-bundle.ts";
 import { type LabRecord, readRecord, writeRecord } from "./record.ts";
 import { openSteps, type Steps } from "./steps.ts";
 import { nodeTable, podTable } from "./table.ts";
@@ -51,9 +52,11 @@ export async function up(options: UpOptions): Promise<void> {
   const steps = openSteps(options.write);
   using kernel = openKernel();
   const record = await settleLab(kernel, layout, steps, options);
+  const built = await steps.run("built what the nodes run", () => buildProgram(options.program.root));
+  const program = { ...options.program, ...built };
   const stopped = layout.nodes.filter((node) => !isRunning(layout, node));
   const children = await steps.run(`started ${stopped.map(({ name }) => name).join(", ")}`, () =>
-    stopped.map((node) => startNode(layout, node, record, options)),
+    stopped.map((node) => startNode(layout, node, record, program)),
   );
   const ended = Promise.race(children.map(({ node, child }) => endOf(node, child)));
   try {
@@ -124,7 +127,7 @@ interface StartedNode {
   readonly child: ChildProcess;
 }
 
-function startNode(layout: LabLayout, node: LabNode, record: LabRecord, { program }: UpOptions): StartedNode {
+function startNode(layout: LabLayout, node: LabNode, record: LabRecord, program: BuiltProgram): StartedNode {
   if (node.role === "server") rmSync(serverKubeconfig(node), { force: true });
   return { node, child: launchNode(program, layout, node, record) };
 }

@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Fault } from "#fault/fault";
+import { workerUrl } from "#life/worker-url";
 import type { FromDatabase, ToDatabase } from "./protocol.ts";
 import type { Change, Loaded, Store, Write, WriteResult } from "./store.ts";
 
@@ -11,7 +12,10 @@ export type StoreCode = "StoreClosed" | "StoreRefused";
 /** Opens (or creates) the SQLite file at `path` in a thread of its own, with everything it remembers loaded. */
 export async function openStore(options: { readonly path: string }): Promise<Store> {
   mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: options, name: "store" });
+  const worker = new Worker(
+    workerUrl(import.meta.url, { source: "./worker.ts", bundled: "./store-worker.mjs" }),
+    { workerData: options, name: "store" },
+  );
   const first: FromDatabase = await new Promise((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);

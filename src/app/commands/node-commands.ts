@@ -1,7 +1,9 @@
-import { type Logger, openLog } from "#telemetry/log";
+import { join } from "node:path";
+import { openLog } from "#telemetry/log";
 import type { AgentConfig, ConfigReading, ServerConfig } from "../config/config.ts";
 import { FLAGS } from "../config/flags.ts";
 import { readAgentConfig, readServerConfig } from "../config/read-config.ts";
+import type { Life } from "../life.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 export const server: Command = {
@@ -29,7 +31,7 @@ const BAD_USAGE = 2;
 async function runNodeCommand<C extends ServerConfig | AgentConfig>(
   reading: ConfigReading<C>,
   context: CommandContext,
-  run: (config: C, life: { log: Logger; signal: AbortSignal }) => Promise<void>,
+  run: (config: C, life: Life) => Promise<void>,
 ): Promise<number> {
   for (const warning of reading.warnings) context.writeError(`Warning: ${warning}\n`);
   if (reading.kind === "bad") {
@@ -43,7 +45,8 @@ async function runNodeCommand<C extends ServerConfig | AgentConfig>(
     return 1;
   }
   const log = openLog({ write: context.writeError, level: reading.config.node.isDebug ? "debug" : "info" });
-  await run(reading.config, { log, signal: context.signal });
+  const imagesDir = join(context.program.root, ".twill/images");
+  await run(reading.config, { log, signal: context.signal, imagesDir });
   return 0;
 }
 
