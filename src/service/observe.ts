@@ -1,6 +1,6 @@
 import { FAMILY, type Family } from "#addr/family";
+import { isFault } from "#fault/fault";
 import type { Nft, NftElement } from "#kernel/kernel";
-import { isRefusal } from "#kernel/netlink-error";
 import { TABLE } from "./chains.ts";
 import { decodeElement } from "./element-codec.ts";
 import { chainId, type Elements, type ServiceState, setId } from "./model.ts";
@@ -31,7 +31,7 @@ export function readProgram(family: Family, nft: Nft): string | undefined {
 }
 
 function tableStands(family: Family, nft: Nft): boolean {
-  return nft.list("list tables").split("\n").includes(`table ${FAMILY[family].nft} ${TABLE}`);
+  return unlessAbsent(() => nft.list(`list table ${FAMILY[family].nft} ${TABLE}`)) !== undefined;
 }
 
 function readElements(family: Family, nft: Nft, chains: Set<string>): Elements {
@@ -51,10 +51,14 @@ function readElements(family: Family, nft: Nft, chains: Set<string>): Elements {
 }
 
 function listSet(family: Family, set: SetName, nft: Nft): readonly NftElement[] | undefined {
+  return unlessAbsent(() => nft.listElements({ family: FAMILY[family].nft, table: TABLE, set }));
+}
+
+function unlessAbsent<T>(read: () => T): T | undefined {
   try {
-    return nft.listElements({ family: FAMILY[family].nft, table: TABLE, set });
+    return read();
   } catch (error) {
-    if (isRefusal(error, "ENOENT")) return undefined;
+    if (isFault(error) && error.code === "ENOENT") return undefined;
     throw error;
   }
 }

@@ -38,8 +38,7 @@ export interface ServiceProxyOptions {
 /** Makes this node route services until aborted. Nothing is programmed before both informers have all there is; what a
  *  former run left in the kernel is taken over as it stands, and stays when this one ends. */
 export async function runServiceProxy(options: ServiceProxyOptions): Promise<void> {
-  const { services, endpointSlices, kernel, config, clock, signal, onRound } = options;
-  const log = options.log.child({ room: "service" });
+  const { services, endpointSlices, kernel, config, clock, log, signal, onRound } = options;
   const touched = new Touched(options);
   try {
     await untilSynced([services.synced, endpointSlices.synced], signal);

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseIp } from "#addr/ip";
+import type { Fault } from "#fault/fault";
+import { type FakeKernel, openFakeKernel } from "#kernel/fake/kernel";
+import type { EndpointSlice, Service } from "#kube/generated/types";
+import type { Clock } from "#life/clock";
+import { silentLog } from "#telemetry/log";
+import { runServiceProxy } from "./run.ts";
+import { TEST_CONFIG } from "./testing/config.ts";
+import { MemoryInformer } from "./testing/memory-informer.ts";
+import { serviceObject, sliceObject } from "./testing/objects.ts";
+
+const FRONTENDS = { family: "ip", table: "twill-service", set: "frontends" } as const;
+const A = { ip: "10.42.0.2", nodeName: "here" };
+const B = { ip: "10.42.0.3", nodeName: "here" };
+
+/** Waits of a retry pass at once; the slow look after the tables comes when it is told. */
+class HandClock implements Clock {
+  #slow: (() => void) | undefined;
+
+  now(): number {
+    return 0;
+  }
+
+  sleep(ms: number, { signal }: { signal: AbortSignal }): Promise<void> {
+    if (ms < 30_000) return new Promise((resolve) => setImmediate(resolve));
+    return new Promise((resolve, reject) => {
+      this.#slow = resolve;
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+  }
+
+  passSlowly(): void {
+    this.#slow?.();
+  }
+}
+
+class Run implements AsyncDisposable {
+  readonly services = new MemoryInformer<Service>();
+  readonly slices = new MemoryInformer<EndpointSlice>();
+  readonly clock = new HandClock();
+  readonly #ending = new AbortController();
+  readonly #running: Promise<void>;
+  #rounds: ((round: { ops: number; faults: readonly Fault[] }) => void)[] = [];
+  nodeIps = [parseIp("192.168.9.1")];
+
+  constructor(kernel: FakeKernel) {
+    this.#running = runServiceProxy({
+      kernel,
+      services: this.services,
+      endpointSlices: this.slices,
+      nodeName: "here",
+      nodeIps: () => this.nodeIps,
+      config: TEST_CONFIG,
+      clock: this.clock,
+      log: silentLog,
+      signal: this.#ending.signal,
+      onRound: (round) => this.#rounds.shift()?.(round),
+    });
+  }
+
+  round(): Promise<{ ops: number; faults: readonly Fault[] }> {
+    return new Promise((resolve) => this.#rounds.push(resolve));
+  }
+
+  /** The outcome of the first round that nobody waits for yet. */
+  start(): Promise<{ ops: number; faults: readonly Fault[] }> {
+    this.services.sync();
+    this.slices.sync();
+    return this.round();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    await this.#running;
+  }
+}
+
+function webOn(kernel: FakeKernel): Run {
+  const run = new Run(kernel);
+  run.services.put(serviceObject({ type: "NodePort", ports: [{ port: 80, nodePort: 30080 }] }));
+  run.slices.put(sliceObject({ endpoints: [A, B] }));
+  return run;
+}
+
+test("nothing is programmed before both informers have synced", async () => {
+  const kernel = openFakeKernel();
+  await using run = webOn(kernel);
+  run.services.sync();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.doesNotMatch(kernel.render(), /twill-service/);
+  const round = run.round();
+  run.slices.sync();
+  assert.deepEqual((await round).faults, []);
+  assert.equal(kernel.nft.listElements(FRONTENDS).length, 2);
+});
+
+test("a second run changes no element of the first one's", async () => {
+  const kernel = openFakeKernel();
+  const first = webOn(kernel);
+  await first.start();
+  await first[Symbol.asyncDispose]();
+  const standing = kernel.render();
+  const calls = kernel.calls.get("changeElements");
+  await using second = webOn(kernel);
+  assert.deepEqual((await second.start()).faults, []);
+  assert.equal(kernel.render(), standing);
+  assert.equal(kernel.calls.get("changeElements"), calls);
+});
+
+test("what the kernel refuses is tried again from what stands", async () => {
+  const kernel = openFakeKernel();
+  await using run = webOn(kernel);
+  kernel.fail("changeElements", "EBUSY", 2);
+  const seen = await Promise.all([run.start(), run.round(), run.round()]);
+  assert.deepEqual(
+    seen.map(({ faults }) => faults.map(({ code }) => code)),
+    [["EBUSY"], ["EBUSY"], []],
+  );
+  assert.equal(kernel.nft.listElements(FRONTENDS).length, 2);
+});
+
+test("a burst of changes is one round", async () => {
+  const kernel = openFakeKernel();
+  await using run = webOn(kernel);
+  await run.start();
+  const calls = kernel.calls.get("changeElements") ?? 0;
+  const round = run.round();
+  for (let n = 2; n < 50; n++) run.slices.put(sliceObject({ endpoints: [{ ip: `10.42.0.${n}` }] }));
+  await round;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(kernel.calls.get("changeElements"), calls + 1);
+});
+
+test("a table that is gone comes back without any change of an object", async () => {
+  const kernel = openFakeKernel();
+  await using run = webOn(kernel);
+  await run.start();
+  kernel.nft.run("delete table ip twill-service");
+  const rounds = [run.round(), run.round()];
+  run.clock.passSlowly();
+  const [lost, back] = await Promise.all(rounds);
+  assert.deepEqual(
+    lost?.faults.map(({ code }) => code),
+    ["ProgramLost"],
+  );
+  assert.deepEqual(back?.faults, []);
+  assert.equal(kernel.nft.listElements(FRONTENDS).length, 2);
+});
+
+test("a node address that changes takes its NodePorts along", async () => {
+  const kernel = openFakeKernel();
+  await using run = webOn(kernel);
+  await run.start();
+  run.nodeIps = [parseIp("192.168.9.1"), parseIp("192.168.9.5")];
+  const round = run.round();
+  run.clock.passSlowly();
+  await round;
+  assert.equal(kernel.nft.listElements(FRONTENDS).length, 3);
+});
