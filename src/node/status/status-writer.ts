@@ -73,24 +73,27 @@ export class StatusWriter {
   #kick(uid: string): void {
     const entry = this.#entries.get(uid);
     if (!entry || entry.writing) return;
-    entry.writing = this.#writeAll(uid, entry).finally(() => {
+    entry.writing = this.#writeAll(uid, entry).then((handled) => {
       entry.writing = undefined;
+      // Something newer may have been said after the last look.
+      if (handled !== entry.status) this.#kick(uid);
     });
   }
 
-  async #writeAll(uid: string, entry: Entry): Promise<void> {
+  /** @returns the status that needs no further work */
+  async #writeAll(uid: string, entry: Entry): Promise<PodStatus> {
     const { clock, log, signal } = this.#options;
     const backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
     while (!signal.aborted && this.#entries.get(uid) === entry) {
       const { status } = entry;
       const known = entry.written ?? this.#options.observed(uid)?.status;
-      if (known && covers(known, status)) return;
+      if (known && covers(known, status)) return status;
       try {
         const answer = await this.#write(entry.pod, status, known);
         entry.written = answer.status;
-        if (entry.status === status) return;
+        if (entry.status === status) return status;
       } catch (error) {
-        if (isApiFault(error, "NotFound", "Conflict")) return; // Gone, or another pod of the same name.
+        if (isApiFault(error, "NotFound", "Conflict")) return status; // Gone, or another pod of the same name.
         log.warn("a pod's status could not be written; will try again", {
           pod: entry.pod.metadata.name,
           error: explain(error),
@@ -98,6 +101,7 @@ export class StatusWriter {
         await clock.sleep(backoff.nextMs(), { signal }).catch(() => undefined);
       }
     }
+    return entry.status;
   }
 
   #write({ metadata }: Pod, status: PodStatus, known: PodStatus | undefined): Promise<Pod> {
