@@ -39,6 +39,11 @@ async function x509() {
   return await import("@peculiar/x509");
 }
 
+/** Loads what making certificates needs, so that it is there by the time they are asked for. */
+export async function prepareCertificates(): Promise<void> {
+  await x509();
+}
+
 export function createKey(): KeyPair {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   return { keyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString() };

@@ -6,7 +6,14 @@ import { retry } from "#life/backoff";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import { randomSecret } from "./authority.ts";
-import { type Certified, coversNames, createKey, createRequest, spkiOf } from "./certificate.ts";
+import {
+  type Certified,
+  coversNames,
+  createKey,
+  createRequest,
+  prepareCertificates,
+  spkiOf,
+} from "./certificate.ts";
 import { type ClusterConfig, decodeClusterConfig } from "./cluster-config.ts";
 import { readIfThere, writeFileAtomic } from "./file.ts";
 import { openServerLink, type ServerLink } from "./server-link.ts";
@@ -38,13 +45,16 @@ export interface JoinOptions {
   readonly signal: AbortSignal;
 }
 
-const RETRY = { firstMs: 100, maxMs: 2000 };
+/** Close together at first: in a new cluster the server is only a moment behind. */
+const RETRY = { firstMs: 40, maxMs: 2000, factor: 1.3 };
 
 /** Joins the cluster, waiting for a server that is away (said once) and giving up on one that refuses.
  *  @throws {Fault} BadToken, WrongCa, Refused, BadServer: trying again would not help */
 export async function joinCluster(options: JoinOptions): Promise<Membership> {
   const token = parseToken(options.token);
   let isSaid = false;
+  // A node that has none yet will have to make a request; the wait for the server is a good time to get ready for it.
+  if (readIfThere(join(options.dir, "client-kubelet.crt")) === undefined) await prepareCertificates();
   return await retry(
     async () => {
       await using link = await openServerLink(options.serverUrl, token, options.signal);

@@ -95,7 +95,9 @@ function pidOf(...words: readonly string[]): number | undefined {
   return pids.map(Number).find((pid) => {
     try {
       const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-      return words.every((word) => line.includes(word)) && line.some((word) => word.endsWith("bin/twill.ts"));
+      return (
+        words.every((word) => line.includes(word)) && line.some((word) => /\/twill\.(ts|mjs)$/.test(word))
+      );
     } catch {
       return false;
     }
@@ -149,7 +151,9 @@ export function hostState(): Readonly<Record<string, string>> {
     ),
     mounts: readFileSync("/proc/self/mountinfo", "utf8")
       .split("\n")
-      .map((line) => line.split(" ")[4])
+      .map((line) => line.split(" ")[4] ?? "")
+      // Somebody else's tests and labs come and go beside ours.
+      .filter((point) => !/^\/run\/(netns\/tw|twill\/)/.test(point) || point.includes(`/t${process.pid}`))
       .sort()
       .join("\n"),
   };
