@@ -1,5 +1,5 @@
 /** `npm run bench [NAME...]`: figures, each beside a peer's in the same run where there is one. Never part of the tests. */
-const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
+const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   up: async () => (await import("../bench/up.ts")).benchUp(),
   "pod-setup": async () => (await import("../bench/pod-setup.ts")).benchPodSetup(),
   fabric: async () => (await import("../bench/fabric.ts")).benchFabric(),
