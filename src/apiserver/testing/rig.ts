@@ -4,6 +4,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseCidr } from "#addr/cidr";
 import { parseIp } from "#addr/ip";
 import { type Clock, systemClock } from "#life/clock";
@@ -14,7 +15,9 @@ import { type KeyPair, openAuthority } from "./authority.ts";
 
 export const KUBECTL = "/usr/bin/kubectl";
 /** Debian 12's kubectl, from before server-side field validation. */
-export const OLD_KUBECTL = "/tmp/k120/usr/bin/kubectl";
+export const OLD_KUBECTL = fileURLToPath(
+  new URL("../../../.twill/debian-kubectl/usr/bin/kubectl", import.meta.url),
+);
 
 export interface Run {
   readonly code: number;
