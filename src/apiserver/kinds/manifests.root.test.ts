@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { KUBECTL, OLD_KUBECTL, openRig, type Rig } from "../testing/rig.ts";
 
@@ -8,7 +8,7 @@ const SHOP = readFileSync(new URL("./testdata/shop.yaml", import.meta.url), "utf
 const PROGRAMS = [
   { program: KUBECTL, namespace: "shop" },
   { program: OLD_KUBECTL, namespace: "old-shop" },
-];
+].map((each) => ({ ...each, skip: existsSync(each.program) ? false : `${each.program} is not installed` }));
 
 describe("manifests through kubectl", () => {
   let rig: Rig;
@@ -19,7 +19,7 @@ describe("manifests through kubectl", () => {
     await rig[Symbol.asyncDispose]();
   });
 
-  for (const { program, namespace } of PROGRAMS) {
+  for (const { program, namespace, skip } of PROGRAMS) {
     const manifest = SHOP.replaceAll("namespace: shop", `namespace: ${namespace}`).replace(
       "metadata: {name: shop,",
       `metadata: {name: ${namespace},`,
@@ -29,7 +29,7 @@ describe("manifests through kubectl", () => {
       return { code, text: stdout + stderr };
     };
 
-    test(`${namespace}: one file with a namespace and what is in it, twice`, async () => {
+    test(`${namespace}: one file with a namespace and what is in it, twice`, { skip }, async () => {
       const first = await kubectl("apply -f -", manifest);
       assert.equal(first.code, 0, first.text);
       const made = first.text.split("\n").filter((line) => /^\S+ (created|serverside-applied)$/.test(line));
@@ -45,7 +45,7 @@ describe("manifests through kubectl", () => {
         assert.match(second.text, new RegExp(`^${name} unchanged$`, "m"));
     });
 
-    test(`${namespace}: rows`, async () => {
+    test(`${namespace}: rows`, { skip }, async () => {
       const rows = async (what: string) =>
         (await kubectl(`-n ${namespace} get ${what} -o wide --no-headers`)).text
           .trim()
@@ -69,7 +69,9 @@ describe("manifests through kubectl", () => {
       ]);
     });
 
-    test(`${namespace}: a Service becomes internal and public again, and keeps its address`, async () => {
+    test(`${namespace}: a Service becomes internal and public again, and keeps its address`, {
+      skip,
+    }, async () => {
       const address = () => kubectl(`-n ${namespace} get service web -o jsonpath={.spec.clusterIP}`);
       const before = await address();
       const patch = async (type: string) =>
@@ -81,7 +83,7 @@ describe("manifests through kubectl", () => {
       assert.deepEqual(await address(), before);
     });
 
-    test(`${namespace}: a refusal says what and where`, async () => {
+    test(`${namespace}: a refusal says what and where`, { skip }, async () => {
       const { code, text } = await kubectl(
         `-n ${namespace} patch deployment web -p {"spec":{"selector":{"matchLabels":{"app":"api"}}}}`,
       );
