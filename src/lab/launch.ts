@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Ip, parseIp } from "#addr/ip";
+import { formatEndpoint, type Ip, parseIp } from "#addr/ip";
 import { openListeningSocket } from "#kernel/listening-socket";
 import { spawnInNamespaces } from "#kernel/mount-namespace";
 import type { LabLayout, LabNode } from "./layout.ts";
@@ -39,7 +39,8 @@ export function launchNode(
     environment["LISTEN_FDS"] = "1";
     if (record.pagePort !== undefined) {
       fds.push(sockets.use(openListeningSocket(LOOPBACK, record.pagePort)).number);
-      environment["TWILL_RELAY"] = `${PAGE_FD}=${node.ips[0]}:${PAGE_NODE_PORT}`;
+      const [ip] = nodeIps(node, record.serverFlags);
+      environment["TWILL_RELAY"] = `${PAGE_FD}=${formatEndpoint(ip, PAGE_NODE_PORT)}`;
     }
   }
   const log = openSync(node.logFile, "a");
@@ -61,18 +62,21 @@ export function launchNode(
 function argsOf(layout: LabLayout, node: LabNode, record: LabRecord): readonly string[] {
   const common = ["--node-name", node.name, "--node-ip", nodeIps(node, record.serverFlags).join(",")];
   if (node.role === "server") return ["server", ...common, ...record.serverFlags];
-  const server = layout.nodes[0]?.ips[0];
-  return ["agent", ...common, "--server", `https://${server}:${apiPortOf(record.serverFlags)}`];
+  const [server = node] = layout.nodes;
+  const [ip] = nodeIps(server, record.serverFlags);
+  const url = `https://${formatEndpoint(ip, apiPortOf(record.serverFlags))}`;
+  return ["agent", ...common, "--server", url];
 }
 
 /** The families of the pods' networks, in their order: a node needs an address of each. */
-function nodeIps(node: LabNode, serverFlags: readonly string[]): readonly Ip[] {
-  const cidrs = flagValue(serverFlags, "cluster-cidr")?.split(",") ?? ["10.42.0.0/16"];
-  return cidrs.map((cidr) => node.ips[cidr.includes(":") ? 1 : 0]);
+function nodeIps(node: LabNode, serverFlags: readonly string[]): readonly [Ip, ...Ip[]] {
+  const [first = "10.42.0.0/16", ...rest] = flagValue(serverFlags, "cluster-cidr")?.split(",") ?? [];
+  const ipOf = (cidr: string) => node.ips[cidr.includes(":") ? 1 : 0];
+  return [ipOf(first), ...rest.map(ipOf)];
 }
 
-function apiPortOf(serverFlags: readonly string[]): string {
-  return flagValue(serverFlags, "https-listen-port") ?? "6443";
+function apiPortOf(serverFlags: readonly string[]): number {
+  return Number(flagValue(serverFlags, "https-listen-port") ?? 6443);
 }
 
 export function flagValue(flags: readonly string[], name: string): string | undefined {

@@ -240,7 +240,7 @@ function farewell(told: {
   const demo = tally
     ? [
         "The client asked http://web by name and was answered by:",
-        ...tally.map(([pod, answers]) => `  ${pod}  ${answers} times`),
+        ...tally.map(([pod, answers]) => `  ${pod}  ${answers === 1 ? "once" : `${answers} times`}`),
         `It goes on asking: http://127.0.0.1:${record.pagePort}/ (NodePort ${PAGE_NODE_PORT} of every node)`,
         "",
       ]
