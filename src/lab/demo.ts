@@ -5,12 +5,24 @@ import { parseManifest } from "#addons/manifest";
 import type { KubeObject } from "#kube/object";
 import type { Clock } from "#life/clock";
 
-/** The demo's manifests, in the order of their file names. */
+/** The demo's manifests, in the order of their file names, marked as `kubectl apply` marks what it applies: so that a user
+ *  can go on with kubectl, and edit and apply the same files. */
 export function readDemo(dir: string): readonly KubeObject[] {
   const files = readdirSync(dir).filter((name) => name.endsWith(".yaml"));
-  return files
+  const objects = files
     .sort()
     .flatMap((name) => parseManifest(readFileSync(join(dir, name), "utf8"), join(dir, name)));
+  return objects.map(markApplied);
+}
+
+function markApplied(object: KubeObject): KubeObject {
+  const metadata = { annotations: {}, namespace: "default", ...object.metadata };
+  const applied = `${JSON.stringify({ ...object, metadata })}\n`;
+  const annotations = {
+    ...metadata.annotations,
+    "kubectl.kubernetes.io/last-applied-configuration": applied,
+  };
+  return { ...object, metadata: { ...metadata, annotations } };
 }
 
 /** Which pods the demo's client has heard from, and how often. */
