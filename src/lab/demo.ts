@@ -17,12 +17,20 @@ export function readDemo(dir: string): readonly KubeObject[] {
 
 function markApplied(object: KubeObject): KubeObject {
   const metadata = { annotations: {}, namespace: "default", ...object.metadata };
-  const applied = `${JSON.stringify({ ...object, metadata })}\n`;
+  const applied = `${JSON.stringify(sorted({ ...object, metadata }))}\n`;
   const annotations = {
     ...metadata.annotations,
     "kubectl.kubernetes.io/last-applied-configuration": applied,
   };
   return { ...object, metadata: { ...metadata, annotations } };
+}
+
+/** kubectl writes keys in their order, and compares text. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
 }
 
 /** Which pods the demo's client has heard from, and how often. */
