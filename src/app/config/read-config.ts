@@ -162,7 +162,7 @@ function readInherited(env: Environment, problems: string[]): InheritedSockets {
   const count = Number(env["LISTEN_FDS"] ?? "0");
   if (!Number.isInteger(count) || count < 0 || count > 16)
     problems.push(`LISTEN_FDS=${env["LISTEN_FDS"]}: expected a small count`);
-  const relay = /^(\d+)=(.+):(\d+)$/.exec(env["TWILL_RELAY"] ?? "");
+  const relay = /^(\d+)=\[?(.+?)\]?:(\d+)$/.exec(env["TWILL_RELAY"] ?? "");
   return {
     api: Array.from({ length: Math.max(0, Math.min(count, 16)) || 0 }, (_, i) => FIRST_INHERITED_FD + i),
     relay: relay ? { fd: Number(relay[1]), host: relay[2] ?? "", port: Number(relay[3]) } : undefined,
