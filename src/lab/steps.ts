@@ -1,11 +1,11 @@
-/** A line a step, with the time it took; a step that takes long says every second and a half what it waits for. */
+/** A line a step, with the time it took; a step that takes long says every second what it waits for. */
 export interface Steps {
   run<T>(what: string, work: (progress: (waitingFor: string) => void) => Promise<T> | T): Promise<T>;
   /** Seconds since the first step began. */
   readonly seconds: () => number;
 }
 
-const SPEAK_MS = 1500;
+const SPEAK_MS = 1000;
 
 export function openSteps(write: (text: string) => void, now: () => number = () => performance.now()): Steps {
   const began = now();
