@@ -7,7 +7,6 @@ import type { Deployment, Node } from "#kube/generated/types";
 import type { Informer } from "#kube/informer";
 import { NAMESPACES } from "#kube/resources";
 import type { Clock } from "#life/clock";
-import { isTrue } from "./table.ts";
 import { until } from "./until.ts";
 
 type Progress = (waitingFor: string) => void;
@@ -44,25 +43,40 @@ export async function awaitApi(
   }
 }
 
+/** A node to wait for, and the moment (ms) after which it must have told of itself: what a killed one said before is old. */
+export interface AwaitedNode {
+  readonly name: string;
+  readonly since: number;
+}
+
 export async function awaitNodes(
   nodes: Informer<Node>,
-  names: readonly string[],
+  wanted: readonly AwaitedNode[],
   { progress, signal }: { progress: Progress; signal: AbortSignal },
 ): Promise<void> {
   await until(
     nodes,
     (objects) => {
-      const missing = names.filter((name) => !isReady(objects.find((node) => node.metadata.name === name)));
-      progress(missing.join(", "));
+      const missing = wanted.filter(
+        ({ name, since }) =>
+          !isReady(
+            objects.find((node) => node.metadata.name === name),
+            since,
+          ),
+      );
+      progress(missing.map(({ name }) => name).join(", "));
       return missing.length === 0 ? true : undefined;
     },
     { signal },
   );
 }
 
-function isReady(node: Node | undefined): boolean {
+function isReady(node: Node | undefined, since: number): boolean {
   const isTainted = node?.spec?.taints?.some(({ effect }) => effect === "NoSchedule") ?? false;
-  return node !== undefined && isTrue(node.status?.conditions, "Ready") && !isTainted;
+  const ready = node?.status?.conditions?.find(({ type }) => type === "Ready");
+  // Heartbeats are told in whole seconds.
+  const saidAt = Date.parse(ready?.lastHeartbeatTime ?? "") + 999;
+  return ready?.status === "True" && saidAt >= since && !isTainted;
 }
 
 export async function awaitDeployment(

@@ -14,7 +14,14 @@ import { openInformer } from "#kube/open-informer";
 import { DEPLOYMENTS, NODES, PODS } from "#kube/resources";
 import type { Clock } from "#life/clock";
 import { silentLog } from "#telemetry/log";
-import { awaitApi, awaitDeployment, awaitKubeconfig, awaitNodes, whileAlive } from "./await-cluster.ts";
+import {
+  type AwaitedNode,
+  awaitApi,
+  awaitDeployment,
+  awaitKubeconfig,
+  awaitNodes,
+  whileAlive,
+} from "./await-cluster.ts";
 import { awaitAnswers, readDemo, type Tally } from "./demo.ts";
 import { type BuiltProgram, lastLines, launchNode, PAGE_NODE_PORT, type Program } from "./launch.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
@@ -55,12 +62,14 @@ export async function up(options: UpOptions): Promise<void> {
   const built = await steps.run("built what the nodes run", () => buildProgram(options.program.root));
   const program = { ...options.program, ...built };
   const stopped = layout.nodes.filter((node) => !isRunning(layout, node));
+  const now = options.clock.now();
+  const awaited = layout.nodes.map((node) => ({ name: node.name, since: stopped.includes(node) ? now : 0 }));
   const children = await steps.run(`started ${stopped.map(({ name }) => name).join(", ")}`, () =>
     stopped.map((node) => startNode(layout, node, record, program)),
   );
   const ended = Promise.race(children.map(({ node, child }) => endOf(node, child)));
   try {
-    await whileAlive(awaitCluster(layout, record, steps, options), ended);
+    await whileAlive(awaitCluster({ layout, record, awaited }, steps, options), ended);
   } finally {
     // They go on without us.
     for (const { child } of children) child.unref();
@@ -156,8 +165,7 @@ function serverKubeconfig(node: LabNode): string {
 }
 
 async function awaitCluster(
-  layout: LabLayout,
-  record: LabRecord,
+  { layout, record, awaited }: { layout: LabLayout; record: LabRecord; awaited: readonly AwaitedNode[] },
   steps: Steps,
   options: UpOptions,
 ): Promise<void> {
@@ -180,8 +188,7 @@ async function awaitCluster(
   try {
     const nodes = openInformer(client, NODES, watching);
     const deployments = openInformer(client, DEPLOYMENTS, watching);
-    const names = layout.nodes.map(({ name }) => name);
-    await steps.run("nodes are ready", (progress) => awaitNodes(nodes, names, { progress, signal }));
+    await steps.run("nodes are ready", (progress) => awaitNodes(nodes, awaited, { progress, signal }));
     if (!record.serverFlags.some((flag) => flag.includes("coredns"))) {
       await steps.run("DNS is ready", (progress) =>
         awaitDeployment(deployments, "kube-system/coredns", { progress, signal }),

@@ -25,6 +25,9 @@ export type { NodeOptions } from "./options.ts";
 const KUBELET_PORT = 10250;
 const VERSION = "v1.36.1+twill1";
 const MAX_PODS = 110;
+/** How long a node that was Ready when its agent ended stays so while the next one looks for the pod network; the status is
+ *  computed again every ten seconds, so this is told by the first of these. */
+const TAKEOVER_MS = 8_000;
 const NETWORK_MISSING =
   "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
 
@@ -38,6 +41,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   mkdirSync(podsDir, { recursive: true, mode: 0o750 });
   const listen = options.listen ?? { ip: firstIp(options), port: KUBELET_PORT };
   let network = isPromise(options.network) ? undefined : options.network;
+  const startedAt = clock.now();
 
   const pods = openInformer(client, PODS, { fieldSelector: `spec.nodeName=${nodeName}`, ...base });
   const services = openInformer(client, SERVICES, base);
@@ -89,6 +93,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
       }),
       port: listen.port,
       complaints: network ? [] : [NETWORK_MISSING],
+      isSure: clock.now() - startedAt >= TAKEOVER_MS,
     }),
     ...base,
   });

@@ -80,8 +80,18 @@ export interface NodeState {
   readonly port: number;
   /** Why pods cannot run here; none is Ready. */
   readonly complaints: readonly string[];
+  /** False while this life of the agent still finds out what stands. */
+  readonly isSure: boolean;
   /** RFC 3339, whole seconds. */
   readonly now: string;
+}
+
+/** Whether nothing should be said yet: the last life of the agent left a Ready node, and this one has complaints only because
+ *  it has just begun to look. To take Ready back would take healthy pods out of their services. */
+export function isTakingOver({ complaints, isSure, info }: NodeState, before: NodeStatus): boolean {
+  const wasReady = before.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+  const isSameBoot = before.nodeInfo?.bootID === info.bootID;
+  return !isSure && complaints.length > 0 && isSameBoot && wasReady === true;
 }
 
 /** The Node's status; `before` gives the times of conditions that did not flip and what others wrote. */

@@ -8,11 +8,19 @@ import { NODES } from "#kube/resources";
 import { retry } from "#life/backoff";
 import { type Clock, ticks } from "#life/clock";
 import type { Logger } from "#telemetry/log";
-import { adoptionPatch, desiredNode, type NodeIdentity, type NodeState, nodeStatus } from "./desired-node.ts";
+import {
+  adoptionPatch,
+  desiredNode,
+  isTakingOver,
+  type NodeIdentity,
+  type NodeState,
+  nodeStatus,
+} from "./desired-node.ts";
 
 const COMPUTE_MS = 10_000;
 /** An unchanged status is written again after this long, for its heartbeat times. */
 const REPORT_MS = 300_000;
+const RETRY = { firstMs: 100, maxMs: 7_000 };
 
 export interface NodeReporterOptions {
   readonly client: KubeClient;
@@ -28,6 +36,7 @@ export interface NodeReporterOptions {
 /** Keeps the Node object: registers it or takes it over, and writes its status when it changes and every five minutes. */
 export class NodeReporter {
   readonly #options: NodeReporterOptions;
+  /** As the API last gave it, while that is fresh. */
   #node: Node | undefined;
   #reportedAt = Number.NEGATIVE_INFINITY;
   #wasReady: boolean | undefined;
@@ -36,56 +45,61 @@ export class NodeReporter {
     this.#options = options;
   }
 
-  get node(): Node | undefined {
+  /** Resolves once the API has the Node; tries until then. */
+  async register(): Promise<Node> {
+    this.#node = await this.#untilDone("the node could not be registered", () => this.#registerOnce());
     return this.#node;
   }
 
-  /** Resolves once the API has the Node; tries until then. */
-  async register(): Promise<Node> {
-    const { clock, signal, log } = this.#options;
-    const node = await retry(() => this.#registerOnce(), {
-      clock,
-      signal,
-      shape: { firstMs: 100, maxMs: 7_000 },
-      onFailure: (error, waitMs) => {
-        if (!isApiFault(error)) throw error;
-        log.warn("the node could not be registered; will try again", { error: explain(error), waitMs });
-      },
-    });
-    this.#node = node;
-    return node;
+  /** Resolves once the API has the status that is true now, or nothing is to be said yet; tries until then. */
+  report(): Promise<void> {
+    return this.#untilDone("the node's status could not be written", () => this.#reportOnce());
   }
 
-  /** Computes the status and writes it if it says anything new. @throws {ApiFault} */
-  async report(): Promise<void> {
+  /** Reports again and again until aborted. */
+  async run(): Promise<void> {
+    const { clock, signal } = this.#options;
+    for await (const _ of ticks(clock, COMPUTE_MS, { signal })) {
+      // Others write conditions too: the node controller, while it hears nothing of this node.
+      this.#node = undefined;
+      await this.report().catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+    }
+  }
+
+  #untilDone<T>(complaint: string, attempt: () => Promise<T>): Promise<T> {
+    const { clock, signal, log } = this.#options;
+    return retry(attempt, {
+      clock,
+      signal,
+      shape: RETRY,
+      onFailure: (error, waitMs) => {
+        if (!isApiFault(error)) throw error;
+        this.#node = undefined;
+        log.warn(`${complaint}; will try again`, { error: explain(error), waitMs });
+      },
+    });
+  }
+
+  async #reportOnce(): Promise<void> {
     const { client, identity, clock } = this.#options;
     const at = clock.now();
     const now = `${new Date(at).toISOString().slice(0, 19)}Z`;
-    const fresh = at - this.#reportedAt >= REPORT_MS;
-    const node = fresh || !this.#node ? await client.get(NODES, { name: identity.name }) : this.#node;
+    const node = this.#node ?? (await client.get(NODES, { name: identity.name }));
     const before = node.status ?? {};
-    const status = nodeStatus({ ...this.#options.state(), identity, now }, before);
-    if (!fresh && isDeepStrictEqual(timeless(status), timeless(before))) return;
+    const state = { ...this.#options.state(), identity, now };
+    if (isTakingOver(state, before)) return;
+    const status = nodeStatus(state, before);
+    const isDue = at - this.#reportedAt >= REPORT_MS;
+    if (!isDue && isDeepStrictEqual(timeless(status), timeless(before))) return;
     const patch = { status: replacingAddresses(status) };
     this.#node = await client.patch(NODES, { name: identity.name }, patch, {
       type: "strategic",
       subresource: "status",
     });
     this.#reportedAt = at;
-    this.#noteReadiness(status);
-  }
-
-  /** Reports again and again until aborted; failures are logged and tried at the next round. */
-  async run(): Promise<void> {
-    const { clock, signal, log } = this.#options;
-    for await (const _ of ticks(clock, COMPUTE_MS, { signal })) {
-      await this.report().catch((error: unknown) => {
-        if (!isApiFault(error)) throw error;
-        this.#reportedAt = Number.NEGATIVE_INFINITY;
-        if (!signal.aborted)
-          log.warn("the node's status could not be written; will try again", { error: explain(error) });
-      });
-    }
+    this.#noteReadiness(this.#node, status);
   }
 
   async #registerOnce(): Promise<Node> {
@@ -100,7 +114,7 @@ export class NodeReporter {
     return patch ? client.patch(NODES, { name: identity.name }, patch, { type: "strategic" }) : standing;
   }
 
-  #noteReadiness(status: NodeStatus): void {
+  #noteReadiness(node: Node, status: NodeStatus): void {
     const isReady =
       status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
     if (isReady === this.#wasReady) return;
@@ -108,8 +122,7 @@ export class NodeReporter {
     const { events, identity } = this.#options;
     const reason = isReady ? "NodeReady" : "NodeNotReady";
     const message = `Node ${identity.name} status is now: ${reason}`;
-    if (this.#node)
-      events.record({ ...this.#node, apiVersion: "v1", kind: "Node" }, { type: "Normal", reason, message });
+    events.record({ ...node, apiVersion: "v1", kind: "Node" }, { type: "Normal", reason, message });
   }
 }
 

@@ -128,6 +128,7 @@ export class PodWorker {
       note(this.#context, this.#pod, { type: "Normal", ...this.#failure });
       return 0;
     }
+    this.#watchProbes(); // Before anything is said: what an earlier agent started is as ready as it was.
     const plan = this.#plan();
     if (plan.kind === "finish") {
       this.#isStopped = true;
