@@ -210,7 +210,7 @@ for (const [what, manifest, says] of [
   [
     "a field that does not exist",
     "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: [{port: 80, portz: 1}]}",
-    /spec\.ports\[0\]\.portz/,
+    /spec\.ports\[0\](\.|\): unknown field ")portz/,
   ],
   [
     "a value of the wrong type",

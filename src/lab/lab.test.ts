@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { readDemo } from "./demo.ts";
+import { flagValue } from "./launch.ts";
+import { layoutOf } from "./layout.ts";
+import { isNodeProcess, processesIn } from "./processes.ts";
+import { readRecord, writeRecord } from "./record.ts";
+import { openSteps } from "./steps.ts";
+import { nodeTable, podTable } from "./table.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "twill-lab-"));
+after(() => rmSync(dir, { recursive: true }));
+
+test("a lab's places and addresses follow from its name", () => {
+  const lab = layoutOf("a", 3, { state: "/s", run: "/r" });
+  assert.deepEqual(
+    lab.nodes.map(({ name, role, ips }) => [name, role, ...ips]),
+    [
+      ["a-server", "server", "172.30.0.11", "fd30::b"],
+      ["a-agent-1", "agent", "172.30.0.12", "fd30::c"],
+      ["a-agent-2", "agent", "172.30.0.13", "fd30::d"],
+    ],
+  );
+  assert.equal(lab.nodes[1]?.netns, "/r/a/a-agent-1.net");
+  assert.equal(lab.nodes[1]?.dir, "/s/a/nodes/a-agent-1");
+});
+
+for (const [name, nodes, says] of [
+  ["A", 1, /--name/],
+  ["../x", 1, /--name/],
+  ["", 1, /--name/],
+  ["x".repeat(31), 1, /--name/],
+  ["a", 0, /--nodes 0: expected 1 to 100/],
+  ["a", 101, /--nodes 101/],
+  ["a", Number.NaN, /--nodes NaN/],
+  ["a", 1.5, /--nodes 1\.5/],
+] as const) {
+  test(`a lab called ${JSON.stringify(name)} with ${nodes} nodes is refused`, () =>
+    assert.throws(() => layoutOf(name, nodes), says));
+}
+
+test("what up writes down reads back; no lab is no record; rubbish says how to get rid of it", () => {
+  const record = {
+    name: "a",
+    nodes: 2,
+    token: "t",
+    apiPort: 1,
+    pagePort: undefined,
+    kubeconfig: "/k",
+    serverFlags: ["--debug"],
+  };
+  writeRecord(join(dir, "a"), record);
+  assert.deepEqual(readRecord(join(dir, "a")), {
+    name: "a",
+    nodes: 2,
+    token: "t",
+    apiPort: 1,
+    kubeconfig: "/k",
+    serverFlags: ["--debug"],
+  });
+  assert.equal(readRecord(join(dir, "b")), undefined);
+});
+
+test("a flag's value is found in both its forms", () => {
+  assert.equal(flagValue(["--a", "1", "--b=2"], "a"), "1");
+  assert.equal(flagValue(["--a", "1", "--b=2"], "b"), "2");
+  assert.equal(flagValue(["--ab=2"], "a"), undefined);
+});
+
+test("a step tells what it did and when; a slow one what it waits for; a broken one that it broke", async () => {
+  const lines: string[] = [];
+  let now = 0;
+  const steps = openSteps(
+    (line) => lines.push(line),
+    () => now,
+  );
+  await steps.run("made it", () => {
+    now = 1234;
+  });
+  await assert.rejects(
+    steps.run("broke it", (progress) => {
+      progress("a node");
+      throw new Error("no");
+    }),
+  );
+  assert.deepEqual(lines, ["   1.2s  made it\n", "   1.2s  could not: broke it (a node)\n"]);
+});
+
+test("a process is found by where its mounts come from, and by nothing else", async () => {
+  assert.deepEqual(processesIn(dir), []);
+  const child = spawn("sleep", ["60"]);
+  try {
+    assert.ok(child.pid);
+    assert.equal(processesIn(dir).includes(child.pid), false);
+    assert.equal(isNodeProcess(child.pid, "60"), true);
+    assert.equal(isNodeProcess(child.pid, "61"), false);
+  } finally {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  assert.equal(isNodeProcess(child.pid ?? 0, "60"), false);
+});
+
+test("tables line up and survive what is missing", () => {
+  const pods = [
+    {
+      metadata: { name: "p", namespace: "d" },
+      spec: { containers: [], nodeName: "n" },
+      status: { podIP: "10.42.0.2", conditions: [{ type: "Ready", status: "True" }] },
+    },
+    { metadata: { name: "longer-name", namespace: "d" }, status: { phase: "Pending" } },
+  ];
+  assert.equal(
+    podTable(pods),
+    "NAMESPACE   POD           STATUS    IP          NODE\nd           longer-name   Pending   <none>      <none>\nd           p             Ready     10.42.0.2   n",
+  );
+  assert.equal(
+    nodeTable([{ metadata: { name: "n" } }]),
+    "NODE   STATUS     ADDRESS   PODS\nn      NotReady   <none>    <none>",
+  );
+});
+
+test("the demo is three web pods, a client, and their services, as kubectl would have applied them", () => {
+  const objects = readDemo(join(import.meta.dirname, "../../demo"));
+  assert.deepEqual(
+    objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+    ["Deployment client", "Service client", "Deployment web", "Service web"],
+  );
+  for (const { metadata } of objects) {
+    const applied = JSON.parse(
+      metadata.annotations?.["kubectl.kubernetes.io/last-applied-configuration"] ?? "",
+    );
+    assert.equal(applied.metadata.name, metadata.name);
+  }
+});
