@@ -1,5 +1,5 @@
 import type { PodTemplateSpec } from "#kube/generated/types";
-import { milliOf } from "./quantity.ts";
+import { milliOf } from "#kube/quantity";
 
 export const POD_TEMPLATE_HASH = "pod-template-hash";
 

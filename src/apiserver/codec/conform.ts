@@ -1,6 +1,6 @@
 import { Fault } from "#fault/fault";
+import { canonicalQuantity } from "#kube/quantity";
 import { isObject, type Json, type JsonObject, setOwn } from "../json.ts";
-import { canonicalQuantity } from "../kinds/field/quantity.ts";
 import { DEFINITIONS, type Definition, type FieldType, type Scalar, shapeOf, shortName } from "../schema.ts";
 
 /** A value that does not fit its field's type; the message is what Go's decoder would say. */

@@ -1,7 +1,7 @@
 import type { Node, Pod } from "#kube/generated/types";
 import { uidOf } from "#kube/owner";
+import { milliOf } from "#kube/quantity";
 import { isFinished } from "../pods.ts";
-import { milliOf } from "../quantity.ts";
 import { type Amounts, type HostPort, hostPortsOf, requestsOf, scoredRequests } from "./requests.ts";
 
 export interface PlacedPod {

@@ -1,5 +1,5 @@
 import type { Container, Pod } from "#kube/generated/types";
-import { milliOf } from "../quantity.ts";
+import { milliOf } from "#kube/quantity";
 
 /** Amounts by resource name, in thousandths of the resource's unit. */
 export type Amounts = ReadonlyMap<string, number>;

@@ -1,6 +1,6 @@
 import { Fault } from "#fault/fault";
 import type { Container, Pod, ResourceFieldSelector } from "#kube/generated/types";
-import { parseQuantity } from "./quantity.ts";
+import { amountOf } from "#kube/quantity";
 
 /** What of the node and of the running pod the downward API may tell. */
 export interface DownwardFacts {
@@ -58,8 +58,8 @@ export function resourceValue(
     kind === "limits"
       ? (limit ?? facts.allocatable[name])
       : (container.resources?.requests?.[name] ?? limit ?? "0");
-  const by = parseQuantity(divisor ?? "1") || 1;
-  return String(Math.ceil(round((parseQuantity(text ?? "0") ?? 0) / by)));
+  const by = amountOf(divisor ?? "1") || 1;
+  return String(Math.ceil(round((amountOf(text ?? "0") ?? 0) / by)));
 }
 
 /** Keeps 0.1 + 0.2 from becoming the next whole number. */

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Container, Pod, Service } from "#kube/generated/types";
+import { amountOf } from "#kube/quantity";
 import { containerEnv } from "./container-env.ts";
 import { fieldValue, resourceValue } from "./downward.ts";
 import { expand } from "./expand.ts";
-import { parseQuantity } from "./quantity.ts";
 import { serviceEnv } from "./service-env.ts";
 
 describe("expansion", () => {
@@ -44,7 +44,7 @@ describe("quantities", () => {
     ["", undefined],
   ];
   for (const [text, want] of cases)
-    test(`${JSON.stringify(text)} is ${want}`, () => assert.equal(parseQuantity(text), want));
+    test(`${JSON.stringify(text)} is ${want}`, () => assert.equal(amountOf(text), want));
 });
 
 const service = (name: string, namespace: string, clusterIP: string, ports: object[]): Service =>

@@ -1,5 +1,5 @@
 import type { Container, PodSpec } from "#kube/generated/types";
-import { parseQuantity } from "../env/quantity.ts";
+import { amountOf } from "#kube/quantity";
 
 const COUNTED = ["cpu", "memory"] as const;
 
@@ -19,5 +19,5 @@ export function qosClass(spec: PodSpec): "Guaranteed" | "Burstable" | "BestEffor
 }
 
 function amount(quantity: string | undefined): number {
-  return quantity === undefined ? 0 : (parseQuantity(quantity) ?? 0);
+  return quantity === undefined ? 0 : (amountOf(quantity) ?? 0);
 }

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { Fault } from "#fault/fault";
 import { MS_NODEV, MS_NOSUID, mount, umount } from "#kernel/ffi/libc";
 import type { EmptyDirVolumeSource, Pod, Volume, VolumeProjection } from "#kube/generated/types";
+import { amountOf } from "#kube/quantity";
 import type { DownwardFacts } from "../env/downward.ts";
-import { parseQuantity } from "../env/quantity.ts";
 import { type Payload, type PayloadFile, writeAtomically } from "./atomic-dir.ts";
 import { prepareHostPath } from "./host-path.ts";
 import { configMapFiles, DEFAULT_MODE, downwardFiles, safePath, secretFiles } from "./payload.ts";
@@ -159,7 +159,7 @@ function prepareEmptyDir(
 ): void {
   mkdirSync(path, { recursive: true, mode: 0o777 });
   if (medium === "Memory" && !isMounted(path)) {
-    const size = sizeLimit === undefined ? undefined : parseQuantity(sizeLimit);
+    const size = sizeLimit === undefined ? undefined : amountOf(sizeLimit);
     const options = size === undefined ? "mode=777" : `mode=777,size=${Math.ceil(size)}`;
     mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options);
   }

@@ -1,5 +1,5 @@
 import type { PodSpec } from "#kube/generated/types";
-import { parseQuantity } from "../field/quantity.ts";
+import { parseQuantity } from "#kube/quantity";
 
 const RESOURCES = ["cpu", "memory"] as const;
 

@@ -1,7 +1,7 @@
 import type { ResourceRequirements } from "#kube/generated/types";
+import { formatQuantity, parseQuantity, QUANTITY_RULE } from "#kube/quantity";
 import { invalid } from "../field/error.ts";
 import { qualifiedNameProblems } from "../field/names.ts";
-import { formatQuantity, parseQuantity, QUANTITY_RULE } from "../field/quantity.ts";
 import type { FieldError } from "../kind.ts";
 
 const STANDARD = ["cpu", "memory", "ephemeral-storage"];

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseCidr } from "#addr/cidr";
+import { formatQuantity, parseQuantity } from "#kube/quantity";
 import { openKinds } from "../all.ts";
-import { formatQuantity, parseQuantity } from "../field/quantity.ts";
 import { ageOf, shortDuration } from "./age.ts";
 import { selectorText } from "./words.ts";
 

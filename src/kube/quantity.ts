@@ -75,3 +75,15 @@ function formatBinary(amount: bigint): string {
 function ceilDiv(a: bigint, b: bigint): bigint {
   return (a + b - 1n) / b;
 }
+
+/** A quantity such as `250m`, `64Mi` or `1e3` as a number; undefined when it is none. */
+export function amountOf(text: string): number | undefined {
+  const quantity = parseQuantity(text);
+  return quantity && Number(quantity.nanos) / Number(NANOS);
+}
+
+/** The value of a quantity in thousandths, rounded up, so that shares of a processor stay whole numbers; 0 when unreadable. */
+export function milliOf(text: string | number | undefined): number {
+  const quantity = parseQuantity(String(text ?? "0").trim());
+  return quantity ? Number(ceilDiv(quantity.nanos, NANOS / 1000n)) : 0;
+}
