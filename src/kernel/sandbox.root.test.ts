@@ -113,7 +113,7 @@ test("read-only binds and roots refuse writes, user and folder are set", async (
     readOnlyRoot: true,
     uid: 65534,
     gid: 65533,
-    cwd: "/work/here",
+    cwd: "/srv/here",
   });
   assert.match(
     out,
