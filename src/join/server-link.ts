@@ -1,5 +1,5 @@
 /** The joining side's talk with a server before it has certificates: find its CA, prove the token, ask. */
-import { Agent, request } from "undici";
+import { Pool } from "undici";
 import { explain, Fault } from "#fault/fault";
 import { authorization, checkCa, type Token } from "./token.ts";
 
@@ -22,72 +22,54 @@ export async function openServerLink(url: string, token: Token, signal: AbortSig
   const base = serverBase(url);
   const serverCaPem = await fetchCa(base, signal);
   checkCa(token, serverCaPem);
-  const agent = new Agent({ connect: { ca: serverCaPem, timeout: TIMEOUT_MS } });
+  const server = new Pool(base, { connect: { ca: serverCaPem, timeout: TIMEOUT_MS } });
   const auth = authorization(token, "node");
   return {
     url: base,
     serverCaPem,
     ask: async (method, path, options = {}) => {
       const headers = { authorization: auth, ...options.headers };
-      const reply = await exchange({
-        url: `${base}${path}`,
-        method,
-        agent,
-        signal,
-        headers,
-        body: options.body,
-      });
+      const reply = await exchange(server, { base, path, method, signal, headers, body: options.body });
       if (reply.status === 200) return reply.body;
       throw refusal(base, path, reply);
     },
-    [Symbol.asyncDispose]: () => agent.destroy(),
+    [Symbol.asyncDispose]: () => server.destroy(),
   };
 }
 
 /** Before the CA is known its own word for it is all there is; the token's hash is what makes it trustworthy. */
 async function fetchCa(base: string, signal: AbortSignal): Promise<string> {
-  const agent = new Agent({ connect: { rejectUnauthorized: false, timeout: TIMEOUT_MS } });
+  const server = new Pool(base, { connect: { rejectUnauthorized: false, timeout: TIMEOUT_MS } });
   try {
-    const reply = await exchange({ url: `${base}/cacerts`, method: "GET", agent, signal, headers: {} });
+    const reply = await exchange(server, { base, path: "/cacerts", method: "GET", signal, headers: {} });
     if (reply.status !== 200 || !reply.body.includes("BEGIN CERTIFICATE"))
       throw refusal(base, "/cacerts", reply);
     return reply.body;
   } finally {
-    await agent.destroy();
+    await server.destroy();
   }
 }
 
 interface Exchange {
-  readonly url: string;
+  readonly base: string;
+  readonly path: string;
   readonly method: "GET" | "POST";
-  readonly agent: Agent;
   readonly signal: AbortSignal;
   readonly headers: Record<string, string>;
   readonly body?: Uint8Array | undefined;
 }
 
-async function exchange({
-  url,
-  method,
-  agent,
-  signal,
-  headers,
-  body,
-}: Exchange): Promise<{ status: number; body: string }> {
-  const options = {
-    method,
-    dispatcher: agent,
-    headers,
-    headersTimeout: TIMEOUT_MS,
-    bodyTimeout: TIMEOUT_MS,
-    signal,
-  };
+async function exchange(
+  server: Pool,
+  { base, path, method, signal, headers, body }: Exchange,
+): Promise<{ status: number; body: string }> {
+  const timeouts = { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS };
   try {
-    const reply = await request(url, body ? { ...options, body } : options);
+    const reply = await server.request({ path, method, headers, body: body ?? null, signal, ...timeouts });
     return { status: reply.statusCode, body: await reply.body.text() };
   } catch (cause) {
     signal.throwIfAborted();
-    throw new Fault("Unreachable", `Cannot reach the server at ${new URL(url).origin}: ${explain(cause)}`, {
+    throw new Fault("Unreachable", `Cannot reach the server at ${base}: ${explain(cause)}`, {
       cause,
     });
   }

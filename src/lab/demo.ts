@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { request } from "undici";
+import { Pool } from "undici";
 import { parseManifest } from "#addons/manifest";
 import type { KubeObject } from "#kube/object";
 import type { Clock } from "#life/clock";
@@ -42,8 +42,12 @@ export async function awaitAnswers(
   pods: number,
   { clock, progress, signal }: { clock: Clock; progress: (waitingFor: string) => void; signal: AbortSignal },
 ): Promise<Tally> {
+  await using opened = new AsyncDisposableStack();
+  const page = opened.adopt(new Pool(pageUrl, { headersTimeout: 2000, bodyTimeout: 2000 }), (pool) =>
+    pool.destroy(),
+  );
   for (;;) {
-    const tally = await readTally(pageUrl, signal);
+    const tally = await readTally(page, signal);
     const answered = tally.filter(([pod]) => !pod.startsWith("("));
     progress(`${answered.length} of ${pods} web pods have answered`);
     if (answered.length >= pods) return answered;
@@ -52,14 +56,9 @@ export async function awaitAnswers(
 }
 
 /** Empty while the page is not there yet. */
-async function readTally(pageUrl: string, signal: AbortSignal): Promise<Tally> {
+async function readTally(page: Pool, signal: AbortSignal): Promise<Tally> {
   try {
-    const reply = await request(`${pageUrl}tally`, {
-      signal,
-      headersTimeout: 2000,
-      bodyTimeout: 2000,
-      reset: true,
-    });
+    const reply = await page.request({ method: "GET", path: "/tally", signal, reset: true });
     const body = (await reply.body.json()) as { counts?: Tally };
     return body.counts ?? [];
   } catch {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { buildImages } from "#node/runtime/process/images/build";
 import { ensureBundles } from "#node/runtime/process/images/bundle";
+import { slimUndici } from "#node/runtime/process/images/slim-undici";
 
 /** What nodes run, and what their pods run, made once for all labs of this checkout. */
 export interface Built {
@@ -23,8 +24,9 @@ export async function buildProgram(root: string): Promise<Built> {
         "store-worker": "src/store/worker.ts",
       },
       splitting: true,
+      plugins: [slimUndici],
       external: ["koffi", "esbuild"],
-      builders: ["src/lab/program-bundle.ts"],
+      builders: ["src/lab/program-bundle.ts", "src/node/runtime/process/images/slim-undici.ts"],
     },
   ]);
   await Promise.all([program, buildImages(imagesDir)]);

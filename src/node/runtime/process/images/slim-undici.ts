@@ -1,7 +1,7 @@
 import type { Plugin } from "esbuild";
 
-/** Of undici the API client uses connection pools over HTTP/1.1 and nothing else. The whole package (fetch, caches,
- *  WebSockets, and through them node's own HTTP servers) costs a pod 100 ms of processor time at start, this part 40. */
+/** Of undici connection pools over HTTP/1.1 are used and nothing else. The whole package (fetch, caches, WebSockets, and
+ *  through them node's own HTTP servers) costs a pod 100 ms of processor time at start, this part 40. */
 export const slimUndici: Plugin = {
   name: "slim-undici",
   setup(build) {
