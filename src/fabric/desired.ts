@@ -5,6 +5,7 @@ import type { Mac } from "#addr/mac";
 import { Fault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import {
+  BRIDGED,
   type FabricConfig,
   type FabricSnapshot,
   type FabricState,
@@ -44,8 +45,14 @@ export function desiredFabric(snapshot: FabricSnapshot, ground: Ground, config: 
     strays: [],
     program: nameProgram(desiredProgram(snapshot, config)),
     members: new Set(snapshot.members),
-    sysctls: new Map(families.flatMap((family) => FORWARDING[family].map((name) => [name, "1"] as const))),
+    sysctls: new Map(
+      families.flatMap((family) => settingsOf(family, ground)).map((name) => [name, "1"] as const),
+    ),
   };
+}
+
+function settingsOf(family: Family, { canFilterBridged }: Ground): readonly string[] {
+  return [...FORWARDING[family], ...(canFilterBridged ? BRIDGED[family] : [])];
 }
 
 export function desiredProgram(snapshot: FabricSnapshot, config: FabricConfig): ProgramInput {

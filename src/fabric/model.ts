@@ -90,10 +90,12 @@ export interface Underlay {
   readonly local: Ip;
 }
 
-/** What this machine brings along: where the tunnels run, and the MAC each has or, where none stands, will get. */
+/** What this machine brings along: where the tunnels run, the MAC each has or, where none stands, will get, and whether its
+ *  kernel can filter bridged packets. */
 export interface Ground {
   readonly underlays: PerFamily<Underlay>;
   readonly macs: PerFamily<Mac>;
+  readonly canFilterBridged: boolean;
 }
 
 /** A tunnel's device. */
@@ -162,6 +164,13 @@ export interface FdbTarget {
 export const FORWARDING = {
   4: ["net/ipv4/conf/all/forwarding", "net/ipv4/conf/default/forwarding"],
   6: ["net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding"],
+} as const;
+
+/** The settings that pass bridged packets through the packet filter: there a service's answer gets the service's address back
+ *  when client and endpoint are on one node. They are there once `br_netfilter` is loaded. */
+export const BRIDGED = {
+  4: ["net/bridge/bridge-nf-call-iptables"],
+  6: ["net/bridge/bridge-nf-call-ip6tables"],
 } as const;
 
 export function fdbKey(family: Family, mac: Mac): string {

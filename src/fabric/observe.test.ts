@@ -56,7 +56,11 @@ function openMachine() {
     kernel.netlink.addAddress(eth0.index, `${ip}/${i === 0 ? 24 : 64}` as never);
   const round = (peers: readonly Peer[]) => {
     const known = observeFabric(kernel, { clusterCidrs: CLUSTER });
-    const ground = { underlays: observeUnderlays(kernel.netlink, CONFIG), macs: MACS };
+    const ground = {
+      underlays: observeUnderlays(kernel.netlink, CONFIG),
+      macs: MACS,
+      canFilterBridged: true,
+    };
     const want = desiredFabric(snapshot(peers), ground, CONFIG);
     const ops = planFabric(want, known);
     return { ops, want, ...applyFabric(ops, known, kernel) };

@@ -5,7 +5,15 @@ import type { Mac } from "#addr/mac";
 import { isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import type { Link, NetKernel, Netlink, Route } from "#kernel/kernel";
-import { type FabricState, type FdbTarget, FORWARDING, fdbKey, type Program, type Vtep } from "./model.ts";
+import {
+  BRIDGED,
+  type FabricState,
+  type FdbTarget,
+  FORWARDING,
+  fdbKey,
+  type Program,
+  type Vtep,
+} from "./model.ts";
 import { findProgram, membersSet } from "./program.ts";
 
 /** Routes that the kernel makes by itself, such as an address's own network. */
@@ -32,7 +40,7 @@ export function observeFabric(
     members: program ? observeMembers(kernel) : new Set(),
     sysctls: observeSysctls(
       kernel,
-      clusterCidrs.map(cidrFamily).flatMap((family) => FORWARDING[family]),
+      clusterCidrs.map(cidrFamily).flatMap((family) => [...FORWARDING[family], ...BRIDGED[family]]),
     ),
   };
 }
@@ -112,6 +120,21 @@ function observeMembers(kernel: NetKernel): ReadonlySet<Ip> {
   );
 }
 
-function observeSysctls(kernel: NetKernel, names: Iterable<string>): ReadonlyMap<string, string> {
-  return new Map([...names].map((name) => [name, kernel.sysctl.read(name)]));
+/** Without those that this kernel does not have. */
+function observeSysctls(kernel: NetKernel, names: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    names.flatMap((name) => {
+      const value = readSetting(kernel, name);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+}
+
+export function readSetting({ sysctl }: Pick<NetKernel, "sysctl">, name: string): string | undefined {
+  try {
+    return sysctl.read(name);
+  } catch (error) {
+    if (isFault(error) && error.code === "ENOENT") return undefined;
+    throw error;
+  }
 }

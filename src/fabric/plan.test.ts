@@ -32,6 +32,7 @@ const GROUND: Ground = {
     6: { index: 2, name: "eth0", mtuBytes: 1500, local: parseIp("2001:db8::10") },
   },
   macs: { 4: parseMac("02:00:00:00:00:04"), 6: parseMac("02:00:00:00:00:06") },
+  canFilterBridged: true,
 };
 
 interface NodeShape {

@@ -10,6 +10,7 @@ import { reconcile, type Stages } from "#reconcile/loop";
 import type { Logger } from "#telemetry/log";
 import { Announcer } from "./announcer.ts";
 import { applyFabric } from "./apply.ts";
+import { BridgeFilter } from "./bridge-filter.ts";
 import { desiredFabric } from "./desired.ts";
 import type { FabricConfig, FabricReady, FabricSnapshot, FabricState, Ground } from "./model.ts";
 import { NodeWatch } from "./node-watch.ts";
@@ -55,7 +56,7 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     log,
   });
   const announcer = new Announcer({ ...options, log, onReady: options.onReady });
-  const stages = new FabricStages(options.kernel, config);
+  const stages = new FabricStages(options.kernel, config, log);
   const rounds = reconcile(stages, {
     snapshots: watch.snapshots({ signal }),
     clock,
@@ -77,13 +78,15 @@ class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   readonly #config: FabricConfig;
   /** For devices that have never been announced. Made here once, so that two looks want the same. */
   readonly #freshMacs = { 4: localMac(randomBytes(6)), 6: localMac(randomBytes(6)) };
+  readonly #bridgeFilter: BridgeFilter;
   #underlays: Ground["underlays"] = {};
   #snapshot: FabricSnapshot | undefined;
   #state: FabricState | undefined;
 
-  constructor(kernel: Kernel, config: FabricConfig) {
+  constructor(kernel: Kernel, config: FabricConfig, log: Logger) {
     this.#kernel = kernel;
     this.#config = config;
+    this.#bridgeFilter = new BridgeFilter(kernel, log);
   }
 
   /** The last snapshot, and what the kernel held after its round. */
@@ -95,7 +98,8 @@ class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
     this.#snapshot = snapshot;
     const macs = { ...this.#freshMacs };
     for (const family of FAMILIES) macs[family] = this.#state?.vteps[family]?.mac ?? macs[family];
-    return desiredFabric(snapshot, { underlays: this.#underlays, macs }, this.#config);
+    const ground = { underlays: this.#underlays, macs, canFilterBridged: this.#bridgeFilter.isThere };
+    return desiredFabric(snapshot, ground, this.#config);
   }
 
   plan(want: FabricState, known: FabricState): readonly Op[] {
@@ -113,6 +117,7 @@ class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   }
 
   observe(): FabricState {
+    this.#bridgeFilter.look();
     this.#underlays = observeUnderlays(this.#kernel.netlink, this.#config);
     this.#state = observeFabric(this.#kernel, { clusterCidrs: this.#config.clusterCidrs });
     return this.#state;

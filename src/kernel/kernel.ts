@@ -217,6 +217,9 @@ export interface NetKernel extends Disposable {
   openChanges(): NetworkChanges;
 }
 
+/** The kernel modules Twill may load. */
+export type KernelModule = "br_netfilter";
+
 /** What a guard may return: anything but a promise. */
 export type Sync<T> = T extends PromiseLike<unknown> ? never : T;
 
@@ -231,4 +234,6 @@ export interface Kernel extends NetKernel {
   inNetns<T>(ns: Netns, f: () => Sync<T>): T;
   /** Netlink and sysctl of another namespace, for as long as the handle is open. */
   openIn(ns: Netns): NetKernel;
+  /** Loaded already is success. @throws {Fault} when this machine has no such module */
+  loadModule(name: KernelModule): void;
 }

@@ -1,6 +1,7 @@
 import { stat } from "node:fs";
 import { openConntrack } from "./conntrack.ts";
 import type { Kernel, NetKernel, Netns } from "./kernel.ts";
+import { loadModule } from "./load-module.ts";
 import { openNetlink } from "./netlink.ts";
 import { cloneNetns, createNetns, deleteNetns, inNetns, openNetns, openOwnNetns } from "./netns.ts";
 import { openNetworkChanges } from "./network-changes.ts";
@@ -17,6 +18,7 @@ export function openKernel(): Kernel {
     deleteNetns,
     inNetns,
     openIn: (ns: Netns) => netKernelOf(cloneNetns(ns)),
+    loadModule,
   });
 }
 

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { parseIp } from "#addr/ip";
-import { explain, Fault } from "#fault/fault";
+import { explain, Fault, isFault } from "#fault/fault";
 import type { Kernel, NetKernel } from "#kernel/kernel";
 import { deletePin } from "#kernel/mount-namespace";
 import { LAB_ROOTS } from "./layout.ts";
@@ -12,7 +12,8 @@ interface Probe {
   readonly feature: string;
   readonly purpose: string;
   readonly fix: string;
-  readonly run: (inside: NetKernel) => void;
+  /** `inside` is a namespace that is thrown away; what is loaded for `machine` stays. */
+  readonly run: (inside: NetKernel, machine: Kernel) => void;
 }
 
 const PROBES: readonly Probe[] = [
@@ -50,6 +51,14 @@ const PROBES: readonly Probe[] = [
     fix: "modprobe nf_conntrack nf_conntrack_netlink",
     run: ({ conntrack }) => void conntrack.listFlows({ family: 4, protocol: 17 }),
   },
+  {
+    feature: "netfilter for bridged packets",
+    purpose: "let pods reach services whose endpoint is on their own node",
+    fix: "modprobe br_netfilter",
+    run: (inside, machine) => {
+      if (!filtersBridged(inside)) loadBridgeFilter(machine);
+    },
+  },
 ];
 
 const PROBE_PROGRAM = `table ip twill-probe {
@@ -63,13 +72,32 @@ const PROBE_PROGRAM = `table ip twill-probe {
   chain in { type filter hook input priority 0; ct state new meta mark 1 reject; }
 }`;
 
+const BRIDGE_SETTINGS = ["iptables", "ip6tables", "arptables"].map(
+  (name) => `net/bridge/bridge-nf-call-${name}`,
+);
+
+function filtersBridged({ sysctl }: NetKernel): boolean {
+  try {
+    return BRIDGE_SETTINGS.every((name) => sysctl.read(name) !== "");
+  } catch (error) {
+    if (isFault(error) && error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** Loading it turns the filter on for every bridge there is. The host's own stay as they were; a lab's nodes turn theirs on. */
+function loadBridgeFilter(machine: Kernel): void {
+  machine.loadModule("br_netfilter");
+  for (const name of BRIDGE_SETTINGS) machine.sysctl.write(name, 0);
+}
+
 /** @throws {Fault} NotRoot, or MissingFeature naming everything that is missing at once */
 export function checkMachine(kernel: Kernel): void {
   const path = join(LAB_ROOTS.run, `probe-${randomBytes(4).toString("hex")}`);
   using ns = kernel.createNetns(path);
   using inside = kernel.openIn(ns);
   try {
-    const missing = PROBES.flatMap((probe) => failureOf(probe, inside));
+    const missing = PROBES.flatMap((probe) => failureOf(probe, inside, kernel));
     if (missing.length === 0) return;
     throw new Fault(
       "MissingFeature",
@@ -100,9 +128,9 @@ export function checkPlace(dir: string): void {
   accessSync(dir, constants.R_OK);
 }
 
-function failureOf(probe: Probe, inside: NetKernel): readonly string[] {
+function failureOf(probe: Probe, inside: NetKernel, machine: Kernel): readonly string[] {
   try {
-    probe.run(inside);
+    probe.run(inside, machine);
     return [];
   } catch (error) {
     return [`${probe.feature} (to ${probe.purpose}): ${explain(error)}. Try: ${probe.fix}`];

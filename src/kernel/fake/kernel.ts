@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { SyscallFault } from "#fault/kernel-fault";
-import type { Kernel, NetKernel, Netlink, Netns, Nft } from "../kernel.ts";
+import type { Kernel, KernelModule, NetKernel, Netlink, Netns, Nft } from "../kernel.ts";
 import { fakeAddresses } from "./addresses.ts";
 import { fakeChanges } from "./changes.ts";
 import type { FakeConntrack } from "./conntrack.ts";
@@ -19,7 +19,8 @@ export type FaultyCall =
   | "read"
   | "write"
   | "createNetns"
-  | "openNetns";
+  | "openNetns"
+  | "loadModule";
 
 /** A kernel in memory, with switches for tests. */
 export interface FakeKernel extends Kernel {
@@ -33,21 +34,23 @@ export interface FakeKernel extends Kernel {
   render(ns?: Netns): string;
 }
 
-/** One home namespace with lo, and whatever is made of it. */
-export function openFakeKernel(): FakeKernel {
+/** One home namespace with lo, and whatever is made of it. Of the modules all are loaded but those of `without`. */
+export function openFakeKernel({ without = [] }: { without?: readonly KernelModule[] } = {}): FakeKernel {
   const faults = new Faults();
   const calls = new Map<string, number>();
   const count = (call: string) => void calls.set(call, (calls.get(call) ?? 0) + 1);
   const guard = <T extends object>(api: T) => faulty(api, faults, count);
   const namespaces = new FakeNamespaces();
   const home = new FakeNamespace("home");
-  const open = (here: FakeNamespace) => netKernelOf(here, (ns) => namespaces.of(ns), guard);
+  const missing = new Set(without);
+  const open = (here: FakeNamespace) => netKernelOf(here, (ns) => namespaces.of(ns), missing, guard);
   return {
     ...open(home),
     ...guard({
       createNetns: (path: string) => namespaces.create(path),
       openNetns: (path: string) => namespaces.open(path),
       deleteNetns: (path: string) => namespaces.delete(path),
+      loadModule: (name: KernelModule) => void missing.delete(name),
     }),
     inNetns(ns, f) {
       namespaces.of(ns);
@@ -63,6 +66,7 @@ export function openFakeKernel(): FakeKernel {
 function netKernelOf(
   here: FakeNamespace,
   namespaceOf: (ns: Netns) => FakeNamespace,
+  missing: ReadonlySet<KernelModule>,
   guard: <T extends object>(api: T) => T,
 ): NetKernel & { nft: FakeNft; conntrack: FakeConntrack } {
   return {
@@ -75,7 +79,7 @@ function netKernelOf(
     }),
     nft: guard(here.nft),
     conntrack: guard(here.conntrack),
-    sysctl: guard(fakeSysctl(here)),
+    sysctl: guard(fakeSysctl(here, missing)),
     openChanges: () => fakeChanges(here),
     [Symbol.dispose]() {},
   };
