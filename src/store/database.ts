@@ -14,7 +14,8 @@ const SCHEMA = `
 const COMPACT_STEP = 1000;
 
 /** The log of all changes in one SQLite file: a row a change, its row id the revision. WAL with a full sync, so that what was committed
- *  survives kill -9 and power cuts. Synchronous: it lives in a thread of its own. */
+ *  survives kill -9 and power cuts. Locked as long as it is open, because a second writer's revisions would be nobody's to
+ *  tell. Synchronous: it lives in a thread of its own. */
 export class Database implements Disposable {
   readonly #db: DatabaseSync;
   readonly #insert: StatementSync;
@@ -23,7 +24,8 @@ export class Database implements Disposable {
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path);
-    this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;");
+    this.#db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;");
+    this.#db.exec("PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;");
     this.#db.exec(SCHEMA);
     this.#insert = this.#db.prepare("INSERT INTO log (key, previous, value) VALUES (?, ?, ?)");
     this.#compacted = this.#fact("compacted");

@@ -2,16 +2,15 @@ import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { Fault } from "#fault/fault";
+import { explain, Fault } from "#fault/fault";
 import { workerUrl } from "#life/worker-url";
 import type { FromDatabase, ToDatabase } from "./protocol.ts";
-import type { Change, Loaded, Store, Write, WriteResult } from "./store.ts";
+import type { Change, Loaded, Store, StoreCode, Write, WriteResult } from "./store.ts";
 
-export type StoreCode = "StoreClosed" | "StoreRefused";
-
-/** Opens (or creates) the SQLite file at `path` in a thread of its own, with everything it remembers loaded. */
+/** Opens (or creates) the SQLite file at `path` in a thread of its own, with everything it remembers loaded.
+ *  @throws {Fault} StoreUnusable saying what to do: a file that is damaged, or open elsewhere, or a full disk */
 export async function openStore(options: { readonly path: string }): Promise<Store> {
-  mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+  makeFolder(options.path);
   const worker = new Worker(
     workerUrl(import.meta.url, { source: "./worker.ts", bundled: "./store-worker.mjs" }),
     { workerData: options, name: "store" },
@@ -20,8 +19,21 @@ export async function openStore(options: { readonly path: string }): Promise<Sto
     worker.once("message", resolve);
     worker.once("error", reject);
   });
+  if (first.op === "unusable") throw unusable(options.path, first.why);
   if (first.op !== "loaded") throw new Error(`broken invariant: the store began with ${first.op}`);
   return new SqliteStore(worker, first.loaded);
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw unusable(path, explain(cause));
+  }
+}
+
+function unusable(path: string, why: string): Fault<StoreCode> {
+  return new Fault<StoreCode>("StoreUnusable", `Cannot open the store ${path}: ${why}`);
 }
 
 interface Pending {
@@ -32,6 +44,7 @@ interface Pending {
 
 class SqliteStore implements Store {
   readonly loaded: Loaded;
+  readonly ended: Promise<Fault<StoreCode>>;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #listener: (changes: readonly Change[]) => void = () => {};
@@ -42,9 +55,16 @@ class SqliteStore implements Store {
     this.#worker = worker;
     this.loaded = loaded;
     worker.on("message", (message: FromDatabase) => this.#hear(message));
-    worker.on("error", (cause) =>
-      this.#fail(new Fault<StoreCode>("StoreClosed", "The store's thread ended", { cause })),
-    );
+    this.ended = new Promise((resolve) => {
+      const end = (why: string, cause?: unknown) => {
+        if (this.#closed) return;
+        const fault = new Fault<StoreCode>("StoreEnded", `The store's thread ended${why}`, { cause });
+        this.#fail(fault);
+        resolve(fault);
+      };
+      worker.once("error", (cause) => end("", cause));
+      worker.once("exit", (code) => end(` with code ${code}`));
+    });
   }
 
   subscribe(listener: (changes: readonly Change[]) => void): void {
@@ -96,6 +116,7 @@ class SqliteStore implements Store {
           );
         return;
       case "loaded":
+      case "unusable":
       case "closed":
         return;
       default:

@@ -13,6 +13,8 @@ export type ToDatabase =
   | { readonly op: "close" };
 
 export type FromDatabase =
+  /** The file cannot be used; the thread ends. */
+  | { readonly op: "unusable"; readonly why: string }
   | { readonly op: "loaded"; readonly loaded: Loaded }
   /** The outcome of one commit, in the order of the writes' revisions. */
   | {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, test } from "node:test";
+import type { Worker } from "node:worker_threads";
 import { openStore } from "./open.ts";
 import type { Change } from "./store.ts";
 
@@ -122,4 +123,41 @@ test("a closed store refuses", async () => {
   const store = await openStore({ path: join(directory, "f.db") });
   await store[Symbol.asyncDispose]();
   await assert.rejects(store.write({ key: "/a", value: "1", expected: 0 }), { code: "StoreClosed" });
+});
+
+test("a thread that ends unasked is told, and what waits for it is refused", async () => {
+  const started: Worker[] = [];
+  const note = (worker: Worker) => void started.push(worker);
+  process.on("worker", note);
+  const store = await openStore({ path: join(directory, "g.db") });
+  process.off("worker", note);
+  const [thread] = started;
+  assert.ok(thread);
+  await store.write({ key: "/a", value: "kept", expected: 0 });
+  const ending = thread.terminate();
+  await assert.rejects(store.write({ key: "/b", value: "1", expected: 0 }), { code: "StoreEnded" });
+  await ending;
+  assert.match((await store.ended).message, /^The store's thread ended with code \d+$/);
+  await assert.rejects(store.write({ key: "/b", value: "1", expected: 0 }), { code: "StoreClosed" });
+  await using again = await openStore({ path: join(directory, "g.db") });
+  assert.deepEqual(again.loaded.changes, [{ revision: 1, key: "/a", value: "kept" }]);
+});
+
+test("a file that cannot be used is refused with what to do", async () => {
+  await using open = await openStore({ path: join(directory, "h.db") });
+  writeFileSync(
+    join(directory, "text.db"),
+    "this is no database, and long enough to be looked at. ".repeat(40),
+  );
+  for (const [path, says] of [
+    ["h.db", /h\.db: another process has it open.*--data-dir/],
+    ["text.db", /no SQLite database/],
+    ["text.db/below.db", /ENOTDIR|EEXIST/],
+    ["..", /cannot be opened/],
+  ] as const)
+    await assert.rejects(openStore({ path: join(directory, path) }), {
+      code: "StoreUnusable",
+      message: says,
+    });
+  assert.equal(open.loaded.revision, 0);
 });

@@ -1,3 +1,5 @@
+import type { Fault } from "#fault/fault";
+
 /** One change of one key; `value` is undefined when the key was deleted. */
 export interface Change {
   readonly revision: number;
@@ -27,13 +29,18 @@ export interface Loaded {
   readonly compacted: number;
 }
 
+export type StoreCode = "StoreClosed" | "StoreRefused" | "StoreUnusable" | "StoreEnded";
+
 /** A key-value store with one revision counter over all keys, in the manner of etcd. */
 export interface Store extends AsyncDisposable {
   readonly loaded: Loaded;
-  /** Resolves once the write can survive a power cut. `subscribe`d listeners have heard of it by then. */
+  /** Resolves once the write can survive a power cut. `subscribe`d listeners have heard of it by then.
+   *  @throws {Fault} StoreRefused when the disk refuses: nothing happened; StoreClosed */
   write(write: Write): Promise<WriteResult>;
   /** Calls `listener` with every committed change, in revision order, without gaps. One listener only. */
   subscribe(listener: (changes: readonly Change[]) => void): void;
+  /** Resolves, with why, when the store ends unasked: nothing can be written any more. Never resolves otherwise. */
+  readonly ended: Promise<Fault<StoreCode>>;
   /** Forgets states that were superseded at or before `revision`. */
   compact(revision: number): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Database } from "./database.ts";
 import type { FromDatabase, ToDatabase } from "./protocol.ts";
+import { reasonOf } from "./reason.ts";
 
 /** The thread that owns the database: gathers the writes that came while the last commit was syncing, and commits them together. */
 if (parentPort !== null) serve(parentPort, workerData as { readonly path: string });
@@ -9,10 +10,24 @@ type Port = NonNullable<typeof parentPort>;
 type WriteMessage = Extract<ToDatabase, { op: "write" }>;
 
 function serve(port: Port, { path }: { readonly path: string }): void {
-  const database = new Database(path);
   const say = (message: FromDatabase) => port.postMessage(message);
-  say({ op: "loaded", loaded: database.load() });
+  const database = openDatabase(path, say);
+  if (database) listen(port, database, say);
+}
 
+/** Says what it has loaded, or why it could not. */
+function openDatabase(path: string, say: (message: FromDatabase) => void): Database | undefined {
+  try {
+    const database = new Database(path);
+    say({ op: "loaded", loaded: database.load() });
+    return database;
+  } catch (error) {
+    say({ op: "unusable", why: reasonOf(error) });
+    return undefined;
+  }
+}
+
+function listen(port: Port, database: Database, say: (message: FromDatabase) => void): void {
   let waiting: WriteMessage[] = [];
   const commit = () => {
     const batch = waiting;
@@ -21,7 +36,7 @@ function serve(port: Port, { path }: { readonly path: string }): void {
       const results = database.commit(batch);
       say({ op: "committed", results: results.map((result, i) => ({ id: batch[i]?.id ?? 0, result })) });
     } catch (error) {
-      say({ op: "refused", ids: batch.map(({ id }) => id), message: String(error) });
+      say({ op: "refused", ids: batch.map(({ id }) => id), message: reasonOf(error) });
     }
   };
   const compact = (id: number, revision: number) => {
@@ -29,7 +44,7 @@ function serve(port: Port, { path }: { readonly path: string }): void {
       if (database.compactStep(revision)) setImmediate(compact, id, revision);
       else say({ op: "compacted", id });
     } catch (error) {
-      say({ op: "refused", ids: [id], message: String(error) });
+      say({ op: "refused", ids: [id], message: reasonOf(error) });
     }
   };
   port.on("message", (message: ToDatabase) => {
