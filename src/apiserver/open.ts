@@ -44,6 +44,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
   const chores = Promise.all([keepCompact(api), expireEvents(api), keepFirstObjects(api)]);
   const handler = new Handler(api);
   return {
+    ended: store.ended,
     handle: (request, response) => {
       void handler.handle(request, response);
     },

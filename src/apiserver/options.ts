@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Cidr } from "#addr/cidr";
 import type { Ip } from "#addr/ip";
+import type { Fault } from "#fault/fault";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { Admission } from "./admit.ts";
@@ -39,4 +40,6 @@ export interface ApiServerOptions {
 /** The Kubernetes API over one store. The caller owns the listener and its TLS: it asks for client certificates without requiring them. */
 export interface ApiServer extends AsyncDisposable {
   handle(request: IncomingMessage, response: ServerResponse): void;
+  /** Resolves, with why, when the store is lost: what is answered from then on is old, and nothing can be written. */
+  readonly ended: Promise<Fault>;
 }

@@ -17,6 +17,7 @@ import { runNode } from "#node/run";
 import { runServiceProxy } from "#service/run";
 import type { Logger } from "#telemetry/log";
 import type { NodeConfig } from "./config/config.ts";
+import { ownSignal } from "./own-signal.ts";
 import { VERSION } from "./version.ts";
 
 export interface AgentOptions {
@@ -33,7 +34,7 @@ export interface AgentOptions {
 
 /** Runs until aborted, or until a part of it ends with an error. What runs in the kernel and in pods stays behind. */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const { kernel, node, nodeIps, membership, clock, signal } = options;
+  const { kernel, node, nodeIps, membership, clock } = options;
   await using client = openClient({
     server: membership.serverUrl,
     ca: membership.serverCaPem,
@@ -42,6 +43,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     userAgent: `twill/${VERSION}`,
     clock,
   });
+  using parts = ownSignal(options.signal);
+  const { signal } = parts;
   const watching = { clock, log: options.log.child({ room: "kube" }), signal };
   const nodes = openInformer(client, NODES, watching);
   const network = Promise.withResolvers<PodNetwork>();
@@ -74,7 +77,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     version: VERSION,
     log: options.log.child({ room: "node" }),
   });
-  await Promise.all([fabric, pods, ...serviceRouting(options, client)]);
+  await Promise.all([fabric, pods, ...serviceRouting({ ...options, signal }, client)]);
 }
 
 function serviceRouting(options: AgentOptions, client: KubeClient): readonly Promise<void>[] {

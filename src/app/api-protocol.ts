@@ -17,7 +17,7 @@ export interface ApiTask {
   readonly isDebug: boolean;
 }
 
-/** What it says once it answers, or why it cannot. */
+/** What it says once it answers; why it cannot, or no longer can. */
 export type ApiNews =
   | {
       readonly kind: "ready";

@@ -25,7 +25,11 @@ import { VERSION } from "./version.ts";
 const KEEP_IDLE_MS = 200_000;
 const MOST_BODY_BYTES = 64 * 1024;
 
-async function serve(task: ApiTask, log: Logger, signal: AbortSignal): Promise<ApiNews> {
+/** Answers until the thread ends. `say` hears when it begins to, and when it no longer can. */
+async function serve(
+  task: ApiTask,
+  { log, signal, say }: { log: Logger; signal: AbortSignal; say: (news: ApiNews) => void },
+): Promise<void> {
   const now = systemClock.now();
   const authority = await openAuthority(join(task.serverDir, "tls"), { sans: task.sans, now });
   const secrets = settleSecrets(task.serverDir, authority.serverCa.certPem, task);
@@ -34,13 +38,14 @@ async function serve(task: ApiTask, log: Logger, signal: AbortSignal): Promise<A
   const onRequest = (request: IncomingMessage, response: ServerResponse) =>
     dispatch(request, response, api, deps);
   await listen(onRequest, task, authority);
-  return {
+  say({
     kind: "ready",
     serverCaPem: authority.serverCa.certPem,
     admin: authority.admin,
     controller: authority.controller,
     token: formatToken(authority.serverCa.certPem, "node", secrets.node),
-  };
+  });
+  throw await api.ended;
 }
 
 function openApi(
@@ -160,10 +165,15 @@ async function listen(onRequest: Listener, task: ApiTask, authority: Authority):
   await listening(
     open(),
     { port: task.cluster.httpsPort, ...host },
-    `port ${task.cluster.httpsPort} (--https-listen-port)`,
+    `${task.bindAddress === undefined ? "" : `address ${task.bindAddress} (--bind-address), `}port ${task.cluster.httpsPort} (--https-listen-port)`,
   );
   for (const fd of task.listenFds) await listening(open(), { fd }, `descriptor ${fd} (LISTEN_FDS)`);
 }
+
+const WHY_NOT_LISTENING: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another program has it; stop that, or choose another port",
+  EADDRNOTAVAIL: "this machine does not have that address; choose one that it has",
+};
 
 function listening(
   server: Server,
@@ -176,11 +186,8 @@ function listening(
   server.keepAliveTimeout = KEEP_IDLE_MS;
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
-      const why =
-        "code" in cause && cause.code === "EADDRINUSE"
-          ? "another program has it; stop that, or choose another port"
-          : explain(cause);
-      reject(new Fault("CannotListen", `Cannot listen on ${what}: ${why}`, { cause }));
+      const why = WHY_NOT_LISTENING["code" in cause ? String(cause.code) : ""] ?? explain(cause);
+      reject(new Fault("CannotListen", `Cannot listen on ${what}: ${why}`));
     });
     server.listen(where, resolve);
   });
@@ -195,15 +202,12 @@ if (parentPort && workerData) {
     level: task.isDebug ? "debug" : "info",
   }).child({ room: "api" });
   port.once("message", () => stop.abort());
-  serve(task, log, stop.signal).then(
-    (news) => port.postMessage(news),
-    (error: unknown) => {
-      const code = isFault(error) ? error.code : "Bug";
-      port.postMessage({
-        kind: "failed",
-        code,
-        message: isFault(error) ? explain(error) : String(asError(error).stack),
-      } satisfies ApiNews);
-    },
+  const say = (news: ApiNews) => port.postMessage(news);
+  serve(task, { log, signal: stop.signal, say }).catch((error: unknown) =>
+    say({
+      kind: "failed",
+      code: isFault(error) ? error.code : "Bug",
+      message: isFault(error) ? explain(error) : String(asError(error).stack),
+    }),
   );
 }

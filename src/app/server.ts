@@ -26,6 +26,7 @@ import type { ApiNews, ApiTask } from "./api-protocol.ts";
 import type { ServerConfig } from "./config/config.ts";
 import { type Life, PASSWORD_FILE } from "./life.ts";
 import { findNodeIps } from "./node-address.ts";
+import { ownSignal } from "./own-signal.ts";
 import { openRelay } from "./relay.ts";
 import { VERSION } from "./version.ts";
 
@@ -54,6 +55,8 @@ export async function runServer(config: ServerConfig, { log, signal, imagesDir }
     userAgent: `twill-controllers/${VERSION}`,
     clock: systemClock,
   });
+  using parts = ownSignal(signal);
+  const life = { log, signal: parts.signal, imagesDir };
   await Promise.all([
     api.ended,
     runControllers({
@@ -63,10 +66,10 @@ export async function runServer(config: ServerConfig, { log, signal, imagesDir }
       serverCa: api.ready.serverCaPem,
       clock: systemClock,
       log: log.child({ room: "controllers" }),
-      signal,
+      signal: life.signal,
     }),
-    runAddons(config, client, { log: log.child({ room: "addons" }), signal }),
-    runOwnAgent(config, { nodeIps, url, token: api.ready.token }, { log, signal, imagesDir }, kernel),
+    runAddons(config, client, { ...life, log: log.child({ room: "addons" }) }),
+    runOwnAgent(config, { nodeIps, url, token: api.ready.token }, life, kernel),
   ]);
 }
 
@@ -182,18 +185,21 @@ async function startApi(task: ApiTask, signal: AbortSignal): Promise<{ ready: Re
     },
   );
   signal.addEventListener("abort", () => worker.postMessage("stop"), { once: true });
+  const answers = Promise.withResolvers<Ready>();
   const ended = new Promise<void>((resolve, reject) => {
+    worker.on("message", (news: ApiNews) => {
+      if (news.kind === "ready") answers.resolve(news);
+      else reject(new Fault(news.code, news.message));
+    });
     worker.once("error", reject);
     worker.once("exit", (code) =>
-      signal.aborted ? resolve() : reject(new Error(`the API's thread ended with code ${code}`)),
+      signal.aborted
+        ? resolve()
+        : reject(new Fault("ApiEnded", `The API's thread ended with code ${code}; start the server again`)),
     );
   });
   ended.catch(() => {});
-  const news = await Promise.race([
-    new Promise<ApiNews>((resolve) => worker.once("message", resolve)),
-    ended,
-  ]);
-  if (!news) throw signal.reason;
-  if (news.kind === "failed") throw new Fault(news.code, news.message);
-  return { ready: news, ended };
+  const ready = await Promise.race([answers.promise, ended]);
+  if (!ready) throw signal.reason;
+  return { ready, ended };
 }

@@ -49,10 +49,12 @@ async function start(server: Server, { ip, port }: KubeletServerOptions["listen"
   server.listen({ host: ip, port });
   try {
     await once(server, "listening");
-  } catch (error) {
-    throw new Fault("ListenFailed", `Cannot listen on ${ip}, port ${port}: ${asError(error).message}`, {
-      cause: error,
-    });
+  } catch (cause) {
+    const isTaken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
+    const why = isTaken
+      ? "another program has it; end the kubelet, K3s or Twill that runs on this machine already"
+      : asError(cause).message;
+    throw new Fault("ListenFailed", `Cannot listen on ${ip}, port ${port} (the kubelet's): ${why}`);
   }
 }
 
