@@ -15,7 +15,7 @@ export async function checkBootstrapToken(
   now: number,
 ): Promise<BootstrapVerdict> {
   const data = await readToken(client, token.id);
-  const unknown = `bootstrap token ${token.id} is unknown; list them on a server with: kubectl -n kube-system get secrets`;
+  const unknown = `bootstrap token ${token.id} is unknown; create one on a server: twill token create`;
   if (!data || !sameText(data["token-secret"] ?? "", token.secret)) return { kind: "bad", why: unknown };
   const expiration = data["expiration"];
   if (expiration !== undefined && !(Date.parse(expiration) > now)) {

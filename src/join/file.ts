@@ -1,19 +1,52 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { explain, Fault } from "#fault/fault";
 
-/** Writes a file so that a reader, or a crash, sees the old content or the new one and nothing between. */
-export function writeFileAtomic(path: string, content: string | Uint8Array, mode: number): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, content, { mode, flush: true });
-  renameSync(temporary, path);
+/** Writes a file so that a reader, or a crash, sees the old content or the new one and nothing between. What stands already
+ *  is left alone, so that a full disk does not keep a node from starting again. @throws {Fault} BadFile */
+export function writeFileAtomic(path: string, content: string, mode: number): void {
+  try {
+    if (readIfThere(path) === content && (statSync(path).mode & 0o777) === mode) return;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    replace(path, content, mode);
+  } catch (cause) {
+    throw cause instanceof Fault ? cause : new Fault("BadFile", `Cannot write ${path}: ${reasonOf(cause)}`);
+  }
 }
 
+function replace(path: string, content: string, mode: number): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(temporary, content, { mode, flush: true });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** @throws {Fault} BadFile when it is there and cannot be read */
 export function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return undefined;
+    throw new Fault("BadFile", `Cannot read ${path}: ${reasonOf(cause)}`);
   }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "it belongs to somebody else; run this with sudo",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of that path is a file, not a folder",
+  ENOSPC: "the disk is full; free some space on it",
+  EROFS: "its disk is mounted read-only",
+};
+
+function reasonOf(error: unknown): string {
+  return REASONS[codeOf(error)] ?? explain(error);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -1,6 +1,7 @@
 /** Joining over real TLS: a supervisor on loopback, and a node that starts with nothing but a token. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -125,6 +126,25 @@ test("a node with the token gets the cluster's settings and its certificates, an
   assert.equal(again.kubelet.certPem, first.kubelet.certPem);
   const moved = await joinCluster(options("a", { nodeIps: [parseIp("192.0.2.10")] }));
   assert.notEqual(moved.serving.certPem, first.serving.certPem);
+});
+
+test("a certificate in a longer or shorter name, or a damaged one, is not kept", async () => {
+  const at = join(dir, "names");
+  const over = { dir: at, passwordFile: join(at, "password") };
+  const names = { nodeIps: [] };
+  const kubeletOf = async (name: string) =>
+    (await joinCluster(options(name, { ...over, ...names }))).kubelet.certPem;
+  const long = await kubeletOf("long");
+  const short = await kubeletOf("lo");
+  assert.notEqual(short, long);
+  for (const name of ["l", "ong", "long", "lo.ng"]) {
+    assert.equal(
+      new X509Certificate(await kubeletOf(name)).subject,
+      `O=system:nodes\nCN=system:node:${name}`,
+    );
+  }
+  writeFileSync(join(at, "client-kubelet.crt"), "-----BEGIN CERTIFICATE-----\ncut");
+  assert.match(new X509Certificate(await kubeletOf("long")).subject, /CN=system:node:long$/);
 });
 
 test("a server that is away is waited for, and that is said once", async () => {

@@ -82,17 +82,25 @@ async function collect(link: ServerLink, options: JoinOptions): Promise<Membersh
     "k3s-node-password": password,
     "k3s-node-ip": options.nodeIps.join(","),
   };
-  const get = (name: string, caPem: string, sans: readonly string[]) =>
+  const get = (name: string, want: { commonName: string; caPem: string; sans: readonly string[] }) =>
     ensureCertificate(link, {
+      ...want,
       path: join(options.dir, name),
       name,
-      caPem,
-      sans,
       headers,
       now: options.clock.now(),
     });
-  const kubelet = await get("client-kubelet", clientCaPem, []);
-  const serving = await get("serving-kubelet", link.serverCaPem, [options.nodeName, ...options.nodeIps]);
+  const { nodeName, nodeIps } = options;
+  const kubelet = await get("client-kubelet", {
+    commonName: `system:node:${nodeName}`,
+    caPem: clientCaPem,
+    sans: [],
+  });
+  const serving = await get("serving-kubelet", {
+    commonName: nodeName,
+    caPem: link.serverCaPem,
+    sans: [nodeName, ...nodeIps],
+  });
   writeFileAtomic(join(options.dir, "server-ca.crt"), link.serverCaPem, 0o644);
   writeFileAtomic(join(options.dir, "client-ca.crt"), clientCaPem, 0o644);
   return { serverUrl: link.url, serverCaPem: link.serverCaPem, clientCaPem, cluster, kubelet, serving };
@@ -100,18 +108,20 @@ async function collect(link: ServerLink, options: JoinOptions): Promise<Membersh
 
 const RENEW_MS = 120 * 24 * 3600 * 1000;
 
+interface WantedCertificate {
+  /** Without its ending. */
+  readonly path: string;
+  /** Of the route that signs it. */
+  readonly name: string;
+  readonly commonName: string;
+  readonly caPem: string;
+  readonly sans: readonly string[];
+  readonly headers: Record<string, string>;
+  readonly now: number;
+}
+
 /** Keeps a good certificate; otherwise makes a key here and has the server sign it. */
-async function ensureCertificate(
-  link: ServerLink,
-  want: {
-    path: string;
-    name: string;
-    caPem: string;
-    sans: readonly string[];
-    headers: Record<string, string>;
-    now: number;
-  },
-): Promise<Certified> {
+async function ensureCertificate(link: ServerLink, want: WantedCertificate): Promise<Certified> {
   const standing = { certPem: readIfThere(`${want.path}.crt`), keyPem: readIfThere(`${want.path}.key`) };
   if (standing.certPem !== undefined && standing.keyPem !== undefined) {
     const pair = { certPem: standing.certPem, keyPem: standing.keyPem };
@@ -125,17 +135,23 @@ async function ensureCertificate(
   return { ...key, certPem };
 }
 
-function isGood(
-  pair: Certified,
-  want: { caPem: string; sans: readonly string[]; headers: Record<string, string>; now: number },
-): boolean {
+/** A damaged file is as good as none: the server signs another. */
+function isGood(pair: Certified, want: WantedCertificate): boolean {
+  try {
+    return fits(pair, want);
+  } catch {
+    return false;
+  }
+}
+
+function fits(pair: Certified, want: WantedCertificate): boolean {
   const leaf = new X509Certificate(pair.certPem);
   const ca = new X509Certificate(want.caPem);
   const isOurs = leaf.publicKey
     .export({ type: "spki", format: "der" })
     .equals(Buffer.from(spkiOf(pair.keyPem)));
-  const nodeName = want.headers["k3s-node-name"] ?? "";
-  const isNamed = leaf.subject.includes(nodeName) && coversNames(leaf, want.sans);
+  // A line for each part of the name.
+  const isNamed = leaf.subject.split("\n").includes(`CN=${want.commonName}`) && coversNames(leaf, want.sans);
   return isOurs && isNamed && leaf.verify(ca.publicKey) && leaf.validToDate.getTime() - want.now > RENEW_MS;
 }
 
