@@ -117,7 +117,7 @@ test("read-only binds and roots refuse writes, user and folder are set", async (
   });
   assert.match(
     out,
-    /\/data\/f: Read-only file system[\s\S]*\/f: Read-only file system[\s\S]*65534\n65533\n65533\n\/work\/here$/,
+    /\/data\/f: Read-only file system[\s\S]*\/f: Read-only file system[\s\S]*65534\n65533\n65533\n\/srv\/here$/,
   );
 });
 
