@@ -13,9 +13,10 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parseCidr } from "#addr/cidr";
 import { parseIp } from "#addr/ip";
+import { parseHolder } from "./address-files.ts";
 import { AddressRange } from "./address-range.ts";
 import { CniFault } from "./cni-fault.ts";
-import { Ipam, parseHolder } from "./ipam.ts";
+import { Ipam } from "./ipam.ts";
 
 const POD = (containerId: string) => ({ containerId, ifname: "eth0" });
 

@@ -1,41 +1,30 @@
-import { linkSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Cidr } from "#addr/cidr";
-import { familyOf, type Ip, isIp, parseIp } from "#addr/ip";
-import { asError, isFault } from "#fault/fault";
-import { SyscallFault } from "#fault/kernel-fault";
+import { familyOf, type Ip } from "#addr/ip";
+import { AddressFiles } from "./address-files.ts";
 import { AddressRange } from "./address-range.ts";
 import { CniFault } from "./cni-fault.ts";
 import type { AttachmentKey } from "./model.ts";
-
-const CURSOR = "last_reserved_ip.";
-const SCRATCH = ".new-";
 
 /** What one container's interface holds. */
 export interface Reservation extends AttachmentKey {
   readonly ips: readonly Ip[];
 }
 
-/** Addresses written down as the host-local plugin does: a file per address that names its holder (`id CR LF ifname`), and
- *  a cursor per family, so that a freed address is the last to be given out again. A file appears with its content or
- *  not at all: it is linked into place from a scratch file, and a link to a name that is taken is refused.
- *  @see containernetworking/plugins host-local/backend/disk */
+/** Addresses of this node's subnets, written down as the host-local plugin does. A cursor per range makes a freed address the
+ *  last to be given out again. Nothing is forced to the disk: what a lost machine forgets, its pods have lost too. */
 export class Ipam {
   readonly ranges: readonly AddressRange[];
-  readonly #dir: string;
+  readonly #files: AddressFiles;
   readonly #held = new Map<string, { readonly key: AttachmentKey; readonly ips: Ip[] }>();
   readonly #cursors: (Ip | undefined)[];
-  readonly #nameless: string[] = [];
+  readonly #nameless: Ip[] = [];
 
   /** Reads what earlier runs wrote down. @throws {SyscallFault} */
   constructor(dir: string, podCidrs: readonly Cidr[]) {
-    this.#dir = dir;
     this.ranges = podCidrs.map((cidr) => new AddressRange(cidr));
-    onDisk("read addresses in", dir, () => {
-      mkdirSync(dir, { recursive: true, mode: 0o755 });
-      for (const name of readdirSync(dir)) this.#load(name);
-    });
-    this.#cursors = this.ranges.map((_, i) => this.#readCursor(i));
+    this.#files = new AddressFiles(dir);
+    for (const { ip, holder } of this.#files.list()) this.#load(ip, holder);
+    this.#cursors = this.ranges.map((_, i) => this.#files.readCursor(i));
   }
 
   /** One address of every range, in their order, or none at all.
@@ -48,7 +37,13 @@ export class Ipam {
         `Cannot give ${key.ifname} of container ${key.containerId} an address: it has one already`,
         { ...key },
       );
-    const ips = onDisk("write down an address in", this.#dir, () => this.#reserveAll(key));
+    const ips: Ip[] = [];
+    try {
+      for (const index of this.ranges.keys()) ips.push(this.#reserveIn(index, key, ips[0]));
+    } catch (error) {
+      for (const ip of ips) this.#files.release(ip, key);
+      throw error;
+    }
     this.#held.set(id, { key, ips });
     return ips;
   }
@@ -56,21 +51,13 @@ export class Ipam {
   /** Absent is success. @throws {SyscallFault} of the file system */
   release(key: AttachmentKey): void {
     const id = idOf(key);
-    onDisk("release an address in", this.#dir, () => {
-      for (const ip of this.#held.get(id)?.ips ?? []) {
-        const path = join(this.#dir, ip);
-        // The file may be another's by now, if something else cleaned up here.
-        if (idOf(parseHolder(readFile(path) ?? "") ?? key) === id) removeFile(path);
-      }
-    });
+    for (const ip of this.#held.get(id)?.ips ?? []) this.#files.release(ip, key);
     this.#held.delete(id);
   }
 
   /** Frees addresses that were taken when this opened and name no holder: a writer died half-way. */
   releaseNameless(): void {
-    onDisk("release an address in", this.#dir, () => {
-      for (const ip of this.#nameless.splice(0)) removeFile(join(this.#dir, ip));
-    });
+    for (const ip of this.#nameless.splice(0)) this.#files.release(ip, undefined);
   }
 
   find(key: AttachmentKey): Reservation | undefined {
@@ -82,26 +69,14 @@ export class Ipam {
     return [...this.#held.values()].map(({ key, ips }) => ({ ...key, ips }));
   }
 
-  #reserveAll(key: AttachmentKey): Ip[] {
-    const scratch = join(this.#dir, `${SCRATCH}${process.pid}`);
-    writeFileSync(scratch, formatHolder(key), { mode: 0o600 });
-    const ips: Ip[] = [];
-    try {
-      for (const [i, range] of this.ranges.entries()) ips.push(this.#reserveIn(range, i, scratch));
-      return ips;
-    } catch (error) {
-      for (const ip of ips) removeFile(join(this.#dir, ip));
-      throw error;
-    } finally {
-      removeFile(scratch);
-    }
-  }
-
-  #reserveIn(range: AddressRange, index: number, scratch: string): Ip {
+  /** The address is taken before the cursor moves: whoever dies in between has taken an address, not given it out twice. */
+  #reserveIn(index: number, key: AttachmentKey, other: Ip | undefined): Ip {
+    const range = this.ranges[index];
+    if (!range) throw new Error(`broken invariant: there is no range ${index}`);
     let ip = range.after(this.#cursors[index]);
     for (let tried = 0n; tried < range.size; tried++) {
-      if (linkInto(scratch, join(this.#dir, ip))) {
-        writeFileSync(join(this.#dir, `${CURSOR}${index}`), ip, { mode: 0o600 });
+      if (other === undefined ? this.#files.take(ip, key) : this.#files.takeAlso(ip, other)) {
+        this.#files.writeCursor(index, ip);
         this.#cursors[index] = ip;
         return ip;
       }
@@ -110,91 +85,23 @@ export class Ipam {
     throw new CniFault(
       "Exhausted",
       `Cannot give out an address of ${range.subnet}: all ${range.size} are taken`,
-      {
-        subnet: range.subnet,
-      },
+      { subnet: range.subnet },
     );
   }
 
-  #load(name: string): void {
-    if (name.startsWith(SCRATCH)) {
-      removeFile(join(this.#dir, name));
-      return;
-    }
-    if (!isIp(name)) return;
-    const key = parseHolder(readFile(join(this.#dir, name)) ?? "");
+  #load(ip: Ip, key: AttachmentKey | undefined): void {
     if (!key) {
-      this.#nameless.push(name);
+      this.#nameless.push(ip);
       return;
     }
     const held = this.#held.get(idOf(key)) ?? { key, ips: [] };
-    held.ips.push(parseIp(name));
+    held.ips.push(ip);
     const order = this.ranges.map(({ subnet }) => familyOf(subnet));
     held.ips.sort((a, b) => order.indexOf(familyOf(a)) - order.indexOf(familyOf(b)));
     this.#held.set(idOf(key), held);
   }
-
-  #readCursor(index: number): Ip | undefined {
-    const text = readFile(join(this.#dir, `${CURSOR}${index}`))?.trim() ?? "";
-    return isIp(text) ? parseIp(text) : undefined;
-  }
-}
-
-export function formatHolder({ containerId, ifname }: AttachmentKey): string {
-  return `${containerId}\r\n${ifname}`;
-}
-
-/** Nothing for an empty file. Very old files hold the id alone, and meant eth0. */
-export function parseHolder(text: string): AttachmentKey | undefined {
-  const [containerId, ifname] = text.split("\r\n").map((line) => line.trim());
-  if (!containerId) return undefined;
-  return { containerId, ifname: ifname || "eth0" };
 }
 
 function idOf({ containerId, ifname }: AttachmentKey): string {
   return `${containerId}/${ifname}`;
-}
-
-/** What the file system refuses becomes a fault that says where. */
-function onDisk<T>(call: string, dir: string, f: () => T): T {
-  try {
-    return f();
-  } catch (thrown) {
-    const error = asError(thrown);
-    if (isFault(error) || !("errno" in error)) throw error;
-    throw new SyscallFault(call, dir, Math.abs(Number(error.errno)));
-  }
-}
-
-/** False when the name is taken. */
-function linkInto(scratch: string, path: string): boolean {
-  try {
-    linkSync(scratch, path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
-    throw error;
-  }
-}
-
-function readFile(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-function removeFile(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-  }
-}
-
-function codeOf(thrown: unknown): unknown {
-  const error = asError(thrown);
-  return "code" in error ? error.code : undefined;
 }
