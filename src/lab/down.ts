@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Fault } from "#fault/fault";
 import { openKernel } from "#kernel/open";
 import type { Clock } from "#life/clock";
+import { holdLab } from "./hold.ts";
 import { checkName, LAB_ROOTS } from "./layout.ts";
 import { deleteMachines } from "./machines.ts";
 import { checkRoot } from "./preflight.ts";
@@ -28,6 +29,7 @@ export async function down({ name, write, clock, signal }: DownOptions): Promise
     );
     return;
   }
+  using _hold = await holdLab(name);
   using kernel = openKernel();
   const count = await killProcesses(dir, { clock, signal });
   deleteMachines(kernel, { dir, pins });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { readDemo } from "./demo.ts";
-import { flagValue } from "./launch.ts";
+import { flagValues } from "./launch.ts";
 import { layoutOf } from "./layout.ts";
 import { isNodeProcess, processesIn } from "./processes.ts";
 import { readRecord, writeRecord } from "./record.ts";
@@ -53,6 +53,8 @@ test("what up writes down reads back; no lab is no record; rubbish says how to g
     pagePort: undefined,
     kubeconfig: "/k",
     serverFlags: ["--debug"],
+    agentFlags: [],
+    isUp: false,
   };
   writeRecord(join(dir, "a"), record);
   assert.deepEqual(readRecord(join(dir, "a")), {
@@ -62,14 +64,21 @@ test("what up writes down reads back; no lab is no record; rubbish says how to g
     apiPort: 1,
     kubeconfig: "/k",
     serverFlags: ["--debug"],
+    agentFlags: [],
+    isUp: false,
   });
   assert.equal(readRecord(join(dir, "b")), undefined);
+  writeFileSync(join(dir, "a/lab.json"), "{");
+  assert.throws(
+    () => readRecord(join(dir, "a")),
+    /it is damaged; remove the lab with: \.\/twill down --name a$/,
+  );
 });
 
-test("a flag's value is found in both its forms", () => {
-  assert.equal(flagValue(["--a", "1", "--b=2"], "a"), "1");
-  assert.equal(flagValue(["--a", "1", "--b=2"], "b"), "2");
-  assert.equal(flagValue(["--ab=2"], "a"), undefined);
+test("a flag's values are found in both forms", () => {
+  assert.deepEqual(flagValues(["--a", "1", "--b=2"], "a"), ["1"]);
+  assert.deepEqual(flagValues(["--a", "1", "--b=2", "--b", "3"], "b"), ["2", "3"]);
+  assert.deepEqual(flagValues(["--ab=2"], "a"), []);
 });
 
 test("a step tells what it did and when; a slow one what it waits for; a broken one that it broke", async () => {

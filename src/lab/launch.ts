@@ -65,26 +65,27 @@ function argsOf(layout: LabLayout, node: LabNode, record: LabRecord): readonly s
   const [server = node] = layout.nodes;
   const [ip] = nodeIps(server, record.serverFlags);
   const url = `https://${formatEndpoint(ip, apiPortOf(record.serverFlags))}`;
-  return ["agent", ...common, "--server", url];
+  return ["agent", ...common, ...record.agentFlags, "--server", url];
 }
 
 /** The families of the pods' networks, in their order: a node needs an address of each. */
 function nodeIps(node: LabNode, serverFlags: readonly string[]): readonly [Ip, ...Ip[]] {
-  const [first = "10.42.0.0/16", ...rest] = flagValue(serverFlags, "cluster-cidr")?.split(",") ?? [];
+  const cidrs = flagValues(serverFlags, "cluster-cidr").flatMap((text) => text.split(","));
+  const [first = "10.42.0.0/16", ...rest] = cidrs.map((cidr) => cidr.trim());
   const ipOf = (cidr: string) => node.ips[cidr.includes(":") ? 1 : 0];
   return [ipOf(first), ...rest.map(ipOf)];
 }
 
 function apiPortOf(serverFlags: readonly string[]): number {
-  return Number(flagValue(serverFlags, "https-listen-port") ?? 6443);
+  return Number(flagValues(serverFlags, "https-listen-port").at(-1) ?? 6443);
 }
 
-export function flagValue(flags: readonly string[], name: string): string | undefined {
-  for (const [i, word] of flags.entries()) {
-    if (word === `--${name}`) return flags[i + 1];
-    if (word.startsWith(`--${name}=`)) return word.slice(name.length + 3);
-  }
-  return undefined;
+/** Every value a flag was given, in order. */
+export function flagValues(flags: readonly string[], name: string): readonly string[] {
+  return flags.flatMap((word, i) => {
+    if (word === `--${name}`) return flags[i + 1] ?? [];
+    return word.startsWith(`--${name}=`) ? word.slice(name.length + 3) : [];
+  });
 }
 
 function environmentOf(program: Program): Record<string, string> {

@@ -1,12 +1,9 @@
 /** What a machine must have before a lab is made on it: each missing thing is named, with what it is for. */
-import { randomBytes } from "node:crypto";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { parseIp } from "#addr/ip";
 import { explain, Fault, isFault } from "#fault/fault";
-import type { Kernel, NetKernel } from "#kernel/kernel";
-import { deletePin } from "#kernel/mount-namespace";
-import { LAB_ROOTS } from "./layout.ts";
+import type { Kernel, NetKernel, Netns } from "#kernel/kernel";
 
 interface Probe {
   readonly feature: string;
@@ -52,6 +49,12 @@ const PROBES: readonly Probe[] = [
     run: ({ conntrack }) => void conntrack.listFlows({ family: 4, protocol: 17 }),
   },
   {
+    feature: "IPv6",
+    purpose: "give every machine an address of each family",
+    fix: "boot without ipv6.disable=1",
+    run: ({ sysctl }) => sysctl.write("net.ipv6.conf.all.forwarding", 1),
+  },
+  {
     feature: "netfilter for bridged packets",
     purpose: "let pods reach services whose endpoint is on their own node",
     fix: "modprobe br_netfilter",
@@ -91,10 +94,11 @@ function loadBridgeFilter(machine: Kernel): void {
   for (const name of BRIDGE_SETTINGS) machine.sysctl.write(name, 0);
 }
 
-/** @throws {Fault} NotRoot, or MissingFeature naming everything that is missing at once */
-export function checkMachine(kernel: Kernel): void {
-  const path = join(LAB_ROOTS.run, `probe-${randomBytes(4).toString("hex")}`);
-  using ns = kernel.createNetns(path);
+/** Looks in a namespace that stands in the folder `pins` for that long. @throws {Fault} MissingFeature naming everything
+ *  that is missing at once */
+export function checkMachine(kernel: Kernel, pins: string): void {
+  const path = join(pins, "probe.net");
+  using ns = createProbe(kernel, path);
   using inside = kernel.openIn(ns);
   try {
     const missing = PROBES.flatMap((probe) => failureOf(probe, inside, kernel));
@@ -104,7 +108,18 @@ export function checkMachine(kernel: Kernel): void {
       `This machine lacks what a cluster needs:\n${missing.map((line) => `  ${line}`).join("\n")}`,
     );
   } finally {
-    deletePin(path);
+    kernel.deleteNetns(path);
+  }
+}
+
+function createProbe(kernel: Kernel, path: string): Netns {
+  try {
+    return kernel.createNetns(path);
+  } catch (error) {
+    throw new Fault(
+      "MissingFeature",
+      `This machine lacks network namespaces (to make machines of): ${explain(error)}. Try: a kernel with CONFIG_NET_NS; in a container, one started with --privileged`,
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Fault } from "#fault/fault";
 import { LAB_ROOTS } from "./layout.ts";
 
@@ -15,6 +15,10 @@ export interface LabRecord {
   /** Where the host's kubeconfig is. */
   readonly kubeconfig: string;
   readonly serverFlags: readonly string[];
+  /** Those of them that agents are given too. */
+  readonly agentFlags: readonly string[];
+  /** Whether `up` has come to its end. */
+  readonly isUp: boolean;
 }
 
 const FILE = "lab.json";
@@ -32,7 +36,11 @@ export function readRecord(dir: string): LabRecord | undefined {
     return JSON.parse(readFileSync(join(dir, FILE), "utf8")) as LabRecord;
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-    throw new Fault("BadLab", `Cannot read ${join(dir, FILE)}; remove the lab with: ./twill down`, { cause });
+    const isPrivate = cause instanceof Error && "code" in cause && cause.code === "EACCES";
+    const what = isPrivate
+      ? "it belongs to root; run this with sudo"
+      : `it is damaged; remove the lab with: ./twill down --name ${basename(dir)}`;
+    throw new Fault("BadLab", `Cannot read ${join(dir, FILE)}: ${what}`);
   }
 }
 

@@ -1,18 +1,15 @@
 import type { ChildProcess } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { deploy } from "#addons/deploy";
 import { Fault } from "#fault/fault";
-import { randomSecret } from "#join/authority";
 import { writeFileAtomic } from "#join/file";
-import type { Kernel } from "#kernel/kernel";
 import { openKernel } from "#kernel/open";
 import type { KubeClient } from "#kube/client";
 import { openClient } from "#kube/http-client";
 import { formatKubeconfig, readKubeconfig } from "#kube/kubeconfig";
 import { openInformer } from "#kube/open-informer";
 import { DEPLOYMENTS, NODES, PODS } from "#kube/resources";
-import type { Clock } from "#life/clock";
 import { silentLog } from "#telemetry/log";
 import {
   type AwaitedNode,
@@ -23,38 +20,25 @@ import {
   whileAlive,
 } from "./await-cluster.ts";
 import { awaitAnswers, readDemo, type Tally } from "./demo.ts";
-import { type BuiltProgram, lastLines, launchNode, PAGE_NODE_PORT, type Program } from "./launch.ts";
+import { holdLab } from "./hold.ts";
+import { type BuiltProgram, lastLines, launchNode, PAGE_NODE_PORT } from "./launch.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
-import { createMachine, createSwitch, deleteMachines, isStanding } from "./machines.ts";
-import { choosePort } from "./ports.ts";
-import { checkMachine, checkPlace, checkRoot } from "./preflight.ts";
-import { isNodeProcess, killProcesses, processesIn } from "./processes.ts";
+import { checkPlace, checkRoot } from "./preflight.ts";
 import { buildProgram } from "./program-bundle.ts";
 import { type LabRecord, readRecord, writeRecord } from "./record.ts";
+import { isRunning, settleLab } from "./settle.ts";
 import { openSteps, type Steps } from "./steps.ts";
 import { nodeTable, podTable } from "./table.ts";
-
-export interface UpOptions {
-  readonly name: string;
-  /** Undefined: as many as the lab has, or one. */
-  readonly nodes: number | undefined;
-  readonly isDemo: boolean;
-  readonly apiPort: number | undefined;
-  readonly pagePort: number | undefined;
-  readonly kubeconfig: string | undefined;
-  readonly serverFlags: readonly string[];
-  readonly program: Program;
-  readonly write: (text: string) => void;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-}
+import type { UpOptions } from "./up-options.ts";
 
 /** Makes a cluster on this machine and waits until it works; what stands is started again where it had died.
  *  @throws {Fault} with a sentence that says what to do */
 export async function up(options: UpOptions): Promise<void> {
   checkRoot("./twill up");
   checkPlace(options.program.root);
-  const standing = readRecord(layoutOf(options.name, 1).dir);
+  const { dir } = layoutOf(options.name, 1);
+  using _hold = await holdLab(options.name);
+  const standing = readRecord(dir);
   const layout = layoutOf(options.name, options.nodes ?? standing?.nodes ?? 1);
   const steps = openSteps(options.write);
   using kernel = openKernel();
@@ -64,71 +48,16 @@ export async function up(options: UpOptions): Promise<void> {
   const stopped = layout.nodes.filter((node) => !isRunning(layout, node));
   const now = options.clock.now();
   const awaited = layout.nodes.map((node) => ({ name: node.name, since: stopped.includes(node) ? now : 0 }));
-  const children = await steps.run(`started ${stopped.map(({ name }) => name).join(", ")}`, () =>
-    stopped.map((node) => startNode(layout, node, record, program)),
-  );
+  const children = stopped.map((node) => startNode(layout, node, record, program));
+  if (stopped.length > 0) await steps.run(`started ${stopped.map(({ name }) => name).join(", ")}`, () => {});
   const ended = Promise.race(children.map(({ node, child }) => endOf(node, child)));
   try {
     await whileAlive(awaitCluster({ layout, record, awaited }, steps, options), ended);
+    writeRecord(layout.dir, { ...record, isUp: true });
   } finally {
     // They go on without us.
     for (const { child } of children) child.unref();
   }
-}
-
-/** A new lab's machines, or the record of one whose nodes are to be started again. */
-async function settleLab(
-  kernel: Kernel,
-  layout: LabLayout,
-  steps: Steps,
-  options: UpOptions,
-): Promise<LabRecord> {
-  const standing = readRecord(layout.dir);
-  if (standing && isStanding(layout)) {
-    const stopped = layoutOf(standing.name, standing.nodes).nodes.filter((node) => !isRunning(layout, node));
-    if (stopped.length === 0) {
-      throw new Fault(
-        "AlreadyUp",
-        `Cannot make lab "${layout.name}": it is up already. Remove it with ${down(layout)}, or make another with --name`,
-      );
-    }
-    if (standing.nodes !== layout.nodes.length) {
-      throw new Fault(
-        "AlreadyUp",
-        `Cannot make lab "${layout.name}" with ${layout.nodes.length} nodes: it stands with ${standing.nodes}. Remove it first with ${down(layout)}`,
-      );
-    }
-    options.write(`Lab "${layout.name}" stands; starting what has ended
-`);
-    return standing;
-  }
-  await steps.run("checked this machine", () => checkMachine(kernel));
-  if (existsSync(layout.dir)) await clean(kernel, layout, options);
-  const record = newRecord(layout, options);
-  writeRecord(layout.dir, record);
-  await steps.run(`made ${layout.nodes.length} machines`, () => {
-    createSwitch(kernel, layout);
-    for (const node of layout.nodes) createMachine(kernel, layout, node);
-  });
-  return record;
-}
-
-async function clean(kernel: Kernel, layout: LabLayout, { clock, signal, write }: UpOptions): Promise<void> {
-  write(`Removing what is left of an earlier lab "${layout.name}"\n`);
-  await killProcesses(layout.dir, { clock, signal });
-  deleteMachines(kernel, layout);
-}
-
-function newRecord(layout: LabLayout, options: UpOptions): LabRecord {
-  return {
-    name: layout.name,
-    nodes: layout.nodes.length,
-    token: randomSecret(),
-    apiPort: choosePort("api-port", options.apiPort, 6443),
-    pagePort: choosePort("page-port", options.pagePort, 8080),
-    kubeconfig: options.kubeconfig ?? join(layout.dir, "kubeconfig.yaml"),
-    serverFlags: options.serverFlags,
-  };
 }
 
 interface StartedNode {
@@ -139,10 +68,6 @@ interface StartedNode {
 function startNode(layout: LabLayout, node: LabNode, record: LabRecord, program: BuiltProgram): StartedNode {
   if (node.role === "server") rmSync(serverKubeconfig(node), { force: true });
   return { node, child: launchNode(program, layout, node, record) };
-}
-
-function isRunning(layout: LabLayout, node: LabNode): boolean {
-  return processesIn(layout.dir).some((pid) => isNodeProcess(pid, node.name));
 }
 
 function endOf(node: LabNode, child: ChildProcess): Promise<Fault> {
@@ -262,8 +187,4 @@ function farewell(told: {
     `  ./twill down${name}`,
   ];
   return `\n${told.tables}\n\n${[...demo, `The cluster was up in ${told.seconds.toFixed(1)} s.`, ...next].join("\n")}\n`;
-}
-
-function down(layout: LabLayout): string {
-  return `./twill down${layout.name === "twill" ? "" : ` --name ${layout.name}`}`;
 }

@@ -29,7 +29,8 @@ export const kubectl: Command = {
 /** Ours only when it comes first: after that every word is kubectl's. */
 function takeName(argv: readonly string[]): { name: string | undefined; rest: readonly string[] } {
   const [first = "", second] = argv;
-  if (first === "--name") return { name: second, rest: argv.slice(2) };
+  // An empty name is no lab's, and is refused as one.
+  if (first === "--name") return { name: second ?? "", rest: argv.slice(2) };
   if (first.startsWith("--name=")) return { name: first.slice("--name=".length), rest: argv.slice(1) };
   return { name: undefined, rest: argv };
 }

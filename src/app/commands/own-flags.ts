@@ -10,8 +10,10 @@ export function takeOwnFlags(
   for (let i = 0; i < argv.length; i++) {
     const match = /^--([a-z-]+)(?:=([\s\S]*))?$/.exec(argv[i] ?? "");
     const name = match?.[1] ?? "";
-    if (switches.includes(name)) values.set(name, "true");
-    else if (valued.includes(name)) {
+    if (switches.includes(name)) {
+      if (match?.[2] === undefined) values.set(name, "true");
+      else problems.push(`--${name} takes no value`);
+    } else if (valued.includes(name)) {
       const value = match?.[2] ?? argv[++i];
       if (value === undefined || value === "") problems.push(`--${name} needs a value`);
       else values.set(name, value);

@@ -149,7 +149,7 @@ export const FLAGS: readonly FlagSpec[] = [
     name: "flannel-backend",
     takes: "text",
     on: "server",
-    help: "how nodes reach each other's pods: vxlan, or none",
+    help: "how nodes reach each other's pods: vxlan",
     shown: "vxlan",
   },
   {
@@ -197,9 +197,20 @@ export const FLAGS: readonly FlagSpec[] = [
 /** Flags K3s has had, or has, and what to do instead. `warn` is understood under its new name. */
 export const RETIRED: Readonly<Record<string, { readonly say: string; readonly as?: string }>> = {
   "no-deploy": { say: "is now --disable", as: "disable" },
-  "no-flannel": { say: "is gone; use --flannel-backend=none on the servers" },
+  "no-flannel": {
+    say: "is gone, and Twill has no --flannel-backend=none, which K3s put in its place, yet; leave it out",
+  },
   "cluster-secret": { say: "is gone; use --token" },
 };
+
+/** Flags about one machine alone: the nodes of a lab get their own. */
+export const ONE_NODE: ReadonlySet<string> = new Set([
+  "node-name",
+  "node-ip",
+  "node-external-ip",
+  "node-label",
+  "node-taint",
+]);
 
 /** K3s flags that Twill does not act on yet: refusing them beats ignoring them. */
 export const NOT_YET: ReadonlySet<string> = new Set([

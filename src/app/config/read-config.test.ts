@@ -103,7 +103,7 @@ const problems: readonly (readonly [argv: readonly string[], says: RegExp])[] = 
   [["--cluster-dns=192.0.2.1"], /192\.0\.2\.1 is in no --service-cidr/],
   [["--node-lable=a=b"], /did you mean --node-label/],
   [["--cluster-init"], /is a K3s flag that Twill does not have yet/],
-  [["--no-flannel"], /use --flannel-backend=none/],
+  [["--no-flannel"], /--no-flannel is gone.*leave it out/],
   [["--token-file=/nowhere/at/all"], /--token-file: .*ENOENT/],
   [["--node-taint=a=b"], /NoSchedule, PreferNoSchedule or NoExecute/],
   [["--data-dir"], /--data-dir needs a value/],
@@ -159,8 +159,32 @@ test("a broken config file is named with what is wrong in it", () => {
   const file = join(dir, "broken.yaml");
   writeFileSync(file, "a: [1,\n");
   const reading = server([], { K3S_CONFIG_FILE: file });
-  assert.match(reading.kind === "bad" ? reading.problems.join() : "", /broken\.yaml/);
+  assert.match(
+    reading.kind === "bad" ? reading.problems.join() : "",
+    /broken\.yaml: .* at line 2, column 1$/,
+  );
   writeFileSync(file, "- a\n");
   const list = server([], { K3S_CONFIG_FILE: file });
   assert.match(list.kind === "bad" ? list.problems.join() : "", /keys that are flag names/);
+});
+
+test("a bad value says where it stands: file and line, or environment", () => {
+  const file = join(dir, "values.yaml");
+  writeFileSync(
+    file,
+    "node-label: {a: b}\ndebug: maybe\n\nnode-ip: 300.1.1.1\ncluster-cidr: [10.0.0.0/33]\n",
+  );
+  const reading = server([], { K3S_CONFIG_FILE: file, K3S_KUBECONFIG_MODE: "999" });
+  const text = reading.kind === "bad" ? reading.problems.join("\n") : "";
+  for (const says of [
+    /^node-label in .*values\.yaml, line 1: expected text or a list/m,
+    /^debug in .*values\.yaml, line 2: --debug=maybe/m,
+    /^node-ip in .*values\.yaml, line 4: .*300\.1\.1\.1/m,
+    /^cluster-cidr in .*values\.yaml, line 5: /m,
+    /^K3S_KUBECONFIG_MODE in the environment: "999"/m,
+  ])
+    assert.match(text, says);
+  assert.equal(text.split("\n").length, 5, text);
+  const missing = readServerConfig(["--node-name", "n", "--config", "/nowhere.yaml"], {});
+  assert.match(missing.kind === "bad" ? missing.problems.join() : "", /\/nowhere\.yaml: it is not there/);
 });

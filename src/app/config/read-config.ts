@@ -1,11 +1,12 @@
 /** The one place that reads flags, files and the environment: a frozen value comes out, or every problem with it. */
 import { hostname } from "node:os";
+import { resolve } from "node:path";
 import { type Cidr, cidrFamily, containsIp, nthIp, overlaps, parseCidr, prefixLength } from "#addr/cidr";
 import { familyOf, type Ip, parseIp } from "#addr/ip";
 import { isDnsSubdomain, parseDnsSubdomain } from "#addr/name";
 import type { ClusterConfig, FlannelBackend } from "#join/cluster-config";
 import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerConfig } from "./config.ts";
-import { readConfigFiles } from "./config-file.ts";
+import { type FileValues, readConfigFiles } from "./config-file.ts";
 import { FLAGS } from "./flags.ts";
 import { addValue, type FlagValues, findFlag, readFlags } from "./read-flags.ts";
 import { ValueReader } from "./value-reader.ts";
@@ -64,36 +65,44 @@ function settle<C extends object>(
 /** Flags beat the file, the file beats the environment. */
 function gather(argv: readonly string[], env: Environment, command: "server" | "agent") {
   const given = readFlags(argv, command);
-  const path = env["K3S_CONFIG_FILE"] || given.values.get("config")?.at(-1) || DEFAULT_CONFIG;
-  const file = readConfigFiles(path);
+  const asked = env["K3S_CONFIG_FILE"] || given.values.get("config")?.at(-1);
+  const file = readConfigFiles(asked || DEFAULT_CONFIG, { isAsked: Boolean(asked) });
   const problems = [...given.problems, ...file.problems];
   const warnings = [...given.warnings];
   const values = new Map<string, string[]>();
+  const places = new Map<string, string>();
   for (const spec of FLAGS) {
     const text = spec.env ? env[spec.env] : undefined;
-    if (text !== undefined && text !== "") addValue(values, spec, text, problems);
+    if (text === undefined || text === "") continue;
+    addValue(values, spec, text, problems);
+    places.set(spec.name, `${spec.env} in the environment`);
   }
-  overlay(values, fromFile(file.values, { path, command, problems, warnings }));
+  overlay(values, fromFile(file.values, { command, places, problems, warnings }));
   overlay(values, given.values);
-  return { reader: new ValueReader(values), problems, warnings };
+  for (const name of given.values.keys()) places.delete(name);
+  return { reader: new ValueReader(values, places), problems, warnings };
 }
 
 function fromFile(
-  file: FlagValues,
-  {
-    path,
-    command,
-    problems,
-    warnings,
-  }: { path: string; command: "server" | "agent"; problems: string[]; warnings: string[] },
+  file: ReadonlyMap<string, FileValues>,
+  into: {
+    readonly command: "server" | "agent";
+    readonly places: Map<string, string>;
+    readonly problems: string[];
+    readonly warnings: string[];
+  },
 ): FlagValues {
   const values = new Map<string, string[]>();
-  for (const [name, texts] of file) {
+  for (const [name, { texts, place }] of file) {
     const unknown: string[] = [];
-    const spec = findFlag(name, command, { problems: unknown, warnings });
+    const bad: string[] = [];
+    const spec = findFlag(name, into.command, { problems: unknown, warnings: into.warnings });
     // A key nobody knows is only a warning, as in K3s: one file often serves several versions.
-    warnings.push(...unknown.map((problem) => `${path}: ${problem}; skipped`));
-    if (spec) for (const text of texts) addValue(values, spec, text, problems);
+    into.warnings.push(...unknown.map((problem) => `${place}: ${problem}; skipped`));
+    if (!spec) continue;
+    for (const text of texts) addValue(values, spec, text, bad);
+    into.problems.push(...bad.map((problem) => `${place}: ${problem}`));
+    into.places.set(spec.name, place);
   }
   return values;
 }
@@ -123,16 +132,18 @@ function readNode(reader: ValueReader): NodeConfig {
       .flatMap((text) => reader.try("node-taint", () => [parseTaint(text)]) ?? []),
     iface: reader.text("flannel-iface"),
     resolvConf: reader.text("resolv-conf") ?? "/etc/resolv.conf",
-    dataDir: reader.text("data-dir") ?? "/var/lib/rancher/k3s",
+    dataDir: resolve(reader.text("data-dir") ?? "/var/lib/rancher/k3s"),
     isDebug: reader.isOn("debug"),
   };
 }
 
 function readCluster(reader: ValueReader, node: NodeConfig): ClusterConfig {
   const isV6 = node.ips?.[0] !== undefined && familyOf(node.ips[0]) === 6;
+  const goodSoFar = reader.problems.length;
   const clusterCidrs = reader.cidrs("cluster-cidr", [parseCidr(isV6 ? "fd00:42::/56" : "10.42.0.0/16")]);
   const serviceCidrs = reader.cidrs("service-cidr", [parseCidr(isV6 ? "fd00:43::/112" : "10.43.0.0/16")]);
-  checkNetworks(reader, clusterCidrs, serviceCidrs);
+  // Of networks that could not be read nothing follows.
+  if (reader.problems.length === goodSoFar) checkNetworks(reader, clusterCidrs, serviceCidrs);
   const dns = reader.ips("cluster-dns");
   for (const ip of dns) {
     if (!serviceCidrs.some((cidr) => containsIp(cidr, ip)))

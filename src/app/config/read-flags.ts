@@ -3,6 +3,8 @@ import { FLAGS, type FlagSpec, NOT_YET, RETIRED } from "./flags.ts";
 /** Every value given for a flag, in order; a switch is "true" or "false". */
 export type FlagValues = ReadonlyMap<string, readonly string[]>;
 
+const FLAG = /^(--?)([A-Za-z0-9][-A-Za-z0-9]*)(?:=([\s\S]*))?$/;
+
 export interface FlagReading {
   readonly values: FlagValues;
   readonly problems: readonly string[];
@@ -16,7 +18,7 @@ export function readFlags(argv: readonly string[], command: "server" | "agent"):
   const warnings: string[] = [];
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? "";
-    const match = /^(--?)([A-Za-z0-9][-A-Za-z0-9]*)(?:=([\s\S]*))?$/.exec(word);
+    const match = FLAG.exec(word);
     if (!match?.[2]) {
       problems.push(`${JSON.stringify(word)} is not a flag; ${command} takes only flags`);
       continue;
@@ -31,6 +33,20 @@ export function readFlags(argv: readonly string[], command: "server" | "agent"):
     else addValue(values, spec, value, problems);
   }
   return { values, problems, warnings };
+}
+
+/** The words of `argv` that give one of these flags, by any of its spellings. */
+export function wordsOf(argv: readonly string[], names: ReadonlySet<string>): readonly string[] {
+  const words: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const match = FLAG.exec(argv[i] ?? "");
+    const spec = findFlag(match?.[2] ?? "", "server", { problems: [], warnings: [] });
+    const isWhole = !match || match[3] !== undefined || spec?.takes === "switch";
+    const length = isWhole || (!spec && (argv[i + 1] ?? "-").startsWith("-")) ? 1 : 2;
+    if (spec && names.has(spec.name)) words.push(...argv.slice(i, i + length));
+    i += length - 1;
+  }
+  return words;
 }
 
 /** The flag a name stands for on this command; what is wrong with it goes into `say`. */

@@ -9,9 +9,12 @@ import type { FlagValues } from "./read-flags.ts";
 export class ValueReader {
   readonly problems: string[] = [];
   readonly #values: FlagValues;
+  readonly #places: ReadonlyMap<string, string>;
 
-  constructor(values: FlagValues) {
+  /** @param places where a flag's value stands, when that is not the command line */
+  constructor(values: FlagValues, places: ReadonlyMap<string, string> = new Map()) {
     this.#values = values;
+    this.#places = places;
   }
 
   text(name: string): string | undefined {
@@ -59,16 +62,20 @@ export class ValueReader {
     try {
       return read();
     } catch (error) {
-      this.problems.push(`--${name}: ${explain(error)}`);
+      this.problem(name, explain(error));
       return undefined;
     }
+  }
+
+  /** Notes what is wrong with a flag's value, and where that stands. */
+  problem(name: string, why: string): void {
+    this.problems.push(`${this.#places.get(name) ?? `--${name}`}: ${why}`);
   }
 
   #onePerFamily(name: string, families: readonly (4 | 6)[]): void {
     for (const family of FAMILIES) {
       const count = families.filter((each) => each === family).length;
-      if (count > 1)
-        this.problems.push(`--${name}: ${count} values are IPv${family}; give at most one a family`);
+      if (count > 1) this.problem(name, `${count} values are IPv${family}; give at most one a family`);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { SyscallFault } from "#fault/kernel-fault";
-import type { Kernel, KernelModule, NetKernel, Netlink, Netns, Nft } from "../kernel.ts";
+import type { Conntrack, Kernel, KernelModule, NetKernel, Netlink, Netns, Nft } from "../kernel.ts";
 import { fakeAddresses } from "./addresses.ts";
 import { fakeChanges } from "./changes.ts";
 import type { FakeConntrack } from "./conntrack.ts";
@@ -16,6 +16,7 @@ import { fakeSysctl } from "./sysctl.ts";
 export type FaultyCall =
   | (keyof Netlink & string)
   | (keyof Nft & string)
+  | (keyof Conntrack & string)
   | "read"
   | "write"
   | "createNetns"

@@ -1,0 +1,98 @@
+/** What `up` makes of its words: its own flags, and those for the nodes. */
+import { resolve } from "node:path";
+import { explain } from "#fault/fault";
+import { checkName, MOST_NODES } from "#lab/layout";
+import { FLAGS, ONE_NODE } from "../config/flags.ts";
+import { readServerConfig } from "../config/read-config.ts";
+import { readFlags, wordsOf } from "../config/read-flags.ts";
+import { parsePort } from "../config/value-reader.ts";
+import { DEFAULT_LAB } from "./kubeconfig-of.ts";
+import { takeOwnFlags } from "./own-flags.ts";
+
+/** Labs are made alike, whatever this machine's own configuration and environment say. */
+const NO_ENVIRONMENT = { K3S_CONFIG_FILE: "/dev/null" };
+/** Every node of a lab sees a folder of its own in the place of each of these. */
+const OWN_FOLDERS = ["/run/", "/var/lib/", "/var/log/", "/etc/"];
+const LAB_SETS: Readonly<Record<string, string>> = {
+  "node-name": "the lab names its nodes; choose its own name with --name",
+  "node-ip": "the lab gives its nodes addresses",
+  "write-kubeconfig": "write it out, as --write-kubeconfig FILE",
+  config: "a lab is made from flags alone; give them on the command line",
+};
+const VALUED = ["nodes", "name", "api-port", "page-port", "write-kubeconfig"];
+const FOR_AGENTS = new Set(
+  FLAGS.filter(({ name, on }) => on === "both" && !ONE_NODE.has(name)).map(({ name }) => name),
+);
+
+export interface LabFlags {
+  readonly name: string;
+  readonly nodes: number | undefined;
+  readonly isDemo: boolean;
+  readonly apiPort: number | undefined;
+  readonly pagePort: number | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly serverFlags: readonly string[];
+  readonly agentFlags: readonly string[];
+}
+
+/** Every problem is found, none thrown. */
+export function readLabFlags(argv: readonly string[]): {
+  readonly flags: LabFlags;
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+} {
+  const own = takeOwnFlags(argv, VALUED, ["demo"]);
+  const problems = [...own.problems];
+  // The nodes would each refuse a bad flag; saying it here, at once and completely, is kinder.
+  const reading = readServerConfig(["--node-name", "probe", ...own.rest], NO_ENVIRONMENT);
+  if (reading.kind === "bad") problems.push(...reading.problems);
+  problems.push(...placeProblems(own.rest));
+  for (const [name, why] of Object.entries(LAB_SETS))
+    if (wordsOf(own.rest, new Set([name])).length > 0) problems.push(`--${name}: ${why}`);
+  const read = <T>(name: string, parse: (text: string) => T): T | undefined => {
+    const text = own.values.get(name);
+    try {
+      return text === undefined ? undefined : parse(text);
+    } catch (error) {
+      problems.push(`--${name}: ${explain(error)}`);
+      return undefined;
+    }
+  };
+  const flags = {
+    name: readName(own.values.get("name"), problems),
+    nodes: read("nodes", parseNodes),
+    isDemo: own.values.has("demo"),
+    apiPort: read("api-port", parsePort),
+    pagePort: read("page-port", parsePort),
+    kubeconfig: read("write-kubeconfig", (path) => resolve(path)),
+    serverFlags: own.rest,
+    agentFlags: wordsOf(own.rest, FOR_AGENTS),
+  };
+  return { flags, problems, warnings: reading.warnings };
+}
+
+/** The lab that is meant; a name that cannot be one goes into `problems`. */
+export function readName(name: string | undefined, problems: string[]): string {
+  try {
+    if (name !== undefined) checkName(name);
+  } catch (error) {
+    problems.push(explain(error));
+  }
+  return name ?? DEFAULT_LAB;
+}
+
+function parseNodes(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > MOST_NODES)
+    throw new Error(`${JSON.stringify(text)} is not a number of nodes (1 to ${MOST_NODES})`);
+  return count;
+}
+
+function placeProblems(argv: readonly string[]): readonly string[] {
+  const dataDir = readFlags(argv, "server").values.get("data-dir")?.at(-1);
+  if (dataDir === undefined || OWN_FOLDERS.some((folder) => `${resolve(dataDir)}/`.startsWith(folder)))
+    return [];
+  return [
+    `--data-dir: the nodes of a lab would share ${dataDir}; choose a folder in one of ${OWN_FOLDERS.join(" ")}`,
+  ];
+}
