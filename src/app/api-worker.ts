@@ -25,7 +25,8 @@ import { VERSION } from "./version.ts";
 const KEEP_IDLE_MS = 200_000;
 const MOST_BODY_BYTES = 64 * 1024;
 
-/** Answers until the thread ends. `say` hears when it begins to, and when it no longer can. */
+/** Answers until aborted, and then lets go of everything; a store that is lost ends it with that error. `say` hears when
+ *  answering begins. */
 async function serve(
   task: ApiTask,
   { log, signal, say }: { log: Logger; signal: AbortSignal; say: (news: ApiNews) => void },
@@ -37,7 +38,7 @@ async function serve(
   const deps = supervisorOf(task, { authority, secrets, log });
   const onRequest = (request: IncomingMessage, response: ServerResponse) =>
     dispatch(request, response, api, deps);
-  await listen(onRequest, task, authority);
+  const servers = await listen(onRequest, task, authority);
   say({
     kind: "ready",
     serverCaPem: authority.serverCa.certPem,
@@ -45,7 +46,20 @@ async function serve(
     controller: authority.controller,
     token: formatToken(authority.serverCa.certPem, "node", secrets.node),
   });
-  throw await api.ended;
+  const lost = await Promise.race([api.ended, aborted(signal)]);
+  for (const server of servers) {
+    server.close();
+    server.closeAllConnections();
+  }
+  await api[Symbol.asyncDispose]();
+  if (lost) throw lost;
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
 }
 
 function openApi(
@@ -152,7 +166,7 @@ function certificateOf(request: IncomingMessage) {
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-async function listen(onRequest: Listener, task: ApiTask, authority: Authority): Promise<void> {
+async function listen(onRequest: Listener, task: ApiTask, authority: Authority): Promise<readonly Server[]> {
   const options = {
     key: authority.serving.keyPem,
     cert: authority.serving.certPem,
@@ -162,12 +176,11 @@ async function listen(onRequest: Listener, task: ApiTask, authority: Authority):
   };
   const open = () => createServer(options, onRequest);
   const host = task.bindAddress === undefined ? {} : { host: task.bindAddress };
-  await listening(
-    open(),
-    { port: task.cluster.httpsPort, ...host },
-    `${task.bindAddress === undefined ? "" : `address ${task.bindAddress} (--bind-address), `}port ${task.cluster.httpsPort} (--https-listen-port)`,
-  );
-  for (const fd of task.listenFds) await listening(open(), { fd }, `descriptor ${fd} (LISTEN_FDS)`);
+  const address = task.bindAddress === undefined ? "" : `address ${task.bindAddress} (--bind-address), `;
+  const port = task.cluster.httpsPort;
+  const first = await listening(open(), { port, ...host }, `${address}port ${port} (--https-listen-port)`);
+  const inherited = task.listenFds.map((fd) => listening(open(), { fd }, `descriptor ${fd} (LISTEN_FDS)`));
+  return [first, ...(await Promise.all(inherited))];
 }
 
 const WHY_NOT_LISTENING: Readonly<Record<string, string>> = {
@@ -179,7 +192,7 @@ function listening(
   server: Server,
   where: { fd: number } | { port: number; host?: string },
   what: string,
-): Promise<void> {
+): Promise<Server> {
   // Watches are silent for long; the default of five minutes for a whole request does not fit them.
   server.requestTimeout = 0;
   // Longer than any client keeps an idle connection: the side that gives up first must not be the one that is asked.
@@ -189,7 +202,7 @@ function listening(
       const why = WHY_NOT_LISTENING["code" in cause ? String(cause.code) : ""] ?? explain(cause);
       reject(new Fault("CannotListen", `Cannot listen on ${what}: ${why}`));
     });
-    server.listen(where, resolve);
+    server.listen(where, () => resolve(server));
   });
 }
 
@@ -203,11 +216,15 @@ if (parentPort && workerData) {
   }).child({ room: "api" });
   port.once("message", () => stop.abort());
   const say = (news: ApiNews) => port.postMessage(news);
-  serve(task, { log, signal: stop.signal, say }).catch((error: unknown) =>
-    say({
-      kind: "failed",
-      code: isFault(error) ? error.code : "Bug",
-      message: isFault(error) ? explain(error) : String(asError(error).stack),
-    }),
+  const serving = serve(task, { log, signal: stop.signal, say });
+  // In a worker this ends the thread, not the process: idle connections of our own client would keep it.
+  serving.then(
+    () => process.exit(0),
+    (error: unknown) =>
+      say({
+        kind: "failed",
+        code: isFault(error) ? error.code : "Bug",
+        message: isFault(error) ? explain(error) : String(asError(error).stack),
+      }),
   );
 }
