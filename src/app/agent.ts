@@ -1,23 +1,21 @@
 /** One node's part, composed: fabric, service routing, pods. Nothing is decided here. */
-import { join } from "node:path";
-import { cidrFamily } from "#addr/cidr";
 import type { Ip } from "#addr/ip";
-import { openSandboxNetwork } from "#cni/open";
-import { DEFAULT_BACKEND, type FabricConfig, type FabricReady } from "#fabric/model";
+import { DEFAULT_BACKEND, type FabricConfig } from "#fabric/model";
 import { runFabric } from "#fabric/run";
 import type { Membership } from "#join/join-cluster";
+import { CLAIMS } from "#kernel/claims";
 import type { Kernel } from "#kernel/kernel";
 import type { KubeClient } from "#kube/client";
 import { openClient } from "#kube/http-client";
 import { openInformer } from "#kube/open-informer";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "#kube/resources";
 import type { Clock } from "#life/clock";
-import type { PodNetwork } from "#node/network";
 import { runNode } from "#node/run";
 import { runServiceProxy } from "#service/run";
 import type { Logger } from "#telemetry/log";
 import type { NodeConfig } from "./config/config.ts";
 import { ownSignal } from "./own-signal.ts";
+import { PodNetworkFollower } from "./pod-network.ts";
 import { VERSION } from "./version.ts";
 
 export interface AgentOptions {
@@ -47,14 +45,14 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { signal } = parts;
   const watching = { clock, log: options.log.child({ room: "kube" }), signal };
   const nodes = openInformer(client, NODES, watching);
-  const network = Promise.withResolvers<PodNetwork>();
+  const network = followFabric(options);
   const common = { kernel, client, clock, signal, nodeName: node.name };
   const fabric = runFabric({
     ...common,
     nodes,
     config: fabricConfig(options),
     log: options.log.child({ room: "fabric" }),
-    onReady: (ready) => network.resolve(openPodNetwork(options, ready)),
+    onReady: (ready) => network.follow(ready),
   });
   const pods = runNode({
     ...common,
@@ -63,7 +61,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     labels: node.labels,
     taints: node.taints,
     isControlPlane: options.isControlPlane,
-    network: network.promise,
+    network: network.opened,
     clusterDns: membership.cluster.clusterDns,
     clusterDomain: membership.cluster.clusterDomain,
     dataDir: node.dataDir,
@@ -77,7 +75,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     version: VERSION,
     log: options.log.child({ room: "node" }),
   });
-  await Promise.all([fabric, pods, ...serviceRouting({ ...options, signal }, client)]);
+  const kept = network.keep({ clock, signal });
+  await Promise.all([fabric, pods, kept, ...serviceRouting({ ...options, signal }, client)]);
 }
 
 function serviceRouting(options: AgentOptions, client: KubeClient): readonly Promise<void>[] {
@@ -111,17 +110,12 @@ function fabricConfig({ node, nodeIps, membership }: AgentOptions): FabricConfig
   };
 }
 
-function openPodNetwork({ kernel, membership, log }: AgentOptions, ready: FabricReady) {
-  const families = membership.cluster.clusterCidrs.map(cidrFamily);
-  return openSandboxNetwork({
+function followFabric({ kernel, membership, log }: AgentOptions): PodNetworkFollower {
+  return new PodNetworkFollower({
     kernel,
-    bridge: "cni0",
-    mtuBytes: ready.mtuBytes,
-    podCidrs: [...ready.podCidrs].sort(
-      (a, b) => families.indexOf(cidrFamily(a)) - families.indexOf(cidrFamily(b)),
-    ),
+    bridge: CLAIMS.devices.bridge,
     clusterCidrs: membership.cluster.clusterCidrs,
-    ipamDir: join("/var/lib/cni/networks"),
+    ipamDir: "/var/lib/cni/networks",
     log: log.child({ room: "cni" }),
   });
 }

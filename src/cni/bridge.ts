@@ -4,6 +4,7 @@ import { familyOf, isLinkLocal } from "#addr/ip";
 import { localMac } from "#addr/mac";
 import { isFault } from "#fault/fault";
 import type { Link, NetKernel } from "#kernel/kernel";
+import { macOf } from "./address-mac.ts";
 import { CniFault } from "./cni-fault.ts";
 
 export interface BridgeSpec {
@@ -13,9 +14,53 @@ export interface BridgeSpec {
   readonly addresses: readonly IpPrefix[];
 }
 
+/** The pods' bridge, as it stood when we last looked. */
+export class PodBridge {
+  readonly #kernel: NetKernel;
+  readonly #spec: BridgeSpec;
+  #link: Link;
+
+  /** @throws {CniFault} "NotABridge" */
+  constructor(kernel: NetKernel, spec: BridgeSpec) {
+    this.#kernel = kernel;
+    this.#spec = spec;
+    this.#link = ensureBridge(kernel, spec);
+  }
+
+  get index(): number {
+    return this.#link.index;
+  }
+
+  /** Whether the same one is there, and up. One request, for every pod asks. */
+  isIntact(): boolean {
+    const standing = this.#kernel.netlink.findLink(this.#spec.name);
+    return standing?.index === this.#link.index && standing.isUp;
+  }
+
+  /** Whether all of it is as it should be, addresses too. */
+  hasAll(): boolean {
+    if (!this.isIntact()) return false;
+    const own = this.#kernel.netlink.listAddresses().filter(({ link }) => link === this.#link.index);
+    return this.#spec.addresses.every((wanted) => own.some(({ address }) => address === wanted));
+  }
+
+  /** It stands again, with those of `cables` that lost it. */
+  restore(cables: readonly string[]): void {
+    const { netlink } = this.#kernel;
+    this.#link = ensureBridge(this.#kernel, this.#spec);
+    const lost = netlink
+      .listLinks()
+      .filter(({ name, master }) => master !== this.#link.index && cables.includes(name));
+    for (const { index } of lost) {
+      netlink.changeLink(index, { master: this.#link.index });
+      netlink.changeLink(index, { hairpin: true });
+    }
+  }
+}
+
 /** The bridge stands, is up, and has these addresses and no others. One that stands already is taken over as it is: its
  *  ports stay, its MAC stays. @throws {CniFault} "NotABridge" */
-export function ensureBridge(kernel: NetKernel, spec: BridgeSpec): Link {
+function ensureBridge(kernel: NetKernel, spec: BridgeSpec): Link {
   const standing = kernel.netlink.findLink(spec.name);
   if (standing && standing.kind !== "bridge")
     throw new CniFault(
@@ -28,10 +73,12 @@ export function ensureBridge(kernel: NetKernel, spec: BridgeSpec): Link {
   return link;
 }
 
-/** A MAC given at creation stays; one the kernel picked would change to that of the lowest port, and pods would send their
- *  packets to a MAC that is gone. */
-function create(kernel: NetKernel, { name, mtuBytes }: BridgeSpec): Link {
-  const link = kernel.netlink.addLink({ kind: "bridge", name, mtuBytes, mac: localMac(randomBytes(6)) });
+/** A MAC given at creation stays; one the kernel picked would change to that of the lowest port. It follows from the gateway's
+ *  address, so that pods whose bridge was removed find it again where they found it before. */
+function create(kernel: NetKernel, { name, mtuBytes, addresses }: BridgeSpec): Link {
+  const [gateway] = addresses;
+  const mac = gateway === undefined ? localMac(randomBytes(6)) : macOf(addressOf(gateway));
+  const link = kernel.netlink.addLink({ kind: "bridge", name, mtuBytes, mac });
   configure(kernel, name);
   kernel.netlink.changeLink(link.index, { isUp: true });
   return { ...link, isUp: true };

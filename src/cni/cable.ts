@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { type Cidr, cidrFamily, type IpPrefix, parseCidr } from "#addr/cidr";
 import { FAMILY } from "#addr/family";
-import { familyOf, type Ip, ipToBytes } from "#addr/ip";
-import { type Mac, macFromBytes } from "#addr/mac";
+import { familyOf, type Ip } from "#addr/ip";
+import type { Mac } from "#addr/mac";
 import { CLAIMS } from "#kernel/claims";
 import type { Kernel, NetKernel, Netns } from "#kernel/kernel";
 import { writeIfThere } from "./bridge.ts";
@@ -29,12 +29,6 @@ export function hostVethName({ containerId, ifname }: AttachmentKey): string {
 /** Whether a link has a name that `hostVethName` makes. */
 export function isHostVethName(name: string): boolean {
   return name.length === CLAIMS.devices.vethPrefix.length + DIGITS && /^veth[0-9a-f]+$/.test(name);
-}
-
-/** A sandbox's MAC, from its first address: whoever has the address next has the MAC too, and nobody's neighbour table is
- *  stale. `0a:58` is locally administered. */
-export function sandboxMac(ip: Ip): Mac {
-  return macFromBytes(Uint8Array.of(0x0a, 0x58, ...ipToBytes(ip).subarray(-4)));
 }
 
 /** A cable from the bridge into the sandbox, with everything on its inner end. @throws {NetlinkError} */

@@ -4,11 +4,13 @@ import { familyOf } from "#addr/ip";
 import { isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import type { NetKernel, NftElement, NftElementOp } from "#kernel/kernel";
+import { countRules } from "#kernel/nft-listing";
 import type { AttachmentKey } from "./model.ts";
 import { type PortClaim, PortClaims } from "./port-claims.ts";
 import {
   PORT_PROTOCOLS,
   type PortEntry,
+  type PortProgram,
   type PortSet,
   portElement,
   portProgram,
@@ -33,8 +35,10 @@ export interface HostPortsOptions {
 export class HostPorts {
   readonly #kernel: NetKernel;
   readonly #claims: PortClaims;
-  readonly #program: ReturnType<typeof portProgram>;
+  readonly #program: PortProgram;
   #known: World = emptyWorld();
+  /** Of the tables when we last looked closely. */
+  #generation = 0;
 
   /** Loads the program where it does not stand, and puts right what does. */
   constructor({ kernel, bridge, podCidrs, dir }: HostPortsOptions) {
@@ -61,10 +65,20 @@ export class HostPorts {
     this.#settle();
   }
 
-  #takeOver(): void {
-    if (!isLoaded(this.#kernel, this.#program.name)) this.#kernel.nft.run(this.#program.text);
+  /** What stands follows from the claims again. Costs one request while nobody changes anything. @returns whether it did not */
+  repair(): boolean {
+    const generation = this.#kernel.nft.generation();
+    if (generation === this.#generation) return false;
+    const found = this.#takeOver();
+    this.#generation = generation;
+    return found;
+  }
+
+  #takeOver(): boolean {
+    const wasLoaded = isLoaded(this.#kernel, this.#program);
+    if (!wasLoaded) this.#kernel.nft.run(this.#program.text);
     this.#known = observe(this.#kernel);
-    this.#apply();
+    return this.#apply() || !wasLoaded;
   }
 
   /** A refusal may mean that what stands is not what we think: then we look, once. */
@@ -77,11 +91,13 @@ export class HostPorts {
     }
   }
 
-  #apply(): void {
+  /** @returns whether there was anything to do */
+  #apply(): boolean {
     const want = desired(this.#claims.list());
     const ops = plan(want, this.#known);
     if (ops.length > 0) this.#kernel.nft.changeElements(ops);
     this.#known = want;
+    return ops.length > 0;
   }
 
   /** A client that kept sending while nobody had the port has a flow that leads nowhere; UDP would keep it alive for ever. */
@@ -150,9 +166,11 @@ function emptyWorld(): Map<string, Map<string, NftElement>> {
   return new Map(SETS.flatMap((set) => FAMILIES.map((family) => [`${set} ${family}`, new Map()] as const)));
 }
 
-function isLoaded(kernel: NetKernel, program: string): boolean {
+/** Whether it is there with all of its rules: `nft flush table` takes those only. */
+function isLoaded(kernel: NetKernel, { name, rules }: PortProgram): boolean {
   try {
-    return kernel.nft.list(`list table inet ${CLAIMS.tables.hostPorts}`).includes(`chain ${program} `);
+    const listing = kernel.nft.list(`list table inet ${CLAIMS.tables.hostPorts}`);
+    return listing.includes(`chain ${name} `) && countRules(listing) === rules;
   } catch (error) {
     if (isFault(error) && error.code === "ENOENT") return false;
     throw error;

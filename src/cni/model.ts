@@ -18,6 +18,9 @@ export interface SandboxNetworkOptions {
   readonly log: Logger;
 }
 
+/** What the fabric gives the pods' network, and may change. */
+export type SandboxGround = Pick<SandboxNetworkOptions, "podCidrs" | "mtuBytes">;
+
 /** A port of the node that leads to a port of the pod. */
 export interface PortMapping {
   readonly hostPort: number;
@@ -65,5 +68,11 @@ export interface SandboxNetwork {
   list(): readonly Attachment[];
   /** Removes all that belongs to containers not in `validIds`; returns what went. */
   collect(validIds: ReadonlySet<string>): readonly AttachmentKey[];
+  /** Pods that come get these subnets and this MTU, and the bridge has them at once. Pods that stand keep what they have.
+   *  All of it, or all stays as it was. @throws as opening does */
+  adjust(ground: SandboxGround): void;
+  /** What others took away is there again: the bridge with its addresses and cables, the host ports. Costs about a
+   *  millisecond when all is well. @throws {NetlinkError}; {NftError} */
+  repair(): void;
   [Symbol.dispose](): void;
 }

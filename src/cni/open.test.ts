@@ -6,7 +6,8 @@ import { type TestContext, test } from "node:test";
 import { type Cidr, parseCidr, parseIpPrefix } from "#addr/cidr";
 import { parseIp } from "#addr/ip";
 import { openFakeKernel } from "#kernel/fake/kernel";
-import { silentLog } from "#telemetry/log";
+import { NftError } from "#kernel/nft-error";
+import { openLog, silentLog } from "#telemetry/log";
 import { isHostVethName } from "./cable.ts";
 import { CniFault } from "./cni-fault.ts";
 import type { PortMapping, SandboxNetworkOptions } from "./model.ts";
@@ -238,4 +239,94 @@ for (const containerId of keys)
   test(`container id ${JSON.stringify(containerId)} is refused`, (t) => {
     const { open, sandbox } = setUp(t);
     assert.throws(() => open().add({ containerId, ifname: "eth0", netns: sandbox("a") }), CniFault);
+  });
+
+const NEXT = { podCidrs: [parseCidr("10.42.7.0/24"), parseCidr("fd42:0:0:7::/64")], mtuBytes: 1430 };
+
+test("adjusted, the bridge moves at once and the next pods with it; those that stand keep theirs, and can go", (t) => {
+  const { kernel, open, sandbox } = setUp(t);
+  const network = open();
+  const portMappings = [{ hostPort: 80, containerPort: 8080, protocol: "TCP" }];
+  const old = network.add({ containerId: "old", ifname: "eth0", netns: sandbox("old"), portMappings });
+  network.adjust(NEXT);
+  assert.deepEqual([network.podCidrs, network.mtuBytes], [NEXT.podCidrs, 1430]);
+  const ns = sandbox("new");
+  const added = network.add({ containerId: "new", ifname: "eth0", netns: ns });
+  assert.deepEqual(added.ips, ["10.42.7.2/24", "fd42:0:0:7::2/64"]);
+  assert.deepEqual(added.gateways, ["10.42.7.1", "fd42:0:0:7::1"]);
+  assert.match(kernel.render(ns), /link eth0 veth up mtu 1430/);
+  const node = kernel.render();
+  assert.match(node, /link cni0 bridge up mtu 1430/);
+  assert.match(node, /address 10\.42\.7\.1\/24 dev cni0/);
+  assert.doesNotMatch(node, /address 10\.42\.3\.1\/24 dev cni0/);
+  assert.match(node, new RegExp(`link ${old.hostVeth} `));
+  assert.equal(kernel.nft.listElements(portSet("ports", 4)).length, 1, "its host port stays");
+  network.remove({ containerId: "old", ifname: "eth0" });
+  assert.deepEqual(
+    network.list().map(({ containerId }) => containerId),
+    ["new"],
+  );
+  assert.equal(kernel.nft.listElements(portSet("ports", 4)).length, 0);
+});
+
+test("an adjustment that is refused leaves what is given out as it was, and the next one goes through", (t) => {
+  const { kernel, open, sandbox } = setUp(t);
+  const network = open();
+  kernel.fail("changeLink", "ENOMEM");
+  assert.throws(() => network.adjust(NEXT));
+  assert.deepEqual([network.podCidrs, network.mtuBytes], [DUAL, 1450]);
+  network.adjust(NEXT);
+  assert.equal(network.add({ containerId: "a", ifname: "eth0", netns: sandbox("a") }).ips[0], "10.42.7.2/24");
+});
+
+test("adjusted to what it is, nothing is asked of the kernel", (t) => {
+  const { kernel, open } = setUp(t);
+  const network = open();
+  const calls = new Map(kernel.calls);
+  network.adjust({ podCidrs: [...DUAL], mtuBytes: 1450 });
+  assert.deepEqual(new Map(kernel.calls), calls);
+});
+
+type Damage = readonly [what: string, harm: (kernel: ReturnType<typeof openFakeKernel>) => void];
+const bridgeOf = (kernel: ReturnType<typeof openFakeKernel>) => kernel.netlink.findLink("cni0")?.index ?? 0;
+const damages: readonly Damage[] = [
+  ["the host ports' table", ({ nft }) => nft.run("delete table inet twill-hostports")],
+  ["the rules of the host ports' table", ({ nft }) => nft.run("flush table inet twill-hostports")],
+  ["a host port", ({ nft }) => nft.run("flush map inet twill-hostports ports4")],
+  ["the bridge", (kernel) => kernel.netlink.deleteLink(bridgeOf(kernel))],
+  ["the bridge's state", (kernel) => kernel.netlink.changeLink(bridgeOf(kernel), { isUp: false })],
+  [
+    "the gateway's address",
+    (kernel) => kernel.netlink.deleteAddress(bridgeOf(kernel), parseIpPrefix("10.42.3.1/24")),
+  ],
+];
+for (const [what, harm] of damages)
+  test(`what took ${what} is undone by a repair, and the next one finds nothing to do`, (t) => {
+    const lines: string[] = [];
+    const log = openLog({ write: (line) => lines.push(line), level: "info", now: () => 0 });
+    const { kernel, open, sandbox } = setUp(t);
+    const network = open({ log });
+    const portMappings = [{ hostPort: 80, containerPort: 8080, protocol: "TCP" }];
+    network.add({ containerId: "a", ifname: "eth0", netns: sandbox("a"), portMappings });
+    const orGone = <T>(f: () => T) => {
+      try {
+        return f();
+      } catch (error) {
+        if (error instanceof NftError) return "gone";
+        throw error;
+      }
+    };
+    const world = () => [
+      kernel.render(),
+      orGone(() => kernel.nft.list("list table inet twill-hostports")),
+      ...(["ports", "targets"] as const).map((set) => orGone(() => kernel.nft.listElements(portSet(set, 4)))),
+    ];
+    const before = world();
+    harm(kernel);
+    assert.notDeepEqual(world(), before);
+    network.repair();
+    assert.deepEqual(world(), before);
+    assert.equal(lines.filter((line) => line.includes(" WARN ")).length, 1);
+    network.repair();
+    assert.equal(lines.length, 1);
   });

@@ -1,12 +1,14 @@
 import { join } from "node:path";
-import { ipPrefixOf, prefixLength } from "#addr/cidr";
+import { addressOf, ipPrefixOf, prefixLength } from "#addr/cidr";
 import { FAMILY } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
 import { explain } from "#fault/fault";
-import type { Kernel, Link, Netns } from "#kernel/kernel";
+import { CLAIMS } from "#kernel/claims";
+import type { Kernel, Netns } from "#kernel/kernel";
 import type { Logger } from "#telemetry/log";
-import { type BridgeSpec, ensureBridge } from "./bridge.ts";
-import { hostVethName, isHostVethName, plugCable, pullCable, sandboxMac } from "./cable.ts";
+import { macOf } from "./address-mac.ts";
+import { PodBridge } from "./bridge.ts";
+import { hostVethName, isHostVethName, plugCable, pullCable } from "./cable.ts";
 import { CniFault } from "./cni-fault.ts";
 import { HostPorts } from "./host-ports.ts";
 import { Ipam } from "./ipam.ts";
@@ -15,6 +17,7 @@ import type {
   AddRequest,
   Attachment,
   AttachmentKey,
+  SandboxGround,
   SandboxNetwork,
   SandboxNetworkOptions,
 } from "./model.ts";
@@ -29,36 +32,74 @@ export function openSandboxNetwork(options: SandboxNetworkOptions): SandboxNetwo
   return new OpenSandboxNetwork(options);
 }
 
+/** All that follows from the subnets and the MTU. */
+interface Standing {
+  readonly ground: SandboxGround;
+  readonly ipam: Ipam;
+  readonly ports: HostPorts;
+  readonly bridge: PodBridge;
+}
+
 class OpenSandboxNetwork implements SandboxNetwork {
   readonly #options: SandboxNetworkOptions;
   readonly #kernel: Kernel;
   readonly #log: Logger;
-  readonly #ipam: Ipam;
-  readonly #ports: HostPorts;
-  readonly #bridgeSpec: BridgeSpec;
-  #bridge: Link;
+  #standing: Standing;
 
   constructor(options: SandboxNetworkOptions) {
-    const { kernel, bridge, podCidrs, ipamDir, mtuBytes } = options;
     this.#options = options;
-    this.#kernel = kernel;
+    this.#kernel = options.kernel;
     this.#log = options.log.child({ room: "cni" });
-    this.#ipam = new Ipam(join(ipamDir, NETWORK), podCidrs);
-    const addresses = this.#ipam.ranges.map(({ gateway, subnet }) =>
-      ipPrefixOf(gateway, prefixLength(subnet)),
-    );
-    this.#bridgeSpec = { name: bridge, mtuBytes, addresses };
-    // The guard before the bridge, which opens the door that the guard watches.
-    this.#ports = new HostPorts({ kernel, bridge, podCidrs, dir: join(ipamDir, `${NETWORK}-hostports`) });
-    this.#bridge = ensureBridge(kernel, this.#bridgeSpec);
+    this.#standing = this.#settle(options);
   }
 
   get podCidrs() {
-    return this.#options.podCidrs;
+    return this.#standing.ground.podCidrs;
   }
 
   get mtuBytes() {
-    return this.#options.mtuBytes;
+    return this.#standing.ground.mtuBytes;
+  }
+
+  adjust({ podCidrs, mtuBytes }: SandboxGround): void {
+    if (mtuBytes === this.mtuBytes && podCidrs.join() === this.podCidrs.join()) return;
+    this.#standing = this.#settle({ podCidrs, mtuBytes });
+    const { ranges } = this.#ipam;
+    const strangers = this.list().filter(({ ips }) =>
+      ips.map(addressOf).some((ip) => !ranges.some((range) => range.contains(ip))),
+    );
+    this.#log.info("the pods' network was adjusted", { podCidrs, mtuBytes });
+    if (strangers.length > 0)
+      this.#log.warn("pods with addresses of an earlier subnet are cut off until they are made anew", {
+        pods: strangers.length,
+      });
+  }
+
+  repair(): void {
+    if (!this.#standing.bridge.hasAll()) this.#restoreBridge();
+    if (this.#ports.repair())
+      this.#log.warn("host ports were not as they should be; put right", {
+        table: CLAIMS.tables.hostPorts,
+      });
+  }
+
+  get #ipam(): Ipam {
+    return this.#standing.ipam;
+  }
+
+  get #ports(): HostPorts {
+    return this.#standing.ports;
+  }
+
+  #settle({ podCidrs, mtuBytes }: SandboxGround): Standing {
+    const { kernel, bridge: name, ipamDir } = this.#options;
+    const ipam = new Ipam(join(ipamDir, NETWORK), podCidrs);
+    const addresses = ipam.ranges.map(({ gateway, subnet }) => ipPrefixOf(gateway, prefixLength(subnet)));
+    // The guard before the bridge, which opens the door that the guard watches.
+    const dir = join(ipamDir, `${NETWORK}-hostports`);
+    const ports = new HostPorts({ kernel, bridge: name, podCidrs, dir });
+    const bridge = new PodBridge(kernel, { name, mtuBytes, addresses });
+    return { ground: { podCidrs, mtuBytes }, ipam, ports, bridge };
   }
 
   add(request: AddRequest): Added {
@@ -97,7 +138,7 @@ class OpenSandboxNetwork implements SandboxNetwork {
     for (const key of gone) this.remove(key);
     this.#ipam.releaseNameless();
     for (const link of this.#kernel.netlink.listLinks())
-      if (link.master === this.#bridge.index && isHostVethName(link.name) && !all.has(link.name))
+      if (link.master === this.#standing.bridge.index && isHostVethName(link.name) && !all.has(link.name))
         this.#kernel.netlink.deleteLink(link.index);
     if (gone.length > 0)
       this.#log.info("removed what containers that are gone had left", { count: gone.length });
@@ -112,7 +153,7 @@ class OpenSandboxNetwork implements SandboxNetwork {
     if (first === undefined) throw new Error("broken invariant: a sandbox network without a subnet");
     const prefixed = ips.map((ip) => this.#withPrefix(ip));
     const entries = readPortMappings(request.portMappings ?? [], prefixed);
-    const mac = sandboxMac(first);
+    const mac = macOf(first);
     const gateways = this.#ipam.ranges.map(({ gateway }) => gateway);
     this.#plug(request, { mac, ips: prefixed, gateways });
     if (entries.length > 0) this.#ports.publish({ containerId, ifname, entries });
@@ -121,27 +162,26 @@ class OpenSandboxNetwork implements SandboxNetwork {
 
   #plug(request: AddRequest, { mac, ips, gateways }: Pick<Added, "mac" | "ips" | "gateways">): void {
     const { containerId, ifname } = request;
-    const { mtuBytes, clusterCidrs: routes } = this.#options;
-    this.#checkBridge();
+    const { mtuBytes } = this;
+    const { clusterCidrs: routes } = this.#options;
+    if (!this.#standing.bridge.isIntact()) this.#restoreBridge();
     using opened = new DisposableStack();
     const netns = this.#openNetns(request.netns, opened);
     plugCable(this.#kernel, netns, mac, {
       containerId,
       ifname,
       mtuBytes,
-      bridge: this.#bridge.index,
+      bridge: this.#standing.bridge.index,
       ips,
       gateways,
       routes,
     });
   }
 
-  /** Someone may have removed the bridge; the pods that were on it are cut off, the next ones need not be. */
-  #checkBridge(): void {
-    const standing = this.#kernel.netlink.findLink(this.#options.bridge);
-    if (standing?.index === this.#bridge.index && standing.isUp) return;
+  /** Someone may have removed it, set it down, or taken its addresses. */
+  #restoreBridge(): void {
     this.#log.warn("the pods' bridge was not as it should be; put right", { bridge: this.#options.bridge });
-    this.#bridge = ensureBridge(this.#kernel, this.#bridgeSpec);
+    this.#standing.bridge.restore(this.list().map(({ hostVeth }) => hostVeth));
   }
 
   #openNetns(netns: Netns | string, opened: DisposableStack): Netns {

@@ -45,12 +45,18 @@ export function targetElement(ip: Ip): NftElement {
   return { key: ipToBytes(ip) };
 }
 
+export interface PortProgram {
+  /** A chain's, so that a look at the kernel tells which program is loaded. */
+  readonly name: string;
+  /** Replaces the whole table. */
+  readonly text: string;
+  /** How many there are. */
+  readonly rules: number;
+}
+
 /** The fixed program under a name that changes with it; host ports come and go as elements. A port of one address is looked
  *  up before a port of all of them, whichever was published first. */
-export function portProgram(
-  bridge: string,
-  podCidrs: readonly Cidr[],
-): { readonly name: string; readonly text: string } {
+export function portProgram(bridge: string, podCidrs: readonly Cidr[]): PortProgram {
   const rules = programRules(bridge, podCidrs);
   const name = `program-${createHash("sha256").update(rules.join("\n")).digest("hex").slice(0, 12)}`;
   const text = [
@@ -61,7 +67,7 @@ export function portProgram(
     ...rules,
     "",
   ].join("\n");
-  return { name, text };
+  return { name, text, rules: rules.filter((line) => line.startsWith("add rule ")).length };
 }
 
 function programRules(bridge: string, podCidrs: readonly Cidr[]): readonly string[] {

@@ -69,9 +69,10 @@ export class Announcer {
   #tellReady(ready: FabricReady): void {
     const text = JSON.stringify(ready);
     if (text === this.#ready) return;
+    this.#options.onReady?.(ready);
+    // Not before: one that throws is told again.
     this.#ready = text;
     this.#options.log.info("pod network is up", { podCidrs: ready.podCidrs, mtuBytes: ready.mtuBytes });
-    this.#options.onReady?.(ready);
   }
 
   /** On the status subresource, which is all that flannel's role allows. */

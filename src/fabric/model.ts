@@ -139,6 +139,8 @@ export interface FabricState {
 /** Our nftables program. One that was found in the kernel is known by its name only. */
 export interface Program {
   readonly name: string;
+  /** How many it has, or had when it was observed. */
+  readonly rules: number;
   readonly input?: ProgramInput;
 }
 

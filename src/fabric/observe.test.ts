@@ -135,6 +135,20 @@ for (const call of calls)
     assert.deepEqual(round(PEERS).ops, []);
   });
 
+for (const text of ["delete table inet twill-fabric", "flush table inet twill-fabric"])
+  test(`after ${text} the next look loads the program again`, () => {
+    const { kernel, round } = openMachine();
+    round(PEERS);
+    const before = kernel.nft.list("list table inet twill-fabric");
+    kernel.nft.run(text);
+    assert.deepEqual(
+      round(PEERS).ops.map(({ op }) => op),
+      ["load-program"],
+    );
+    assert.equal(kernel.nft.list("list table inet twill-fabric"), before);
+    assert.deepEqual(round(PEERS).ops, []);
+  });
+
 test("a link of another kind with our device's name is replaced", () => {
   const { kernel, round } = openMachine();
   kernel.netlink.addLink({ kind: "bridge", name: "flannel.1" });

@@ -46,8 +46,10 @@ function planSysctls(want: FabricState, known: FabricState): readonly Op[] {
 }
 
 function planProgram(want: FabricState, known: FabricState): readonly Op[] {
-  if (want.program && want.program.name !== known.program?.name)
-    return [{ op: "load-program", program: want.program, members: want.members }];
+  // Its rules may be gone while its name is not: `nft flush table` takes those only.
+  const [ours, theirs] = [want.program, known.program];
+  if (ours && (ours.name !== theirs?.name || ours.rules !== theirs.rules))
+    return [{ op: "load-program", program: ours, members: want.members }];
   return planMembers("add-members", want, known);
 }
 

@@ -3,6 +3,7 @@ import { FAMILIES, FAMILY, type Family } from "#addr/family";
 import { familyOf, type Ip, ipToBytes } from "#addr/ip";
 import { CLAIMS } from "#kernel/claims";
 import type { NftElement, NftSetRef } from "#kernel/kernel";
+import { countRules } from "#kernel/nft-listing";
 import type { MasqueradeInput, Program, ProgramInput } from "./model.ts";
 
 const TABLE = CLAIMS.tables.fabric;
@@ -21,14 +22,16 @@ export function memberElement(ip: Ip): NftElement {
 /** The program with a name that is the same for the same rules. It is a chain's, so that a look at the kernel tells which
  *  program is loaded. */
 export function nameProgram(input: ProgramInput): Program {
-  const text = programRules(input).join("\n");
-  return { name: `program-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`, input };
+  const lines = programRules(input);
+  const digest = createHash("sha256").update(lines.join("\n")).digest("hex");
+  const rules = lines.filter((line) => line.startsWith("add rule ")).length;
+  return { name: `program-${digest.slice(0, 12)}`, rules, input };
 }
 
-/** Which program a listing of our table shows: the last one, should it be a log of all that was loaded. */
+/** Which program a listing of our table shows, and how much of it. */
 export function findProgram(listing: string): Program | undefined {
   const name = [...listing.matchAll(/chain .*\b(program-[0-9a-f]{12})\b/g)].at(-1)?.[1];
-  return name === undefined ? undefined : { name };
+  return name === undefined ? undefined : { name, rules: countRules(listing) };
 }
 
 /** One transaction that replaces the whole table, members included, so that there is no moment without the guard. */

@@ -33,7 +33,12 @@ function peer(name: string, subnet: number, more: Record<string, string> = {}): 
 }
 
 /** A node's fabric on a kernel and an API in memory. */
-function start(t: TestContext, kernel = openFakeKernel(), client = openFakeClient()) {
+function start(
+  t: TestContext,
+  kernel = openFakeKernel(),
+  client = openFakeClient(),
+  refuse: () => void = () => {},
+) {
   const stop = new AbortController();
   const { signal } = stop;
   const dir = mkdtempSync(join(tmpdir(), "twill-fabric-"));
@@ -60,7 +65,10 @@ function start(t: TestContext, kernel = openFakeKernel(), client = openFakeClien
     clock: systemClock,
     log,
     signal,
-    onReady: (ready) => readies.push(ready),
+    onReady: (ready) => {
+      refuse();
+      readies.push(ready);
+    },
   });
   const end = async () => {
     stop.abort();
@@ -197,6 +205,30 @@ test("an API that refuses the announcement does not keep pods from starting, and
   await until("it was refused twice, and said so", () => warnings().length === 2);
   await until("announced", () => lines.some((line) => line.includes("announced this node's tunnel")));
   assert.equal(warnings().length, 2);
+});
+
+test("whoever is told that the network is up, and cannot take it up, is told again", async (t) => {
+  let refusals = 0;
+  const { client, readies, warnings, lines } = start(t, openFakeKernel(), openFakeClient(), () => {
+    if (refusals++ < 2) throw new Error("Cannot use cni0");
+  });
+  await client.create(NODES, node("own", 0));
+  await until("ready", () => readies.length === 1);
+  assert.equal(warnings().filter((line) => line.includes("Cannot use cni0")).length, 2);
+  await until("announced", () => lines.some((line) => line.includes("announced this node's tunnel")));
+  assert.equal(refusals, 3);
+});
+
+test("a kernel that cannot filter bridged packets gets all the rest, and one warning", async (t) => {
+  const kernel = openFakeKernel({ without: ["br_netfilter"] });
+  kernel.fail("loadModule", "ENOENT", 100);
+  const { client, readies, warnings } = start(t, kernel);
+  await client.create(NODES, node("own", 0));
+  await until("ready", () => readies.length === 1);
+  await client.create(NODES, peer("b", 1));
+  await until("b's route", () => kernel.render().includes("10.42.1.0/24"));
+  assert.equal(warnings().length, 1);
+  assert.match(warnings()[0] ?? "", /modprobe br_netfilter/);
 });
 
 test("a node address that no link carries is waited for", async (t) => {

@@ -28,7 +28,7 @@ export interface FabricOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** Called when this node's half stands, and again when its subnet or MTU changes. */
+  /** Called when this node's half stands, and again when its subnet or MTU changes. Called again, too, after it has thrown. */
   readonly onReady?: (ready: FabricReady) => void;
   /** Hears every round, for status and tests. */
   readonly onRound?: (round: { readonly ops: number; readonly faults: readonly Error[] }) => void;

@@ -161,6 +161,9 @@ export interface Nft extends Disposable {
   /** Applies element changes as one nfnetlink transaction: all or none. Deleting an absent element is an error (ENOENT). */
   changeElements(ops: readonly NftElementOp[]): void;
   listElements(set: NftSetRef): readonly NftElement[];
+  /** Another number after each change to this namespace's tables, whoever made it. One request, so a loop may ask before it
+   *  looks closely. */
+  generation(): number;
 }
 
 /** A connection the kernel tracks; `original` is what the client sent, `reply` what comes back. */

@@ -1,6 +1,7 @@
 import { string } from "#wire/netlink-attribute";
 import { NFNL_SUBSYS_NFTABLES, nfGenMsg, nfType } from "#wire/nfnetlink";
 import { decodeElements, LIST, NF_FAMILY, NFT_MSG_GETSETELEM } from "#wire/nfnetlink-element";
+import { decodeGeneration, NFT_MSG_GETGEN } from "#wire/nfnetlink-generation";
 import { NftContext } from "./ffi/libnftables.ts";
 import type { Netns, Nft, NftElement, NftElementOp, NftSetRef } from "./kernel.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink-socket.ts";
@@ -56,6 +57,15 @@ class OpenNft implements Nft {
       (message) => decodeElements(message.payload),
     );
     return pages.flat();
+  }
+
+  generation(): number {
+    const message = this.#dumps.get({
+      op: "read the generation of nftables",
+      type: nfType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN),
+      parts: [nfGenMsg(0)],
+    });
+    return decodeGeneration(message.payload);
   }
 
   [Symbol.dispose](): void {

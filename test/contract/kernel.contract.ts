@@ -516,6 +516,19 @@ export function kernelContract(open: () => ContractWorld): void {
       assert.deepEqual(nft.listElements(set("routes")), [route(refuse)]);
     });
 
+    test("each change gives the tables another generation, looking gives none", () => {
+      const nft = loaded();
+      const seen = [nft.generation()];
+      nft.list(`list table ip ${TABLE}`);
+      nft.listElements(set("pods"));
+      assert.equal(nft.generation(), seen[0]);
+      nft.changeElements([{ op: "add", set: set("pods"), elements: [pod(2)] }]);
+      seen.push(nft.generation());
+      nft.run(`flush table ip ${TABLE}`);
+      seen.push(nft.generation());
+      assert.equal(new Set(seen).size, 3);
+    });
+
     test("an element with a range keeps both ends", () => {
       const nft = loaded();
       const element = {

@@ -5,7 +5,10 @@ import { parseCidr } from "#addr/cidr";
 import { Ipam } from "../ipam.ts";
 
 const [dir = "", prefix = "", ...cidrs] = process.argv.slice(2);
-const ipam = new Ipam(dir, cidrs.map((text) => parseCidr(text)));
+const ipam = new Ipam(
+  dir,
+  cidrs.map((text) => parseCidr(text)),
+);
 for (let n = 0; ; n++) {
   const key = { containerId: `${prefix}-${n}`, ifname: "eth0" };
   writeSync(1, `has ${key.containerId} ${ipam.reserve(key).join(" ")}\n`);

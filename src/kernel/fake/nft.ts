@@ -13,11 +13,13 @@ export class FakeNft implements Nft {
   /** What `run` was given and took, oldest first. */
   readonly transactions: string[] = [];
   #tables = new Map<string, FakeTable>();
+  #generation = 1;
 
   run(text: string): void {
     const tables = this.#copy();
     for (const statement of splitStatements(text)) apply(tables, statement);
     this.#tables = tables;
+    this.#generation += 1;
     this.transactions.push(text);
   }
 
@@ -42,6 +44,11 @@ export class FakeNft implements Nft {
       }
     }
     this.#tables = tables;
+    this.#generation += 1;
+  }
+
+  generation(): number {
+    return this.#generation;
   }
 
   listElements({ family, table, set }: NftSetRef): readonly NftElement[] {
