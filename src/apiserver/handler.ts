@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { explain } from "#fault/fault";
+import { explain, isFault } from "#fault/fault";
 import type { Api } from "./api.ts";
 import type { User } from "./auth/user.ts";
 import { MisfitFault } from "./codec/conform.ts";
@@ -117,7 +117,8 @@ export class Handler {
         method: request.method,
         path: request.url,
         error,
-        stack: error instanceof Error && !(error instanceof StatusFault) ? error.stack : undefined,
+        // Of a fault its sentence tells all; of a bug its place matters.
+        stack: error instanceof Error && !isFault(error) ? error.stack : undefined,
       });
     reply.status(fault);
   }

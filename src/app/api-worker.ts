@@ -52,7 +52,7 @@ async function serve(
     server.closeAllConnections();
   }
   await api[Symbol.asyncDispose]();
-  if (lost) throw lost;
+  if (lost) throw new Fault("StoreLost", `Cannot go on, start the server again: ${explain(lost)}`);
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {
