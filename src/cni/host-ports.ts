@@ -1,5 +1,5 @@
 import type { Cidr } from "#addr/cidr";
-import { FAMILIES, type Family } from "#addr/family";
+import { FAMILIES } from "#addr/family";
 import { familyOf } from "#addr/ip";
 import { isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
@@ -113,15 +113,38 @@ export class HostPorts {
 
 function desired(claims: readonly PortClaim[]): World {
   const world = emptyWorld();
-  const put = (set: PortSet, family: Family, element: NftElement) =>
-    world.get(`${set} ${family}`)?.set(hexOf(element.key), element);
-  for (const { entries } of claims)
-    for (const entry of entries) {
-      const family = familyOf(entry.ip);
-      put(entry.hostIp === undefined ? "ports" : "addresses", family, portElement(entry));
-      put("targets", family, targetElement(entry.ip));
-    }
+  for (const claim of claims)
+    for (const { set, key, element } of placesOf(claim)) world.get(set)?.set(key, element);
   return world;
+}
+
+/** An element, where it goes. */
+interface Place {
+  /** `set family`, and the key in hexadecimal. */
+  readonly set: string;
+  readonly key: string;
+  readonly element: NftElement;
+}
+
+/** A claim never changes, and each pod that comes asks for all claims: so each is worked out once. */
+const places = new WeakMap<PortClaim, readonly Place[]>();
+
+function placesOf(claim: PortClaim): readonly Place[] {
+  const known = places.get(claim) ?? claim.entries.flatMap(entryPlaces);
+  places.set(claim, known);
+  return known;
+}
+
+function entryPlaces(entry: PortEntry): readonly Place[] {
+  const place = (set: PortSet, element: NftElement): Place => ({
+    set: `${set} ${familyOf(entry.ip)}`,
+    key: hexOf(element.key),
+    element,
+  });
+  return [
+    place(entry.hostIp === undefined ? "ports" : "addresses", portElement(entry)),
+    place("targets", targetElement(entry.ip)),
+  ];
 }
 
 /** One transaction; within a set what goes is named first, for an element that changes is one that goes and one that comes. */
@@ -148,7 +171,7 @@ function missing(
   return [...(a ?? [])]
     .filter(([key, element]) => {
       const other = b?.get(key);
-      return other === undefined || dataText(other) !== dataText(element);
+      return other !== element && (other === undefined || dataText(other) !== dataText(element));
     })
     .map(([, element]) => element);
 }
