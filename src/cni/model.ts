@@ -69,7 +69,7 @@ export interface SandboxNetwork {
   /** Removes all that belongs to containers not in `validIds`; returns what went. */
   collect(validIds: ReadonlySet<string>): readonly AttachmentKey[];
   /** Pods that come get these subnets and this MTU, and the bridge has them at once. Pods that stand keep what they have.
-   *  All of it, or all stays as it was. @throws as opening does */
+   *  When it throws, pods that come get what they got before, and asking again goes on from there. @throws as opening does */
   adjust(ground: SandboxGround): void;
   /** What others took away is there again: the bridge with its addresses and cables, the host ports. Costs about a
    *  millisecond when all is well. @throws {NetlinkError}; {NftError} */
