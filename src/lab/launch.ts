@@ -5,6 +5,7 @@ import { formatEndpoint, type Ip, parseIp } from "#addr/ip";
 import { openListeningSocket } from "#kernel/listening-socket";
 import { spawnInNamespaces } from "#kernel/mount-namespace";
 import type { LabLayout, LabNode } from "./layout.ts";
+import { IMAGES_IN_NODE, placeImages } from "./place-images.ts";
 import type { Built } from "./program-bundle.ts";
 import type { LabRecord } from "./record.ts";
 
@@ -43,6 +44,7 @@ export function launchNode(
       environment["TWILL_RELAY"] = `${PAGE_FD}=${formatEndpoint(ip, PAGE_NODE_PORT)}`;
     }
   }
+  placeImages(program.imagesDir, node);
   const log = openSync(node.logFile, "a");
   try {
     return spawnInNamespaces({
@@ -50,7 +52,12 @@ export function launchNode(
       mountNamespace: node.mountNamespace,
       command: program.node,
       args: [program.entry, ...argsOf(layout, node, record)],
-      env: { ...environmentOf(program), K3S_TOKEN: record.token, ...environment },
+      env: {
+        ...environmentOf(program),
+        K3S_TOKEN: record.token,
+        TWILL_IMAGES: IMAGES_IN_NODE,
+        ...environment,
+      },
       cwd: "/",
       stdio: ["ignore", log, log, ...fds],
     });

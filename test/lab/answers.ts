@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import { isMountPoint } from "#kernel/mount-namespace";
 import type { Node } from "#kube/generated/types";
 import { LAB_ROOTS } from "#lab/layout";
+import { IMAGES_IN_NODE } from "#lab/place-images";
 import { processesIn } from "#lab/processes";
 import { type Lab, launcher, type Ran, run } from "./lab.ts";
 
@@ -37,7 +38,7 @@ export function onServer(lab: Lab, words: readonly string[], env: Readonly<Recor
   const enter = [`--net=${pin}.net`, `--mount=${pin}.mnt`, "--wd=/"];
   return {
     words: [...enter, ...words],
-    options: { env: { PATH: process.env["PATH"], HOME: "/root", ...env } },
+    options: { env: { PATH: process.env["PATH"], HOME: "/root", TWILL_IMAGES: IMAGES_IN_NODE, ...env } },
   };
 }
 

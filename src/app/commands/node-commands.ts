@@ -45,7 +45,8 @@ async function runNodeCommand<C extends ServerConfig | AgentConfig>(
     return 1;
   }
   const log = openLog({ write: context.writeError, level: reading.config.node.isDebug ? "debug" : "info" });
-  const imagesDir = join(context.program.root, ".twill/images");
+  // A lab's nodes have theirs among their own files.
+  const imagesDir = context.env["TWILL_IMAGES"] ?? join(context.program.root, ".twill/images");
   await run(reading.config, { log, signal: context.signal, imagesDir });
   return 0;
 }
