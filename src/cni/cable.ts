@@ -47,15 +47,14 @@ export function plugCable(kernel: Kernel, netns: Netns, mac: Mac, spec: CableSpe
   configureInside(inside, host.parent, spec);
 }
 
-/** The kernel tells the inner end's index when it lists the outer end; `index` is undefined where it does not. */
+/** The kernel tells the inner end's index when it lists the outer end; `index` is undefined where it does not. Its lo is up
+ *  already: whoever makes a namespace for a pod sees to that, as container runtimes do. */
 function configureInside(
   inside: NetKernel,
   index: number | undefined,
   { ifname, ips, gateways, routes }: CableSpec,
 ): void {
   const { netlink } = inside;
-  const lo = netlink.findLink("lo");
-  if (lo && !lo.isUp) netlink.changeLink(lo.index, { isUp: true });
   const link = index ?? netlink.findLink(ifname)?.index;
   if (link === undefined) throw new Error(`broken invariant: ${ifname} was made and is not there`);
   writeIfThere(inside, `net/ipv6/conf/${ifname}/accept_ra`, 0);
