@@ -16,6 +16,7 @@ export function placeImages(imagesDir: string, node: LabNode): void {
     rmSync(temporary, { force: true });
     linkOrCopy(join(imagesDir, name), temporary);
     renameSync(temporary, join(place, name));
+    rmSync(temporary, { force: true }); // Renaming a file over itself leaves both names.
   }
 }
 
