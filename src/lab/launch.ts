@@ -20,6 +20,10 @@ export type BuiltProgram = Program & Built;
 
 /** The port the demo's page has on every node. */
 export const PAGE_NODE_PORT = 30080;
+/** A node makes much garbage while it starts and little afterwards; by default Node then keeps the room for it. A server is
+ *  smaller by 25 MB, at no cost in time that shows. The launcher says the same for nodes outside of labs. */
+const NODE_FLAGS = ["--max-semi-space-size=4"];
+const NODE_ENVIRONMENT = { MALLOC_ARENA_MAX: "2" };
 const LOOPBACK = parseIp("127.0.0.1");
 /** Descriptors after standard input, output and error: the API's socket, then the page's. */
 const API_FD = 3;
@@ -51,7 +55,7 @@ export function launchNode(
       netns: node.netns,
       mountNamespace: node.mountNamespace,
       command: program.node,
-      args: [program.entry, ...argsOf(layout, node, record)],
+      args: [...NODE_FLAGS, program.entry, ...argsOf(layout, node, record)],
       env: {
         ...environmentOf(program),
         K3S_TOKEN: record.token,
@@ -99,6 +103,7 @@ function environmentOf(program: Program): Record<string, string> {
   return {
     PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
     HOME: "/root",
+    ...NODE_ENVIRONMENT,
     NODE_COMPILE_CACHE: join(program.root, ".twill/compile-cache"),
   };
 }

@@ -62,12 +62,15 @@ class Observer<T extends KubeObject> {
     void this.#follow(resourceVersion).catch((error: unknown) => this.bad.push(String(error)));
   }
 
-  /** Stops once it has seen what the API has now. */
-  async end(): Promise<void> {
+  /** Resolves once it has seen what the API has now. */
+  async catchUp(): Promise<void> {
     const { items } = await client.list(this.#resource);
     await eventually("the watch has caught up", () =>
       items.every(({ metadata }) => (this.#last.get(metadata.name) ?? 0) >= Number(metadata.resourceVersion)),
     );
+  }
+
+  stop(): void {
     this.#stop.abort();
   }
 
@@ -164,13 +167,12 @@ for (const role of ["agent-1", "agent-2", "server"]) {
       assert.equal(up.code, 0, `${up.out}${up.err}`);
       assert.equal(lab.logOf(role).match(/the node is ready/g)?.length, 2, "it is the new life that said so");
       await asked(20);
+      await Promise.all(watched.map((observer) => observer.catchUp()));
     } finally {
+      for (const observer of watched) observer.stop();
       await Promise.all(askers.map((asker) => asker.stop()));
     }
-    for (const observer of watched) {
-      await observer.end();
-      assert.deepEqual(observer.bad, []);
-    }
-    for (const asker of askers) assert.equal(asker.lost, 0);
+    for (const { bad } of watched) assert.deepEqual(bad, []);
+    for (const { lost } of askers) assert.equal(lost, 0);
   });
 }
