@@ -1,5 +1,6 @@
+import { createSecureContext, type SecureContext } from "node:tls";
 import { type Dispatcher, Pool } from "undici";
-import { asError, explain } from "#fault/fault";
+import { asError, explain, Fault } from "#fault/fault";
 import { type Clock, systemClock } from "#life/clock";
 import { ApiFault, type ApiReason, reasonOf } from "./api-fault.ts";
 import { openToken } from "./credentials.ts";
@@ -41,10 +42,10 @@ export class Transport implements AsyncDisposable {
   readonly #token: () => string | undefined;
   readonly #closed = new AbortController();
 
+  /** @throws {Fault} BadCredentials */
   constructor(options: ClientOptions) {
     this.#options = options;
-    const { ca, cert, key } = options;
-    const connect = { ca, ...(cert && key ? { cert, key } : {}), timeout: 10_000 };
+    const connect = { secureContext: openSecureContext(options), timeout: 10_000 };
     const origin = new URL(options.server).origin;
     this.#requests = new Pool(origin, { connect, connections: 24, allowH2: false, keepAliveTimeout: 30_000 });
     this.#watches = new Pool(origin, { connect, allowH2: false });
@@ -129,6 +130,16 @@ export class Transport implements AsyncDisposable {
       ...(call.body === undefined ? {} : { "content-type": call.contentType ?? "application/json" }),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     };
+  }
+}
+
+/** One for all connections: reading certificates again for each of some twenty watches takes time and memory. */
+function openSecureContext({ server, ca, cert, key }: ClientOptions): SecureContext {
+  try {
+    return createSecureContext({ ca, ...(cert && key ? { cert, key } : {}) });
+  } catch (cause) {
+    const message = `Cannot talk to ${server} with these certificates: ${explain(cause)}`;
+    throw new Fault("BadCredentials", message, { cause });
   }
 }
 
