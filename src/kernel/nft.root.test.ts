@@ -56,7 +56,9 @@ test("ten thousand elements go in as one transaction and are listed again", () =
   net.nft.changeElements([{ op: "add", set: SET, elements }]);
   const sorted = (list: readonly NftElement[]) =>
     list.map(({ key, data }) => `${Buffer.from(key).toString("hex")} ${JSON.stringify(data)}`).sort();
-  assert.deepEqual(sorted(net.nft.listElements(SET)), sorted(elements));
+  // Right after the change, while the kernel still enlarges the table. Compared as text: the difference of two long lists
+  // takes assert minutes to word.
+  assert.ok(sorted(net.nft.listElements(SET)).join("\n") === sorted(elements).join("\n"));
   net.nft.changeElements([{ op: "delete", set: SET, elements }]);
   assert.deepEqual(net.nft.listElements(SET), []);
 });

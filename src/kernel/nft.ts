@@ -1,13 +1,17 @@
+import { constants } from "node:os";
 import { string } from "#wire/netlink-attribute";
 import { NFNL_SUBSYS_NFTABLES, nfGenMsg, nfType } from "#wire/nfnetlink";
 import { decodeElements, LIST, NF_FAMILY, NFT_MSG_GETSETELEM } from "#wire/nfnetlink-element";
 import { decodeGeneration, NFT_MSG_GETGEN } from "#wire/nfnetlink-generation";
 import { NftContext } from "./ffi/libnftables.ts";
 import type { Netns, Nft, NftElement, NftElementOp, NftSetRef } from "./kernel.ts";
+import { NetlinkError } from "./netlink-error.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink-socket.ts";
 import { inNetns, openOwnNetns } from "./netns.ts";
 import { refusedText } from "./nft-error.ts";
 import { NftSocket, setText } from "./nft-socket.ts";
+
+const LIST_ATTEMPTS = 16;
 
 /** nftables of the namespace this thread is in now. Text goes through libnftables; elements go to the kernel directly,
  *  because libnftables re-reads what it needs of the ruleset before every change. */
@@ -47,7 +51,23 @@ class OpenNft implements Nft {
     this.#elements.change(ops);
   }
 
+  /** A hash table that is still growing after a large change is walked while its elements move: some are then listed twice
+   *  and as many not at all, without the kernel saying so (seen on Linux 6.18). So a listing with doubles is taken again. */
   listElements(ref: NftSetRef): readonly NftElement[] {
+    for (let attempt = 0; attempt < LIST_ATTEMPTS; attempt++) {
+      const elements = this.#listOnce(ref);
+      const keys = new Set(elements.map(identityOf));
+      if (keys.size === elements.length) return elements;
+    }
+    const errno = constants.errno.EINTR;
+    throw new NetlinkError(`list ${setText(ref)}`, {
+      errno,
+      extAck: "its elements never stood still",
+      offset: undefined,
+    });
+  }
+
+  #listOnce(ref: NftSetRef): readonly NftElement[] {
     const pages = this.#dumps.dump(
       {
         op: `list ${setText(ref)}`,
@@ -84,4 +104,8 @@ class OpenNft implements Nft {
     });
     return output;
   }
+}
+
+function identityOf({ key, keyEnd }: NftElement): string {
+  return Buffer.concat(keyEnd ? [key, keyEnd] : [key]).toString("latin1");
 }
