@@ -25,6 +25,16 @@ const nodeTest = (name: string, files: readonly string[], concurrency: number): 
   args: ["--test", `--test-concurrency=${concurrency}`, "--test-timeout=300000", ...files],
 });
 
+/** What tests that were killed have left; tests themselves remove what is theirs. */
+const sweep: Step = {
+  name: "remove what killed runs left",
+  command: process.execPath,
+  args: ["test/sweep.ts"],
+};
+const fast = tests.filter((file) => !needsRoot(file));
+const onKernel = tests.filter((file) => needsRoot(file) && !isCluster(file));
+const onCluster = tests.filter((file) => needsRoot(file) && isCluster(file));
+
 const steps: readonly Step[] = [
   { name: "types", command: process.execPath, args: ["node_modules/typescript/bin/tsc", "-p", "."] },
   {
@@ -32,29 +42,9 @@ const steps: readonly Step[] = [
     command: "node_modules/.bin/biome",
     args: ["check", "--error-on-warnings", "."],
   },
-  nodeTest(
-    "tests without root",
-    tests.filter((file) => !needsRoot(file)),
-    2,
-  ),
-  ...(isRoot
-    ? [
-        nodeTest(
-          "tests on the real kernel",
-          tests.filter((file) => needsRoot(file) && !isCluster(file)),
-          1,
-        ),
-      ]
-    : []),
-  ...(wants.has("--all")
-    ? [
-        nodeTest(
-          "tests on a whole cluster",
-          tests.filter((file) => needsRoot(file) && isCluster(file)),
-          1,
-        ),
-      ]
-    : []),
+  nodeTest("tests without root", fast, 2),
+  ...(isRoot ? [sweep, nodeTest("tests on the real kernel", onKernel, 1)] : []),
+  ...(wants.has("--all") ? [nodeTest("tests on a whole cluster", onCluster, 1)] : []),
 ];
 
 if (isRoot && process.getuid?.() !== 0) {
