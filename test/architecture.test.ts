@@ -63,6 +63,13 @@ test("koffi is imported only in the FFI folder", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("what the FFI folder declares is wrapped by the kernel room before anybody else sees it", () => {
+  const wrong = files.filter(
+    (file) => roomOf(file) !== "kernel" && importsOf(file).some((each) => each.startsWith("#kernel/ffi")),
+  );
+  assert.deepEqual(wrong, []);
+});
+
 test(`no file is longer than ${LONGEST_FILE_LINES} lines, generated tables and tests aside`, () => {
   const long = files
     .filter((file) => !isTest(file) && !file.includes("/generated/"))

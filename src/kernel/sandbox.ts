@@ -13,6 +13,8 @@ import { dirname } from "node:path";
 import { Fault } from "#fault/fault";
 import * as libc from "./ffi/libc.ts";
 
+export type MountRight = "suid" | "dev" | "exec" | "write";
+
 /** One thing put in place inside the sandbox, in the order given. Targets are resolved inside the new root, so that a link
  *  in a pod's volume never leads to the host; sources are the host's. Missing parents and targets are made. */
 export type Mount =
@@ -28,7 +30,8 @@ export type Mount =
       readonly kind: "filesystem";
       readonly type: "tmpfs" | "sysfs" | "devpts" | "mqueue";
       readonly target: string;
-      readonly flags?: number;
+      /** What nothing on it may do: run set-uid programs, be a device, be executed, be written. */
+      readonly without?: readonly MountRight[];
       readonly options?: string;
     }
   | { readonly kind: "folder"; readonly target: string; readonly mode: number }
@@ -188,7 +191,7 @@ function place(mount: Mount, source: Source | undefined): void {
       return;
     case "filesystem":
       mkdirSync(mount.target, { recursive: true });
-      libc.mount(mount.type, mount.target, mount.type, mount.flags ?? 0, mount.options ?? null);
+      libc.mount(mount.type, mount.target, mount.type, flagsOf(mount.without), mount.options ?? null);
       return;
     case "folder":
       mkdirSync(mount.target, { recursive: true });
@@ -201,6 +204,17 @@ function place(mount: Mount, source: Source | undefined): void {
     default:
       mount satisfies never;
   }
+}
+
+const WITHOUT = {
+  suid: libc.MS_NOSUID,
+  dev: libc.MS_NODEV,
+  exec: libc.MS_NOEXEC,
+  write: libc.MS_RDONLY,
+} as const;
+
+function flagsOf(without: readonly MountRight[] = []): number {
+  return without.reduce((flags, right) => flags | WITHOUT[right], 0);
 }
 
 const PROPAGATION = {

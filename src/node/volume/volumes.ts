@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#fault/fault";
-import { MS_NODEV, MS_NOSUID, mount, umount } from "#kernel/ffi/libc";
+import { mountTmpfs, unmount } from "#kernel/mount";
 import type { EmptyDirVolumeSource, Pod, Volume, VolumeProjection } from "#kube/generated/types";
 import { amountOf } from "#kube/quantity";
 import type { DownwardFacts } from "../env/downward.ts";
@@ -60,7 +60,7 @@ export class Volumes {
     for (const volume of pod?.spec?.volumes ?? []) {
       if (volume.emptyDir?.medium !== "Memory") continue;
       const path = this.#path(podUid, "empty-dir", volume.name);
-      if (isMounted(path)) umount(path);
+      if (isMounted(path)) unmount(path);
     }
     rmSync(join(this.#deps.podsDir, podUid), { recursive: true, force: true });
     this.#deps.tokens.forget(podUid);
@@ -161,7 +161,7 @@ function prepareEmptyDir(
   if (medium === "Memory" && !isMounted(path)) {
     const size = sizeLimit === undefined ? undefined : amountOf(sizeLimit);
     const options = size === undefined ? "mode=777" : `mode=777,size=${Math.ceil(size)}`;
-    mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options);
+    mountTmpfs(path, options);
   }
   if (gid !== undefined) chownSync(path, -1, gid);
   chmodSync(path, gid === undefined ? 0o777 : 0o2777);

@@ -1,7 +1,7 @@
-import { closeSync, constants, existsSync, openSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
-import { mkfifo, setPipeSize } from "#kernel/ffi/libc";
+import { makeNamedPipe, resizePipe } from "#kernel/pipe";
 import type { LogStream } from "../../logs/line.ts";
 import { LogFile } from "../../logs/log-file.ts";
 
@@ -11,7 +11,7 @@ const STREAMS: readonly LogStream[] = ["stdout", "stderr"];
 
 /** Makes the two pipes a container writes to. They have names so that another agent can go on reading them. */
 export function makePipes(folder: string): void {
-  for (const stream of STREAMS) if (!existsSync(join(folder, stream))) mkfifo(join(folder, stream), 0o600);
+  for (const stream of STREAMS) makeNamedPipe(join(folder, stream));
 }
 
 /** Opens both ends of each pipe for the container: as it holds the reading end too, it never gets EPIPE and what it wrote
@@ -19,7 +19,7 @@ export function makePipes(folder: string): void {
 export function openForContainer(folder: string): readonly [number, number] {
   const open = (stream: LogStream) => {
     const fd = openSync(join(folder, stream), "r+");
-    setPipeSize(fd, PIPE_BYTES);
+    resizePipe(fd, PIPE_BYTES);
     return fd;
   };
   return [open("stdout"), open("stderr")];

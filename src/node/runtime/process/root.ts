@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "#kernel/ffi/libc";
 import type { Mount } from "#kernel/sandbox";
 import type { VolumeBind } from "../runtime.ts";
 
@@ -20,7 +19,7 @@ const HOST_FILES = [
   "/etc/localtime",
 ] as const;
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"] as const;
-const QUIET = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+const QUIET = ["suid", "dev", "exec"] as const;
 
 export const NODE_PATH = "/.twill/node";
 export const IMAGES_PATH = "/.twill/images";
@@ -42,7 +41,7 @@ export function containerMounts(spec: RootSpec): readonly Mount[] {
     ...folders(),
     ...HOST_FILES.filter(standing).map(fromHost),
     ...devices(),
-    { kind: "filesystem", type: "sysfs", target: "/sys", flags: QUIET | MS_RDONLY },
+    { kind: "filesystem", type: "sysfs", target: "/sys", without: [...QUIET, "write"] },
     { kind: "bind", source: process.execPath, target: NODE_PATH, readOnly: true },
     { kind: "bind", source: spec.imagesDir, target: IMAGES_PATH, readOnly: true },
     { kind: "bind", source: spec.runDir.host, target: spec.runDir.inside },
@@ -73,17 +72,17 @@ function folders(): readonly Mount[] {
 function devices(): readonly Mount[] {
   const link = (name: string, to: string): Mount => ({ kind: "link", target: `/dev/${name}`, to });
   return [
-    { kind: "filesystem", type: "tmpfs", target: "/dev", flags: MS_NOSUID, options: "mode=755,size=64k" },
+    { kind: "filesystem", type: "tmpfs", target: "/dev", without: ["suid"], options: "mode=755,size=64k" },
     ...DEVICES.map((name): Mount => ({ kind: "bind", source: `/dev/${name}`, target: `/dev/${name}` })),
     {
       kind: "filesystem",
       type: "devpts",
       target: "/dev/pts",
-      flags: MS_NOSUID | MS_NOEXEC,
+      without: ["suid", "exec"],
       options: "newinstance,ptmxmode=0666,mode=0620,gid=5",
     },
-    { kind: "filesystem", type: "tmpfs", target: "/dev/shm", flags: QUIET, options: "mode=1777,size=64m" },
-    { kind: "filesystem", type: "mqueue", target: "/dev/mqueue", flags: QUIET },
+    { kind: "filesystem", type: "tmpfs", target: "/dev/shm", without: QUIET, options: "mode=1777,size=64m" },
+    { kind: "filesystem", type: "mqueue", target: "/dev/mqueue", without: QUIET },
     link("ptmx", "pts/ptmx"),
     link("fd", "/proc/self/fd"),
     link("stdin", "/proc/self/fd/0"),

@@ -1,0 +1,12 @@
+import { MS_NODEV, MS_NOSUID, mount, umount } from "./ffi/libc.ts";
+
+/** Mounts an empty file system in memory on `path`, without devices and set-uid programs. `options` are tmpfs's own, such as
+ *  `size=64m,mode=700`. @throws {SyscallFault} @see tmpfs(5) */
+export function mountTmpfs(path: string, options: string): void {
+  mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options);
+}
+
+/** Takes the mount away at once, and its files when the last user closes them. @throws {SyscallFault} EINVAL when nothing is mounted there */
+export function unmount(path: string): void {
+  umount(path);
+}
