@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { readDemo } from "./demo.ts";
-import { flagValues } from "./launch.ts";
+import { flagValues, withoutDns } from "./launch.ts";
 import { layoutOf } from "./layout.ts";
 import { isNodeProcess, processesIn } from "./processes.ts";
 import { readRecord, writeRecord } from "./record.ts";
@@ -80,6 +80,19 @@ test("a flag's values are found in both forms", () => {
   assert.deepEqual(flagValues(["--a", "1", "--b=2", "--b", "3"], "b"), ["2", "3"]);
   assert.deepEqual(flagValues(["--ab=2"], "a"), []);
 });
+
+for (const [flags, without] of [
+  [[], false],
+  [["--node-label", "coredns=x"], false],
+  [["--disable", "traefik"], false],
+  [["--disable", "traefik,coredns"], true],
+  [["--no-deploy=coredns"], true],
+  [["--disable-kube-proxy"], true],
+  [["--disable-kube-proxy=false"], false],
+] as const) {
+  test(`a server started with ${JSON.stringify(flags)} has ${without ? "no" : "working"} names`, () =>
+    assert.equal(withoutDns(flags), without));
+}
 
 test("a step tells what it did and when; a slow one what it waits for; a broken one that it broke", async () => {
   const lines: string[] = [];

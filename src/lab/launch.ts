@@ -92,6 +92,13 @@ function apiPortOf(serverFlags: readonly string[]): number {
 }
 
 /** Every value a flag was given, in order. */
+/** Whether these flags of a server leave the cluster without working names: no CoreDNS, or none that pods could reach. */
+export function withoutDns(serverFlags: readonly string[]): boolean {
+  const left = ["disable", "no-deploy"].flatMap((name) => flagValues(serverFlags, name));
+  const hasNoProxy = serverFlags.some((word) => /^--disable-kube-proxy(=true)?$/.test(word));
+  return hasNoProxy || left.some((text) => text.split(",").some((item) => item.trim() === "coredns"));
+}
+
 export function flagValues(flags: readonly string[], name: string): readonly string[] {
   return flags.flatMap((word, i) => {
     if (word === `--${name}`) return flags[i + 1] ?? [];

@@ -21,7 +21,7 @@ import {
 } from "./await-cluster.ts";
 import { awaitAnswers, readDemo, type Tally } from "./demo.ts";
 import { holdLab } from "./hold.ts";
-import { type BuiltProgram, lastLines, launchNode, PAGE_NODE_PORT } from "./launch.ts";
+import { type BuiltProgram, lastLines, launchNode, PAGE_NODE_PORT, withoutDns } from "./launch.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
 import { checkPlace, checkRoot } from "./preflight.ts";
 import { buildProgram } from "./program-bundle.ts";
@@ -114,7 +114,7 @@ async function awaitCluster(
     const nodes = openInformer(client, NODES, watching);
     const deployments = openInformer(client, DEPLOYMENTS, watching);
     await steps.run("nodes are ready", (progress) => awaitNodes(nodes, awaited, { progress, signal }));
-    if (!record.serverFlags.some((flag) => flag.includes("coredns"))) {
+    if (!withoutDns(record.serverFlags)) {
       await steps.run("DNS is ready", (progress) =>
         awaitDeployment(deployments, "kube-system/coredns", { progress, signal }),
       );

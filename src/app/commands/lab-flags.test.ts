@@ -55,3 +55,17 @@ for (const [text, isGood] of [
   test(`--nodes ${JSON.stringify(text)} is ${isGood ? "good" : "refused"}`, () =>
     assert.equal(readLabFlags([`--nodes=${text}`]).problems.length, isGood ? 0 : 1));
 }
+
+for (const [argv, says] of [
+  [["--nodez", "3"], /^--nodez is not a flag of up; did you mean --nodes\?$/],
+  [["--node-lable=a=b"], /^--node-lable is not a flag of up; did you mean --node-label\?$/],
+  [["--colour"], /^--colour is not a flag of up$/],
+  [["--demo", "--disable", "coredns"], /^--demo: .*leave DNS and service routing on$/],
+  [["--demo", "--disable-kube-proxy"], /^--demo: /],
+] as const) {
+  test(`${argv.join(" ")}: said in up's own words`, () => {
+    const { problems } = readLabFlags(argv);
+    assert.equal(problems.length, 1);
+    assert.match(problems[0] ?? "", says);
+  });
+}

@@ -1,8 +1,10 @@
 /** What `up` makes of its words: its own flags, and those for the nodes. */
 import { resolve } from "node:path";
 import { explain } from "#fault/fault";
+import { withoutDns } from "#lab/launch";
 import { checkName, MOST_NODES } from "#lab/layout";
 import { FLAGS, ONE_NODE } from "../config/flags.ts";
+import { notAFlagOf } from "../config/near-word.ts";
 import { readServerConfig } from "../config/read-config.ts";
 import { readFlags, wordsOf } from "../config/read-flags.ts";
 import { parsePort } from "../config/value-reader.ts";
@@ -45,7 +47,9 @@ export function readLabFlags(argv: readonly string[]): {
   const problems = [...own.problems];
   // The nodes would each refuse a bad flag; saying it here, at once and completely, is kinder.
   const reading = readServerConfig(["--node-name", "probe", ...own.rest], NO_ENVIRONMENT);
-  if (reading.kind === "bad") problems.push(...reading.problems);
+  if (reading.kind === "bad") problems.push(...reading.problems.map(asOfUp));
+  if (own.values.has("demo") && withoutDns(own.rest))
+    problems.push("--demo: its client finds the web pods by name; leave DNS and service routing on");
   problems.push(...placeProblems(own.rest));
   for (const [name, why] of Object.entries(LAB_SETS))
     if (wordsOf(own.rest, new Set([name])).length > 0) problems.push(`--${name}: ${why}`);
@@ -79,6 +83,13 @@ export function readName(name: string | undefined, problems: string[]): string {
     problems.push(explain(error));
   }
   return name ?? DEFAULT_LAB;
+}
+
+/** A flag that `up` hands on and no server knows may be a slip for one of up's own. */
+function asOfUp(problem: string): string {
+  const name = /^--(\S+) is not a flag of server/.exec(problem)?.[1];
+  if (name === undefined) return problem;
+  return `--${name} ${notAFlagOf("up", name, [...VALUED, "demo", ...FLAGS.map((flag) => flag.name)])}`;
 }
 
 function parseNodes(text: string): number {

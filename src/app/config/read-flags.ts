@@ -1,4 +1,5 @@
 import { FLAGS, type FlagSpec, NOT_YET, RETIRED } from "./flags.ts";
+import { notAFlagOf } from "./near-word.ts";
 
 /** Every value given for a flag, in order; a switch is "true" or "false". */
 export type FlagValues = ReadonlyMap<string, readonly string[]>;
@@ -63,7 +64,11 @@ export function findFlag(
   if (!spec) {
     const why = NOT_YET.has(wanted)
       ? "is a K3s flag that Twill does not have yet"
-      : `is not a flag of ${command}${suggest(wanted)}`;
+      : notAFlagOf(
+          command,
+          wanted,
+          FLAGS.map((flag) => flag.name),
+        );
     say.problems.push(`--${name} ${why}`);
     return undefined;
   }
@@ -86,25 +91,4 @@ export function addValue(
   const items = spec.takes === "csv" ? value.split(",").map((item) => item.trim()) : [value];
   const isList = spec.takes === "csv" || spec.takes === "list";
   values.set(spec.name, isList ? [...(values.get(spec.name) ?? []), ...items] : items);
-}
-
-function suggest(name: string): string {
-  const near = FLAGS.map((flag) => ({ flag, distance: editDistance(name, flag.name) })).sort(
-    (a, b) => a.distance - b.distance,
-  )[0];
-  return near && near.distance <= 3 ? `; did you mean --${near.flag.name}?` : "";
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...b].entries()) {
-      next.push(
-        Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (letter === other ? 0 : 1)),
-      );
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
