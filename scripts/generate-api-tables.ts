@@ -35,9 +35,8 @@ type Messages = Record<string, Record<string, [number, string]>>;
 const GROUPS = new Set(
   `/v1 apps/v1 batch/v1 networking.k8s.io/v1 discovery.k8s.io/v1 events.k8s.io/v1 rbac.authorization.k8s.io/v1
   policy/v1 coordination.k8s.io/v1 storage.k8s.io/v1 scheduling.k8s.io/v1 node.k8s.io/v1 autoscaling/v1 autoscaling/v2
-  authentication.k8s.io/v1 authorization.k8s.io/v1 apiextensions.k8s.io/v1 certificates.k8s.io/v1`.split(
-    /\s+/,
-  ),
+  authentication.k8s.io/v1 authorization.k8s.io/v1 apiextensions.k8s.io/v1 certificates.k8s.io/v1
+  admissionregistration.k8s.io/v1 apiregistration.k8s.io/v1`.split(/\s+/),
 );
 const META = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 const LEAVES: Record<string, string> = {

@@ -45,8 +45,38 @@ const ROOTS = [
   "io.k8s.api.scheduling.v1.PriorityClass",
   "io.k8s.api.storage.v1.StorageClass",
   "io.k8s.api.coordination.v1.Lease",
+  "io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy",
+  "io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding",
+  "io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration",
+  "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
+  "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
+  "io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration",
+  "io.k8s.api.authentication.v1.TokenRequest",
+  "io.k8s.api.authentication.v1.TokenReview",
+  "io.k8s.api.authorization.v1.SelfSubjectRulesReview",
+  "io.k8s.api.authorization.v1.SubjectAccessReview",
+  "io.k8s.api.certificates.v1.CertificateSigningRequest",
+  "io.k8s.api.core.v1.PodTemplate",
+  "io.k8s.api.core.v1.ReplicationController",
+  "io.k8s.api.networking.v1.IPAddress",
+  "io.k8s.api.networking.v1.ServiceCIDR",
+  "io.k8s.api.node.v1.RuntimeClass",
+  "io.k8s.api.policy.v1.Eviction",
+  "io.k8s.api.storage.v1.CSIDriver",
+  "io.k8s.api.storage.v1.CSINode",
+  "io.k8s.api.storage.v1.CSIStorageCapacity",
+  "io.k8s.api.storage.v1.VolumeAttachment",
+  "io.k8s.api.storage.v1.VolumeAttributesClass",
+  "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition",
   "io.k8s.apimachinery.pkg.apis.meta.v1.Status",
 ];
+const EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.";
+/** Definitions whose last word another one already has. */
+const RENAMED: Readonly<Record<string, string>> = {
+  "io.k8s.api.storage.v1.TokenRequest": "CSITokenRequest",
+  [`${EXTENSIONS}ServiceReference`]: "ConversionServiceReference",
+  [`${EXTENSIONS}WebhookClientConfig`]: "ConversionClientConfig",
+};
 /** Shapes that are not objects in JSON, or that we type by hand. */
 const SCALARS: Readonly<Record<string, string>> = {
   IntOrString: "number | string",
@@ -55,6 +85,10 @@ const SCALARS: Readonly<Record<string, string>> = {
   MicroTime: "string",
   FieldsV1: "Readonly<Record<string, unknown>>",
   RawExtension: "unknown",
+  JSON: "unknown",
+  JSONSchemaPropsOrArray: "JSONSchemaProps | readonly JSONSchemaProps[]",
+  JSONSchemaPropsOrBool: "JSONSchemaProps | boolean",
+  JSONSchemaPropsOrStringArray: "JSONSchemaProps | readonly string[]",
 };
 
 const swagger = process.argv[2];
@@ -92,7 +126,8 @@ function declare(name: string): string {
   const schema = definitions[wanted.get(name) ?? ""] ?? {};
   const lines = Object.entries(schema.properties ?? {}).map(([key, property]) => {
     const required = isRequired(name, key, schema);
-    return `  readonly ${key}${required ? "" : "?"}: ${typeOf(name, property)}${required ? "" : " | undefined"};`;
+    const field = /^[$\w]+$/.test(key) ? key : JSON.stringify(key);
+    return `  readonly ${field}${required ? "" : "?"}: ${typeOf(name, property)}${required ? "" : " | undefined"};`;
   });
   return `export interface ${name} {\n${lines.join("\n")}\n}\n`;
 }
@@ -125,5 +160,7 @@ function refName(ref: string): string {
 }
 
 function shortName(definition: string): string {
+  const renamed = RENAMED[definition];
+  if (renamed !== undefined) return renamed;
   return definition.slice(definition.lastIndexOf(".") + 1);
 }

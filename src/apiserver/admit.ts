@@ -3,7 +3,7 @@ import type { Draft, KindSpec, WriteContext } from "./kinds/kind.ts";
 
 /** One write on its way in, as admission sees it. */
 export interface AdmissionRequest {
-  readonly operation: "create" | "update" | "delete";
+  readonly operation: "create" | "update" | "delete" | "connect";
   readonly spec: KindSpec;
   readonly subresource: string | undefined;
   readonly namespace: string | undefined;
@@ -14,9 +14,15 @@ export interface AdmissionRequest {
   readonly stored: KubeObject | undefined;
 }
 
+/** What is known of a write before its object is. */
+export type AdmissionTarget = Pick<AdmissionRequest, "operation" | "spec" | "subresource" | "namespace">;
+
 /** One link of admission: it refuses by throwing `StatusFault`. All `mutate`s run before any `validate`. */
 export interface Admission {
   readonly name: string;
-  readonly mutate?: (request: AdmissionRequest, context: WriteContext) => void;
-  readonly validate?: (request: AdmissionRequest, context: WriteContext) => void;
+  /** Whether this link may ask somebody else about such a write and wait for the answer. The object is then not kept from other writers
+   *  meanwhile: who comes second starts over from what the first one left. */
+  readonly waits?: (target: AdmissionTarget) => boolean;
+  readonly mutate?: (request: AdmissionRequest, context: WriteContext) => void | Promise<void>;
+  readonly validate?: (request: AdmissionRequest, context: WriteContext) => void | Promise<void>;
 }

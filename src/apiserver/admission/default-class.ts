@@ -1,7 +1,7 @@
 import type { KubeObject, Resource } from "#kube/object";
+import { INGRESS_CLASSES, STORAGE_CLASSES } from "#kube/resources";
 import type { Admission, AdmissionRequest } from "../admit.ts";
 import type { WriteContext } from "../kinds/kind.ts";
-import { INGRESS_CLASSES, STORAGE_CLASSES } from "../kinds/resources.ts";
 
 /** A new Ingress that names no class belongs to the default one. */
 export const defaultIngressClass: Admission = {

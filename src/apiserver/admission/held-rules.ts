@@ -1,6 +1,6 @@
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from "#kube/generated/types";
+import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES } from "#kube/resources";
 import type { WriteContext } from "../kinds/kind.ts";
-import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES } from "../kinds/resources.ts";
 
 type Binding = RoleBinding | ClusterRoleBinding;
 

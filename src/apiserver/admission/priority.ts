@@ -1,7 +1,7 @@
 import type { PriorityClass } from "#kube/generated/types";
+import { PRIORITY_CLASSES } from "#kube/resources";
 import type { Admission, AdmissionRequest } from "../admit.ts";
 import type { WriteContext } from "../kinds/kind.ts";
-import { PRIORITY_CLASSES } from "../kinds/resources.ts";
 import { forbidden } from "../status.ts";
 import { isNewPod } from "./service-account.ts";
 

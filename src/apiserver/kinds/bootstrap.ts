@@ -1,9 +1,9 @@
 import { type Cidr, cidrFamily, nthIp } from "#addr/cidr";
 import { familyOf, type Ip } from "#addr/ip";
+import type { Endpoints } from "#kube/endpoints";
 import type { EndpointSlice, Namespace, PriorityClass, Service } from "#kube/generated/types";
 import type { KubeObject } from "#kube/object";
 import { bootstrapRoles } from "./bootstrap/roles.ts";
-import type { Endpoints } from "./core/endpoints-type.ts";
 
 export interface BootstrapOptions {
   readonly serviceCidrs: readonly Cidr[];

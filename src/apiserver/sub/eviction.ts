@@ -1,8 +1,8 @@
 import type { Pod, PodDisruptionBudget } from "#kube/generated/types";
 import { matchesSelector } from "#kube/label-selector";
+import { POD_DISRUPTION_BUDGETS } from "#kube/resources";
 import { objectKey } from "../cache/resource-cache.ts";
 import { objectAt } from "../json.ts";
-import { POD_DISRUPTION_BUDGETS } from "../kinds/resources.ts";
 import { notFound, StatusFault } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
 import { deleteObject, fromBody } from "../verbs/delete.ts";

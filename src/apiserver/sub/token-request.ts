@@ -31,7 +31,7 @@ export async function requestToken(call: Call): Promise<void> {
   const given = await readObject(call, TOKEN_REQUEST);
   const account = cache.get(objectKey(namespace, name));
   if (account === undefined) throw notFound(cache.spec.resource, name);
-  api.writer.admitOther(writeRequest(call), given, account);
+  await api.writer.admitOther(writeRequest(call), given, account);
   const spec = objectAt(given, "spec") ?? {};
   const seconds = secondsOf(spec);
   const audiences = (listAt(spec, "audiences") ?? []).filter((audience) => typeof audience === "string");

@@ -102,7 +102,7 @@ export async function deleteObject(writer: Writer, deletion: Deletion): Promise<
     const stored = cache.get(key);
     if (stored === undefined) throw notFound(cache.spec.resource, name);
     checkDeletion(stored, cache, deletion.options);
-    writer.admitDelete(request, stored);
+    await writer.admitDelete(request, stored);
     const marks = marksFor(stored, deletion);
     try {
       if (marks === "remove") return await writer.exclusive(cache, key, () => writer.remove(request, stored));

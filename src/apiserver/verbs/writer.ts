@@ -1,6 +1,6 @@
 import type { KubeObject } from "#kube/object";
 import type { Clock } from "#life/clock";
-import type { Admission, AdmissionRequest } from "../admit.ts";
+import type { Admission, AdmissionRequest, AdmissionTarget } from "../admit.ts";
 import { type FieldOwner, recordUpdate } from "../apply/managed-fields.ts";
 import type { User } from "../auth/user.ts";
 import { objectKey, type ResourceCache } from "../cache/resource-cache.ts";
@@ -77,7 +77,7 @@ export class Writer {
     const metadata = metadataOf(draft);
     const base = textAt(metadata, "name") ? undefined : textAt(metadata, "generateName");
     const context = this.context(request);
-    this.#prepareNew(request, draft, context, options);
+    await this.#prepareNew(request, draft, context, options);
     for (let attempt = 1; ; attempt++) {
       if (base !== undefined) metadata["name"] = generateName(base);
       try {
@@ -92,15 +92,18 @@ export class Writer {
   /** Changes an object that exists. @throws {StatusFault} NotFound, Conflict, Invalid, ... */
   async update(request: WriteRequest, name: string, change: Change): Promise<Written> {
     const key = objectKey(request.namespace, name);
-    return await this.#exclusive(request.cache, key, async () => {
+    const { subresource, namespace, cache } = request;
+    const waits = this.#waits({ spec: cache.spec, operation: "update", subresource, namespace });
+    const attempts = async () => {
       for (let attempt = 1; ; attempt++) {
         const stored = request.cache.get(key);
         if (stored === undefined) throw notFound(request.cache.spec.resource, name);
-        const written = await this.#replace(request, stored, change(stored));
+        const written = await this.#replace(request, stored, change(stored), waits);
         if (written !== undefined) return written;
         if (attempt === ATTEMPTS) throw conflict(request.cache.spec.resource, name);
       }
-    });
+    };
+    return waits ? await attempts() : await this.#exclusive(request.cache, key, attempts);
   }
 
   /** Removes an object that nothing holds any more. @throws {StatusFault} Conflict when it changed meanwhile */
@@ -128,22 +131,23 @@ export class Writer {
   }
 
   /** Runs admission for a delete. */
-  admitDelete(request: WriteRequest, stored: Stored): void {
+  async admitDelete(request: WriteRequest, stored: Stored): Promise<void> {
     const admission: AdmissionRequest = {
       ...this.#admissionOf(request, stored.draft(), stored.object),
       operation: "delete",
     };
-    this.#admit("mutate", admission, this.context(request));
-    this.#admit("validate", admission, this.context(request));
+    await this.#admit("mutate", admission, this.context(request));
+    await this.#admit("validate", admission, this.context(request));
   }
 
   /** Runs the checking half of admission for something that is not stored, such as a token request. */
-  admitOther(request: WriteRequest, draft: JsonObject, stored: Stored): void {
+  async admitOther(request: WriteRequest, draft: JsonObject, stored: Stored): Promise<void> {
     const admission: AdmissionRequest = {
       ...this.#admissionOf(request, draft, stored.object),
       operation: "create",
     };
-    this.#admit("validate", { ...admission, name: stored.object.metadata.name }, this.context(request));
+    const { name } = stored.object.metadata;
+    await this.#admit("validate", { ...admission, name }, this.context(request));
   }
 
   /** Runs `work` while nobody else writes this object. */
@@ -151,18 +155,18 @@ export class Writer {
     return await this.#exclusive(cache, key, work);
   }
 
-  #prepareNew(
+  async #prepareNew(
     request: WriteRequest,
     draft: JsonObject,
     context: WriteContext,
     options: { fieldsAreSet?: boolean },
-  ): void {
+  ): Promise<void> {
     const { spec } = request.cache;
     stampNew(draft, { spec, namespace: request.namespace, now: this.#clock.now() });
     if (spec.hasStatus && !REGISTERS_WITH_STATUS.has(spec.resource.kind)) delete draft["status"];
     spec.defaults?.(draft, context);
     if (!options.fieldsAreSet) recordUpdate(draft, undefined, this.#owner(request));
-    this.#admit("mutate", this.#admissionOf(request, draft, undefined), context);
+    await this.#admit("mutate", this.#admissionOf(request, draft, undefined), context);
     spec.defaults?.(draft, context);
     spec.prepareCreate?.(draft, context);
   }
@@ -175,7 +179,7 @@ export class Writer {
       ...validateMeta(spec, object),
       ...(spec.validate?.(object, context) ?? []),
     ]);
-    this.#admit("validate", this.#admissionOf(request, draft, undefined), context);
+    await this.#admit("validate", this.#admissionOf(request, draft, undefined), context);
     const key = objectKey(request.namespace, object.metadata.name);
     return await this.#exclusive(cache, key, async () => {
       const existing = cache.get(key);
@@ -191,18 +195,19 @@ export class Writer {
     return alreadyExists(spec.resource, name, isGoing ? "object is being deleted: " : "");
   }
 
-  /** One attempt; undefined when someone else wrote first. */
+  /** One attempt; undefined when someone else wrote first. `waits`: nobody is kept out yet. */
   async #replace(
     request: WriteRequest,
     stored: Stored,
     { draft, fieldsAreSet }: ReturnType<Change>,
+    waits: boolean,
   ): Promise<Written | undefined> {
     const { spec } = request.cache;
     const context = this.context(request);
     keepMetadata(draft, stored.object);
     spec.defaults?.(draft, context);
     if (!fieldsAreSet) recordUpdate(draft, stored.object, this.#owner(request));
-    this.#settleUpdate(request, draft, stored, context);
+    await this.#settleUpdate(request, draft, stored, context);
     if (this.#isSame(draft, stored)) return { stored, isGone: false };
     const object = asObject(draft);
     const errors = [...validateMeta(spec, object), ...validateMetaUpdate(object, stored.object)];
@@ -212,13 +217,19 @@ export class Writer {
         ...(spec.validateUpdate?.(object, stored.object, context) ?? []),
       );
     this.#refuse(request, object, errors);
-    this.#admit("validate", this.#admissionOf(request, draft, stored.object), context);
-    return await this.#store(request, { key: stored.key, draft, stored }, context);
+    await this.#admit("validate", this.#admissionOf(request, draft, stored.object), context);
+    const store = () => this.#store(request, { key: stored.key, draft, stored }, context);
+    return waits ? await this.#exclusive(request.cache, stored.key, store) : await store();
   }
 
-  #settleUpdate(request: WriteRequest, draft: JsonObject, stored: Stored, context: WriteContext): void {
+  async #settleUpdate(
+    request: WriteRequest,
+    draft: JsonObject,
+    stored: Stored,
+    context: WriteContext,
+  ): Promise<void> {
     const { spec } = request.cache;
-    this.#admit("mutate", this.#admissionOf(request, draft, stored.object), context);
+    await this.#admit("mutate", this.#admissionOf(request, draft, stored.object), context);
     spec.defaults?.(draft, context);
     if (isMain(request)) {
       spec.prepareUpdate?.(draft, stored.object, context);
@@ -279,8 +290,17 @@ export class Writer {
     };
   }
 
-  #admit(step: "mutate" | "validate", request: AdmissionRequest, context: WriteContext): void {
-    for (const link of this.#admission) link[step]?.(request, context);
+  async #admit(step: "mutate" | "validate", request: AdmissionRequest, context: WriteContext): Promise<void> {
+    for (const link of this.#admission) {
+      const done = link[step]?.(request, context);
+      // A promise only where there is something to wait for: a turn of the loop for each link would cost every write.
+      if (done !== undefined) await done;
+    }
+  }
+
+  /** Whether the write may have to wait for somebody outside. */
+  #waits(target: AdmissionTarget): boolean {
+    return this.#admission.some((link) => link.waits?.(target) === true);
   }
 
   #owner(request: WriteRequest): FieldOwner {

@@ -22,9 +22,18 @@ export interface AppArmorProfile {
   readonly type: string;
 }
 
+export interface ApplyConfiguration {
+  readonly expression?: string | undefined;
+}
+
 export interface AttachedVolume {
   readonly devicePath: string;
   readonly name: string;
+}
+
+export interface AuditAnnotation {
+  readonly key: string;
+  readonly valueExpression: string;
 }
 
 export interface AzureDiskVolumeSource {
@@ -56,6 +65,52 @@ export interface Binding {
   readonly target: ObjectReference;
 }
 
+export interface BoundObjectReference {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly name?: string | undefined;
+  readonly uid?: string | undefined;
+}
+
+export interface CSIDriver {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: CSIDriverSpec;
+}
+
+export interface CSIDriverSpec {
+  readonly attachRequired?: boolean | undefined;
+  readonly fsGroupPolicy?: string | undefined;
+  readonly nodeAllocatableUpdatePeriodSeconds?: number | undefined;
+  readonly podInfoOnMount?: boolean | undefined;
+  readonly preventPodSchedulingIfMissing?: boolean | undefined;
+  readonly requiresRepublish?: boolean | undefined;
+  readonly seLinuxMount?: boolean | undefined;
+  readonly serviceAccountTokenInSecrets?: boolean | undefined;
+  readonly storageCapacity?: boolean | undefined;
+  readonly tokenRequests?: readonly CSITokenRequest[] | undefined;
+  readonly volumeLifecycleModes?: readonly string[] | undefined;
+}
+
+export interface CSINode {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: CSINodeSpec;
+}
+
+export interface CSINodeDriver {
+  readonly allocatable?: VolumeNodeResources | undefined;
+  readonly name: string;
+  readonly nodeID: string;
+  readonly topologyKeys?: readonly string[] | undefined;
+}
+
+export interface CSINodeSpec {
+  readonly drivers: readonly CSINodeDriver[];
+}
+
 export interface CSIPersistentVolumeSource {
   readonly controllerExpandSecretRef?: SecretReference | undefined;
   readonly controllerPublishSecretRef?: SecretReference | undefined;
@@ -67,6 +122,21 @@ export interface CSIPersistentVolumeSource {
   readonly readOnly?: boolean | undefined;
   readonly volumeAttributes?: Readonly<Record<string, string>> | undefined;
   readonly volumeHandle: string;
+}
+
+export interface CSIStorageCapacity {
+  readonly apiVersion?: string | undefined;
+  readonly capacity?: Quantity | undefined;
+  readonly kind?: string | undefined;
+  readonly maximumVolumeSize?: Quantity | undefined;
+  readonly metadata: ObjectMeta;
+  readonly nodeTopology?: LabelSelector | undefined;
+  readonly storageClassName: string;
+}
+
+export interface CSITokenRequest {
+  readonly audience: string;
+  readonly expirationSeconds?: number | undefined;
 }
 
 export interface CSIVolumeSource {
@@ -98,6 +168,39 @@ export interface CephFSVolumeSource {
   readonly secretFile?: string | undefined;
   readonly secretRef?: LocalObjectReference | undefined;
   readonly user?: string | undefined;
+}
+
+export interface CertificateSigningRequest {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: CertificateSigningRequestSpec;
+  readonly status?: CertificateSigningRequestStatus | undefined;
+}
+
+export interface CertificateSigningRequestCondition {
+  readonly lastTransitionTime?: Time | undefined;
+  readonly lastUpdateTime?: Time | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+}
+
+export interface CertificateSigningRequestSpec {
+  readonly expirationSeconds?: number | undefined;
+  readonly extra?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly groups?: readonly string[] | undefined;
+  readonly request: string;
+  readonly signerName: string;
+  readonly uid?: string | undefined;
+  readonly usages?: readonly string[] | undefined;
+  readonly username?: string | undefined;
+}
+
+export interface CertificateSigningRequestStatus {
+  readonly certificate?: string | undefined;
+  readonly conditions?: readonly CertificateSigningRequestCondition[] | undefined;
 }
 
 export interface CinderPersistentVolumeSource {
@@ -321,6 +424,19 @@ export interface ControllerRevision {
   readonly revision: number;
 }
 
+export interface ConversionClientConfig {
+  readonly caBundle?: string | undefined;
+  readonly service?: ConversionServiceReference | undefined;
+  readonly url?: string | undefined;
+}
+
+export interface ConversionServiceReference {
+  readonly name: string;
+  readonly namespace: string;
+  readonly path?: string | undefined;
+  readonly port?: number | undefined;
+}
+
 export interface CronJob {
   readonly apiVersion?: string | undefined;
   readonly kind?: string | undefined;
@@ -350,6 +466,93 @@ export interface CrossVersionObjectReference {
   readonly apiVersion?: string | undefined;
   readonly kind: string;
   readonly name: string;
+}
+
+export interface CustomResourceColumnDefinition {
+  readonly description?: string | undefined;
+  readonly format?: string | undefined;
+  readonly jsonPath: string;
+  readonly name: string;
+  readonly priority?: number | undefined;
+  readonly type: string;
+}
+
+export interface CustomResourceConversion {
+  readonly strategy: string;
+  readonly webhook?: WebhookConversion | undefined;
+}
+
+export interface CustomResourceDefinition {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: CustomResourceDefinitionSpec;
+  readonly status?: CustomResourceDefinitionStatus | undefined;
+}
+
+export interface CustomResourceDefinitionCondition {
+  readonly lastTransitionTime?: Time | undefined;
+  readonly message?: string | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+}
+
+export interface CustomResourceDefinitionNames {
+  readonly categories?: readonly string[] | undefined;
+  readonly kind: string;
+  readonly listKind?: string | undefined;
+  readonly plural: string;
+  readonly shortNames?: readonly string[] | undefined;
+  readonly singular?: string | undefined;
+}
+
+export interface CustomResourceDefinitionSpec {
+  readonly conversion?: CustomResourceConversion | undefined;
+  readonly group: string;
+  readonly names: CustomResourceDefinitionNames;
+  readonly preserveUnknownFields?: boolean | undefined;
+  readonly scope: string;
+  readonly versions: readonly CustomResourceDefinitionVersion[];
+}
+
+export interface CustomResourceDefinitionStatus {
+  readonly acceptedNames?: CustomResourceDefinitionNames | undefined;
+  readonly conditions?: readonly CustomResourceDefinitionCondition[] | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly storedVersions?: readonly string[] | undefined;
+}
+
+export interface CustomResourceDefinitionVersion {
+  readonly additionalPrinterColumns?: readonly CustomResourceColumnDefinition[] | undefined;
+  readonly deprecated?: boolean | undefined;
+  readonly deprecationWarning?: string | undefined;
+  readonly name: string;
+  readonly schema?: CustomResourceValidation | undefined;
+  readonly selectableFields?: readonly SelectableField[] | undefined;
+  readonly served: boolean;
+  readonly storage: boolean;
+  readonly subresources?: CustomResourceSubresources | undefined;
+}
+
+export interface CustomResourceSubresourceScale {
+  readonly labelSelectorPath?: string | undefined;
+  readonly specReplicasPath: string;
+  readonly statusReplicasPath: string;
+}
+
+export interface CustomResourceSubresourceStatus {
+
+}
+
+export interface CustomResourceSubresources {
+  readonly scale?: CustomResourceSubresourceScale | undefined;
+  readonly status?: CustomResourceSubresourceStatus | undefined;
+}
+
+export interface CustomResourceValidation {
+  readonly openAPIV3Schema?: JSONSchemaProps | undefined;
 }
 
 export interface DaemonEndpoint {
@@ -396,6 +599,17 @@ export interface DaemonSetStatus {
 export interface DaemonSetUpdateStrategy {
   readonly rollingUpdate?: RollingUpdateDaemonSet | undefined;
   readonly type?: string | undefined;
+}
+
+export interface DeleteOptions {
+  readonly apiVersion?: string | undefined;
+  readonly dryRun?: readonly string[] | undefined;
+  readonly gracePeriodSeconds?: number | undefined;
+  readonly ignoreStoreReadErrorWithClusterBreakingPotential?: boolean | undefined;
+  readonly kind?: string | undefined;
+  readonly orphanDependents?: boolean | undefined;
+  readonly preconditions?: Preconditions | undefined;
+  readonly propagationPolicy?: string | undefined;
 }
 
 export interface Deployment {
@@ -585,8 +799,25 @@ export interface EventSource {
   readonly host?: string | undefined;
 }
 
+export interface Eviction {
+  readonly apiVersion?: string | undefined;
+  readonly deleteOptions?: DeleteOptions | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+}
+
 export interface ExecAction {
   readonly command?: readonly string[] | undefined;
+}
+
+export interface ExpressionWarning {
+  readonly fieldRef: string;
+  readonly warning: string;
+}
+
+export interface ExternalDocumentation {
+  readonly description?: string | undefined;
+  readonly url?: string | undefined;
 }
 
 export interface ExternalMetricSource {
@@ -605,6 +836,17 @@ export interface FCVolumeSource {
   readonly readOnly?: boolean | undefined;
   readonly targetWWNs?: readonly string[] | undefined;
   readonly wwids?: readonly string[] | undefined;
+}
+
+export interface FieldSelectorAttributes {
+  readonly rawSelector?: string | undefined;
+  readonly requirements?: readonly FieldSelectorRequirement[] | undefined;
+}
+
+export interface FieldSelectorRequirement {
+  readonly key: string;
+  readonly operator: string;
+  readonly values?: readonly string[] | undefined;
 }
 
 export type FieldsV1 = Readonly<Record<string, unknown>>;
@@ -764,6 +1006,17 @@ export interface HostPathVolumeSource {
   readonly type?: string | undefined;
 }
 
+export interface IPAddress {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: IPAddressSpec;
+}
+
+export interface IPAddressSpec {
+  readonly parentRef: ParentReference;
+}
+
 export interface IPBlock {
   readonly cidr: string;
   readonly except?: readonly string[] | undefined;
@@ -883,6 +1136,65 @@ export interface IngressTLS {
 
 export type IntOrString = number | string;
 
+export type JSON = unknown;
+
+export interface JSONPatch {
+  readonly expression?: string | undefined;
+}
+
+export interface JSONSchemaProps {
+  readonly $ref?: string | undefined;
+  readonly $schema?: string | undefined;
+  readonly additionalItems?: JSONSchemaPropsOrBool | undefined;
+  readonly additionalProperties?: JSONSchemaPropsOrBool | undefined;
+  readonly allOf?: readonly JSONSchemaProps[] | undefined;
+  readonly anyOf?: readonly JSONSchemaProps[] | undefined;
+  readonly default?: JSON | undefined;
+  readonly definitions?: Readonly<Record<string, JSONSchemaProps>> | undefined;
+  readonly dependencies?: Readonly<Record<string, JSONSchemaPropsOrStringArray>> | undefined;
+  readonly description?: string | undefined;
+  readonly enum?: readonly JSON[] | undefined;
+  readonly example?: JSON | undefined;
+  readonly exclusiveMaximum?: boolean | undefined;
+  readonly exclusiveMinimum?: boolean | undefined;
+  readonly externalDocs?: ExternalDocumentation | undefined;
+  readonly format?: string | undefined;
+  readonly id?: string | undefined;
+  readonly items?: JSONSchemaPropsOrArray | undefined;
+  readonly maxItems?: number | undefined;
+  readonly maxLength?: number | undefined;
+  readonly maxProperties?: number | undefined;
+  readonly maximum?: number | undefined;
+  readonly minItems?: number | undefined;
+  readonly minLength?: number | undefined;
+  readonly minProperties?: number | undefined;
+  readonly minimum?: number | undefined;
+  readonly multipleOf?: number | undefined;
+  readonly not?: JSONSchemaProps | undefined;
+  readonly nullable?: boolean | undefined;
+  readonly oneOf?: readonly JSONSchemaProps[] | undefined;
+  readonly pattern?: string | undefined;
+  readonly patternProperties?: Readonly<Record<string, JSONSchemaProps>> | undefined;
+  readonly properties?: Readonly<Record<string, JSONSchemaProps>> | undefined;
+  readonly required?: readonly string[] | undefined;
+  readonly title?: string | undefined;
+  readonly type?: string | undefined;
+  readonly uniqueItems?: boolean | undefined;
+  readonly "x-kubernetes-embedded-resource"?: boolean | undefined;
+  readonly "x-kubernetes-int-or-string"?: boolean | undefined;
+  readonly "x-kubernetes-list-map-keys"?: readonly string[] | undefined;
+  readonly "x-kubernetes-list-type"?: string | undefined;
+  readonly "x-kubernetes-map-type"?: string | undefined;
+  readonly "x-kubernetes-preserve-unknown-fields"?: boolean | undefined;
+  readonly "x-kubernetes-validations"?: readonly ValidationRule[] | undefined;
+}
+
+export type JSONSchemaPropsOrArray = JSONSchemaProps | readonly JSONSchemaProps[];
+
+export type JSONSchemaPropsOrBool = JSONSchemaProps | boolean;
+
+export type JSONSchemaPropsOrStringArray = JSONSchemaProps | readonly string[];
+
 export interface Job {
   readonly apiVersion?: string | undefined;
   readonly kind?: string | undefined;
@@ -947,6 +1259,11 @@ export interface KeyToPath {
 export interface LabelSelector {
   readonly matchExpressions?: readonly LabelSelectorRequirement[] | undefined;
   readonly matchLabels?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface LabelSelectorAttributes {
+  readonly rawSelector?: string | undefined;
+  readonly requirements?: readonly LabelSelectorRequirement[] | undefined;
 }
 
 export interface LabelSelectorRequirement {
@@ -1049,6 +1366,19 @@ export interface ManagedFieldsEntry {
   readonly time?: Time | undefined;
 }
 
+export interface MatchCondition {
+  readonly expression: string;
+  readonly name: string;
+}
+
+export interface MatchResources {
+  readonly excludeResourceRules?: readonly NamedRuleWithOperations[] | undefined;
+  readonly matchPolicy?: string | undefined;
+  readonly namespaceSelector?: LabelSelector | undefined;
+  readonly objectSelector?: LabelSelector | undefined;
+  readonly resourceRules?: readonly NamedRuleWithOperations[] | undefined;
+}
+
 export interface MetricIdentifier {
   readonly name: string;
   readonly selector?: LabelSelector | undefined;
@@ -1092,10 +1422,77 @@ export interface ModifyVolumeStatus {
   readonly targetVolumeAttributesClassName?: string | undefined;
 }
 
+export interface MutatingAdmissionPolicy {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: MutatingAdmissionPolicySpec | undefined;
+}
+
+export interface MutatingAdmissionPolicyBinding {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: MutatingAdmissionPolicyBindingSpec | undefined;
+}
+
+export interface MutatingAdmissionPolicyBindingSpec {
+  readonly matchResources?: MatchResources | undefined;
+  readonly paramRef?: ParamRef | undefined;
+  readonly policyName?: string | undefined;
+}
+
+export interface MutatingAdmissionPolicySpec {
+  readonly failurePolicy?: string | undefined;
+  readonly matchConditions?: readonly MatchCondition[] | undefined;
+  readonly matchConstraints?: MatchResources | undefined;
+  readonly mutations?: readonly Mutation[] | undefined;
+  readonly paramKind?: ParamKind | undefined;
+  readonly reinvocationPolicy?: string | undefined;
+  readonly variables?: readonly Variable[] | undefined;
+}
+
+export interface MutatingWebhook {
+  readonly admissionReviewVersions: readonly string[];
+  readonly clientConfig: WebhookClientConfig;
+  readonly failurePolicy?: string | undefined;
+  readonly matchConditions?: readonly MatchCondition[] | undefined;
+  readonly matchPolicy?: string | undefined;
+  readonly name: string;
+  readonly namespaceSelector?: LabelSelector | undefined;
+  readonly objectSelector?: LabelSelector | undefined;
+  readonly reinvocationPolicy?: string | undefined;
+  readonly rules?: readonly RuleWithOperations[] | undefined;
+  readonly sideEffects: string;
+  readonly timeoutSeconds?: number | undefined;
+}
+
+export interface MutatingWebhookConfiguration {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly webhooks?: readonly MutatingWebhook[] | undefined;
+}
+
+export interface Mutation {
+  readonly applyConfiguration?: ApplyConfiguration | undefined;
+  readonly jsonPatch?: JSONPatch | undefined;
+  readonly patchType: string;
+}
+
 export interface NFSVolumeSource {
   readonly path: string;
   readonly readOnly?: boolean | undefined;
   readonly server: string;
+}
+
+export interface NamedRuleWithOperations {
+  readonly apiGroups?: readonly string[] | undefined;
+  readonly apiVersions?: readonly string[] | undefined;
+  readonly operations?: readonly string[] | undefined;
+  readonly resourceNames?: readonly string[] | undefined;
+  readonly resources?: readonly string[] | undefined;
+  readonly scope?: string | undefined;
 }
 
 export interface Namespace {
@@ -1281,6 +1678,16 @@ export interface NodeSystemInfo {
   readonly systemUUID: string;
 }
 
+export interface NonResourceAttributes {
+  readonly path?: string | undefined;
+  readonly verb?: string | undefined;
+}
+
+export interface NonResourceRule {
+  readonly nonResourceURLs?: readonly string[] | undefined;
+  readonly verbs: readonly string[];
+}
+
 export interface ObjectFieldSelector {
   readonly apiVersion?: string | undefined;
   readonly fieldPath: string;
@@ -1326,6 +1733,10 @@ export interface ObjectReference {
   readonly uid?: string | undefined;
 }
 
+export interface Overhead {
+  readonly podFixed?: Readonly<Record<string, Quantity>> | undefined;
+}
+
 export interface OwnerReference {
   readonly apiVersion: string;
   readonly blockOwnerDeletion?: boolean | undefined;
@@ -1333,6 +1744,25 @@ export interface OwnerReference {
   readonly kind: string;
   readonly name: string;
   readonly uid: string;
+}
+
+export interface ParamKind {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+}
+
+export interface ParamRef {
+  readonly name?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly parameterNotFoundAction?: string | undefined;
+  readonly selector?: LabelSelector | undefined;
+}
+
+export interface ParentReference {
+  readonly group?: string | undefined;
+  readonly name: string;
+  readonly namespace?: string | undefined;
+  readonly resource: string;
 }
 
 export interface PersistentVolume {
@@ -1664,6 +2094,13 @@ export interface PodStatus {
   readonly startTime?: Time | undefined;
 }
 
+export interface PodTemplate {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly template?: PodTemplateSpec | undefined;
+}
+
 export interface PodTemplateSpec {
   readonly metadata?: Partial<ObjectMeta> | undefined;
   readonly spec?: PodSpec | undefined;
@@ -1697,6 +2134,11 @@ export interface PortworxVolumeSource {
   readonly fsType?: string | undefined;
   readonly readOnly?: boolean | undefined;
   readonly volumeID: string;
+}
+
+export interface Preconditions {
+  readonly resourceVersion?: string | undefined;
+  readonly uid?: string | undefined;
 }
 
 export interface PreferredSchedulingTerm {
@@ -1800,6 +2242,50 @@ export interface ReplicaSetStatus {
   readonly terminatingReplicas?: number | undefined;
 }
 
+export interface ReplicationController {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: ReplicationControllerSpec | undefined;
+  readonly status?: ReplicationControllerStatus | undefined;
+}
+
+export interface ReplicationControllerCondition {
+  readonly lastTransitionTime?: Time | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+}
+
+export interface ReplicationControllerSpec {
+  readonly minReadySeconds?: number | undefined;
+  readonly replicas?: number | undefined;
+  readonly selector?: Readonly<Record<string, string>> | undefined;
+  readonly template?: PodTemplateSpec | undefined;
+}
+
+export interface ReplicationControllerStatus {
+  readonly availableReplicas?: number | undefined;
+  readonly conditions?: readonly ReplicationControllerCondition[] | undefined;
+  readonly fullyLabeledReplicas?: number | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly readyReplicas?: number | undefined;
+  readonly replicas: number;
+}
+
+export interface ResourceAttributes {
+  readonly fieldSelector?: FieldSelectorAttributes | undefined;
+  readonly group?: string | undefined;
+  readonly labelSelector?: LabelSelectorAttributes | undefined;
+  readonly name?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly resource?: string | undefined;
+  readonly subresource?: string | undefined;
+  readonly verb?: string | undefined;
+  readonly version?: string | undefined;
+}
+
 export interface ResourceClaim {
   readonly name: string;
   readonly request?: string | undefined;
@@ -1852,6 +2338,13 @@ export interface ResourceRequirements {
   readonly requests?: Readonly<Record<string, Quantity>> | undefined;
 }
 
+export interface ResourceRule {
+  readonly apiGroups?: readonly string[] | undefined;
+  readonly resourceNames?: readonly string[] | undefined;
+  readonly resources?: readonly string[] | undefined;
+  readonly verbs: readonly string[];
+}
+
 export interface ResourceStatus {
   readonly name: string;
   readonly resources?: readonly ResourceHealth[] | undefined;
@@ -1893,6 +2386,23 @@ export interface RollingUpdateStatefulSetStrategy {
   readonly partition?: number | undefined;
 }
 
+export interface RuleWithOperations {
+  readonly apiGroups?: readonly string[] | undefined;
+  readonly apiVersions?: readonly string[] | undefined;
+  readonly operations?: readonly string[] | undefined;
+  readonly resources?: readonly string[] | undefined;
+  readonly scope?: string | undefined;
+}
+
+export interface RuntimeClass {
+  readonly apiVersion?: string | undefined;
+  readonly handler: string;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly overhead?: Overhead | undefined;
+  readonly scheduling?: Scheduling | undefined;
+}
+
 export interface SELinuxOptions {
   readonly level?: string | undefined;
   readonly role?: string | undefined;
@@ -1924,6 +2434,11 @@ export interface ScaleIOVolumeSource {
   readonly storagePool?: string | undefined;
   readonly system: string;
   readonly volumeName?: string | undefined;
+}
+
+export interface Scheduling {
+  readonly nodeSelector?: Readonly<Record<string, string>> | undefined;
+  readonly tolerations?: readonly Toleration[] | undefined;
 }
 
 export interface ScopeSelector {
@@ -1995,6 +2510,22 @@ export interface SecurityContext {
   readonly windowsOptions?: WindowsSecurityContextOptions | undefined;
 }
 
+export interface SelectableField {
+  readonly jsonPath: string;
+}
+
+export interface SelfSubjectRulesReview {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: SelfSubjectRulesReviewSpec;
+  readonly status?: SubjectRulesReviewStatus | undefined;
+}
+
+export interface SelfSubjectRulesReviewSpec {
+  readonly namespace?: string | undefined;
+}
+
 export interface Service {
   readonly apiVersion?: string | undefined;
   readonly kind?: string | undefined;
@@ -2023,6 +2554,22 @@ export interface ServiceBackendPort {
   readonly number?: number | undefined;
 }
 
+export interface ServiceCIDR {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: ServiceCIDRSpec | undefined;
+  readonly status?: ServiceCIDRStatus | undefined;
+}
+
+export interface ServiceCIDRSpec {
+  readonly cidrs?: readonly string[] | undefined;
+}
+
+export interface ServiceCIDRStatus {
+  readonly conditions?: readonly Condition[] | undefined;
+}
+
 export interface ServicePort {
   readonly appProtocol?: string | undefined;
   readonly name?: string | undefined;
@@ -2030,6 +2577,13 @@ export interface ServicePort {
   readonly port: number;
   readonly protocol?: string | undefined;
   readonly targetPort?: IntOrString | undefined;
+}
+
+export interface ServiceReference {
+  readonly name: string;
+  readonly namespace: string;
+  readonly path?: string | undefined;
+  readonly port?: number | undefined;
 }
 
 export interface ServiceSpec {
@@ -2191,6 +2745,37 @@ export interface Subject {
   readonly namespace?: string | undefined;
 }
 
+export interface SubjectAccessReview {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: SubjectAccessReviewSpec;
+  readonly status?: SubjectAccessReviewStatus | undefined;
+}
+
+export interface SubjectAccessReviewSpec {
+  readonly extra?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly groups?: readonly string[] | undefined;
+  readonly nonResourceAttributes?: NonResourceAttributes | undefined;
+  readonly resourceAttributes?: ResourceAttributes | undefined;
+  readonly uid?: string | undefined;
+  readonly user?: string | undefined;
+}
+
+export interface SubjectAccessReviewStatus {
+  readonly allowed: boolean;
+  readonly denied?: boolean | undefined;
+  readonly evaluationError?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+export interface SubjectRulesReviewStatus {
+  readonly evaluationError?: string | undefined;
+  readonly incomplete: boolean;
+  readonly nonResourceRules: readonly NonResourceRule[];
+  readonly resourceRules: readonly ResourceRule[];
+}
+
 export interface SuccessPolicy {
   readonly rules: readonly SuccessPolicyRule[];
 }
@@ -2218,6 +2803,45 @@ export interface Taint {
 }
 
 export type Time = string;
+
+export interface TokenRequest {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: TokenRequestSpec | undefined;
+  readonly status?: TokenRequestStatus | undefined;
+}
+
+export interface TokenRequestSpec {
+  readonly audiences?: readonly string[] | undefined;
+  readonly boundObjectRef?: BoundObjectReference | undefined;
+  readonly expirationSeconds?: number | undefined;
+}
+
+export interface TokenRequestStatus {
+  readonly expirationTimestamp?: Time | undefined;
+  readonly token?: string | undefined;
+}
+
+export interface TokenReview {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: TokenReviewSpec;
+  readonly status?: TokenReviewStatus | undefined;
+}
+
+export interface TokenReviewSpec {
+  readonly audiences?: readonly string[] | undefined;
+  readonly token: string;
+}
+
+export interface TokenReviewStatus {
+  readonly audiences?: readonly string[] | undefined;
+  readonly authenticated?: boolean | undefined;
+  readonly error?: string | undefined;
+  readonly user?: UserInfo | undefined;
+}
 
 export interface Toleration {
   readonly effect?: string | undefined;
@@ -2247,6 +2871,10 @@ export interface TopologySpreadConstraint {
   readonly whenUnsatisfiable: string;
 }
 
+export interface TypeChecking {
+  readonly expressionWarnings?: readonly ExpressionWarning[] | undefined;
+}
+
 export interface TypedLocalObjectReference {
   readonly apiGroup?: string | undefined;
   readonly kind: string;
@@ -2263,6 +2891,93 @@ export interface TypedObjectReference {
 export interface UncountedTerminatedPods {
   readonly failed?: readonly string[] | undefined;
   readonly succeeded?: readonly string[] | undefined;
+}
+
+export interface UserInfo {
+  readonly extra?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly groups?: readonly string[] | undefined;
+  readonly uid?: string | undefined;
+  readonly username?: string | undefined;
+}
+
+export interface ValidatingAdmissionPolicy {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec?: ValidatingAdmissionPolicySpec | undefined;
+  readonly status?: ValidatingAdmissionPolicyStatus | undefined;
+}
+
+export interface ValidatingAdmissionPolicyBinding {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: ValidatingAdmissionPolicyBindingSpec;
+}
+
+export interface ValidatingAdmissionPolicyBindingSpec {
+  readonly matchResources?: MatchResources | undefined;
+  readonly paramRef?: ParamRef | undefined;
+  readonly policyName: string;
+  readonly validationActions: readonly string[];
+}
+
+export interface ValidatingAdmissionPolicySpec {
+  readonly auditAnnotations?: readonly AuditAnnotation[] | undefined;
+  readonly failurePolicy?: string | undefined;
+  readonly matchConditions?: readonly MatchCondition[] | undefined;
+  readonly matchConstraints?: MatchResources | undefined;
+  readonly paramKind?: ParamKind | undefined;
+  readonly validations?: readonly Validation[] | undefined;
+  readonly variables?: readonly Variable[] | undefined;
+}
+
+export interface ValidatingAdmissionPolicyStatus {
+  readonly conditions?: readonly Condition[] | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly typeChecking?: TypeChecking | undefined;
+}
+
+export interface ValidatingWebhook {
+  readonly admissionReviewVersions: readonly string[];
+  readonly clientConfig: WebhookClientConfig;
+  readonly failurePolicy?: string | undefined;
+  readonly matchConditions?: readonly MatchCondition[] | undefined;
+  readonly matchPolicy?: string | undefined;
+  readonly name: string;
+  readonly namespaceSelector?: LabelSelector | undefined;
+  readonly objectSelector?: LabelSelector | undefined;
+  readonly rules?: readonly RuleWithOperations[] | undefined;
+  readonly sideEffects: string;
+  readonly timeoutSeconds?: number | undefined;
+}
+
+export interface ValidatingWebhookConfiguration {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly webhooks?: readonly ValidatingWebhook[] | undefined;
+}
+
+export interface Validation {
+  readonly expression: string;
+  readonly message?: string | undefined;
+  readonly messageExpression?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+export interface ValidationRule {
+  readonly fieldPath?: string | undefined;
+  readonly message?: string | undefined;
+  readonly messageExpression?: string | undefined;
+  readonly optionalOldSelf?: boolean | undefined;
+  readonly reason?: string | undefined;
+  readonly rule: string;
+}
+
+export interface Variable {
+  readonly expression: string;
+  readonly name: string;
 }
 
 export interface Volume {
@@ -2299,9 +3014,49 @@ export interface Volume {
   readonly vsphereVolume?: VsphereVirtualDiskVolumeSource | undefined;
 }
 
+export interface VolumeAttachment {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly spec: VolumeAttachmentSpec;
+  readonly status?: VolumeAttachmentStatus | undefined;
+}
+
+export interface VolumeAttachmentSource {
+  readonly inlineVolumeSpec?: PersistentVolumeSpec | undefined;
+  readonly persistentVolumeName?: string | undefined;
+}
+
+export interface VolumeAttachmentSpec {
+  readonly attacher: string;
+  readonly nodeName: string;
+  readonly source: VolumeAttachmentSource;
+}
+
+export interface VolumeAttachmentStatus {
+  readonly attachError?: VolumeError | undefined;
+  readonly attached: boolean;
+  readonly attachmentMetadata?: Readonly<Record<string, string>> | undefined;
+  readonly detachError?: VolumeError | undefined;
+}
+
+export interface VolumeAttributesClass {
+  readonly apiVersion?: string | undefined;
+  readonly driverName: string;
+  readonly kind?: string | undefined;
+  readonly metadata: ObjectMeta;
+  readonly parameters?: Readonly<Record<string, string>> | undefined;
+}
+
 export interface VolumeDevice {
   readonly devicePath: string;
   readonly name: string;
+}
+
+export interface VolumeError {
+  readonly errorCode?: number | undefined;
+  readonly message?: string | undefined;
+  readonly time?: Time | undefined;
 }
 
 export interface VolumeMount {
@@ -2324,6 +3079,10 @@ export interface VolumeMountStatus {
 
 export interface VolumeNodeAffinity {
   readonly required?: NodeSelector | undefined;
+}
+
+export interface VolumeNodeResources {
+  readonly count?: number | undefined;
 }
 
 export interface VolumeProjection {
@@ -2349,6 +3108,17 @@ export interface VsphereVirtualDiskVolumeSource {
   readonly storagePolicyID?: string | undefined;
   readonly storagePolicyName?: string | undefined;
   readonly volumePath: string;
+}
+
+export interface WebhookClientConfig {
+  readonly caBundle?: string | undefined;
+  readonly service?: ServiceReference | undefined;
+  readonly url?: string | undefined;
+}
+
+export interface WebhookConversion {
+  readonly clientConfig?: ConversionClientConfig | undefined;
+  readonly conversionReviewVersions: readonly string[];
 }
 
 export interface WeightedPodAffinityTerm {

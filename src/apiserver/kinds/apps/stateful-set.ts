@@ -1,11 +1,11 @@
 import type { StatefulSet } from "#kube/generated/types";
+import { STATEFUL_SETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { forbidden } from "../field/error.ts";
 import { sameJson } from "../field/same.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
-import { STATEFUL_SETS } from "../resources.ts";
 import { defaultTemplate } from "./template.ts";
 import { validateReplicas, validateSelector, validateTemplate } from "./workload-validation.ts";
 

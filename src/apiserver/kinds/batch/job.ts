@@ -1,4 +1,5 @@
 import type { CronJob, Job } from "#kube/generated/types";
+import { CRON_JOBS, JOBS } from "#kube/resources";
 import { defaultTemplate } from "../apps/template.ts";
 import { kindSpec } from "../base.ts";
 import { invalid, notSupported, required } from "../field/error.ts";
@@ -8,7 +9,6 @@ import { validatePodSpec } from "../pod/validation.ts";
 import { ageOf, shortDuration } from "../print/age.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
-import { CRON_JOBS, JOBS } from "../resources.ts";
 
 const RESTART_POLICIES = ["OnFailure", "Never"];
 

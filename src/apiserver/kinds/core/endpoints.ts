@@ -1,9 +1,9 @@
+import type { Endpoints } from "#kube/endpoints";
+import { ENDPOINTS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import type { KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { NONE, someOf } from "../print/words.ts";
-import { ENDPOINTS } from "../resources.ts";
-import type { Endpoints } from "./endpoints-type.ts";
 
 export const endpoints: KindSpec<Endpoints> = kindSpec<Endpoints>({
   resource: ENDPOINTS,

@@ -1,9 +1,9 @@
 import type { LimitRange, ResourceQuota } from "#kube/generated/types";
+import { LIMIT_RANGES, RESOURCE_QUOTAS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import type { KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { compare } from "../print/words.ts";
-import { LIMIT_RANGES, RESOURCE_QUOTAS } from "../resources.ts";
 
 /** Stored and returned, not enforced. */
 export const limitRanges: KindSpec<LimitRange> = kindSpec<LimitRange>({

@@ -1,10 +1,10 @@
 import type { IngressClass } from "#kube/generated/types";
+import { INGRESS_CLASSES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { invalid, required } from "../field/error.ts";
 import type { KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { NONE } from "../print/words.ts";
-import { INGRESS_CLASSES } from "../resources.ts";
 
 export const IS_DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class";
 

@@ -1,5 +1,6 @@
 import { isIp } from "#addr/ip";
 import type { HTTPIngressPath, Ingress, IngressBackend } from "#kube/generated/types";
+import { INGRESSES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { invalid, notSupported, required } from "../field/error.ts";
 import { labelProblems, subdomainProblems } from "../field/names.ts";
@@ -7,7 +8,6 @@ import { validPort } from "../field/numbers.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { joined, NONE } from "../print/words.ts";
-import { INGRESSES } from "../resources.ts";
 
 const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
 const CLASS_ANNOTATION = "kubernetes.io/ingress.class";

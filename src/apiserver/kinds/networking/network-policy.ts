@@ -1,5 +1,6 @@
 import { containsCidr } from "#addr/cidr";
 import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from "#kube/generated/types";
+import { NETWORK_POLICIES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { CIDR_RULE, readCidr } from "../field/addresses.ts";
 import { forbidden, invalid, notSupported, required } from "../field/error.ts";
@@ -8,7 +9,6 @@ import { portNameProblems, validPort } from "../field/numbers.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { selectorText } from "../print/words.ts";
-import { NETWORK_POLICIES } from "../resources.ts";
 
 const PROTOCOLS = ["TCP", "UDP", "SCTP"];
 const POLICY_TYPES = ["Egress", "Ingress"];

@@ -1,9 +1,9 @@
 import type { HorizontalPodAutoscaler, PodDisruptionBudget } from "#kube/generated/types";
+import { HORIZONTAL_POD_AUTOSCALERS, POD_DISRUPTION_BUDGETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { invalid } from "../field/error.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, count, nameColumn, printer, text } from "../print/printer.ts";
-import { HORIZONTAL_POD_AUTOSCALERS, POD_DISRUPTION_BUDGETS } from "../resources.ts";
 
 export const podDisruptionBudgets: KindSpec<PodDisruptionBudget> = kindSpec<PodDisruptionBudget>({
   resource: POD_DISRUPTION_BUDGETS,

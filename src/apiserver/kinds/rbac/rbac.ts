@@ -8,11 +8,11 @@ import type {
   Subject,
 } from "#kube/generated/types";
 import type { KubeObject } from "#kube/object";
+import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { invalid, notSupported, required } from "../field/error.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
-import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES } from "../resources.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
 

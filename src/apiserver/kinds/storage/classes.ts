@@ -1,9 +1,9 @@
 import type { PriorityClass, StorageClass } from "#kube/generated/types";
+import { PRIORITY_CLASSES, STORAGE_CLASSES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { forbidden, required } from "../field/error.ts";
 import type { KindSpec } from "../kind.ts";
 import { ageColumn, count, flag, nameColumn, printer, text, wide } from "../print/printer.ts";
-import { PRIORITY_CLASSES, STORAGE_CLASSES } from "../resources.ts";
 
 const IS_DEFAULT = "storageclass.kubernetes.io/is-default-class";
 

@@ -1,9 +1,9 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "#kube/generated/types";
+import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { required } from "../field/error.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
-import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES } from "../resources.ts";
 
 const SHORT_MODES: Readonly<Record<string, string>> = {
   ReadWriteOnce: "RWO",

@@ -1,5 +1,5 @@
-import type { ObjectReference } from "#kube/generated/types";
-import type { KubeObject } from "#kube/object";
+import type { ObjectReference } from "./generated/types.ts";
+import type { KubeObject } from "./object.ts";
 
 export interface EndpointAddress {
   readonly ip: string;
