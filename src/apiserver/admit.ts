@@ -25,4 +25,7 @@ export interface Admission {
   readonly waits?: (target: AdmissionTarget) => boolean;
   readonly mutate?: (request: AdmissionRequest, context: WriteContext) => void | Promise<void>;
   readonly validate?: (request: AdmissionRequest, context: WriteContext) => void | Promise<void>;
+  /** Runs after every `validate`, right before the store: takes what the write uses up, which is given back (by disposing) once the write is
+   *  stored or given up. */
+  readonly reserve?: (request: AdmissionRequest, context: WriteContext) => Disposable | undefined;
 }

@@ -1,6 +1,7 @@
 import { ticks } from "#life/clock";
 import { openStore } from "#store/open";
 import { openAdmission } from "./admission/chain.ts";
+import { openQuotas } from "./admission/quota/status.ts";
 import type { Api } from "./api.ts";
 import { Authenticator } from "./auth/authenticate.ts";
 import { ClusterAuthorizer } from "./auth/authorize.ts";
@@ -26,7 +27,9 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
   const signal = AbortSignal.any([options.signal, closing.signal]);
   const store = await openStore({ path: options.storePath });
   const world = new World(store, kinds);
-  const writer = new Writer(world, { clock, admission: options.admission ?? openAdmission() });
+  const quotas = openQuotas(world, clock);
+  const admission = [...(options.admission ?? openAdmission()), quotas.admission];
+  const writer = new Writer(world, { clock, admission });
   const tokens = new TokenIssuer({ world, clock, ...options.serviceAccount });
   const api: Api = {
     options,
@@ -41,7 +44,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     signal,
   };
   await createFirstObjects(api);
-  const chores = Promise.all([keepCompact(api), expireEvents(api), keepFirstObjects(api)]);
+  const chores = Promise.all([keepCompact(api), expireEvents(api), keepFirstObjects(api), quotas.run(api)]);
   const handler = new Handler(api);
   return {
     ended: store.ended,

@@ -179,7 +179,9 @@ export class Writer {
       ...validateMeta(spec, object),
       ...(spec.validate?.(object, context) ?? []),
     ]);
-    await this.#admit("validate", this.#admissionOf(request, draft, undefined), context);
+    const admission = this.#admissionOf(request, draft, undefined);
+    await this.#admit("validate", admission, context);
+    using _reserved = this.#reserve(admission, context);
     const key = objectKey(request.namespace, object.metadata.name);
     return await this.#exclusive(cache, key, async () => {
       const existing = cache.get(key);
@@ -217,9 +219,11 @@ export class Writer {
         ...(spec.validateUpdate?.(object, stored.object, context) ?? []),
       );
     this.#refuse(request, object, errors);
-    await this.#admit("validate", this.#admissionOf(request, draft, stored.object), context);
+    const admission = this.#admissionOf(request, draft, stored.object);
+    await this.#admit("validate", admission, context);
+    using _reserved = this.#reserve(admission, context);
     const store = () => this.#store(request, { key: stored.key, draft, stored }, context);
-    return waits ? await this.#exclusive(request.cache, stored.key, store) : await store();
+    return await (waits ? this.#exclusive(request.cache, stored.key, store) : store());
   }
 
   async #settleUpdate(
@@ -295,6 +299,18 @@ export class Writer {
       const done = link[step]?.(request, context);
       // A promise only where there is something to wait for: a turn of the loop for each link would cost every write.
       if (done !== undefined) await done;
+    }
+  }
+
+  /** Lets every link take what the write uses up; all of it is given back on disposal. @throws {StatusFault} */
+  #reserve(request: AdmissionRequest, context: WriteContext): Disposable {
+    const taken = new DisposableStack();
+    try {
+      for (const link of this.#admission) taken.use(link.reserve?.(request, context));
+      return taken;
+    } catch (error) {
+      taken.dispose();
+      throw error;
     }
   }
 
