@@ -4,7 +4,7 @@ import type { Quantity } from "#kube/quantity";
 import type { Admission, AdmissionRequest } from "../../admit.ts";
 import { objectKey } from "../../cache/resource-cache.ts";
 import { forbidden, type ResourceName } from "../../status.ts";
-import { type Account, concerns, formatAmounts, type QuotaLedger } from "./ledger.ts";
+import { type Account, appliesTo, formatAmounts, type QuotaLedger } from "./ledger.ts";
 import { computeUsage } from "./usage.ts";
 
 /** If a quota limits one of these, every container has to say how much of it it wants. */
@@ -43,9 +43,9 @@ function isCounted({ operation, subresource, spec }: AdmissionRequest): boolean 
 function shareOf(ledger: QuotaLedger, account: Account, request: AdmissionRequest): Amounts {
   const { spec, draft, stored, namespace } = request;
   const resource: ResourceName = spec.resource;
-  if (!concerns(account, resource)) return new Map();
+  if (!appliesTo(account, resource, draft)) return new Map();
+  if (resource.plural === "pods" && resource.group === "") refuseUnsaid(account, request);
   const usage = ledger.measure(account, resource, draft);
-  if (usage.size > 0 && resource.plural === "pods") refuseUnsaid(account, request);
   const key = objectKey(namespace, request.name);
   const before = stored === undefined ? undefined : ledger.countedFor(account, resource, key);
   const more = new Map<string, Quantity>();

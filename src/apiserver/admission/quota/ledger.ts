@@ -73,8 +73,9 @@ export class QuotaLedger {
   }
 
   /** What the object uses of a quota, of the amounts the quota limits. */
-  measure({ quota, hard }: Account, resource: ResourceName, object: KubeObject): Amounts {
-    if (hasScopes(quota) && !(isPods(resource) && isInScope(quota, object))) return NOTHING;
+  measure(account: Account, resource: ResourceName, object: KubeObject): Amounts {
+    const { hard } = account;
+    if (!appliesTo(account, resource, object)) return NOTHING;
     const usage = usageOf(resource, object, this.#clock.now());
     return new Map([...usage].filter(([name]) => hard.has(name)));
   }
@@ -184,6 +185,11 @@ export function concerns({ hard, quota }: Account, resource: ResourceName): bool
   if (hasScopes(quota) && !isPods(resource)) return false;
   for (const name of hard.keys()) if (isSource(resource, name)) return true;
   return false;
+}
+
+/** Whether the object is one of those the quota is about. */
+export function appliesTo(account: Account, resource: ResourceName, object: KubeObject): boolean {
+  return concerns(account, resource) && (!hasScopes(account.quota) || isInScope(account.quota, object));
 }
 
 function sourcesOf(account: Account): readonly ResourceName[] {
