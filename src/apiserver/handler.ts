@@ -1,13 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { explain, isFault } from "#fault/fault";
+import { isFault } from "#fault/fault";
 import type { Api } from "./api.ts";
 import type { User } from "./auth/user.ts";
-import { MisfitFault } from "./codec/conform.ts";
 import { OtherRoutes } from "./discovery/routes.ts";
 import { parsePath, type ResourceRequest } from "./request/info.ts";
 import { flag } from "./request/query.ts";
 import { Reply } from "./request/reply.ts";
-import { badRequest, internalError, methodNotAllowed, StatusFault } from "./status.ts";
+import { asStatus, badRequest, methodNotAllowed } from "./status.ts";
 import { REVIEWS, review } from "./sub/reviews.ts";
 import { subresource } from "./sub/route.ts";
 import type { Call } from "./verbs/call.ts";
@@ -77,19 +76,19 @@ export class Handler {
     // A namespace is inside itself as far as roles are concerned.
     const namespace = info.group === "" && info.plural === "namespaces" ? info.name : info.namespace;
     await api.authorizer.require(user, { ...info, namespace, verb, name: info.name ?? named, nodeName });
-    const cache = api.world.cacheOf(info.group, info.plural);
-    if (cache === undefined || cache.spec.resource.version !== info.version) {
+    const view = api.world.viewOf(info);
+    if (view === undefined) {
       const found = REVIEWS.find(({ group, plural }) => group === info.group && plural === info.plural);
       if (found !== undefined && info.version === "v1" && verb === "create")
         return await review(found, { api, user, request, reply });
       return notThere(reply);
     }
-    const call: Call = { api, ...exchange, info, cache };
+    const call: Call = { api, ...exchange, info, cache: view.cache, view };
     if (info.subresource !== undefined) {
       if (!(await subresource(call))) notThere(reply);
       return;
     }
-    const { spec } = cache;
+    const { spec } = view;
     if (!spec.resource.namespaced && info.namespace !== undefined) {
       notThere(reply);
       return;
@@ -122,12 +121,6 @@ export class Handler {
       });
     reply.status(fault);
   }
-}
-
-function asStatus(error: unknown): StatusFault {
-  if (error instanceof StatusFault) return error;
-  if (error instanceof MisfitFault) return badRequest(explain(error));
-  return internalError(error);
 }
 
 function notThere(reply: Reply): void {

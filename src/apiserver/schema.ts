@@ -1,4 +1,5 @@
 import table from "./generated/schema.json" with { type: "json" };
+import type { Json } from "./json.ts";
 
 export type Scalar =
   | "string"
@@ -23,6 +24,8 @@ export interface ListType extends PatchFacts {
   /** Server-side apply: elements are merged by keys (`map`), by value (`set`), or not at all. */
   readonly kind?: "map" | "set";
   readonly keys?: readonly string[];
+  /** What a key says that an element leaves out. */
+  readonly keyDefaults?: Readonly<Record<string, Json>>;
 }
 export interface MapType extends PatchFacts {
   readonly map: FieldType;
@@ -32,13 +35,27 @@ export interface WrappedType extends PatchFacts {
   readonly of: string;
   readonly atomic?: boolean;
 }
-/** A scalar, the name of a definition, or a list, map or annotated name. */
-export type FieldType = string | ListType | MapType | WrappedType;
+/** An object whose fields are written out here: what a custom resource's schema says has no name of its own. */
+export interface StructType extends PatchFacts {
+  readonly struct: Definition;
+  readonly atomic?: boolean;
+}
+/** A scalar, the name of a definition, or a list, map, written-out object or annotated name. */
+export type FieldType = string | ListType | MapType | StructType | WrappedType;
+
+/** Whatever it is: objects are merged field by field, everything else is taken whole. */
+export const UNTYPED: MapType = {
+  get map(): FieldType {
+    return UNTYPED;
+  },
+};
 
 export interface Definition {
   readonly atomic?: boolean;
   readonly gvk?: { readonly group: string; readonly version: string; readonly kind: string };
   readonly required?: readonly string[];
+  /** What fields that are not listed hold; without it they are unknown. */
+  readonly others?: FieldType;
   readonly fields: Readonly<Record<string, FieldType>>;
 }
 
@@ -50,6 +67,7 @@ export type Shape =
   | { readonly is: "scalar"; readonly scalar: Scalar }
   | {
       readonly is: "struct";
+      /** Empty when the type is written out in place. */
       readonly name: string;
       readonly definition: Definition;
       readonly atomic: boolean;
@@ -60,11 +78,20 @@ export type Shape =
 export function shapeOf(type: FieldType): Shape {
   if (typeof type !== "string" && "list" in type) return { is: "list", type };
   if (typeof type !== "string" && "map" in type) return { is: "map", type };
+  if (typeof type !== "string" && "struct" in type) {
+    const { struct, atomic } = type;
+    return { is: "struct", name: "", definition: struct, atomic: atomic === true || struct.atomic === true };
+  }
   const name = typeof type === "string" ? type : type.of;
   const definition = DEFINITIONS[name];
   if (definition === undefined) return { is: "scalar", scalar: name as Scalar };
   const atomic = definition.atomic === true || (typeof type !== "string" && type.atomic === true);
   return { is: "struct", name, definition, atomic };
+}
+
+/** The type of a struct's field; undefined when it has none of that name. */
+export function fieldOf(definition: Definition, field: string): FieldType | undefined {
+  return Object.hasOwn(definition.fields, field) ? definition.fields[field] : definition.others;
 }
 
 /** How strategic merge patch treats the field. */
@@ -74,6 +101,11 @@ export function patchFacts(type: FieldType): {
 } {
   if (typeof type === "string") return { strategies: [], mergeKey: undefined };
   return { strategies: type.patch?.split(",") ?? [], mergeKey: type.mergeKey };
+}
+
+/** What an object of a kind is made of. */
+export function typeOf(kind: { readonly definition: string; readonly type?: FieldType }): FieldType {
+  return kind.type ?? kind.definition;
 }
 
 /** The last word of a definition's name: `io.k8s.api.core.v1.PodSpec` is `PodSpec`. */

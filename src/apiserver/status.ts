@@ -1,4 +1,4 @@
-import { Fault } from "#fault/fault";
+import { Fault, isFault } from "#fault/fault";
 import type { FieldError, KindSpec } from "./kinds/kind.ts";
 
 export type StatusReason =
@@ -152,6 +152,22 @@ export function internalError(cause: unknown): StatusFault {
     details: { causes: [{ reason: "InternalError", message }] },
     cause,
   });
+}
+
+/** What may no longer be done to a custom resource whose definition is being deleted. */
+export function terminating(verb: string, resource: ResourceName): StatusFault {
+  return new StatusFault(
+    "MethodNotAllowed",
+    `${verb} not allowed while custom resource definition is terminating`,
+    { details: about(resource, "") },
+  );
+}
+
+/** Whatever went wrong, as the client is told. */
+export function asStatus(error: unknown): StatusFault {
+  if (error instanceof StatusFault) return error;
+  if (isFault(error) && error.code === "Misfit") return badRequest(error.message);
+  return internalError(error);
 }
 
 /** 422 with every field error, as kube-apiserver words them. */

@@ -12,8 +12,8 @@ import { fieldsOf } from "./typed.ts";
 const DEPLOYMENT = "io.k8s.api.apps.v1.Deployment";
 const yaml = (text: string): JsonObject => parse(text) as JsonObject;
 
-function owner(manager: string, resource = DEPLOYMENTS, definition = DEPLOYMENT) {
-  return { manager, subresource: undefined, definition, resource, now: Date.parse("2026-01-02T03:04:05Z") };
+function owner(manager: string, resource = DEPLOYMENTS, type = DEPLOYMENT) {
+  return { manager, subresource: undefined, type, resource, now: Date.parse("2026-01-02T03:04:05Z") };
 }
 
 function apply(live: JsonObject | undefined, manager: string, config: string, force = false): JsonObject {

@@ -1,5 +1,6 @@
 import type { KubeObject } from "#kube/object";
 import { type JsonObject, objectAt, own, textAt } from "../json.ts";
+import type { FieldType } from "../schema.ts";
 import { StatusFault } from "../status.ts";
 import { metadataOf } from "../verbs/metadata.ts";
 import {
@@ -34,21 +35,21 @@ export interface Apply {
 export function applyConfig(live: KubeObject | undefined, apply: Apply): JsonObject {
   const { config, owner } = apply;
   const ignoring = { status: apply.hasStatus && owner.subresource !== "status" };
-  checkElements(config, owner.definition);
-  const said = withoutIgnored(fieldsOf(config, owner.definition), ignoring);
+  checkElements(config, owner.type);
+  const said = withoutIgnored(fieldsOf(config, owner.type), ignoring);
   const before = live === undefined ? {} : (live as unknown as JsonObject);
-  const merged = mergeTyped(before, config, owner.definition) as JsonObject;
+  const merged = mergeTyped(before, config, owner.type) as JsonObject;
   if (ignoring.status) restore(merged, before, "status");
   const managers = live === undefined ? [] : managersOf(live, apply, ignoring);
   const mine = managers.find((entry) => isMine(entry, owner));
   const others = managers.filter((entry) => !isMine(entry, owner));
-  const changes = compare(before, merged, owner.definition).changed;
+  const changes = compare(before, merged, owner.type).changed;
   const yielding = settleConflicts(others, changes, apply, live);
   const pruned = prune(merged, {
     was: mine?.fields ?? EMPTY,
     said,
     others: yielding,
-    definition: owner.definition,
+    type: owner.type,
   });
   keepIdentity(pruned, merged);
   const time = mine !== undefined && sameSet(mine.fields, said) ? mine.time : entryFor(owner, "Apply").time;
@@ -68,7 +69,7 @@ function isMine(entry: Manager, owner: FieldOwner): boolean {
 function managersOf(live: KubeObject, { owner }: Apply, ignoring: { status: boolean }): Manager[] {
   const managers = readManagers(live);
   if (managers.length > 0) return managers;
-  const fields = withoutIgnored(fieldsOf(live as unknown as JsonObject, owner.definition), ignoring);
+  const fields = withoutIgnored(fieldsOf(live as unknown as JsonObject, owner.type), ignoring);
   return [{ ...entryFor(owner, "Update"), manager: "before-first-apply", subresource: "", fields }];
 }
 
@@ -126,12 +127,12 @@ function describe({ manager, subresource, apiVersion }: Manager): string {
 /** Takes away what this manager said last time, says no more, and nobody else has. */
 function prune(
   merged: JsonObject,
-  sets: { was: FieldSet; said: FieldSet; others: readonly Manager[]; definition: string },
+  sets: { was: FieldSet; said: FieldSet; others: readonly Manager[]; type: FieldType },
 ): JsonObject {
   const remove = difference(sets.was, sets.said);
   if (isEmpty(remove)) return merged;
   const keep = sets.others.map(({ fields }) => fields).reduce(union, sets.said);
-  return (removeFields(merged, sets.definition, { remove, keep }) ?? {}) as JsonObject;
+  return (removeFields(merged, sets.type, { remove, keep }) ?? {}) as JsonObject;
 }
 
 function restore(merged: JsonObject, before: JsonObject, field: string): void {

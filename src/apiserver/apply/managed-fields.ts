@@ -1,5 +1,6 @@
 import { apiVersionOf, type KubeObject, type Resource } from "#kube/object";
 import { isObject, type Json, type JsonObject, objectAt, own, textAt } from "../json.ts";
+import type { FieldType } from "../schema.ts";
 import { formatTime, metadataOf } from "../verbs/metadata.ts";
 import {
   difference,
@@ -19,7 +20,8 @@ import { compare } from "./typed.ts";
 export interface FieldOwner {
   readonly manager: string;
   readonly subresource: string | undefined;
-  readonly definition: string;
+  /** What the object's fields are, for merging and owning them. */
+  readonly type: FieldType;
   readonly resource: Resource;
   readonly now: number;
 }
@@ -102,7 +104,7 @@ export function recordUpdate(draft: JsonObject, stored: KubeObject | undefined, 
   const { changed, removed } = compare(
     stored === undefined ? {} : (stored as unknown as JsonObject),
     draft,
-    owner.definition,
+    owner.type,
   );
   const mine = withoutIgnored(changed, { status: false });
   const gone = union(mine, removed);

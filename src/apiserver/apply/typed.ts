@@ -8,7 +8,7 @@ import {
   sameJson,
   setOwn,
 } from "../json.ts";
-import { DEFINITIONS, type FieldType, type ListType, shapeOf } from "../schema.ts";
+import { type FieldType, fieldOf, type ListType, shapeOf } from "../schema.ts";
 import { badRequest } from "../status.ts";
 import { EMPTY, type FieldSet, LEAF, node } from "./field-set.ts";
 
@@ -23,11 +23,10 @@ interface Part {
 export function partsOf(value: Json | undefined, type: FieldType): readonly Part[] | undefined {
   const shape = shapeOf(type);
   if (shape.is === "struct" && !shape.atomic && isObject(value)) {
-    const { fields } = shape.definition;
     const parts = Object.entries(value).map(([field, inner]) => ({
       edge: `f:${field}`,
       value: inner,
-      type: Object.hasOwn(fields, field) ? (fields[field] ?? "any") : "any",
+      type: fieldOf(shape.definition, field) ?? "any",
     }));
     return parts.length === 0 ? undefined : parts;
   }
@@ -50,10 +49,11 @@ const KEY_DEFAULTS: Readonly<Record<string, Json>> = { protocol: "TCP" };
 function elementEdge(item: Json, type: ListType): string {
   if (type.kind === "set") return `v:${canonicalJson(item)}`;
   const keys: JsonObject = {};
+  const defaults = type.keyDefaults ?? KEY_DEFAULTS;
   for (const key of [...(type.keys ?? [])].sort()) {
     const value = isObject(item) ? own(item, key) : undefined;
     if (value !== undefined) keys[key] = value;
-    else if (Object.hasOwn(KEY_DEFAULTS, key)) keys[key] = KEY_DEFAULTS[key] ?? null;
+    else if (Object.hasOwn(defaults, key)) keys[key] = defaults[key] ?? null;
   }
   return `k:${canonicalJson(keys)}`;
 }
@@ -200,9 +200,4 @@ export function removeFields(
   const out: JsonObject = {};
   for (const part of left) setOwn(out, part.edge.slice(2), part.value);
   return out;
-}
-
-export function typeNamed(definition: string): FieldType {
-  if (DEFINITIONS[definition] === undefined) throw new Error(`broken invariant: no schema for ${definition}`);
-  return definition;
 }

@@ -17,16 +17,27 @@ export class ResourceCache {
   readonly format: Format;
   /** `/registry/<group>/<plural>/`, before each key in the store. */
   readonly prefix: string;
-  readonly #objects = new Map<string, Stored>();
-  readonly #keys = new SortedKeys();
+  readonly #objects: Map<string, Stored>;
+  readonly #keys: SortedKeys;
   readonly #history: History;
-  readonly #subscribers = new Set<Subscriber>();
+  readonly #subscribers: Set<Subscriber>;
 
-  constructor(spec: KindSpec, options: { readonly forgotten: number }) {
+  constructor(spec: KindSpec, from: { readonly forgotten: number } | ResourceCache) {
     this.spec = spec;
     this.format = new Format(spec);
     this.prefix = storePrefix(spec);
-    this.#history = new History({ limit: HISTORY_LIMIT, forgotten: options.forgotten });
+    const isSuccessor = from instanceof ResourceCache;
+    this.#objects = isSuccessor ? from.#objects : new Map();
+    this.#keys = isSuccessor ? from.#keys : new SortedKeys();
+    this.#subscribers = isSuccessor ? from.#subscribers : new Set();
+    this.#history = isSuccessor
+      ? from.#history
+      : new History({ limit: HISTORY_LIMIT, forgotten: from.forgotten });
+  }
+
+  /** The same objects, history and watchers under another spec: what is written from now on is stored in its version. */
+  successor(spec: KindSpec): ResourceCache {
+    return new ResourceCache(spec, this);
   }
 
   get size(): number {

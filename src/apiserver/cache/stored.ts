@@ -30,11 +30,14 @@ export class Stored<T extends KubeObject = KubeObject> {
   }
 }
 
+const VERSION_FIELD = '"metadata":{"resourceVersion":"';
+
 /** How one kind's objects are written: everything up to the resourceVersion is the same for all of them, so that a stored text becomes
  *  a client's text by putting the revision in its place. */
 export class Format {
   readonly head: string;
   readonly #itemStart: number;
+  readonly #listsWhole: boolean;
   readonly #apiVersion: string;
   readonly #kind: string;
 
@@ -44,6 +47,7 @@ export class Format {
     const start = `{"kind":${JSON.stringify(this.#kind)},"apiVersion":${JSON.stringify(this.#apiVersion)},`;
     this.head = `${start}"metadata":{"resourceVersion":"`;
     this.#itemStart = start.length;
+    this.#listsWhole = spec.custom !== undefined;
   }
 
   /** The text to store, with an empty resourceVersion. */
@@ -64,19 +68,26 @@ export class Format {
 
   /** The state that a stored text describes at a revision. */
   decode(key: string, revision: number, value: string): Stored {
-    if (!value.startsWith(this.head))
-      throw new Error(`broken invariant: ${key} is not stored as ${this.#kind}`);
-    return new Stored(key, revision, this.head + revision + value.slice(this.head.length));
+    const at = this.#headEnd(value);
+    if (at < 0) throw new Error(`broken invariant: ${key} is not stored as ${this.#kind}`);
+    return new Stored(key, revision, value.slice(0, at) + revision + value.slice(at));
   }
 
-  /** The object as it stands in a list: without kind and apiVersion. */
+  /** The object as it stands in a list: without kind and apiVersion, unless it is a custom one. */
   item(stored: Stored): string {
-    return `{${stored.text.slice(this.#itemStart)}`;
+    return this.#listsWhole ? stored.text : `{${stored.text.slice(this.#itemStart)}`;
+  }
+
+  /** Where the resourceVersion stands: after the head, whose version is an older one in what was stored before the version changed. */
+  #headEnd(text: string): number {
+    if (text.startsWith(this.head)) return this.head.length;
+    const at = text.startsWith('{"kind":') ? text.indexOf(VERSION_FIELD) : -1;
+    return at < 0 ? at : at + VERSION_FIELD.length;
   }
 
   /** The state an object was last in, but with the revision of what happened to it next: what a DELETED event carries. */
   at(stored: Stored, revision: number): string {
-    const rest = stored.text.indexOf('"', this.head.length);
-    return this.head + revision + stored.text.slice(rest);
+    const at = this.#headEnd(stored.text);
+    return stored.text.slice(0, at) + revision + stored.text.slice(stored.text.indexOf('"', at));
   }
 }

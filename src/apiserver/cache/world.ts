@@ -1,29 +1,44 @@
 import type { KubeObject, Resource } from "#kube/object";
 import type { Change, Store, WriteResult } from "#store/store";
 import type { KindSpec } from "../kinds/kind.ts";
-import { ResourceCache } from "./resource-cache.ts";
+import { ResourceCache, storePrefix } from "./resource-cache.ts";
+import { Unclaimed } from "./unclaimed.ts";
+import { View } from "./view.ts";
 
-/** Every resource's cache, kept in step with the store: whoever was told that a write is done finds it here. */
+/** One resource: the version it is stored in (which may not be served), and the versions it is served in. */
+export interface Served {
+  readonly stored: KindSpec;
+  readonly versions: readonly KindSpec[];
+}
+
+/** Every resource's cache, kept in step with the store: whoever was told that a write is done finds it here. Kinds come and go while it runs. */
 export class World {
   readonly #store: Store;
   readonly #byPrefix = new Map<string, ResourceCache>();
   readonly #byName = new Map<string, ResourceCache>();
-  readonly caches: readonly ResourceCache[];
+  readonly #views = new Map<string, View>();
+  readonly #unclaimed: Unclaimed;
+  readonly #whenServing = new Set<() => void>();
+  #caches: readonly ResourceCache[] = [];
+  #kinds: readonly KindSpec[] = [];
   #revision: number;
   #waiting: { readonly revision: number; readonly wake: () => void }[] = [];
 
+  /** `kinds` that say `conversion` are further versions of the one they are stored as. */
   constructor(store: Store, kinds: readonly KindSpec[]) {
     this.#store = store;
     const { loaded } = store;
-    this.caches = kinds.map((spec) => new ResourceCache(spec, { forgotten: loaded.compacted }));
-    for (const cache of this.caches) {
-      const { group, plural } = cache.spec.resource;
-      if (!this.#byPrefix.has(cache.prefix)) this.#byPrefix.set(cache.prefix, cache);
-      this.#byName.set(`${group}/${plural}`, cache);
-    }
+    this.#unclaimed = new Unclaimed(loaded.compacted);
     this.#revision = Math.max(1, loaded.revision);
-    this.#take(loaded.changes);
+    for (const stored of kinds.filter(({ conversion }) => conversion === undefined)) {
+      const views = kinds.filter(({ conversion }) => isSameName(conversion?.storedAs, stored.resource));
+      this.#open({ stored, versions: [stored, ...views] });
+    }
+    // In the order given, which is the order that discovery shows.
+    this.#kinds = kinds;
+    for (const changes of store.replay()) this.#take(changes);
     this.#revision = Math.max(this.#revision, loaded.revision);
+    for (const cache of this.#caches) settleAll(cache);
     store.subscribe((changes) => this.#take(changes));
   }
 
@@ -32,8 +47,62 @@ export class World {
     return this.#revision;
   }
 
+  /** One for each stored resource. */
+  get caches(): readonly ResourceCache[] {
+    return this.#caches;
+  }
+
+  /** Everything that is served: a kind for each version. A new list whenever it changes. */
+  get kinds(): readonly KindSpec[] {
+    return this.#kinds;
+  }
+
+  /** Serves a resource from now on, with all that the store holds of it; one that is served already changes its versions, and keeps its objects
+   *  and their history. */
+  add(served: Served): void {
+    const prefix = storePrefix(served.stored);
+    const before = this.#byPrefix.get(prefix);
+    this.#open(served, before);
+    if (before === undefined) {
+      const cache = this.#byPrefix.get(prefix);
+      if (cache !== undefined) {
+        this.#claim(cache);
+        settleAll(cache);
+      }
+    }
+    this.#tell();
+  }
+
+  /** Serves a resource no longer. What the store still holds of it comes back with the next `add`. */
+  remove(resource: Pick<Resource, "group" | "plural">): void {
+    const cache = this.cacheOf(resource.group, resource.plural);
+    if (cache === undefined) return;
+    const changes = cache
+      .list("")
+      .map((stored) => ({
+        key: cache.prefix + stored.key,
+        revision: stored.revision,
+        value: cache.format.encode(stored.draft()),
+      }))
+      .sort((a, b) => a.revision - b.revision);
+    this.#close(cache);
+    this.#unclaimed.putBack(cache.prefix, { changes, forgotten: this.#revision });
+    this.#tell();
+  }
+
+  /** Calls `listener` after each change of what is served. */
+  whenServing(listener: () => void): void {
+    this.#whenServing.add(listener);
+  }
+
+  /** The objects of a resource, whatever version they are asked for in. */
   cacheOf(group: string, plural: string): ResourceCache | undefined {
     return this.#byName.get(`${group}/${plural}`);
+  }
+
+  /** A resource in one of the versions it is served in. */
+  viewOf({ group, version, plural }: Pick<Resource, "group" | "version" | "plural">): View | undefined {
+    return this.#views.get(`${group}/${version}/${plural}`);
   }
 
   read<T extends KubeObject>(
@@ -68,14 +137,53 @@ export class World {
 
   /** Forgets history up to `revision`, here and in the store. */
   async compact(revision: number): Promise<void> {
-    for (const cache of this.caches) cache.forget(revision);
+    for (const cache of this.#caches) cache.forget(revision);
+    this.#unclaimed.forget(revision);
     await this.#store.compact(revision);
   }
 
+  #open({ stored, versions }: Served, before?: ResourceCache): void {
+    if (before !== undefined) this.#close(before);
+    const cache =
+      before?.successor(stored) ?? new ResourceCache(stored, { forgotten: this.#store.loaded.compacted });
+    const { group, plural } = stored.resource;
+    this.#byPrefix.set(cache.prefix, cache);
+    this.#byName.set(`${group}/${plural}`, cache);
+    for (const spec of versions) this.#views.set(viewKey(spec), new View(spec, cache));
+    this.#caches = [...this.#byPrefix.values()];
+    this.#kinds = [...this.#kinds, ...versions];
+  }
+
+  #close(cache: ResourceCache): void {
+    const { group, plural } = cache.spec.resource;
+    this.#byPrefix.delete(cache.prefix);
+    this.#byName.delete(`${group}/${plural}`);
+    this.#caches = [...this.#byPrefix.values()];
+    const retired = [...this.#views].filter(([, view]) => view.cache === cache);
+    for (const [key] of retired) this.#views.delete(key);
+    this.#kinds = this.#kinds.filter((spec) => !retired.some(([, view]) => view.spec === spec));
+    for (const [, view] of retired) view.retire();
+  }
+
+  #claim(cache: ResourceCache): void {
+    const { changes, forgotten } = this.#unclaimed.claim(cache.prefix);
+    cache.forget(forgotten);
+    for (const { key, revision, value } of changes)
+      cache.apply(key.slice(cache.prefix.length), revision, value);
+  }
+
+  #tell(): void {
+    for (const listener of this.#whenServing) listener();
+  }
+
   #take(changes: readonly Change[]): void {
-    for (const { key, revision, value } of changes) {
+    for (const change of changes) {
+      const { key, revision, value } = change;
       const slash = key.indexOf("/", key.indexOf("/", "/registry/".length) + 1);
-      this.#byPrefix.get(key.slice(0, slash + 1))?.apply(key.slice(slash + 1), revision, value);
+      const prefix = key.slice(0, slash + 1);
+      const cache = this.#byPrefix.get(prefix);
+      if (cache === undefined) this.#unclaimed.keep(prefix, change);
+      else cache.apply(key.slice(slash + 1), revision, value);
       this.#revision = Math.max(this.#revision, revision);
     }
     if (this.#waiting.length === 0) return;
@@ -83,4 +191,17 @@ export class World {
     this.#waiting = this.#waiting.filter(({ revision }) => revision > this.#revision);
     for (const { wake } of ready) wake();
   }
+}
+
+function viewKey({ resource }: KindSpec): string {
+  return `${resource.group}/${resource.version}/${resource.plural}`;
+}
+
+function isSameName(a: Resource | undefined, b: Resource): boolean {
+  return a?.group === b.group && a.plural === b.plural;
+}
+
+function settleAll(cache: ResourceCache): void {
+  if (cache.spec.settle === undefined) return;
+  for (const object of cache.objects()) cache.spec.settle(object.metadata, object);
 }

@@ -1,7 +1,7 @@
 import { Fault } from "#fault/fault";
 import { canonicalQuantity } from "#kube/quantity";
 import { isObject, type Json, type JsonObject, setOwn } from "../json.ts";
-import { DEFINITIONS, type Definition, type FieldType, type Scalar, shapeOf, shortName } from "../schema.ts";
+import { type Definition, type FieldType, fieldOf, type Scalar, shapeOf, shortName } from "../schema.ts";
 
 /** A value that does not fit its field's type; the message is what Go's decoder would say. */
 export class MisfitFault extends Fault<"Misfit"> {
@@ -17,12 +17,12 @@ export interface Conformed {
   readonly unknown: readonly string[];
 }
 
-/** Fits JSON to a definition: unknown fields and nulls are left out, numbers become quantities where the type says so. @throws {MisfitFault} */
-export function conform(value: JsonObject, definition: string): Conformed {
-  const found = DEFINITIONS[definition];
-  if (found === undefined) throw new Error(`broken invariant: no schema for ${definition}`);
+/** Fits JSON to an object's type: unknown fields and nulls are left out, numbers become quantities where the type says so. @throws {MisfitFault} */
+export function conform(value: JsonObject, type: FieldType): Conformed {
+  const shape = shapeOf(type);
+  if (shape.is !== "struct") throw new Error(`broken invariant: ${JSON.stringify(type)} is no object's type`);
   const unknown: string[] = [];
-  const out = fitStruct(value, { name: definition, definition: found }, { path: "", owner: "", unknown });
+  const out = fitStruct(value, shape, { path: "", owner: "", unknown });
   return { value: out, unknown };
 }
 
@@ -65,9 +65,9 @@ function fitStruct(
   const owner = shortName(name);
   for (const [field, inner] of Object.entries(value)) {
     const fieldPath = path === "" ? field : `${path}.${field}`;
-    const type = Object.hasOwn(definition.fields, field) ? definition.fields[field] : undefined;
+    const type = fieldOf(definition, field);
     if (type === undefined) unknown.push(fieldPath);
-    else if (inner !== null) out[field] = fit(inner, type, { path: fieldPath, owner, unknown });
+    else if (inner !== null) setOwn(out, field, fit(inner, type, { path: fieldPath, owner, unknown }));
   }
   return out;
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { KindSpec, Verb } from "../kinds/kind.ts";
 import { REVIEWS } from "../sub/reviews.ts";
+import { compareVersions } from "./version-order.ts";
 
 /** One line of discovery: a resource, or a subresource as `pods/log`. */
 export interface CatalogResource {
@@ -11,7 +12,8 @@ export interface CatalogResource {
   readonly verbs: readonly string[];
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
-  readonly isStored: boolean;
+  /** What it is stored as; undefined for what is not stored. */
+  readonly storedAs: CatalogResource["kind"] | undefined;
 }
 
 export interface CatalogVersion {
@@ -69,7 +71,14 @@ export function catalogOf(kinds: readonly KindSpec[]): readonly CatalogVersion[]
       const sorted = [...resources].sort((a, b) => (a.name < b.name ? -1 : 1));
       return { group: key.slice(0, slash), version: key.slice(slash + 1), resources: sorted };
     })
-    .sort((a, b) => rank(a.group) - rank(b.group));
+    .sort(
+      (a, b) =>
+        rank(a.group) - rank(b.group) || byName(a.group, b.group) || compareVersions(a.version, b.version),
+    );
+}
+
+function byName(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
 }
 
 function rank(group: string): number {
@@ -87,7 +96,7 @@ function resourcesOf(spec: KindSpec): CatalogResource[] {
     verbs: [...spec.verbs].sort(),
     shortNames: spec.shortNames,
     categories: spec.categories,
-    isStored: true,
+    storedAs: spec.conversion?.storedAs ?? { group, version, kind },
   };
   const self = { group, version, kind };
   const sub = (name: string, of: CatalogResource["kind"], verbs: readonly string[]) =>
@@ -128,7 +137,7 @@ function plain(
   kind: CatalogResource["kind"],
   verbs: readonly string[],
 ): CatalogResource {
-  return { name, singular: "", namespaced, kind, verbs, shortNames: [], categories: [], isStored: false };
+  return { name, singular: "", namespaced, kind, verbs, shortNames: [], categories: [], storedAs: undefined };
 }
 
 /** base64 of the first eight bytes of SHA-256 over `group/version/Kind`. */

@@ -1,4 +1,4 @@
-import { type Operation, PATCH_TYPES, type PathEntry } from "./openapi-paths.ts";
+import type { Operation, PathEntry } from "./openapi-paths.ts";
 import type { OpenApiSchema } from "./openapi-schema.ts";
 import { V2_REFS } from "./openapi-schema.ts";
 import type { SwaggerDocument } from "./openapi-v2.ts";
@@ -44,7 +44,7 @@ function operationMessage(operation: Operation, definition: string): WireWriter 
   return new WireWriter()
     .text(5, operation.operationId)
     .texts(6, ["application/json"])
-    .texts(7, operation.method === "patch" ? PATCH_TYPES : ["*/*"])
+    .texts(7, operation.consumes)
     .messages(8, operation.parameters.map(queryParameter))
     .message(9, new WireWriter().message(1, named("200", ok)))
     .messages(13, [
@@ -61,8 +61,13 @@ function queryParameter(name: string): WireWriter {
 }
 
 function schemaMessage(schema: OpenApiSchema): WireWriter {
-  const message = new WireWriter().text(1, schema.$ref).text(2, schema.format).texts(19, schema.required);
-  if (schema.additionalProperties !== undefined)
+  const message = new WireWriter()
+    .text(1, schema.$ref)
+    .text(2, schema.format)
+    .text(4, schema.description)
+    .texts(19, schema.required)
+    .messages(20, (schema.enum ?? []).map(yamlOf));
+  if (typeof schema.additionalProperties === "object")
     message.message(21, new WireWriter().message(1, schemaMessage(schema.additionalProperties)));
   if (schema.type !== undefined) message.message(22, new WireWriter().texts(1, [schema.type]));
   if (schema.items !== undefined)
@@ -84,5 +89,9 @@ function extensionsOf(schema: OpenApiSchema): WireWriter[] {
 
 /** NamedAny { name, Any { yaml } }: JSON is YAML. */
 function extension(name: string, value: unknown): WireWriter {
-  return named(name, new WireWriter().text(2, `${JSON.stringify(value)}\n`));
+  return named(name, yamlOf(value));
+}
+
+function yamlOf(value: unknown): WireWriter {
+  return new WireWriter().text(2, `${JSON.stringify(value)}\n`);
 }

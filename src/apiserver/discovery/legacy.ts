@@ -72,6 +72,6 @@ function resourceBody(
     verbs: resource.verbs,
     ...(resource.shortNames.length > 0 ? { shortNames: resource.shortNames } : {}),
     ...(resource.categories.length > 0 ? { categories: resource.categories } : {}),
-    ...(resource.isStored ? { storageVersionHash: storageVersionHash(resource.kind) } : {}),
+    ...(resource.storedAs ? { storageVersionHash: storageVersionHash(resource.storedAs) } : {}),
   };
 }

@@ -8,6 +8,7 @@ export interface Operation {
   readonly gvk: { readonly group: string; readonly version: string; readonly kind: string };
   readonly action: string;
   readonly parameters: readonly string[];
+  readonly consumes: readonly string[];
 }
 
 export interface PathEntry {
@@ -16,7 +17,7 @@ export interface PathEntry {
   readonly operations: readonly Operation[];
 }
 
-export const PATCH_TYPES = [
+const PATCH_TYPES = [
   "application/json-patch+json",
   "application/merge-patch+json",
   "application/strategic-merge-patch+json",
@@ -31,6 +32,7 @@ export function pathsOf(spec: KindSpec): readonly PathEntry[] {
   const root = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
   const collection = `${root}${namespaced ? "/namespaces/{namespace}" : ""}/${plural}`;
   const name = `${upper(group.split(".")[0] || "core")}${upper(version)}${namespaced ? "Namespaced" : ""}${kind}`;
+  const patchTypes = PATCH_TYPES.filter((type) => spec.custom === undefined || !type.includes("strategic"));
   const operation = (
     method: Operation["method"],
     verb: string,
@@ -42,6 +44,7 @@ export function pathsOf(spec: KindSpec): readonly PathEntry[] {
     gvk,
     action,
     parameters,
+    consumes: method === "patch" ? patchTypes : ["*/*"],
   });
   return [
     {

@@ -1,21 +1,42 @@
+import type { Json } from "../json.ts";
+import type { KindSpec } from "../kinds/kind.ts";
 import { DEFINITIONS, type FieldType, type Scalar, shapeOf } from "../schema.ts";
 
-/** A schema as OpenAPI writes it, in the subset the API's types need. */
+/** A schema as OpenAPI writes it, in the subset the API's types need. Custom resources bring more keywords: those are passed on as they are. */
 export interface OpenApiSchema {
   readonly type?: string;
   readonly format?: string;
+  readonly description?: string;
   readonly $ref?: string;
+  readonly enum?: readonly Json[];
   readonly allOf?: readonly OpenApiSchema[];
   readonly items?: OpenApiSchema;
-  readonly additionalProperties?: OpenApiSchema;
+  readonly additionalProperties?: OpenApiSchema | boolean;
   readonly properties?: Readonly<Record<string, OpenApiSchema>>;
   readonly required?: readonly string[];
   readonly [extension: `x-kubernetes-${string}`]: unknown;
 }
 
-export type RefStyle = { readonly prefix: string; readonly wrapsRefs: boolean };
-export const V2_REFS: RefStyle = { prefix: "#/definitions/", wrapsRefs: false };
-export const V3_REFS: RefStyle = { prefix: "#/components/schemas/", wrapsRefs: true };
+/** What a kind's name stands for in a document. */
+export function kindSchema(spec: KindSpec, refs: RefStyle): OpenApiSchema {
+  return spec.custom?.openApi(refs.version) ?? definitionSchema(spec.definition, refs);
+}
+
+export const OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+/** The schemas of a document that tells of `kinds`, by name. */
+export function schemasOf(kinds: readonly KindSpec[], refs: RefStyle): Record<string, OpenApiSchema> {
+  const roots = kinds.map((spec) => (spec.custom === undefined ? spec.definition : OBJECT_META));
+  const named = closureOf(roots).map((name) => [name, definitionSchema(name, refs)] as const);
+  const custom = kinds
+    .filter((spec) => spec.custom !== undefined)
+    .map((spec) => [spec.definition, kindSchema(spec, refs)] as const);
+  return Object.fromEntries([...named, ...custom]);
+}
+
+export type RefStyle = { readonly version: 2 | 3; readonly prefix: string; readonly wrapsRefs: boolean };
+export const V2_REFS: RefStyle = { version: 2, prefix: "#/definitions/", wrapsRefs: false };
+export const V3_REFS: RefStyle = { version: 3, prefix: "#/components/schemas/", wrapsRefs: true };
 
 const SCALARS: Readonly<Record<Scalar, OpenApiSchema>> = {
   string: { type: "string" },

@@ -1,6 +1,6 @@
 import type { KindSpec } from "../kinds/kind.ts";
-import { type Operation, PATCH_TYPES, type PathEntry, pathsOf } from "./openapi-paths.ts";
-import { closureOf, definitionSchema, type OpenApiSchema, V2_REFS } from "./openapi-schema.ts";
+import { type Operation, type PathEntry, pathsOf } from "./openapi-paths.ts";
+import { type OpenApiSchema, schemasOf, V2_REFS } from "./openapi-schema.ts";
 
 /** The Swagger 2.0 document, as values; `gnostic.ts` writes the same as protobuf. */
 export interface SwaggerDocument {
@@ -10,11 +10,10 @@ export interface SwaggerDocument {
 }
 
 export function swaggerDocument(kinds: readonly KindSpec[], version: string): SwaggerDocument {
-  const names = closureOf(kinds.map(({ definition }) => definition));
   return {
     version,
     paths: kinds.flatMap(pathsOf),
-    definitions: Object.fromEntries(names.map((name) => [name, definitionSchema(name, V2_REFS)])),
+    definitions: schemasOf(kinds, V2_REFS),
   };
 }
 
@@ -36,7 +35,7 @@ function pathItem({ operations, definition }: PathEntry): object {
 function operationBody(operation: Operation, definition: string): object {
   return {
     operationId: operation.operationId,
-    consumes: operation.method === "patch" ? PATCH_TYPES : ["*/*"],
+    consumes: operation.consumes,
     produces: ["application/json"],
     parameters: operation.parameters.map((name) => ({
       name,

@@ -1,6 +1,6 @@
 import type { KindSpec } from "../kinds/kind.ts";
-import { type Operation, PATCH_TYPES, pathsOf } from "./openapi-paths.ts";
-import { closureOf, definitionSchema, V3_REFS } from "./openapi-schema.ts";
+import { type Operation, pathsOf } from "./openapi-paths.ts";
+import { schemasOf, V3_REFS } from "./openapi-schema.ts";
 
 /** `api/v1` or `apis/GROUP/VERSION`, as the index of OpenAPI v3 names its documents. */
 export function documentName({ resource }: KindSpec): string {
@@ -9,7 +9,6 @@ export function documentName({ resource }: KindSpec): string {
 
 /** The document of one group version. */
 export function openApiV3(kinds: readonly KindSpec[], version: string): object {
-  const names = closureOf(kinds.map(({ definition }) => definition));
   return {
     openapi: "3.0.0",
     info: { title: "Kubernetes", version },
@@ -23,7 +22,7 @@ export function openApiV3(kinds: readonly KindSpec[], version: string): object {
           ),
         ]),
     ),
-    components: { schemas: Object.fromEntries(names.map((name) => [name, definitionSchema(name, V3_REFS)])) },
+    components: { schemas: schemasOf(kinds, V3_REFS) },
   };
 }
 
@@ -31,7 +30,7 @@ function operationBody(operation: Operation, definition: string): object {
   const schema = { $ref: V3_REFS.prefix + definition };
   const json = { "application/json": { schema } };
   const takesBody = operation.method === "post" || operation.method === "put";
-  const patch = Object.fromEntries(PATCH_TYPES.map((type) => [type, { schema: { type: "object" } }]));
+  const patch = Object.fromEntries(operation.consumes.map((type) => [type, { schema: { type: "object" } }]));
   return {
     operationId: operation.operationId,
     parameters: operation.parameters.map((name) => ({

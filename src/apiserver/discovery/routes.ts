@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Api } from "../api.ts";
+import type { KindSpec } from "../kinds/kind.ts";
 import { chooseForm, parseClause } from "../request/accept.ts";
 import type { Reply } from "../request/reply.ts";
 import { AGGREGATED_TYPE, aggregatedDiscovery } from "./aggregated.ts";
@@ -22,13 +23,19 @@ const PUBLIC_HOUR = { "Cache-Control": "public, max-age=3600" };
 /** Everything that is not a resource: discovery, OpenAPI, version, health, token keys. */
 export class OtherRoutes {
   readonly #api: Api;
-  readonly #catalog: readonly CatalogVersion[];
+  #catalogOf: { readonly kinds: readonly KindSpec[]; readonly made: readonly CatalogVersion[] } | undefined;
   readonly #documents: Documents;
 
   constructor(api: Api) {
     this.#api = api;
-    this.#catalog = catalogOf(api.options.kinds);
-    this.#documents = new Documents(api.options.kinds);
+    this.#documents = new Documents(api.world);
+  }
+
+  /** Made again whenever other kinds are served. */
+  get #catalog(): readonly CatalogVersion[] {
+    const { kinds } = this.#api.world;
+    if (this.#catalogOf?.kinds !== kinds) this.#catalogOf = { kinds, made: catalogOf(kinds) };
+    return this.#catalogOf.made;
   }
 
   /** Whether the path is one of ours; if so it is answered. */

@@ -1,5 +1,8 @@
 import type { KubeObject, ObjectRef, Resource } from "#kube/object";
 import type { Clock } from "#life/clock";
+import type { OpenApiSchema } from "../discovery/openapi-schema.ts";
+import type { JsonObject } from "../json.ts";
+import type { FieldType } from "../schema.ts";
 
 /** An object on its way in: plain JSON that defaulting and preparing may change in place. */
 // biome-ignore lint/suspicious/noExplicitAny: a draft is JSON whose shape the schema check has proved, not the type system
@@ -24,14 +27,18 @@ export interface FieldError {
   readonly detail: string;
 }
 
+/** A half of an object that has a route of its own. */
+export type Part = "status" | "ephemeralcontainers" | "resize" | "finalize";
+
 export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
 
 export interface Column {
   readonly name: string;
-  readonly type: "string" | "integer" | "boolean" | "date";
-  readonly format?: "name";
-  /** 1 is shown with `-o wide` only. */
-  readonly priority: 0 | 1;
+  readonly type: "string" | "integer" | "number" | "boolean" | "date";
+  readonly format?: string;
+  /** 1 and more are shown with `-o wide` only. */
+  readonly priority: number;
+  readonly description?: string;
 }
 
 export type Cell = string | number | boolean | null;
@@ -52,6 +59,37 @@ export interface WriteContext {
   readonly warn: (text: string) => void;
 }
 
+/** How one served version of a resource reads and writes what is stored in another version, or under another group's name: events.k8s.io Events are
+ *  stored as core ones, autoscaling/v1 HorizontalPodAutoscalers as v2 ones. Each way gets an object of its own, which it may change and give back;
+ *  `apiVersion` need not be set. Metadata stays as it is but for labels and annotations. All other functions of the kind (defaults, validation,
+ *  columns, selectable fields) see this version's objects only; `allocate` and `settle` belong to the stored kind and are not called here.
+ *  To let the stored kind's rules hold for this version too, make the kind with `convertedKind` of `kinds/converted.ts`. */
+export interface Conversion {
+  /** The resource that objects are stored as: its group and plural name the kind in the list of kinds that has no conversion. */
+  readonly storedAs: Resource;
+  /** Whether the functions give promises: only where somebody outside must be asked. Writers are then not kept waiting for each other. */
+  readonly waits?: boolean;
+  /** An object as this version shows it. `stored` has the apiVersion that it was stored with. @throws {StatusFault} */
+  fromStored(stored: Draft): Draft | Promise<Draft>;
+  /** The object to store. @throws {StatusFault} */
+  toStored(draft: Draft): Draft | Promise<Draft>;
+}
+
+/** A body that fits its kind, and what was left out of it. */
+export interface Fitted {
+  readonly value: JsonObject;
+  /** Paths such as `spec.containers[0].foo`. */
+  readonly unknown: readonly string[];
+}
+
+/** What the machinery must know of a kind that came at run time. */
+export interface CustomFacts {
+  /** Makes a body an object of the kind: unknown fields are left out. Instead of fitting it to `type`. @throws {MisfitFault} */
+  fit(value: JsonObject): Fitted;
+  /** The schema to publish, for OpenAPI v2 (3.x keywords and more than one type left out) or v3. */
+  openApi(version: 2 | 3): OpenApiSchema;
+}
+
 /** Everything that makes one kind of the API different from another. The machinery (verbs, watch, patch, discovery) is the same.
  *  Its functions are methods, not properties, so that a list of kinds may hold every T. The order of a write: decode, defaults, admission, defaults,
  *  prepare, validate (validateMeta of `field/meta.ts` first), allocate, store, settle. */
@@ -59,7 +97,15 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   readonly resource: Resource<T>;
   /** The schema's name in the OpenAPI document, such as `io.k8s.api.core.v1.Pod`. */
   readonly definition: string;
+  /** What its fields are, where no definition of that name is in `generated/schema.json`. */
+  readonly type?: FieldType;
+  /** Set when this version is not the one that is stored. */
+  readonly conversion?: Conversion;
+  /** Set for what a CustomResourceDefinition defines. */
+  readonly custom?: CustomFacts;
   readonly singular: string;
+  /** What a list of them is called, when not by the kind's name and `List`. */
+  readonly listKind?: string;
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly verbs: readonly Verb[];
@@ -73,7 +119,7 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   readonly requiresVersion: boolean;
   /** DELETE answers with the object, not a Status, even when it is gone. */
   readonly deleteReturnsObject: boolean;
-  readonly nameRule: "subdomain" | "label" | "service" | "path-segment";
+  readonly nameRule: "subdomain" | "label" | "service" | "path-segment" | "ip";
   /** `/scale` over spec.replicas and status.replicas; `selector` prints the label selector. */
   readonly scale?: { selector(object: T): string };
 
@@ -86,6 +132,10 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   validate?(object: T, context: WriteContext): readonly FieldError[];
   /** What an update may not do, beyond what `validate` (which runs too) finds in its result. */
   validateUpdate?(object: T, stored: T, context: WriteContext): readonly FieldError[];
+  /** What a write to one part of the object (`status`, ...) may not do. The checks above do not run for it. */
+  validatePart?(part: Part, object: T, stored: T, context: WriteContext): readonly FieldError[];
+  /** What is legal and yet most likely a mistake: told to whoever wrote it, in Warning headers. `stored` is undefined on create. */
+  warnings?(object: T, stored: T | undefined): readonly string[];
   /** Takes what the object needs of what there is only once (addresses, ports) and writes it into the draft. Runs last before the store's write,
    *  on a draft that validated; `stored` is undefined on create. Errors are answered like those of validate. */
   allocate?(draft: Draft, stored: T | undefined, context: WriteContext): readonly FieldError[];

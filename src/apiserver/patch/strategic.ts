@@ -1,15 +1,15 @@
 import { copyJson, isObject, type Json, type JsonObject, own, sameJson, setOwn } from "../json.ts";
-import { type FieldType, patchFacts, shapeOf } from "../schema.ts";
+import { type FieldType, fieldOf, patchFacts, shapeOf } from "../schema.ts";
 import { badRequest, StatusFault } from "../status.ts";
 import { mergePrimitives, orderElements, orderPrimitives } from "./strategic-order.ts";
 
 const ORDER = "$setElementOrder/";
 const DELETE_FROM = "$deleteFromPrimitiveList/";
 
-/** Kubernetes' strategic merge patch, by the schema of `definition`. The target is not changed.
+/** Kubernetes' strategic merge patch, by the target's type. The target is not changed.
  *  @throws {StatusFault} BadRequest for a bad directive or an element without its merge key */
-export function strategicPatch(target: JsonObject, patch: JsonObject, definition: string): JsonObject {
-  return mergeObject(target, patch, definition) ?? {};
+export function strategicPatch(target: JsonObject, patch: JsonObject, type: FieldType): JsonObject {
+  return mergeObject(target, patch, type) ?? {};
 }
 
 /** Undefined when the patch deletes the whole object. */
@@ -134,7 +134,7 @@ function fieldType(type: FieldType, field: string): FieldType {
   const shape = shapeOf(type);
   if (shape.is === "map") return shape.type.map;
   if (shape.is !== "struct") return "any";
-  return Object.hasOwn(shape.definition.fields, field) ? (shape.definition.fields[field] ?? "any") : "any";
+  return fieldOf(shape.definition, field) ?? "any";
 }
 
 function elementType(type: FieldType): FieldType {

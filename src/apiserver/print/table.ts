@@ -19,11 +19,11 @@ export function tableHead(
   options: { columns: boolean },
 ): string {
   const columns = options.columns
-    ? spec.columns.map(({ name, type, format, priority }) => ({
+    ? spec.columns.map(({ name, type, format, description, priority }) => ({
         name,
         type,
         format: format ?? "",
-        description: "",
+        description: description ?? "",
         priority,
       }))
     : [];

@@ -30,8 +30,8 @@ const CORE: Readonly<Record<string, Routes>> = {
 
 /** Answers a subresource; false when the kind has none of that name. */
 export async function subresource(call: Call): Promise<boolean> {
-  const { cache, info, request } = call;
-  const { spec } = cache;
+  const { view, info, request } = call;
+  const { spec } = view;
   const routes = routesOf(call);
   if (routes === undefined) return false;
   const method = request.method ?? "GET";
@@ -43,8 +43,8 @@ export async function subresource(call: Call): Promise<boolean> {
   return true;
 }
 
-function routesOf({ cache, info }: Call): Routes | undefined {
-  const { spec } = cache;
+function routesOf({ view, info }: Call): Routes | undefined {
+  const { spec } = view;
   if (info.subresource === "status") return spec.hasStatus ? HALF : undefined;
   if (info.subresource === "scale") return spec.scale ? { GET: scale, PUT: scale, PATCH: scale } : undefined;
   const key = `${spec.resource.plural}/${info.subresource}`;

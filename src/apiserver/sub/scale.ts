@@ -7,7 +7,7 @@ import { badRequest, conflict, invalid, notFound } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
 import { checkPlace, metadataOf } from "../verbs/metadata.ts";
 import { patchFunction } from "../verbs/patch.ts";
-import { conformOr, fitBody, readObject, writeRequest } from "../verbs/write.ts";
+import { fitBody, fitOr, readObject, writeRequest } from "../verbs/write.ts";
 
 const SCALE = {
   definition: "io.k8s.api.autoscaling.v1.Scale",
@@ -16,10 +16,10 @@ const SCALE = {
 
 /** GET, PUT and PATCH of `/scale`: the replicas of an object, and nothing else of it. */
 export async function scale(call: Call): Promise<void> {
-  const { cache, info, request, reply, api } = call;
+  const { cache, view, info, request, reply, api } = call;
   const stored = cache.get(objectKey(info.namespace, info.name ?? ""));
   if (stored === undefined) throw notFound(cache.spec.resource, info.name ?? "");
-  if (request.method === "GET") return reply.json(200, scaleOf(call, stored.object));
+  if (request.method === "GET") return reply.json(200, scaleOf(call, (await view.out(stored)).object));
   const change = request.method === "PUT" ? await putChange(call) : await patchChange(call);
   const written = await api.writer.update(
     { ...writeRequest(call), subresource: "scale" },
@@ -55,11 +55,11 @@ async function patchChange(call: Call): Promise<ScaleChange> {
     });
     return (live) => ({ ...live, spec: { ...objectAt(config, "spec") } });
   }
-  const run = patchFunction(type, text, SCALE.definition);
+  const run = patchFunction(type, text, SCALE);
   return (live) => {
     const result = run(live);
     if (!isObject(result)) throw badRequest("the patched scale is not an object");
-    return conformOr(result, SCALE.definition, badRequest).value;
+    return fitOr(result, SCALE, badRequest).value;
   };
 }
 
@@ -71,9 +71,9 @@ function replicasOf(scaleObject: JsonObject, name: string): number {
   ]);
 }
 
-function scaleOf({ cache }: Call, object: KubeObject): JsonObject {
+function scaleOf({ view }: Call, object: KubeObject): JsonObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const selector = cache.spec.scale?.selector(object) ?? "";
+  const selector = view.spec.scale?.selector(object) ?? "";
   return {
     kind: "Scale",
     apiVersion: "autoscaling/v1",

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Api } from "../api.ts";
 import type { User } from "../auth/user.ts";
 import type { ResourceCache } from "../cache/resource-cache.ts";
+import type { View } from "../cache/view.ts";
 import type { ResourceRequest } from "../request/info.ts";
 import type { Reply } from "../request/reply.ts";
 
@@ -14,5 +15,8 @@ export interface Call {
   readonly query: URLSearchParams;
   readonly info: ResourceRequest;
   readonly user: User;
+  /** Where the resource is stored. */
   readonly cache: ResourceCache;
+  /** The version it is asked for in. */
+  readonly view: View;
 }

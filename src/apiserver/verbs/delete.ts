@@ -28,8 +28,8 @@ const DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 
 export async function deleteOne(call: Call): Promise<void> {
   const options = await readOptions(call);
-  const { cache, info, api } = call;
-  const { spec } = cache;
+  const { cache, info, api, view } = call;
+  const { spec } = view;
   const name = info.name ?? "";
   const namespace = spec.resource.namespaced ? info.namespace : undefined;
   const stored = cache.get(objectKey(namespace, name));
@@ -42,7 +42,8 @@ export async function deleteOne(call: Call): Promise<void> {
     options,
     now: api.clock.now(),
   });
-  if (!written.isGone || spec.deleteReturnsObject) return sendObject(call, 200, written.stored);
+  if (!written.isGone || spec.deleteReturnsObject)
+    return sendObject(call, 200, await view.out(written.stored));
   const { uid } = written.stored.object.metadata;
   call.reply.json(200, {
     kind: "Status",
@@ -60,10 +61,12 @@ export async function deleteOne(call: Call): Promise<void> {
 
 export async function deleteCollection(call: Call): Promise<void> {
   const options = await readOptions(call);
-  const { cache, api, info } = call;
-  const { spec } = cache;
+  const { cache, api, info, view } = call;
+  const { spec } = view;
   const selection = parseSelection(spec, call.query, { namespace: info.namespace });
-  const items = cache.list(selection.prefix).filter((stored) => isSelected(selection, stored));
+  const states = cache.list(selection.prefix);
+  const shown = selection.matches === undefined ? states : await view.outAll(states);
+  const items = states.filter((_, i) => isSelected(selection, shown[i]));
   const gone = await Promise.all(
     items.map(async (stored) => {
       const { name, namespace } = stored.object.metadata;
@@ -78,7 +81,7 @@ export async function deleteCollection(call: Call): Promise<void> {
       }
     }),
   );
-  const texts = await mapInTurns(gone, (stored) => cache.format.item(stored));
+  const texts = await mapInTurns(await view.outAll(gone), (stored) => view.format.item(stored));
   const apiVersion = info.group === "" ? info.version : `${info.group}/${info.version}`;
   call.reply.jsonText(
     200,
@@ -96,7 +99,9 @@ interface Deletion {
 
 /** Removes an object, or marks it when a finalizer or a grace period holds it. @throws {StatusFault} NotFound, Conflict, Forbidden */
 export async function deleteObject(writer: Writer, deletion: Deletion): Promise<Written> {
-  const { request, key, name } = deletion;
+  const { key, name } = deletion;
+  // An object is marked as it is stored: it can be deleted even when it can no longer be converted.
+  const { view: _view, ...request } = deletion.request;
   const { cache } = request;
   for (let attempt = 1; ; attempt++) {
     const stored = cache.get(key);

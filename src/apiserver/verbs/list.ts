@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { apiVersionOf } from "#kube/object";
 import type { Stored } from "../cache/stored.ts";
 import { isObject, numberAt, textAt } from "../json.ts";
+import type { KindSpec } from "../kinds/kind.ts";
 import { partialMetadata, TABLE_TAIL, tableHead, tableRow } from "../print/table.ts";
 import { chooseForm, type Form } from "../request/accept.ts";
 import { integer, revision as parseRevision } from "../request/query.ts";
@@ -26,7 +27,7 @@ interface Page {
 
 export async function list(call: Call): Promise<void> {
   const form = chooseForm(call.request.headers.accept, FORMS);
-  const selection = parseSelection(call.cache.spec, call.query, { namespace: call.info.namespace });
+  const selection = parseSelection(call.view.spec, call.query, { namespace: call.info.namespace });
   const page = await readPage(call, selection);
   const metadata = {
     resourceVersion: String(page.revision),
@@ -44,7 +45,7 @@ interface Layout {
 }
 
 function layout(call: Call, form: Form, metadata: object): Layout {
-  const { cache } = call;
+  const { view } = call;
   switch (form.as) {
     case "Table": {
       const table = tableForm(call, form);
@@ -57,10 +58,14 @@ function layout(call: Call, form: Form, metadata: object): Layout {
       return { head, item: (stored) => partialMetadata(stored, apiVersion), tail: "]}" };
     }
     default: {
-      const head = listHead(`${cache.spec.resource.kind}List`, apiVersionOf(cache.spec.resource), metadata);
-      return { head, item: (stored) => cache.format.item(stored), tail: "]}" };
+      const head = listHead(listKindOf(view.spec), apiVersionOf(view.spec.resource), metadata);
+      return { head, item: (stored) => view.format.item(stored), tail: "]}" };
     }
   }
+}
+
+export function listKindOf({ resource, listKind }: KindSpec): string {
+  return listKind ?? `${resource.kind}List`;
 }
 
 export function listHead(kind: string, apiVersion: string, metadata: object): string {
@@ -153,10 +158,21 @@ async function readRest(
   return await cut(call, { items, selection, revision, limit });
 }
 
-async function cut(
-  _call: Call,
-  options: { items: readonly Stored[]; selection: Selection; revision: number; limit: number },
-): Promise<Page> {
+interface Cut {
+  readonly items: readonly Stored[];
+  readonly selection: Selection;
+  readonly revision: number;
+  readonly limit: number;
+}
+
+/** One page in the call's version. Selectors ask about fields of that version, so that what they look at is converted first. */
+async function cut({ view }: Call, options: Cut): Promise<Page> {
+  const looks = options.selection.matches !== undefined;
+  const page = await cutStates(looks ? { ...options, items: await view.outAll(options.items) } : options);
+  return looks ? page : { ...page, items: await view.outAll(page.items) };
+}
+
+async function cutStates(options: Cut): Promise<Page> {
   const { items, selection, revision, limit } = options;
   const found: Stored[] = [];
   for (const [i, stored] of items.entries()) {

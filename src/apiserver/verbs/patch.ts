@@ -10,12 +10,13 @@ import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicPatch } from "../patch/strategic.ts";
 import { mediaType, readBody } from "../request/body.ts";
 import { fieldValidationOf, flag } from "../request/query.ts";
+import { typeOf } from "../schema.ts";
 import { badRequest, invalid, StatusFault } from "../status.ts";
 import type { Call } from "./call.ts";
 import { keepHalf } from "./halves.ts";
 import { checkPlace, checkPreconditions, metadataOf } from "./metadata.ts";
 import { sendObject } from "./read.ts";
-import { conformOr, fitBody, strictProblems, writeRequest } from "./write.ts";
+import { type BodyKind, fitBody, fitOr, strictProblems, writeRequest } from "./write.ts";
 
 const APPLY = "application/apply-patch+yaml";
 
@@ -30,7 +31,7 @@ export async function patch(call: Call): Promise<void> {
       { type: "Forbidden", path: "force", detail: "may not be specified for non-apply patch" },
     ]);
   const text = body.toString("utf8");
-  const run = patchFunction(type, text, call.cache.spec.definition);
+  const run = patchFunction(type, text, call.view.spec);
   const request = writeRequest(call);
   const name = call.info.name ?? "";
   const duplicates = duplicateFields(text);
@@ -41,7 +42,7 @@ export async function patch(call: Call): Promise<void> {
 }
 
 /** The function that a patch body describes. @throws {StatusFault} BadRequest, UnsupportedMediaType */
-export function patchFunction(type: string, text: string, definition: string): PatchFunction {
+export function patchFunction(type: string, text: string, kind: BodyKind): PatchFunction {
   const value = parse(text);
   switch (type) {
     case "application/json-patch+json":
@@ -50,24 +51,32 @@ export function patchFunction(type: string, text: string, definition: string): P
       if (!isObject(value)) throw badRequest("error decoding patch: the patch is not an object");
       return (live) => mergePatch(live, value);
     case "application/strategic-merge-patch+json":
+      if (kind.custom !== undefined) throw unsupported(kind);
       if (!isObject(value)) throw badRequest("error decoding patch: the patch is not an object");
-      return (live) => strategicPatch(live, value, definition);
+      return (live) => strategicPatch(live, value, typeOf(kind));
     default:
-      throw new StatusFault(
-        "UnsupportedMediaType",
-        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml",
-      );
+      throw unsupported(kind);
   }
 }
 
+/** A custom resource's schema says nothing of merge keys: there is no strategic merge for it. */
+function unsupported({ custom }: BodyKind): StatusFault {
+  const strategic = custom === undefined ? ["application/strategic-merge-patch+json"] : [];
+  const types = ["application/json-patch+json", "application/merge-patch+json", ...strategic, APPLY];
+  return new StatusFault(
+    "UnsupportedMediaType",
+    `the body of the request was in an unknown format - accepted media types include: ${types.join(", ")}`,
+  );
+}
+
 function patched(call: Call, live: Stored, run: PatchFunction, duplicates: readonly string[]): JsonObject {
-  const { spec } = call.cache;
+  const { spec } = call.view;
   const name = call.info.name ?? "";
   const result = run(live.draft());
   const refuse = (why: string) =>
     invalid(spec.resource, name, [{ type: "Invalid", path: "patch", value: "", detail: why }]);
   if (!isObject(result)) throw refuse("the result is not an object");
-  const fitted = conformOr(result, spec.definition, refuse);
+  const fitted = fitOr(result, spec, refuse);
   const problems = strictProblems(fitted, duplicates);
   const level = fieldValidationOf(call.query, spec.resource);
   if (level === "Strict" && problems.length > 0)
@@ -81,8 +90,8 @@ function patched(call: Call, live: Stored, run: PatchFunction, duplicates: reado
 }
 
 async function apply(call: Call, text: string): Promise<void> {
-  const { cache, info, query, api } = call;
-  const { spec } = cache;
+  const { cache, view, info, query, api } = call;
+  const { spec } = view;
   const name = info.name ?? "";
   if ((query.get("fieldManager") ?? "") === "")
     throw invalid({ group: "meta.k8s.io", kind: "PatchOptions" }, "", [
@@ -99,7 +108,7 @@ async function apply(call: Call, text: string): Promise<void> {
       owner: {
         manager: request.manager,
         subresource: info.subresource,
-        definition: spec.definition,
+        type: typeOf(spec),
         resource: spec.resource,
         now: api.clock.now(),
       },
@@ -123,7 +132,7 @@ async function apply(call: Call, text: string): Promise<void> {
 }
 
 async function readConfig(call: Call, text: string): Promise<JsonObject> {
-  const { spec } = call.cache;
+  const { spec } = call.view;
   const body = text.trimStart().startsWith("{") ? decodeJson(text) : await decodeYaml(text);
   if ((textAt(body.value, "kind") ?? "") === "" || (textAt(body.value, "apiVersion") ?? "") === "")
     throw badRequest("the applied configuration must say its apiVersion and kind");
@@ -135,10 +144,10 @@ async function readConfig(call: Call, text: string): Promise<JsonObject> {
 }
 
 function fitApply(call: Call, body: { value: JsonObject; duplicates: readonly string[] }): JsonObject {
-  const { spec } = call.cache;
+  const { spec } = call.view;
   const level = fieldValidationOf(call.query, spec.resource);
   if (level !== "Strict") return fitBody(body, spec, { level, warn: (text) => call.reply.warn(text) });
-  const fitted = conformOr(body.value, spec.definition, (why) => badRequest(`error decoding patch: ${why}`));
+  const fitted = fitOr(body.value, spec, (why) => badRequest(`error decoding patch: ${why}`));
   const problems = strictProblems(fitted, body.duplicates);
   if (problems.length > 0) throw badRequest(`error strict decoding patch: ${problems.join(", ")}`);
   return fitted.value;

@@ -10,15 +10,15 @@ const ONE: ReadonlySet<Form["as"]> = new Set(["Table", "PartialObjectMetadata"])
 const FUTURE_WAIT_MS = 3000;
 
 export async function get(call: Call): Promise<void> {
-  const { cache, info, query } = call;
+  const { cache, info, query, view } = call;
   await reach(call, parseRevision(query.get("resourceVersion")) ?? 0);
   const name = info.name ?? "";
   const stored = cache.get(objectKey(cache.spec.resource.namespaced ? info.namespace : undefined, name));
   if (stored === undefined) throw notFound(cache.spec.resource, name);
-  sendObject(call, 200, stored);
+  sendObject(call, 200, await view.out(stored));
 }
 
-/** Answers with one object in the form the client asked for. */
+/** Answers with one object, already in the call's version, in the form the client asked for. */
 export function sendObject(call: Call, code: number, stored: Stored): void {
   const form = chooseForm(call.request.headers.accept, ONE);
   call.reply.jsonText(code, formatObject(call, form, stored));
@@ -38,12 +38,12 @@ function formatObject(call: Call, form: Form, stored: Stored): string {
   }
 }
 
-export function tableForm({ api, cache, query }: Call, form: Form): TableForm {
+export function tableForm({ api, view, query }: Call, form: Form): TableForm {
   const include = query.get("includeObject") ?? "";
   if (include !== "" && include !== "None" && include !== "Metadata" && include !== "Object")
     throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
   return {
-    spec: cache.spec,
+    spec: view.spec,
     apiVersion: `meta.k8s.io/${form.version}`,
     include: include === "" ? "Metadata" : include,
     clock: api.clock,

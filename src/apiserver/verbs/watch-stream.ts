@@ -48,7 +48,7 @@ export class WatchStream {
   async run(options: {
     readonly clock: Clock;
     readonly bookmarkPeriodMs: number;
-    readonly bookmark: (() => Frame) | undefined;
+    readonly bookmark: (() => Frame | undefined) | undefined;
   }): Promise<void> {
     const { signal } = this.#done;
     const deadline = setTimeout(() => this.end(), this.#timeoutMs);

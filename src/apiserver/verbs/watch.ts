@@ -1,13 +1,15 @@
 import type { CacheEvent } from "../cache/history.ts";
 import { Stored } from "../cache/stored.ts";
+import type { View } from "../cache/view.ts";
 import { partialMetadata, TABLE_TAIL, type TableForm, tableHead, tableRow } from "../print/table.ts";
 import { chooseForm, type Form } from "../request/accept.ts";
 import { flag, integer, revision as parseRevision } from "../request/query.ts";
 import { isSelected, parseSelection, type Selection } from "../select/selection.ts";
-import { invalid, StatusFault } from "../status.ts";
+import { asStatus, invalid, StatusFault } from "../status.ts";
 import type { Call } from "./call.ts";
 import { reach, tableForm } from "./read.ts";
 import { WatchStream } from "./watch-stream.ts";
+import { ShownEvents } from "./watch-view.ts";
 
 const FORMS: ReadonlySet<Form["as"]> = new Set(["Table", "PartialObjectMetadata"]);
 const LIST_OPTIONS = { group: "meta.k8s.io", kind: "ListOptions" };
@@ -18,9 +20,9 @@ type EventType = "ADDED" | "MODIFIED" | "DELETED";
 
 /** Streams events until the deadline, the client or the server ends it. Headers go out before anything is looked at twice. */
 export async function watch(call: Call): Promise<void> {
-  const { api, cache, info, query } = call;
+  const { api, cache, info, query, view } = call;
   const form = chooseForm(call.request.headers.accept, FORMS);
-  const selection = parseSelection(cache.spec, query, { namespace: info.namespace, name: info.name });
+  const selection = parseSelection(view.spec, query, { namespace: info.namespace, name: info.name });
   const start = parseStart(query);
   if (start.kind === "state") await reach(call, start.revision);
   const seconds = (integer(query, "timeoutSeconds") || undefined) ?? 1800 + Math.floor(Math.random() * 1800);
@@ -35,36 +37,40 @@ export async function watch(call: Call): Promise<void> {
   const from = start.kind === "after" ? start.revision : api.world.revision;
   const backlog = start.kind === "after" ? cache.eventsAfter(start.revision) : [];
   if (backlog === undefined) {
-    stream.end(
-      `${JSON.stringify({ type: "ERROR", object: tooOld(start.revision, cache.oldest).toStatus() })}\n`,
-    );
+    stream.end(errorLine(tooOld(start.revision, cache.oldest)));
     return;
   }
   const frame = (event: CacheEvent) => (event.revision > from ? frameOf(event, selection, print) : undefined);
-  const unsubscribe = cache.subscribe({ deliver: (event) => stream.push(frame(event)) });
-  const state = start.kind === "state" && start.withState ? cache.list(selection.prefix) : [];
-  stream.begin(
-    initialFrames({
-      state,
-      backlog,
-      selection,
-      print,
-      frame,
-      end:
-        start.kind === "state" && start.withState && bookmarks
-          ? bookmark(call, form, api.world.revision, true)
-          : undefined,
-    }),
-  );
+  const fail = (error: unknown) => stream.end(errorLine(asStatus(error)));
+  const shown = new ShownEvents(view, (event) => stream.push(frame(event)), fail);
+  const leave = [
+    cache.subscribe({ deliver: (event) => shown.push(event) }),
+    view.whenRetired(() => stream.end()),
+  ];
+  const withState = start.kind === "state" && start.withState;
+  const state = withState ? cache.list(selection.prefix) : [];
+  const end = withState && bookmarks ? bookmark(call, form, api.world.revision, true) : undefined;
+  try {
+    const initial = { state: await view.outAll(state), backlog: await eventsIn(view, backlog) };
+    stream.begin(initialFrames({ ...initial, selection, print, frame, end }));
+  } catch (error) {
+    fail(error);
+  }
   try {
     await stream.run({
       clock: api.clock,
       bookmarkPeriodMs: BOOKMARK_PERIOD_MS,
-      bookmark: bookmarks ? () => bookmark(call, form, api.world.revision, false) : undefined,
+      bookmark: bookmarks
+        ? () => (shown.isIdle ? bookmark(call, form, api.world.revision, false) : undefined)
+        : undefined,
     });
   } finally {
-    unsubscribe();
+    for (const each of leave) each();
   }
+}
+
+async function eventsIn(view: View, events: readonly CacheEvent[]): Promise<readonly CacheEvent[]> {
+  return view.isPlain ? events : await Promise.all(events.map((event) => view.event(event)));
 }
 
 type Start =
@@ -126,10 +132,10 @@ type Printer = (type: EventType, stored: Stored, event: CacheEvent | undefined) 
 const shared = new WeakMap<CacheEvent, Map<EventType, Buffer>>();
 
 function printer(call: Call, form: Form): Printer {
-  const { cache } = call;
+  const { view } = call;
   const current = (type: EventType, stored: Stored, event: CacheEvent | undefined): Stored =>
     type === "DELETED" && event !== undefined
-      ? new Stored(stored.key, event.revision, cache.format.at(stored, event.revision))
+      ? new Stored(stored.key, event.revision, view.format.at(stored, event.revision))
       : stored;
   if (form.as === "Table") return tablePrinter(tableForm(call, form), current);
   if (form.as === "PartialObjectMetadata")
@@ -161,7 +167,7 @@ function tablePrinter(
   };
 }
 
-function bookmark({ cache, info }: Call, form: Form, revision: number, endsInitial: boolean): string {
+function bookmark({ view, info }: Call, form: Form, revision: number, endsInitial: boolean): string {
   const apiVersion = info.group === "" ? info.version : `${info.group}/${info.version}`;
   const metadata = {
     resourceVersion: String(revision),
@@ -171,8 +177,12 @@ function bookmark({ cache, info }: Call, form: Form, revision: number, endsIniti
   const object =
     form.as === "PartialObjectMetadata"
       ? { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${form.version}`, metadata }
-      : { kind: cache.spec.resource.kind, apiVersion, metadata };
+      : { kind: view.spec.resource.kind, apiVersion, metadata };
   return `${JSON.stringify({ type: "BOOKMARK", object })}\n`;
+}
+
+function errorLine(fault: StatusFault): string {
+  return `${JSON.stringify({ type: "ERROR", object: fault.toStatus() })}\n`;
 }
 
 function tooOld(wanted: number, oldest: number): StatusFault {

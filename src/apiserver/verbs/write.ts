@@ -1,11 +1,12 @@
 import { apiVersionOf } from "#kube/object";
 import { objectKey } from "../cache/resource-cache.ts";
-import { type Conformed, conform, MisfitFault } from "../codec/conform.ts";
+import { conform, MisfitFault } from "../codec/conform.ts";
 import { type Body, checkType, decodeBody, PROTOBUF } from "../codec/decode.ts";
 import { type JsonObject, textAt } from "../json.ts";
-import type { KindSpec } from "../kinds/kind.ts";
+import type { Fitted, KindSpec } from "../kinds/kind.ts";
 import { mediaType, readBody } from "../request/body.ts";
 import { type FieldValidation, fieldManagerOf, fieldValidationOf, isDryRun } from "../request/query.ts";
+import { typeOf } from "../schema.ts";
 import { badRequest, invalid, StatusFault } from "../status.ts";
 import type { Call } from "./call.ts";
 import { keepHalf } from "./halves.ts";
@@ -13,11 +14,15 @@ import { checkPlace, checkPreconditions, metadataOf } from "./metadata.ts";
 import { sendObject } from "./read.ts";
 import type { WriteRequest } from "./writer.ts";
 
+/** What must be known of a kind to read a body of it. */
+export type BodyKind = Pick<KindSpec, "resource" | "definition" | "type" | "custom">;
+
 /** What a call's parameters say about the write. @throws {StatusFault} Invalid */
 export function writeRequest(call: Call): WriteRequest {
-  const { cache, info, query, request, reply, user } = call;
+  const { cache, view, info, query, request, reply, user } = call;
   return {
     cache,
+    view,
     namespace: cache.spec.resource.namespaced ? info.namespace : undefined,
     user,
     dryRun: isDryRun(query.getAll("dryRun"), cache.spec.resource),
@@ -29,8 +34,8 @@ export function writeRequest(call: Call): WriteRequest {
 
 export async function create(call: Call): Promise<void> {
   const request = writeRequest(call);
-  const draft = await readObject(call, call.cache.spec);
-  const { namespaced } = call.cache.spec.resource;
+  const draft = await readObject(call, call.view.spec);
+  const { namespaced } = call.view.spec.resource;
   checkPlace(draft, { namespace: namespaced ? call.info.namespace : undefined, name: undefined });
   if ((textAt(metadataOf(draft), "resourceVersion") ?? "") !== "")
     throw new StatusFault("InternalError", "resourceVersion should not be set on objects to be created");
@@ -42,8 +47,8 @@ export async function create(call: Call): Promise<void> {
 
 export async function update(call: Call): Promise<void> {
   const request = writeRequest(call);
-  const { cache, info, api } = call;
-  const { spec } = cache;
+  const { cache, view, info, api } = call;
+  const { spec } = view;
   const name = info.name ?? "";
   const given = await readObject(call, spec);
   checkPlace(given, { namespace: request.namespace, name });
@@ -72,10 +77,7 @@ export async function update(call: Call): Promise<void> {
 }
 
 /** Reads the body as an object of the kind, unknown fields dealt with as the caller wishes. @throws {StatusFault} BadRequest */
-export async function readObject(
-  call: Call,
-  spec: Pick<KindSpec, "resource" | "definition">,
-): Promise<JsonObject> {
+export async function readObject(call: Call, spec: BodyKind): Promise<JsonObject> {
   const type = mediaType(call.request.headers["content-type"]);
   const body = await decodeBody(await readBody(call.request), type, spec.definition);
   checkType(body.value, { apiVersion: apiVersionOf(spec.resource), kind: spec.resource.kind });
@@ -87,13 +89,13 @@ export async function readObject(
 /** @throws {StatusFault} BadRequest when a field has the wrong type, or is unknown under Strict */
 export function fitBody(
   body: Body,
-  spec: Pick<KindSpec, "resource" | "definition">,
+  spec: BodyKind,
   { level, warn }: { readonly level: FieldValidation; readonly warn: (text: string) => void },
 ): JsonObject {
   const { kind } = spec.resource;
   const cannot = (why: string) =>
     badRequest(`${kind} in version "${spec.resource.version}" cannot be handled as a ${kind}: ${why}`);
-  const fitted = conformOr(body.value, spec.definition, cannot);
+  const fitted = fitOr(body.value, spec, cannot);
   const problems = strictProblems(fitted, body.duplicates);
   if (level === "Strict" && problems.length > 0)
     throw cannot(`strict decoding error: ${problems.join(", ")}`);
@@ -101,20 +103,16 @@ export function fitBody(
   return fitted.value;
 }
 
-export function strictProblems({ unknown }: Conformed, duplicates: readonly string[]): string[] {
+export function strictProblems({ unknown }: Fitted, duplicates: readonly string[]): string[] {
   return [
     ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
     ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
   ];
 }
 
-export function conformOr(
-  value: JsonObject,
-  definition: string,
-  cannot: (why: string) => StatusFault,
-): Conformed {
+export function fitOr(value: JsonObject, kind: BodyKind, cannot: (why: string) => StatusFault): Fitted {
   try {
-    return conform(value, definition);
+    return kind.custom === undefined ? conform(value, typeOf(kind)) : kind.custom.fit(value);
   } catch (error) {
     if (error instanceof MisfitFault) throw cannot(error.message);
     throw error;

@@ -5,17 +5,29 @@ import { type FieldOwner, recordUpdate } from "../apply/managed-fields.ts";
 import type { User } from "../auth/user.ts";
 import { objectKey, type ResourceCache } from "../cache/resource-cache.ts";
 import { Stored } from "../cache/stored.ts";
+import type { View } from "../cache/view.ts";
 import type { World } from "../cache/world.ts";
 import { type JsonObject, objectAt, own, sameJson, textAt } from "../json.ts";
 import { validateMeta, validateMetaUpdate } from "../kinds/field/meta.ts";
-import type { FieldError, WriteContext } from "../kinds/kind.ts";
-import { alreadyExists, badRequest, conflict, invalidObject, notFound, StatusFault } from "../status.ts";
+import type { FieldError, KindSpec, Part, WriteContext } from "../kinds/kind.ts";
+import { typeOf } from "../schema.ts";
+import {
+  alreadyExists,
+  badRequest,
+  conflict,
+  invalidObject,
+  notFound,
+  StatusFault,
+  terminating,
+} from "../status.ts";
 import { KeyedLock } from "./lock.ts";
 import { countGeneration, generateName, keepMetadata, metadataOf, stampNew } from "./metadata.ts";
 
 /** Who writes what, and how. */
 export interface WriteRequest {
   readonly cache: ResourceCache;
+  /** The version that the drafts are in, and the answers are to be; without it, the stored one. */
+  readonly view?: View;
   readonly namespace: string | undefined;
   readonly user: User;
   readonly dryRun: boolean;
@@ -36,6 +48,7 @@ export type Change = (stored: Stored) => { readonly draft: JsonObject; readonly 
 
 /** A kubelet creates its Node complete with addresses and capacity. */
 const REGISTERS_WITH_STATUS = new Set(["Node"]);
+const PARTS: readonly Part[] = ["status", "ephemeralcontainers", "resize", "finalize"];
 const ATTEMPTS = 6;
 const NAME_ATTEMPTS = 8;
 
@@ -50,11 +63,6 @@ export class Writer {
     this.#world = world;
     this.#clock = options.clock;
     this.#admission = options.admission;
-    for (const { spec, objects } of world.caches.map((cache) => ({
-      spec: cache.spec,
-      objects: cache.objects(),
-    })))
-      if (spec.settle) for (const object of objects) spec.settle(object.metadata, object);
   }
 
   context(request: Pick<WriteRequest, "user" | "dryRun" | "warn">): WriteContext {
@@ -93,14 +101,18 @@ export class Writer {
   async update(request: WriteRequest, name: string, change: Change): Promise<Written> {
     const key = objectKey(request.namespace, name);
     const { subresource, namespace, cache } = request;
-    const waits = this.#waits({ spec: cache.spec, operation: "update", subresource, namespace });
+    const spec = specOf(request);
+    const waits =
+      request.view?.waits === true || this.#waits({ spec, operation: "update", subresource, namespace });
     const attempts = async () => {
       for (let attempt = 1; ; attempt++) {
         const stored = request.cache.get(key);
-        if (stored === undefined) throw notFound(request.cache.spec.resource, name);
-        const written = await this.#replace(request, stored, change(stored), waits);
+        if (stored === undefined) throw notFound(spec.resource, name);
+        const shown = await show(request, stored);
+        const isStale = request.view?.isStale(stored, shown) === true;
+        const written = await this.#replace(request, shown, change(shown), { waits, isStale });
         if (written !== undefined) return written;
-        if (attempt === ATTEMPTS) throw conflict(request.cache.spec.resource, name);
+        if (attempt === ATTEMPTS) throw conflict(spec.resource, name);
       }
     };
     return waits ? await attempts() : await this.#exclusive(request.cache, key, attempts);
@@ -124,7 +136,11 @@ export class Writer {
   /** Stores a draft that only the server itself has changed: no defaults, no admission. @throws {StatusFault} Conflict */
   async mark(request: WriteRequest, stored: Stored, draft: JsonObject): Promise<Written> {
     return await this.#exclusive(request.cache, stored.key, async () => {
-      const written = await this.#store(request, { key: stored.key, draft, stored }, this.context(request));
+      const written = await this.#store(
+        request,
+        { key: stored.key, draft, stored, value: undefined },
+        this.context(request),
+      );
       if (written === undefined) throw conflict(request.cache.spec.resource, stored.object.metadata.name);
       return written;
     });
@@ -161,7 +177,7 @@ export class Writer {
     context: WriteContext,
     options: { fieldsAreSet?: boolean },
   ): Promise<void> {
-    const { spec } = request.cache;
+    const spec = specOf(request);
     stampNew(draft, { spec, namespace: request.namespace, now: this.#clock.now() });
     if (spec.hasStatus && !REGISTERS_WITH_STATUS.has(spec.resource.kind)) delete draft["status"];
     spec.defaults?.(draft, context);
@@ -173,20 +189,22 @@ export class Writer {
 
   async #insert(request: WriteRequest, draft: JsonObject, context: WriteContext): Promise<Written> {
     const { cache } = request;
-    const { spec } = cache;
+    const spec = specOf(request);
     const object = asObject(draft);
     this.#refuse(request, object, [
       ...validateMeta(spec, object),
       ...(spec.validate?.(object, context) ?? []),
     ]);
+    for (const text of spec.warnings?.(object, undefined) ?? []) request.warn(text);
     const admission = this.#admissionOf(request, draft, undefined);
     await this.#admit("validate", admission, context);
     using _reserved = this.#reserve(admission, context);
     const key = objectKey(request.namespace, object.metadata.name);
+    const value = await converted(request, draft);
     return await this.#exclusive(cache, key, async () => {
       const existing = cache.get(key);
       if (existing !== undefined) throw this.#taken(existing, cache, object.metadata.name);
-      const written = await this.#store(request, { key, draft, stored: undefined }, context);
+      const written = await this.#store(request, { key, draft, stored: undefined, value }, context);
       if (written === undefined) throw alreadyExists(spec.resource, object.metadata.name);
       return written;
     });
@@ -197,20 +215,21 @@ export class Writer {
     return alreadyExists(spec.resource, name, isGoing ? "object is being deleted: " : "");
   }
 
-  /** One attempt; undefined when someone else wrote first. `waits`: nobody is kept out yet. */
+  /** One attempt; undefined when someone else wrote first. `waits`: nobody is kept out yet. `isStale`: what is stored is not how the same
+   *  object would be stored today, so that writing it again is a change. */
   async #replace(
     request: WriteRequest,
     stored: Stored,
     { draft, fieldsAreSet }: ReturnType<Change>,
-    waits: boolean,
+    { waits, isStale }: { readonly waits: boolean; readonly isStale: boolean },
   ): Promise<Written | undefined> {
-    const { spec } = request.cache;
+    const spec = specOf(request);
     const context = this.context(request);
     keepMetadata(draft, stored.object);
     spec.defaults?.(draft, context);
     if (!fieldsAreSet) recordUpdate(draft, stored.object, this.#owner(request));
     await this.#settleUpdate(request, draft, stored, context);
-    if (this.#isSame(draft, stored)) return { stored, isGone: false };
+    if (!isStale && this.#isSame(draft, stored)) return { stored, isGone: false };
     const object = asObject(draft);
     const errors = [...validateMeta(spec, object), ...validateMetaUpdate(object, stored.object)];
     if (isMain(request))
@@ -218,11 +237,15 @@ export class Writer {
         ...(spec.validate?.(object, context) ?? []),
         ...(spec.validateUpdate?.(object, stored.object, context) ?? []),
       );
+    else if (isPart(request.subresource))
+      errors.push(...(spec.validatePart?.(request.subresource, object, stored.object, context) ?? []));
     this.#refuse(request, object, errors);
+    if (isMain(request)) for (const text of spec.warnings?.(object, stored.object) ?? []) request.warn(text);
     const admission = this.#admissionOf(request, draft, stored.object);
     await this.#admit("validate", admission, context);
     using _reserved = this.#reserve(admission, context);
-    const store = () => this.#store(request, { key: stored.key, draft, stored }, context);
+    const value = await converted(request, draft);
+    const store = () => this.#store(request, { key: stored.key, draft, stored, value }, context);
     return await (waits ? this.#exclusive(request.cache, stored.key, store) : store());
   }
 
@@ -232,13 +255,13 @@ export class Writer {
     stored: Stored,
     context: WriteContext,
   ): Promise<void> {
-    const { spec } = request.cache;
+    const spec = specOf(request);
     await this.#admit("mutate", this.#admissionOf(request, draft, stored.object), context);
     spec.defaults?.(draft, context);
     if (isMain(request)) {
       spec.prepareUpdate?.(draft, stored.object, context);
       countGeneration(draft, stored.object, spec);
-    }
+    } else if (request.subresource !== "status") countGeneration(draft, stored.object, spec);
   }
 
   /** Whether a write would change nothing but its own time stamp in managedFields. */
@@ -253,39 +276,44 @@ export class Writer {
     return sameJson(newRest, oldRest) && sameJson(strip(newMeta as JsonObject), strip(oldMeta as JsonObject));
   }
 
-  async #store(
-    request: WriteRequest,
-    next: { readonly key: string; readonly draft: JsonObject; readonly stored: Stored | undefined },
-    context: WriteContext,
-  ): Promise<Written | undefined> {
+  async #store(request: WriteRequest, next: Next, context: WriteContext): Promise<Written | undefined> {
     const { cache, dryRun } = request;
     const { spec } = cache;
     const { key, draft, stored } = next;
+    if (stored === undefined) this.#refuseUnserved(request);
     const ref = { namespace: request.namespace, name: asObject(draft).metadata.name };
     try {
       this.#refuse(request, asObject(draft), spec.allocate?.(draft, stored?.object, context) ?? []);
       const isGone = stored !== undefined && nothingHolds(draft);
-      const value = cache.format.encode(draft);
-      if (dryRun) return { stored: cache.format.decode(key, stored?.revision ?? 0, value), isGone };
+      const { format } = request.view ?? cache;
+      if (dryRun) return { stored: format.decode(key, stored?.revision ?? 0, format.encode(draft)), isGone };
+      const value = next.value ?? cache.format.encode(draft);
       const result = await this.#world.write(cache, key, isGone ? undefined : value, stored?.revision ?? 0);
       if (result.kind === "conflict") return undefined;
-      return {
-        stored: (isGone ? undefined : cache.get(key)) ?? cache.format.decode(key, result.revision, value),
-        isGone,
-      };
+      const now = (isGone ? undefined : cache.get(key)) ?? cache.format.decode(key, result.revision, value);
+      return { stored: await show(request, now), isGone };
     } finally {
       spec.settle?.(ref, cache.get(key)?.object);
     }
   }
 
+  /** A kind that came at run time may have gone, or be going, since the request began. */
+  #refuseUnserved(request: WriteRequest): void {
+    if (request.view?.spec.custom === undefined) return;
+    const { resource } = request.view.spec;
+    const now = this.#world.viewOf(resource);
+    if (now === undefined) throw notFound(resource, "");
+    if (!now.spec.verbs.includes("create")) throw terminating("create", resource);
+  }
+
   #refuse(request: WriteRequest, object: KubeObject, errors: readonly FieldError[]): void {
-    if (errors.length > 0) throw invalidObject(request.cache.spec, object.metadata.name ?? "", errors);
+    if (errors.length > 0) throw invalidObject(specOf(request), object.metadata.name ?? "", errors);
   }
 
   #admissionOf(request: WriteRequest, draft: JsonObject, stored: KubeObject | undefined): AdmissionRequest {
     return {
       operation: stored === undefined ? "create" : "update",
-      spec: request.cache.spec,
+      spec: specOf(request),
       subresource: request.subresource,
       namespace: request.namespace,
       name: textAt(objectAt(draft, "metadata"), "name") ?? "",
@@ -323,8 +351,8 @@ export class Writer {
     return {
       manager: request.manager,
       subresource: request.subresource,
-      definition: request.cache.spec.definition,
-      resource: request.cache.spec.resource,
+      type: typeOf(specOf(request)),
+      resource: specOf(request).resource,
       now: this.#clock.now(),
     };
   }
@@ -335,9 +363,35 @@ export class Writer {
   }
 }
 
+/** The kind in the version that a write is in. */
+function specOf({ view, cache }: WriteRequest): KindSpec {
+  return view?.spec ?? cache.spec;
+}
+
+function show({ view }: WriteRequest, stored: Stored): Stored | Promise<Stored> {
+  return view === undefined ? stored : view.out(stored);
+}
+
+/** The text to store, where it is not in the draft's own version. */
+async function converted({ view }: WriteRequest, draft: JsonObject): Promise<string | undefined> {
+  return view === undefined || view.isPlain ? undefined : await view.in(draft);
+}
+
+interface Next {
+  readonly key: string;
+  readonly draft: JsonObject;
+  readonly stored: Stored | undefined;
+  /** What to store, when it is not the draft's own text. */
+  readonly value: string | undefined;
+}
+
 /** Writes to the main resource run the kind's whole strategy; `/scale` is a write to its spec. */
 function isMain({ subresource }: WriteRequest): boolean {
-  return subresource === undefined || subresource === "scale" || subresource === "ephemeralcontainers";
+  return subresource === undefined || subresource === "scale";
+}
+
+function isPart(subresource: string | undefined): subresource is Part {
+  return PARTS.some((part) => part === subresource);
 }
 
 /** An object marked for deletion goes with its last finalizer, unless a grace period is running. */
