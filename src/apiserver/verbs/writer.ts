@@ -100,7 +100,7 @@ export class Writer {
   /** Changes an object that exists. @throws {StatusFault} NotFound, Conflict, Invalid, ... */
   async update(request: WriteRequest, name: string, change: Change): Promise<Written> {
     const key = objectKey(request.namespace, name);
-    const { subresource, namespace, cache } = request;
+    const { subresource, namespace } = request;
     const spec = specOf(request);
     const waits =
       request.view?.waits === true || this.#waits({ spec, operation: "update", subresource, namespace });
