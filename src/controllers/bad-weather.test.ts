@@ -42,6 +42,7 @@ function flaky(client: KubeClient, random: () => number): KubeClient {
     list: (resource, options) => client.list(resource, options),
     watch: (resource, options) => client.watch(resource, options),
     resources: () => client.resources(),
+    scale: (resource, ref) => client.scale(resource, ref),
     create: (resource, object, options) => risky(() => client.create(resource, object, options)),
     replace: (resource, object, options) => risky(() => client.replace(resource, object, options)),
     patch: (resource, ref, patch, options) => risky(() => client.patch(resource, ref, patch, options)),

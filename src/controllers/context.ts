@@ -7,6 +7,7 @@ import type { Clock } from "#life/clock";
 import { WorkQueue } from "#life/work-queue";
 import type { Logger } from "#telemetry/log";
 import type { Informers } from "./informers.ts";
+import type { ServedResources } from "./served-resources.ts";
 
 export interface ControllerOptions {
   readonly client: KubeClient;
@@ -25,6 +26,7 @@ export interface ControllerOptions {
 /** What every controller works with. */
 export interface ControllerContext extends Omit<ControllerOptions, "random"> {
   readonly informers: Informers;
+  readonly served: ServedResources;
   readonly random: () => number;
 }
 

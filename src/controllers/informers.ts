@@ -47,6 +47,7 @@ export function openInformers(options: ControllerOptions) {
     revisions: open(resources.CONTROLLER_REVISIONS, { indexes: owned }),
     services: open(resources.SERVICES, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
     endpointSlices: open(resources.ENDPOINT_SLICES, { indexes: { [BY_SERVICE]: serviceOf } }),
+    budgets: open(resources.POD_DISRUPTION_BUDGETS, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
     serviceAccounts: open(resources.SERVICE_ACCOUNTS, { fieldSelector: "metadata.name=default" }),
     rootCas: open(resources.CONFIG_MAPS, { fieldSelector: `metadata.name=${ROOT_CA_NAME}` }),
     leases: open(resources.LEASES, { namespace: LEASE_NAMESPACE }),

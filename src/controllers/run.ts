@@ -1,6 +1,7 @@
 import type { ControllerContext, ControllerOptions } from "./context.ts";
 import { runDaemonSets } from "./daemonset/controller.ts";
 import { runDeployments } from "./deployment/controller.ts";
+import { runDisruptionBudgets } from "./disruption/controller.ts";
 import { runEndpointSlices } from "./endpointslice/controller.ts";
 import { runGarbageCollector } from "./garbage/collector.ts";
 import { runPodCollector } from "./garbage/pods.ts";
@@ -12,13 +13,15 @@ import { runNodeLifecycle } from "./node/lifecycle.ts";
 import { runTaintEviction } from "./node/taint-eviction.ts";
 import { runReplicaSets } from "./replicaset/controller.ts";
 import { runScheduler } from "./scheduler/controller.ts";
+import { ServedResources } from "./served-resources.ts";
 
 /** Runs the controllers and the scheduler of a cluster until aborted: all that turns what users ask for into pods on nodes and
  *  endpoints behind Services. None of them acts before every local copy is complete. */
 export async function runControllers(options: ControllerOptions): Promise<void> {
   const { signal } = options;
   const informers = openInformers(options);
-  const context: ControllerContext = { ...options, informers, random: options.random ?? Math.random };
+  const served = new ServedResources(options.client, options.clock);
+  const context: ControllerContext = { ...options, informers, served, random: options.random ?? Math.random };
   try {
     await whenSynced(informers);
   } catch (error) {
@@ -35,5 +38,6 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
   runReplicaSets(context);
   runDaemonSets(context);
   runEndpointSlices(context);
+  runDisruptionBudgets(context);
   await Promise.all([runScheduler(context), runGarbageCollector(context), runPodCollector(context)]);
 }

@@ -25,11 +25,18 @@ export interface DeleteOptions {
   readonly propagationPolicy?: "Foreground" | "Background" | "Orphan";
   /** Delete only this very object, not a successor of the same name. */
   readonly uid?: string;
+  /** Delete only this very state of it. */
+  readonly resourceVersion?: string;
 }
 
 /** A resource as discovery lists it, at the group's preferred version. */
 export interface ServedResource extends Resource {
   readonly verbs: readonly string[];
+}
+
+/** What `/scale` shows of an object. */
+export interface ScaleView extends KubeObject {
+  readonly spec?: { readonly replicas?: number };
 }
 
 export interface List<T> {
@@ -57,6 +64,8 @@ export interface KubeClient {
   ): Promise<T>;
   /** Absent is success. */
   delete<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: DeleteOptions): Promise<void>;
+  /** The replicas of anything that can be scaled: GET NAME/scale. */
+  scale(resource: Resource, ref: ObjectRef): Promise<ScaleView>;
   /** Binds a pod to a node: POST pods/NAME/binding. */
   bind(pod: ObjectRef & { uid: string }, nodeName: string): Promise<void>;
   /** Everything the server serves, subresources left out. Rejects when any group does not answer: a list with holes

@@ -6,6 +6,7 @@ import type {
   ListOptions,
   PatchOptions,
   PatchType,
+  ScaleView,
   ServedResource,
   WriteOptions,
 } from "./client.ts";
@@ -131,12 +132,13 @@ class HttpClient implements KubeClient, AsyncDisposable {
     ref: ObjectRef,
     options: DeleteOptions = {},
   ): Promise<void> {
-    const { uid, ...rest } = options;
+    const { uid, resourceVersion, ...rest } = options;
+    const preconditions = { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) };
     const body = {
       apiVersion: "v1",
       kind: "DeleteOptions",
       ...rest,
-      ...(uid ? { preconditions: { uid } } : {}),
+      ...(Object.keys(preconditions).length > 0 ? { preconditions } : {}),
     };
     const what = `delete ${describeTarget(resource, ref)}`;
     try {
@@ -144,6 +146,11 @@ class HttpClient implements KubeClient, AsyncDisposable {
     } catch (error) {
       if (!isApiFault(error, "NotFound")) throw error;
     }
+  }
+
+  scale(resource: Resource, ref: ObjectRef): Promise<ScaleView> {
+    const what = `get the scale of ${describeTarget(resource, ref)}`;
+    return this.#http.json<ScaleView>({ method: "GET", path: objectPath(resource, ref, "scale"), what });
   }
 
   async bind(pod: ObjectRef & { uid: string }, nodeName: string): Promise<void> {

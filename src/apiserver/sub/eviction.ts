@@ -1,111 +1,140 @@
-import type { Pod, PodDisruptionBudget } from "#kube/generated/types";
-import { matchesSelector } from "#kube/label-selector";
-import { POD_DISRUPTION_BUDGETS } from "#kube/resources";
+import { isFault } from "#fault/fault";
+import type { Pod } from "#kube/generated/types";
 import { objectKey } from "../cache/resource-cache.ts";
-import { objectAt } from "../json.ts";
-import { notFound, StatusFault } from "../status.ts";
+import type { Stored } from "../cache/stored.ts";
+import { isObject, type JsonObject, listAt, objectAt } from "../json.ts";
+import { badRequest, conflict, notFound } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
-import { deleteObject, fromBody } from "../verbs/delete.ts";
-import { checkPlace, formatTime } from "../verbs/metadata.ts";
+import { type DeleteOptions, deleteObject, fromBody } from "../verbs/delete.ts";
+import { checkPlace, formatTime, metadataOf } from "../verbs/metadata.ts";
 import { readObject, writeRequest } from "../verbs/write.ts";
+import { stillProcessed, takeFromBudget } from "./eviction-budget.ts";
 
 const EVICTION = {
   definition: "io.k8s.api.policy.v1.Eviction",
   resource: { group: "policy", version: "v1", kind: "Eviction", plural: "evictions", namespaced: true },
 };
+const ATTEMPTS = 20;
 
-/** POST `pods/NAME/eviction`: deletes a pod if its disruption budget allows. */
+/** POST `pods/NAME/eviction`: deletes a pod if its disruption budget allows.
+ *  @see pkg/registry/core/pod/storage/eviction.go in kubernetes */
 export async function evict(call: Call): Promise<void> {
-  const { api, cache, info, reply } = call;
-  const name = info.name ?? "";
+  const { info, reply } = call;
   const eviction = await readObject(call, EVICTION);
-  checkPlace(eviction, { namespace: info.namespace, name });
-  const key = objectKey(info.namespace, name);
-  const pod: Pod | undefined = cache.get(key)?.object;
-  if (pod === undefined) throw notFound(cache.spec.resource, name);
-  const options = fromBody(objectAt(eviction, "deleteOptions") ?? {});
-  const request = writeRequest(call);
-  const dryRun = request.dryRun || options.dryRun;
-  if (needsBudget(pod)) await takeFromBudget(call, pod, dryRun);
-  await deleteObject(api.writer, {
-    request: { ...request, dryRun },
-    key,
-    name,
-    options,
-    now: api.clock.now(),
-  });
+  checkPlace(eviction, { namespace: info.namespace, name: info.name ?? "" });
+  const options = optionsOf(call, objectAt(eviction, "deleteOptions") ?? {});
+  const isPinned = options.resourceVersion !== undefined;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await attemptEviction(call, options);
+      break;
+    } catch (error) {
+      // Only a pod that nobody's budget counts may be looked at again: a share of a budget is taken once.
+      if (!(error instanceof Moved)) throw error;
+      if (error.budget !== undefined && !isPinned) throw stillProcessed(error.budget);
+      if (isPinned || attempt === ATTEMPTS) throw error.cause;
+    }
+  }
   reply.json(201, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 });
 }
 
-function needsBudget({ status, metadata }: Pod): boolean {
-  const phase = status?.phase ?? "";
-  return !["Succeeded", "Failed", "Pending"].includes(phase) && metadata.deletionTimestamp === undefined;
+/** The pod changed after it was judged. */
+class Moved extends Error {
+  /** The budget that had let it go unready. */
+  readonly budget: string | undefined;
+
+  constructor(budget: string | undefined, cause: unknown) {
+    super("the pod changed meanwhile", { cause });
+    this.budget = budget;
+  }
 }
 
-async function takeFromBudget(call: Call, pod: Pod, dryRun: boolean): Promise<void> {
+async function attemptEviction(call: Call, options: DeleteOptions): Promise<void> {
+  const { cache, info } = call;
+  const name = info.name ?? "";
+  const stored = cache.get(objectKey(info.namespace, name));
+  if (stored === undefined) throw notFound(cache.spec.resource, name);
+  const pod: Pod = stored.object;
+  const isFree = canIgnoreBudgets(pod);
+  const verdict = isFree ? { kind: "free" as const } : await takeFromBudget(call, pod, options.dryRun);
+  // Judged by a state that must not have changed: a pod that has become ready meanwhile counts for its budget.
+  const mustBeSame = verdict.kind === "unready" || (isFree && !isOver(pod));
+  const pinned = options.resourceVersion ?? (mustBeSame ? String(stored.revision) : undefined);
+  try {
+    await markAndDelete(call, { ...options, resourceVersion: pinned });
+  } catch (error) {
+    const isMoved = isFault(error) && error.code === "Conflict" && verdict.kind !== "taken";
+    throw isMoved ? new Moved(verdict.kind === "unready" ? verdict.budget : undefined, error) : error;
+  }
+}
+
+/** Says on the pod why it goes, then deletes it. */
+async function markAndDelete(call: Call, options: DeleteOptions): Promise<void> {
   const { api, info } = call;
-  const budgets = api.world
-    .list(POD_DISRUPTION_BUDGETS, info.namespace)
-    .filter(
-      ({ spec }) => spec?.selector !== undefined && matchesSelector(spec.selector, pod.metadata.labels),
-    );
-  if (budgets.length > 1)
-    throw new StatusFault(
-      "InternalError",
-      "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-    );
-  const budget = budgets[0];
-  if (budget === undefined || isFreeAnyway(pod, budget)) return;
-  refuseUnless(budget);
-  const cache = api.world.cacheOf(POD_DISRUPTION_BUDGETS.group, POD_DISRUPTION_BUDGETS.plural);
-  if (dryRun || cache === undefined) return;
-  const request = { ...writeRequest(call), cache, subresource: "status" };
-  await api.writer.update(request, budget.metadata.name, (live) => {
-    const object: PodDisruptionBudget = live.object as PodDisruptionBudget;
-    refuseUnless(object);
-    const draft = live.draft();
-    const status = objectAt(draft, "status") ?? {};
-    const disruptedPods = {
-      ...objectAt(status, "disruptedPods"),
-      [pod.metadata.name]: formatTime(api.clock.now()),
-    };
-    draft["status"] = {
-      ...status,
-      disruptionsAllowed: (object.status?.disruptionsAllowed ?? 0) - 1,
-      disruptedPods,
-    };
-    return { draft, fieldsAreSet: true };
+  const name = info.name ?? "";
+  const key = objectKey(info.namespace, name);
+  const request = { ...writeRequest(call), dryRun: options.dryRun };
+  let version = options.resourceVersion;
+  if (!options.dryRun) {
+    const marked = await api.writer.update({ ...request, subresource: "status" }, name, (live) => {
+      checkSame(call, live, options);
+      return { draft: withCondition(live.draft(), formatTime(api.clock.now())) };
+    });
+    if (version !== undefined) version = String(marked.stored.revision);
+  }
+  await deleteObject(api.writer, {
+    request,
+    key,
+    name,
+    options: { ...options, resourceVersion: version },
+    now: api.clock.now(),
   });
 }
 
-/** Whether an unready pod may go whatever the budget has left. */
-function isFreeAnyway(pod: Pod, { spec, status }: PodDisruptionBudget): boolean {
-  const isReady = (pod.status?.conditions ?? []).some(
-    ({ type, status: state }) => type === "Ready" && state === "True",
-  );
-  if (isReady) return false;
-  if (spec?.unhealthyPodEvictionPolicy === "AlwaysAllow") return true;
-  const desired = status?.desiredHealthy ?? 0;
-  return desired > 0 && (status?.currentHealthy ?? 0) >= desired;
+function checkSame({ cache, info }: Call, live: Stored, { uid, resourceVersion }: DeleteOptions): void {
+  const isSame =
+    (uid === undefined || uid === live.object.metadata.uid) &&
+    (resourceVersion === undefined || resourceVersion === String(live.revision));
+  if (!isSame) throw conflict(cache.spec.resource, info.name ?? "");
 }
 
-function refuseUnless({ metadata, status }: PodDisruptionBudget): void {
-  if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0))
-    throw tooMany(`The disruption budget ${metadata.name} is still being processed by the server.`, 10);
-  if ((status?.disruptionsAllowed ?? 0) > 0) return;
-  const text = `The disruption budget ${metadata.name} needs ${status?.desiredHealthy ?? 0} healthy pods and has ${status?.currentHealthy ?? 0} currently`;
-  throw tooMany(text);
+function withCondition(draft: JsonObject, now: string): JsonObject {
+  // a pod on its way out keeps the reason it was given first
+  if (metadataOf(draft)["deletionTimestamp"] !== undefined) return draft;
+  const status = objectAt(draft, "status") ?? {};
+  const conditions = (listAt(status, "conditions") ?? []).filter(
+    (condition) => !(isObject(condition) && condition["type"] === "DisruptionTarget"),
+  );
+  const condition = {
+    type: "DisruptionTarget",
+    status: "True",
+    lastProbeTime: null,
+    lastTransitionTime: now,
+    reason: "EvictionByEvictionAPI",
+    message: "Eviction API: evicting",
+  };
+  draft["status"] = { ...status, conditions: [...conditions, condition] };
+  return draft;
 }
 
-function tooMany(text: string, retryAfterSeconds?: number): StatusFault {
-  return new StatusFault(
-    "TooManyRequests",
-    "Cannot evict pod as it would violate the pod's disruption budget.",
-    {
-      details: {
-        causes: [{ reason: "DisruptionBudget", message: text }],
-        ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-      },
-    },
-  );
+function optionsOf(call: Call, body: JsonObject): DeleteOptions {
+  const options = fromBody(body);
+  const asked = writeRequest(call).dryRun;
+  const inBody = listAt(body, "dryRun") ?? [];
+  const inQuery = call.query.getAll("dryRun");
+  if (inBody.length > 0 && inQuery.length > 0 && inBody.join() !== inQuery.join())
+    throw badRequest(
+      `Non-matching dry-run options in request and content: [${inQuery.join(" ")}] and [${inBody.join(" ")}]`,
+    );
+  return { ...options, dryRun: asked || options.dryRun };
+}
+
+/** Such a pod does its work no longer, or not yet: taking it away disrupts nothing. */
+function canIgnoreBudgets(pod: Pod): boolean {
+  return isOver(pod) || pod.status?.phase === "Pending";
+}
+
+function isOver({ status, metadata }: Pod): boolean {
+  const phase = status?.phase ?? "";
+  return phase === "Succeeded" || phase === "Failed" || metadata.deletionTimestamp !== undefined;
 }

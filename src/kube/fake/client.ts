@@ -6,6 +6,7 @@ import type {
   List,
   ListOptions,
   PatchOptions,
+  ScaleView,
   ServedResource,
   WriteOptions,
 } from "../client.ts";
@@ -140,9 +141,17 @@ class Fake implements FakeClient {
     if (stored === undefined) return;
     if (options.uid !== undefined && options.uid !== stored.metadata.uid)
       throw refused("Conflict", 409, resource, ref, "Precondition failed: UID in precondition");
+    if (options.resourceVersion !== undefined && options.resourceVersion !== stored.metadata.resourceVersion)
+      throw refused("Conflict", 409, resource, ref, "Precondition failed: ResourceVersion in precondition");
     const left = deletionOf(resource, stored, options, this.#clock.now());
     if (left === undefined) this.#store.remove(resource, stored);
     else if (left !== stored) this.#store.put(resource, left);
+  }
+
+  async scale(resource: Resource, ref: ObjectRef): Promise<ScaleView> {
+    await this.#enter("get", resource, ref);
+    const { metadata, spec }: ScaleView = this.#stored(resource, ref);
+    return { metadata, spec: { replicas: spec?.replicas ?? 0 } };
   }
 
   async bind(pod: ObjectRef & { uid: string }, nodeName: string): Promise<void> {
