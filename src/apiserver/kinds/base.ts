@@ -1,4 +1,5 @@
 import type { KubeObject } from "#kube/object";
+import { tidyAsGo } from "../codec/go-shape.ts";
 import type { KindSpec, Verb } from "./kind.ts";
 import { createdAtColumn, nameColumn, printer } from "./print/printer.ts";
 
@@ -30,5 +31,9 @@ export function kindSpec<T extends KubeObject>(given: Given<T>): KindSpec<T> {
     nameRule: "subdomain",
     ...printer<T>([nameColumn, createdAtColumn]),
     ...given,
+    defaults: (draft, context) => {
+      tidyAsGo(draft, given.definition);
+      given.defaults?.(draft, context);
+    },
   };
 }

@@ -1,11 +1,17 @@
 import { type Cidr, parseCidr } from "#addr/cidr";
-import { isIp } from "#addr/ip";
+import { isIp, parseIp } from "#addr/ip";
 import { AddrError } from "#addr/tagged";
 import type { FieldError } from "../kind.ts";
 import { invalid } from "./error.ts";
 
 const IP_RULE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 export const CIDR_RULE = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+
+/** What is wrong with the name of an IPAddress: it is the canonical text of one. */
+export function ipProblems(text: string): readonly string[] {
+  if (!isIp(text)) return [IP_RULE];
+  return parseIp(text) === text ? [] : [`must be in canonical form (${JSON.stringify(parseIp(text))})`];
+}
 
 export function validIp(path: string, text: string): readonly FieldError[] {
   return isIp(text) ? [] : [invalid(path, text, IP_RULE)];

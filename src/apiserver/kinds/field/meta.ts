@@ -1,6 +1,7 @@
 import type { ObjectMeta, OwnerReference } from "#kube/generated/types";
 import type { KubeObject } from "#kube/object";
 import type { FieldError, KindSpec } from "../kind.ts";
+import { ipProblems } from "./addresses.ts";
 import { forbidden, invalid, required, tooLong } from "./error.ts";
 import { validateLabels } from "./labels.ts";
 import { labelProblems, pathSegmentProblems, qualifiedNameProblems, subdomainProblems } from "./names.ts";
@@ -14,6 +15,7 @@ const NAME_RULES: Readonly<Record<KindSpec["nameRule"], (name: string) => readon
   label: labelProblems,
   service: labelProblems,
   "path-segment": pathSegmentProblems,
+  ip: ipProblems,
 };
 
 /** What is wrong with the metadata of an object of this kind, name included (when it has one by now). */
@@ -92,11 +94,20 @@ function validateControllers(owners: readonly OwnerReference[]): readonly FieldE
   return [invalid("metadata.ownerReferences", owners, detail)];
 }
 
+const STANDARD_FINALIZERS = ["kubernetes", "orphan", "foregroundDeletion"];
+
+/** A name without a domain is one of Kubernetes' own. */
+export function validateFinalizerName(path: string, finalizer: string): readonly FieldError[] {
+  if (finalizer.includes("/") || STANDARD_FINALIZERS.includes(finalizer)) return [];
+  return [invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")];
+}
+
 function validateFinalizers(finalizers: readonly string[]): readonly FieldError[] {
   const path = "metadata.finalizers";
-  const errors = finalizers.flatMap((finalizer) =>
-    qualifiedNameProblems(finalizer).map((why) => invalid(path, finalizer, why)),
-  );
+  const errors = finalizers.flatMap((finalizer, i) => [
+    ...qualifiedNameProblems(finalizer).map((why) => invalid(path, finalizer, why)),
+    ...validateFinalizerName(`${path}[${i}]`, finalizer),
+  ]);
   if (finalizers.includes("orphan") && finalizers.includes("foregroundDeletion"))
     errors.push(invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"));
   return errors;
