@@ -5,6 +5,7 @@ const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   fabric: async () => (await import("../bench/fabric.ts")).benchFabric(),
   service: async () => (await import("../bench/service.ts")).benchService(),
   dns: async () => (await import("../bench/dns.ts")).benchDns(),
+  api: async () => (await import("../bench/api.ts")).benchApi(),
   idle: async () => (await import("../bench/idle.ts")).benchIdle(),
 };
 

@@ -27,7 +27,7 @@ let refusal;
   assert.equal(refusal?.code, "StoreRefused");
   assert.equal(refusal.message, "Cannot write to the store: the disk is full; free some space on it");
 }
-const present = (store) => new Map(store.loaded.changes.map(({ key, value }) => [key, value]));
+const present = (store) => new Map([...store.replay()].flat().map(({ key, value }) => [key, value]));
 {
   await using again = await openStore({ path });
   assert.deepEqual(present(again), acknowledged);

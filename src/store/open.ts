@@ -15,13 +15,22 @@ export async function openStore(options: { readonly path: string }): Promise<Sto
     workerUrl(import.meta.url, { source: "./worker.ts", bundled: "./store-worker.mjs" }),
     { workerData: options, name: "store" },
   );
-  const first: FromDatabase = await new Promise((resolve, reject) => {
-    worker.once("message", resolve);
+  const pieces: (readonly Change[])[] = [];
+  const last = await new Promise<FromDatabase>((resolve, reject) => {
+    const hear = (message: FromDatabase) => {
+      if (message.op === "loading") {
+        pieces.push(message.changes);
+        return;
+      }
+      worker.off("message", hear);
+      resolve(message);
+    };
+    worker.on("message", hear);
     worker.once("error", reject);
   });
-  if (first.op === "unusable") throw unusable(options.path, first.why);
-  if (first.op !== "loaded") throw new Error(`broken invariant: the store began with ${first.op}`);
-  return new SqliteStore(worker, first.loaded);
+  if (last.op === "unusable") throw unusable(options.path, last.why);
+  if (last.op !== "loaded") throw new Error(`broken invariant: the store began with ${last.op}`);
+  return new SqliteStore(worker, last.loaded, pieces);
 }
 
 function makeFolder(path: string): void {
@@ -49,11 +58,13 @@ class SqliteStore implements Store {
   readonly #pending = new Map<number, Pending>();
   #listener: (changes: readonly Change[]) => void = () => {};
   #nextId = 1;
+  #pieces: (readonly Change[])[];
   #closed = false;
 
-  constructor(worker: Worker, loaded: Loaded) {
+  constructor(worker: Worker, loaded: Loaded, pieces: (readonly Change[])[]) {
     this.#worker = worker;
     this.loaded = loaded;
+    this.#pieces = pieces;
     worker.on("message", (message: FromDatabase) => this.#hear(message));
     this.ended = new Promise((resolve) => {
       const end = (why: string, cause?: unknown) => {
@@ -65,6 +76,12 @@ class SqliteStore implements Store {
       worker.once("error", (cause) => end("", cause));
       worker.once("exit", (code) => end(` with code ${code}`));
     });
+  }
+
+  *replay(): Generator<readonly Change[]> {
+    const pieces = this.#pieces.reverse();
+    this.#pieces = [];
+    for (let piece = pieces.pop(); piece !== undefined; piece = pieces.pop()) yield piece;
   }
 
   subscribe(listener: (changes: readonly Change[]) => void): void {
@@ -115,6 +132,7 @@ class SqliteStore implements Store {
             new Fault<StoreCode>("StoreRefused", `Cannot write to the store: ${message.message}`),
           );
         return;
+      case "loading":
       case "loaded":
       case "unusable":
       case "closed":

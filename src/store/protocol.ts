@@ -1,4 +1,4 @@
-import type { Loaded, WriteResult } from "./store.ts";
+import type { Change, Loaded, WriteResult } from "./store.ts";
 
 /** What the caller's thread says to the thread that owns the database. */
 export type ToDatabase =
@@ -15,6 +15,8 @@ export type ToDatabase =
 export type FromDatabase =
   /** The file cannot be used; the thread ends. */
   | { readonly op: "unusable"; readonly why: string }
+  /** A piece of what the file remembers; oldest first. */
+  | { readonly op: "loading"; readonly changes: readonly Change[] }
   | { readonly op: "loaded"; readonly loaded: Loaded }
   /** The outcome of one commit, in the order of the writes' revisions. */
   | {

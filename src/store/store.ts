@@ -20,12 +20,11 @@ export type WriteResult =
   /** Someone else wrote first: the key is at `revision` now (0 when absent). Nothing was changed. */
   | { readonly kind: "conflict"; readonly revision: number };
 
-/** Everything the store holds at start: the changes still remembered, oldest first. Replaying them gives the present state. */
+/** How far the store had come when it was opened. */
 export interface Loaded {
-  readonly changes: readonly Change[];
-  /** The newest revision ever given out, even if its row is gone. */
+  /** The newest revision ever given out, even if its change is forgotten. */
   readonly revision: number;
-  /** Changes up to and including this revision may be missing from `changes` (superseded states are). */
+  /** Changes up to and including this revision may be missing from the replay (superseded states are). */
   readonly compacted: number;
 }
 
@@ -34,6 +33,9 @@ export type StoreCode = "StoreClosed" | "StoreRefused" | "StoreUnusable" | "Stor
 /** A key-value store with one revision counter over all keys, in the manner of etcd. */
 export interface Store extends AsyncDisposable {
   readonly loaded: Loaded;
+  /** Gives the changes that were remembered when the store was opened, oldest first, in pieces: together they make the present state. Once only;
+   *  each piece is let go when the next is asked for. */
+  replay(): Iterable<readonly Change[]>;
   /** Resolves once the write can survive a power cut. `subscribe`d listeners have heard of it by then.
    *  @throws {Fault} StoreRefused when the disk refuses: nothing happened; StoreClosed */
   write(write: Write): Promise<WriteResult>;

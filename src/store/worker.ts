@@ -19,7 +19,8 @@ function serve(port: Port, { path }: { readonly path: string }): void {
 function openDatabase(path: string, say: (message: FromDatabase) => void): Database | undefined {
   try {
     const database = new Database(path);
-    say({ op: "loaded", loaded: database.load() });
+    for (const changes of database.load()) say({ op: "loading", changes });
+    say({ op: "loaded", loaded: database.loaded });
     return database;
   } catch (error) {
     say({ op: "unusable", why: reasonOf(error) });
@@ -41,7 +42,7 @@ function listen(port: Port, database: Database, say: (message: FromDatabase) => 
   };
   const compact = (id: number, revision: number) => {
     try {
-      if (database.compactStep(revision)) setImmediate(compact, id, revision);
+      if (database.compactStep(revision) || database.shrinkStep()) setImmediate(compact, id, revision);
       else say({ op: "compacted", id });
     } catch (error) {
       say({ op: "refused", ids: [id], message: reasonOf(error) });

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** PEM. */
@@ -8,7 +8,7 @@ export interface KeyPair {
   readonly key: string;
 }
 
-/** A certificate authority for one test, made with openssl in `directory`. */
+/** A certificate authority for one test, made with openssl in `directory` unless that has one. */
 export interface Authority {
   readonly ca: string;
   /** The service accounts' key. */
@@ -17,26 +17,14 @@ export interface Authority {
   certificate(name: string, organization: string): KeyPair;
 }
 
+const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
 export function openAuthority(directory: string): Authority {
   const openssl = (...args: string[]) =>
     execFileSync("openssl", args, { cwd: directory, stdio: ["ignore", "pipe", "pipe"] });
   const read = (name: string) => readFileSync(join(directory, name), "utf8");
-  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  openssl(
-    "req",
-    "-x509",
-    ...newKey,
-    "-keyout",
-    "ca.key",
-    "-out",
-    "ca.crt",
-    "-subj",
-    "/CN=test-ca",
-    "-days",
-    "2",
-  );
-  openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "sa.key");
-  openssl("ec", "-in", "sa.key", "-pubout", "-out", "sa.pub");
+  const isNew = !existsSync(join(directory, "sa.pub"));
+  if (isNew) makeKeys(openssl);
   let count = 0;
   return {
     ca: read("ca.crt"),
@@ -49,7 +37,7 @@ export function openAuthority(directory: string): Authority {
       );
       openssl(
         "req",
-        ...newKey,
+        ...NEW_KEY,
         "-keyout",
         `${stem}.key`,
         "-out",
@@ -77,4 +65,22 @@ export function openAuthority(directory: string): Authority {
       return { cert: read(`${stem}.crt`), key: read(`${stem}.key`) };
     },
   };
+}
+
+function makeKeys(openssl: (...args: string[]) => unknown): void {
+  openssl(
+    "req",
+    "-x509",
+    ...NEW_KEY,
+    "-keyout",
+    "ca.key",
+    "-out",
+    "ca.crt",
+    "-subj",
+    "/CN=test-ca",
+    "-days",
+    "2",
+  );
+  openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "sa.key");
+  openssl("ec", "-in", "sa.key", "-pubout", "-out", "sa.pub");
 }

@@ -42,8 +42,18 @@ export interface Rig extends AsyncDisposable {
   kubectl(args: readonly string[], options?: KubectlOptions): Promise<Run>;
 }
 
-export async function openRig(options: { readonly log?: Logger; readonly clock?: Clock } = {}): Promise<Rig> {
-  const directory = mkdtempSync(join(tmpdir(), "apiserver-"));
+export interface RigOptions {
+  readonly log?: Logger;
+  readonly clock?: Clock;
+  /** Where store and certificates are. Left behind, for the next rig to go on with; a fresh one is removed at the end. */
+  readonly directory?: string;
+  /** A free one by default. */
+  readonly port?: number;
+}
+
+export async function openRig(options: RigOptions = {}): Promise<Rig> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), "apiserver-"));
+  mkdirSync(directory, { recursive: true });
   const authority = openAuthority(directory);
   const closing = new AbortController();
   const cidrs = {
@@ -72,7 +82,7 @@ export async function openRig(options: { readonly log?: Logger; readonly clock?:
     },
     (request, response) => api.handle(request, response),
   );
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const url = `https://127.0.0.1:${port}`;
   const admin = authority.certificate("admin", "system:masters");
@@ -94,7 +104,7 @@ export async function openRig(options: { readonly log?: Logger; readonly clock?:
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await api[Symbol.asyncDispose]();
-      rmSync(directory, { recursive: true, force: true });
+      if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
     },
   };
 }
