@@ -1,6 +1,6 @@
 import { isApiFault } from "#kube/api-fault";
 import type { KubeClient } from "#kube/client";
-import type { LabelSelector } from "#kube/generated/types";
+import type { LabelSelector, ObjectMeta, OwnerReference } from "#kube/generated/types";
 import { isEmptySelector, matchesSelector } from "#kube/label-selector";
 import { type KubeObject, keyOf, type Resource } from "#kube/object";
 import { controllerOf, controllerRef, isDeleting, uidOf } from "#kube/owner";
@@ -34,16 +34,30 @@ export function planClaims<T extends KubeObject>(
 export async function claimChildren<P extends KubeObject, T extends KubeObject>(
   client: KubeClient,
   own: { readonly resource: Resource<P>; readonly parent: P; readonly selector: LabelSelector },
-  children: { readonly resource: Resource<T>; readonly candidates: readonly T[] },
+  children: {
+    readonly resource: Resource<T>;
+    readonly candidates: readonly T[];
+    /** Comes and goes with the ownership. */
+    readonly finalizer?: string;
+  },
 ): Promise<readonly T[]> {
+  const { finalizer } = children;
   const { keep, adopt, release } = planClaims(own.parent, own.selector, children.candidates);
-  await Promise.all(release.map((child) => releaseChild(client, own.parent, children.resource, child)));
+  await Promise.all(
+    release.map((child) => {
+      const ownerReferences = othersOf(child, own.parent);
+      const finalizers = withoutFinalizer(child, finalizer);
+      return setOwners(client, children.resource, child, { ownerReferences, ...finalizers });
+    }),
+  );
   if (adopt.length === 0 || !(await isStillThere(client, own.resource, own.parent))) return keep;
   const ref = controllerRef(own.resource, own.parent);
   const adopted = await Promise.all(
-    adopt.map((child) =>
-      setOwners(client, children.resource, child, [...(child.metadata.ownerReferences ?? []), ref]),
-    ),
+    adopt.map((child) => {
+      const ownerReferences = [...(child.metadata.ownerReferences ?? []), ref];
+      const finalizers = withFinalizer(child, finalizer);
+      return setOwners(client, children.resource, child, { ownerReferences, ...finalizers });
+    }),
   );
   return [...keep, ...adopted.filter((child) => child !== undefined)];
 }
@@ -63,14 +77,18 @@ async function isStillThere<P extends KubeObject>(
   }
 }
 
-async function releaseChild<T extends KubeObject>(
-  client: KubeClient,
-  parent: KubeObject,
-  resource: Resource<T>,
-  child: T,
-): Promise<void> {
-  const others = (child.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== parent.metadata.uid);
-  await setOwners(client, resource, child, others);
+function othersOf(child: KubeObject, parent: KubeObject): readonly OwnerReference[] {
+  return (child.metadata.ownerReferences ?? []).filter(({ uid }) => uid !== parent.metadata.uid);
+}
+
+function withFinalizer({ metadata }: KubeObject, finalizer: string | undefined): Partial<ObjectMeta> {
+  if (finalizer === undefined || metadata.finalizers?.includes(finalizer)) return {};
+  return { finalizers: [...(metadata.finalizers ?? []), finalizer] };
+}
+
+function withoutFinalizer({ metadata }: KubeObject, finalizer: string | undefined): Partial<ObjectMeta> {
+  if (finalizer === undefined || !metadata.finalizers?.includes(finalizer)) return {};
+  return { finalizers: metadata.finalizers.filter((name) => name !== finalizer) };
 }
 
 /** Undefined when the child is gone, or no longer the one we saw. */
@@ -78,10 +96,10 @@ async function setOwners<T extends KubeObject>(
   client: KubeClient,
   resource: Resource<T>,
   child: T,
-  ownerReferences: readonly unknown[],
+  change: Partial<ObjectMeta>,
 ): Promise<T | undefined> {
   const { resourceVersion } = child.metadata;
-  const metadata = { uid: uidOf(child), resourceVersion, ownerReferences };
+  const metadata = { uid: uidOf(child), resourceVersion, ...change };
   try {
     return await client.patch(resource, child.metadata, { metadata }, { type: "merge" });
   } catch (error) {
@@ -91,8 +109,13 @@ async function setOwners<T extends KubeObject>(
 }
 
 /** The key of the controller of that kind, if the object has one: what to look at when the object changed. */
-export function controllerKey(object: KubeObject, kind: string): string | undefined {
+export function controllerKey(object: KubeObject, resource: Resource): string | undefined {
   const owner = controllerOf(object);
-  if (owner?.kind !== kind) return undefined;
+  if (owner?.kind !== resource.kind || groupOf(owner.apiVersion) !== resource.group) return undefined;
   return keyOf({ metadata: { namespace: object.metadata.namespace, name: owner.name } });
+}
+
+/** Versions of a group hold the same objects. */
+function groupOf(apiVersion: string): string {
+  return apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
 }

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { parseCidr } from "#addr/cidr";
+import { isApiFault } from "#kube/api-fault";
 import type { KubeClient } from "#kube/client";
 import { openFakeClient } from "#kube/fake/client";
-import type { Deployment, Node, Pod } from "#kube/generated/types";
-import { keyOf } from "#kube/object";
+import type { Deployment, Node, Pod, PodStatus } from "#kube/generated/types";
 import { type LiveInformer, openInformer } from "#kube/open-informer";
 import { isDeleting } from "#kube/owner";
 import { NAMESPACES, NODES, PODS } from "#kube/resources";
 import { type Clock, systemClock } from "#life/clock";
 import { openLog } from "#telemetry/log";
+import { isFinished } from "./pods.ts";
 import { runControllers } from "./run.ts";
 import { formatTime } from "./time.ts";
 
@@ -18,6 +19,8 @@ export interface Harness extends AsyncDisposable {
   readonly pods: LiveInformer<Pod>;
   /** Pods for which this says false never become ready. */
   becomesReady: (pod: Pod) => boolean;
+  /** What becomes of a pod that runs; it goes on while this says undefined. */
+  ends: (pod: Pod) => PodStatus | undefined;
   /** Nodes whose kubelet has stopped. */
   readonly deadNodes: Set<string>;
   addNode(name: string, node?: Partial<Node>): Promise<void>;
@@ -56,6 +59,7 @@ export async function openHarness(
     client,
     pods,
     becomesReady: () => true,
+    ends: () => undefined,
     deadNodes: new Set(),
     addNode: async (name, node = {}) => {
       const wanted = readyNode(name, node, clock);
@@ -160,16 +164,37 @@ async function playKubelet(harness: Harness, pod: Pod, clock: Clock): Promise<vo
   const { client } = harness;
   const { metadata, spec, status } = pod;
   if (!spec?.nodeName || harness.deadNodes.has(spec.nodeName)) return;
-  if (isDeleting(pod)) return client.delete(PODS, metadata, { gracePeriodSeconds: 0 });
+  if (isDeleting(pod)) {
+    if (metadata.finalizers?.length && !isFinished(pod)) await writeStatus(harness, pod, { phase: "Failed" });
+    return client.delete(PODS, metadata, { gracePeriodSeconds: 0 });
+  }
   const isReady = status?.conditions?.some(({ type }) => type === "Ready") ?? false;
-  if (isReady || !harness.becomesReady(pod)) return;
+  if (isReady) return endPod(harness, pod);
+  if (!harness.becomesReady(pod)) return;
   const podIP = `10.42.0.${(addresses++ % 250) + 1}`;
   const ready = { type: "Ready", status: "True", lastTransitionTime: formatTime(clock.now()) };
-  const patch = { status: { phase: "Running", podIP, podIPs: [{ ip: podIP }], conditions: [ready] } };
+  await writeStatus(harness, pod, {
+    phase: "Running",
+    podIP,
+    podIPs: [{ ip: podIP }],
+    conditions: [ready],
+  });
+}
+
+async function endPod(harness: Harness, pod: Pod): Promise<void> {
+  if (isFinished(pod)) return;
+  const end = harness.ends(pod);
+  if (end === undefined) return;
+  const unready = { type: "Ready", status: "False", lastTransitionTime: formatTime(Date.now()) };
+  await writeStatus(harness, pod, { ...end, conditions: [unready, ...(end.conditions ?? [])] });
+}
+
+async function writeStatus({ client }: Harness, { metadata }: Pod, status: PodStatus): Promise<void> {
+  const patch = { status };
   try {
     await client.patch(PODS, metadata, patch, { type: "strategic", subresource: "status" });
-  } catch {
-    assert.equal(harness.pods.get(keyOf(pod)), undefined, "only a pod that is gone may refuse its status");
+  } catch (error) {
+    assert.ok(isApiFault(error, "NotFound"), `only a pod that is gone may refuse its status: ${error}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { PersistentVolume } from "#kube/generated/types";
 import type { KubeObject, Resource } from "#kube/object";
 import { type InformerOptions, type LiveInformer, openInformer } from "#kube/open-informer";
 import { controllerOf } from "#kube/owner";
@@ -13,6 +14,9 @@ export const BY_NAMESPACE = "namespace";
 export const BY_NODE = "node";
 /** Index of endpoint slices by `namespace/service`. */
 export const BY_SERVICE = "service";
+
+/** Index of persistent volumes by storage class; volumes without one are under the empty name. */
+export const BY_CLASS = "class";
 
 export const ROOT_CA_NAME = "kube-root-ca.crt";
 export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
@@ -45,6 +49,12 @@ export function openInformers(options: ControllerOptions) {
     replicaSets: open(resources.REPLICA_SETS, { indexes: { ...owned, [BY_NAMESPACE]: namespaceOf } }),
     daemonSets: open(resources.DAEMON_SETS, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
     revisions: open(resources.CONTROLLER_REVISIONS, { indexes: owned }),
+    statefulSets: open(resources.STATEFUL_SETS, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
+    claims: open(resources.PERSISTENT_VOLUME_CLAIMS),
+    persistentVolumes: open(resources.PERSISTENT_VOLUMES, { indexes: { [BY_CLASS]: classNames } }),
+    storageClasses: open(resources.STORAGE_CLASSES),
+    jobs: open(resources.JOBS, { indexes: { ...owned, [BY_NAMESPACE]: namespaceOf } }),
+    cronJobs: open(resources.CRON_JOBS),
     services: open(resources.SERVICES, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
     endpointSlices: open(resources.ENDPOINT_SLICES, { indexes: { [BY_SERVICE]: serviceOf } }),
     budgets: open(resources.POD_DISRUPTION_BUDGETS, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
@@ -86,4 +96,8 @@ function namespaceOf(object: KubeObject): readonly string[] {
 function serviceOf({ metadata }: KubeObject): readonly string[] {
   const service = metadata.labels?.[SERVICE_NAME_LABEL];
   return service === undefined ? [] : [`${metadata.namespace}/${service}`];
+}
+
+function classNames({ metadata, spec }: PersistentVolume): readonly string[] {
+  return [metadata.annotations?.["volume.beta.kubernetes.io/storage-class"] ?? spec?.storageClassName ?? ""];
 }

@@ -7,6 +7,8 @@ import { runGarbageCollector } from "./garbage/collector.ts";
 import { runPodCollector } from "./garbage/pods.ts";
 import { openInformers, whenSynced } from "./informers.ts";
 import { runNodeIpam } from "./ipam/controller.ts";
+import { runJobs } from "./job/controller.ts";
+import { runJobOrphans } from "./job/orphans.ts";
 import { runNamespaceDeletion } from "./namespace/deletion.ts";
 import { runRootCaPublisher, runServiceAccounts } from "./namespace/furnish.ts";
 import { runNodeLifecycle } from "./node/lifecycle.ts";
@@ -14,6 +16,7 @@ import { runTaintEviction } from "./node/taint-eviction.ts";
 import { runReplicaSets } from "./replicaset/controller.ts";
 import { runScheduler } from "./scheduler/controller.ts";
 import { ServedResources } from "./served-resources.ts";
+import { runStatefulSets } from "./statefulset/controller.ts";
 
 /** Runs the controllers and the scheduler of a cluster until aborted: all that turns what users ask for into pods on nodes and
  *  endpoints behind Services. None of them acts before every local copy is complete. */
@@ -37,6 +40,9 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
   runDeployments(context);
   runReplicaSets(context);
   runDaemonSets(context);
+  runStatefulSets(context);
+  runJobs(context);
+  runJobOrphans(context);
   runEndpointSlices(context);
   runDisruptionBudgets(context);
   await Promise.all([runScheduler(context), runGarbageCollector(context), runPodCollector(context)]);

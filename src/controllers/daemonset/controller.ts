@@ -1,7 +1,4 @@
 import { isDeepStrictEqual } from "node:util";
-import { asError } from "#fault/fault";
-import { hasCause, isApiFault } from "#kube/api-fault";
-import type { EventRecorder } from "#kube/event-recorder";
 import type { ControllerRevision, DaemonSet, Node, Pod } from "#kube/generated/types";
 import { isEmptySelector, matchesSelector } from "#kube/label-selector";
 import { keyOf } from "#kube/object";
@@ -10,14 +7,16 @@ import { CONTROLLER_REVISIONS, DAEMON_SETS, PODS } from "#kube/resources";
 import { Backoff } from "#life/backoff";
 import type { WorkQueue } from "#life/work-queue";
 import { claimChildren, controllerKey } from "../claim.ts";
-import { type ControllerContext, openQueue, recorderFor } from "../context.ts";
-import { BY_CONTROLLER, BY_NAMESPACE, candidatesOf } from "../informers.ts";
+import { type ControllerContext, openQueue } from "../context.ts";
+import { planHistory, writeHistory } from "../history.ts";
+import { BY_NAMESPACE, candidatesOf } from "../informers.ts";
 import { Ledger } from "../ledger.ts";
+import { PodControl } from "../pod-control.ts";
 import { nextAvailableMs } from "../pods.ts";
 import { slowStart } from "../slow-start.ts";
 import { draftPod, REVISION_LABEL } from "./eligibility.ts";
 import { type DaemonPlan, type DaemonSnapshot, planDaemons } from "./plan.ts";
-import { planRevisions } from "./revisions.ts";
+import { authorOf, hashOf, planCleanUp } from "./revisions.ts";
 import { desiredStatus } from "./status.ts";
 
 const BURST = 250;
@@ -30,8 +29,7 @@ export function runDaemonSets(context: ControllerContext): void {
 
 class DaemonSets {
   readonly #context: ControllerContext;
-  readonly #events: EventRecorder;
-  readonly #pods: Ledger<Pod>;
+  readonly #pods: PodControl;
   readonly #revisions: Ledger<ControllerRevision>;
   readonly #queue: WorkQueue<string>;
   /** When a pod that ended on a node may be replaced, so that one that always fails does not spin. */
@@ -39,8 +37,7 @@ class DaemonSets {
 
   constructor(context: ControllerContext) {
     this.#context = context;
-    this.#events = recorderFor(context, "daemonset-controller");
-    this.#pods = new Ledger(context.informers.pods, context.clock);
+    this.#pods = new PodControl(context, "daemonset-controller");
     this.#revisions = new Ledger(context.informers.revisions, context.clock);
     this.#queue = openQueue(context, "daemonset", { workers: 4, work: (key) => this.#sync(key) });
   }
@@ -58,13 +55,13 @@ class DaemonSets {
       if (change.type !== "added") this.#podChanged(change.before);
     });
     revisions.subscribe((change) => {
-      const owner = controllerKey(change.type === "removed" ? change.before : change.object, "DaemonSet");
+      const owner = controllerKey(change.type === "removed" ? change.before : change.object, DAEMON_SETS);
       if (owner !== undefined) this.#queue.add(owner);
     });
   }
 
   #podChanged(pod: Pod): void {
-    const owner = controllerKey(pod, "DaemonSet");
+    const owner = controllerKey(pod, DAEMON_SETS);
     if (owner !== undefined) this.#queue.add(owner);
     if (controllerOf(pod) !== undefined) return;
     const { namespace = "", labels } = pod.metadata;
@@ -78,7 +75,7 @@ class DaemonSets {
     const { informers, client, clock } = this.#context;
     const daemonSet = informers.daemonSets.get(key);
     if (daemonSet === undefined) {
-      this.#pods.forget(key);
+      this.#pods.ledger.forget(key);
       this.#revisions.forget(key);
       return undefined;
     }
@@ -90,39 +87,41 @@ class DaemonSets {
     const pods = await claimChildren(client, own, { resource: PODS, candidates });
     const hash = await this.#revise(key, daemonSet, pods);
     const snapshot = { daemonSet, hash, nodes: informers.nodes.list(), pods, now: clock.now() };
-    const isSettled = this.#pods.isSettled(key);
+    const isSettled = this.#pods.ledger.isSettled(key);
     const againMs = isSettled ? await this.#carryOut(key, snapshot, planDaemons(snapshot)) : undefined;
     await this.#report(snapshot, isSettled);
     const availableMs = nextAvailableMs(pods, daemonSet.spec?.minReadySeconds, clock.now());
     return againMs ?? availableMs;
   }
 
+  /** The hash of the revision that equals the template, which exists afterwards. */
   async #revise(key: string, daemonSet: DaemonSet, pods: readonly Pod[]): Promise<string> {
     const { client, informers } = this.#context;
-    const history = informers.revisions.byIndex(BY_CONTROLLER, daemonSet.metadata.uid ?? "");
-    const live = new Set(pods.flatMap(({ metadata }) => metadata.labels?.[REVISION_LABEL] ?? []));
-    const plan = planRevisions(daemonSet, history, live);
-    if (plan.create) this.#revisions.created(key, await this.#createRevision(daemonSet, plan.create));
-    if (plan.raise) this.#revisions.created(key, await client.replace(CONTROLLER_REVISIONS, plan.raise));
-    for (const revision of plan.delete) {
+    const own = {
+      resource: DAEMON_SETS,
+      parent: daemonSet,
+      selector: daemonSet.spec?.selector ?? {},
+    };
+    const candidates = candidatesOf(informers.revisions, daemonSet);
+    const history = await claimChildren(client, own, { resource: CONTROLLER_REVISIONS, candidates });
+    const author = authorOf(daemonSet);
+    const newest = await writeHistory(client, author, planHistory(author, history), {
+      ledger: this.#revisions,
+      onCollision: () => this.#countCollision(daemonSet),
+    });
+    const liveHashes = new Set(pods.flatMap(({ metadata }) => metadata.labels?.[REVISION_LABEL] ?? []));
+    for (const revision of planCleanUp(daemonSet, history, { newest, liveHashes })) {
       await client.delete(CONTROLLER_REVISIONS, revision.metadata);
       this.#revisions.deleted(key, keyOf(revision), revision.metadata.uid);
     }
-    return plan.hash;
+    return hashOf(newest);
   }
 
-  /** A name that is taken by another template makes the DaemonSet count one more collision, and hash again. */
-  async #createRevision(daemonSet: DaemonSet, draft: ControllerRevision): Promise<ControllerRevision> {
-    const { client } = this.#context;
-    try {
-      return await client.create(CONTROLLER_REVISIONS, draft);
-    } catch (error) {
-      if (!isApiFault(error, "AlreadyExists") || daemonSet.status === undefined) throw error;
-      const collisionCount = (daemonSet.status.collisionCount ?? 0) + 1;
-      const next = { ...daemonSet, status: { ...daemonSet.status, collisionCount } };
-      await client.replace(DAEMON_SETS, next, { subresource: "status" });
-      throw error;
-    }
+  async #countCollision(daemonSet: DaemonSet): Promise<void> {
+    if (daemonSet.status === undefined) return;
+    const collisionCount = (daemonSet.status.collisionCount ?? 0) + 1;
+    const next = { ...daemonSet, status: { ...daemonSet.status, collisionCount } };
+    await this.#context.client.replace(DAEMON_SETS, next, { subresource: "status" });
   }
 
   async #carryOut(key: string, snapshot: DaemonSnapshot, plan: DaemonPlan): Promise<number | undefined> {
@@ -139,32 +138,11 @@ class DaemonSets {
     await Promise.all([
       slowStart(Math.min(plan.create.length, BURST), async () => {
         const node = nodes.next().value;
-        if (node !== undefined) await this.#create(key, daemonSet, draftPod(daemonSet, node, hash));
+        if (node !== undefined) await this.#pods.create(key, daemonSet, draftPod(daemonSet, node, hash));
       }),
-      ...[...due, ...plan.delete].slice(0, BURST).map((pod) => this.#delete(key, daemonSet, pod)),
+      ...[...due, ...plan.delete].slice(0, BURST).map((pod) => this.#pods.delete(key, daemonSet, pod)),
     ]);
     return againMs;
-  }
-
-  async #create(key: string, daemonSet: DaemonSet, draft: Pod): Promise<void> {
-    try {
-      const pod = await this.#context.client.create(PODS, draft);
-      this.#pods.created(key, pod);
-      const message = `Created pod: ${pod.metadata.name}`;
-      this.#events.record(daemonSet, { type: "Normal", reason: "SuccessfulCreate", message });
-    } catch (error) {
-      if (isApiFault(error) && hasCause(error, "NamespaceTerminating")) return;
-      const message = `Error creating: ${asError(error).message}`;
-      this.#events.record(daemonSet, { type: "Warning", reason: "FailedCreate", message });
-      throw error;
-    }
-  }
-
-  async #delete(key: string, daemonSet: DaemonSet, pod: Pod): Promise<void> {
-    await this.#context.client.delete(PODS, pod.metadata, pod.metadata.uid ? { uid: pod.metadata.uid } : {});
-    this.#pods.deleted(key, keyOf(pod), pod.metadata.uid);
-    const message = `Deleted pod: ${pod.metadata.name}`;
-    this.#events.record(daemonSet, { type: "Normal", reason: "SuccessfulDelete", message });
   }
 
   /** How long a finished pod stays before it is replaced: longer each time on the same node. */
@@ -196,7 +174,7 @@ class DaemonSets {
             reason: "SucceededDaemonPod",
             message: `Found succeeded daemon pod ${where}, will try to delete it`,
           } as const);
-    this.#events.record(daemonSet, note);
+    this.#pods.events.record(daemonSet, note);
   }
 
   async #report(snapshot: DaemonSnapshot, isSettled: boolean): Promise<void> {

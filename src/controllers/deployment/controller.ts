@@ -65,14 +65,14 @@ class Deployments {
     // Recreate goes on once the last old pod is gone.
     pods.subscribe((change) => {
       if (change.type !== "removed") return;
-      const owner = controllerKey(change.before, "ReplicaSet");
+      const owner = controllerKey(change.before, REPLICA_SETS);
       const replicaSet = owner === undefined ? undefined : replicaSets.get(owner);
       if (replicaSet !== undefined) this.#replicaSetChanged(replicaSet);
     });
   }
 
   #replicaSetChanged(replicaSet: ReplicaSet): void {
-    const owner = controllerKey(replicaSet, "Deployment");
+    const owner = controllerKey(replicaSet, DEPLOYMENTS);
     if (owner !== undefined) this.#queue.add(owner);
     if (controllerOf(replicaSet) !== undefined) return;
     const { namespace = "", labels } = replicaSet.metadata;

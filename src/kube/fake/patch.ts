@@ -16,6 +16,8 @@ const MERGE_KEYS: Readonly<Record<string, string>> = {
   volumes: "name",
 };
 
+const REMOVE_FROM = "$deleteFromPrimitiveList/";
+
 /** RFC 7386: objects merge, null removes, anything else replaces. */
 export function mergePatch(target: Json, patch: Json): Json {
   if (!isObject(patch)) return patch;
@@ -34,6 +36,13 @@ export function strategicPatch(target: Json, patch: Json): Json {
   if ($patch === "replace") return rest;
   const merged: Record<string, Json> = isObject(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(rest)) {
+    if (key.startsWith(REMOVE_FROM)) {
+      const name = key.slice(REMOVE_FROM.length);
+      const list = merged[name];
+      if (Array.isArray(list) && Array.isArray(value))
+        merged[name] = list.filter((item) => !value.includes(item));
+      continue;
+    }
     const mergeKey = MERGE_KEYS[key];
     if (value === null) delete merged[key];
     else if (Array.isArray(value) && mergeKey !== undefined)
