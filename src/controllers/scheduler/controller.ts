@@ -1,28 +1,26 @@
 import { isDeepStrictEqual } from "node:util";
-import { asError } from "#fault/fault";
-import { isApiFault } from "#kube/api-fault";
-import type { EventRecorder } from "#kube/event-recorder";
-import type { LabelSelector, Node, Pod } from "#kube/generated/types";
+import type { Node, Pod } from "#kube/generated/types";
 import type { Change } from "#kube/informer";
-import { matchesSelector } from "#kube/label-selector";
-import { keyOf } from "#kube/object";
-import { controllerOf, isDeleting, uidOf } from "#kube/owner";
-import { PODS } from "#kube/resources";
-import { Backoff } from "#life/backoff";
 import { ticks } from "#life/clock";
-import { type ControllerContext, recorderFor } from "../context.ts";
-import { BY_NAMESPACE } from "../informers.ts";
+import type { ControllerContext } from "../context.ts";
 import { isFinished } from "../pods.ts";
-import { formatTime } from "../time.ts";
+import { Binder } from "./binder.ts";
 import { ClusterView } from "./cluster-view.ts";
-import { decide } from "./decide.ts";
-import { Line } from "./line.ts";
+import { type DecideOptions, decide, type NoNode } from "./decide.ts";
+import { Groups } from "./group.ts";
+import { Nominations } from "./nominations.ts";
+import { Notes } from "./notes.ts";
+import { type PodInfo, podInfoOf } from "./pod-info.ts";
+import { Evictor } from "./preemption/evictor.ts";
+import { type Preemption, planPreemption } from "./preemption/preempt.ts";
+import { SchedulingQueue, type Waiting } from "./queue/queue.ts";
+import { informedSource } from "./volumes/informed-source.ts";
+import { VolumeView } from "./volumes/volume-view.ts";
 
 const OWN_NAME = "default-scheduler";
-const FLUSH_MS = 300_000;
-const BIND_BACKOFF = { firstMs: 50, maxMs: 10_000 };
-/** Other work of the process gets a turn after this many decisions in a row. */
-const TURN = 32;
+const FLUSH_MS = 30_000;
+/** Other work of the process gets its turn after this much deciding in a row. */
+const TURN_MS = 8;
 
 /** Gives every pod without a node one, as soon as one fits. */
 export function runScheduler(context: ControllerContext): Promise<void> {
@@ -31,14 +29,30 @@ export function runScheduler(context: ControllerContext): Promise<void> {
 
 class Scheduler {
   readonly #context: ControllerContext;
-  readonly #events: EventRecorder;
   readonly #cluster = new ClusterView();
-  readonly #line = new Line();
-  readonly #backoffs = new Map<string, Backoff>();
+  readonly #nominations = new Nominations();
+  readonly #volumes: VolumeView;
+  readonly #groups: Groups;
+  readonly #queue: SchedulingQueue;
+  readonly #notes: Notes;
+  readonly #binder: Binder;
+  readonly #evictor: Evictor;
+  #start = 0;
 
   constructor(context: ControllerContext) {
+    const { informers } = context;
     this.#context = context;
-    this.#events = recorderFor(context, OWN_NAME);
+    this.#volumes = new VolumeView(informedSource(informers), (claim) => this.#cluster.usersOf(claim));
+    this.#groups = new Groups(informers);
+    this.#queue = new SchedulingQueue({ clock: context.clock, namespaceLabels: this.#namespaceLabels });
+    this.#notes = new Notes(context, OWN_NAME);
+    this.#evictor = new Evictor(context, this.#notes, OWN_NAME);
+    this.#binder = new Binder(context, {
+      cluster: this.#cluster,
+      volumes: this.#volumes,
+      queue: this.#queue,
+      notes: this.#notes,
+    });
   }
 
   /** Ends when aborted. */
@@ -46,150 +60,189 @@ class Scheduler {
     const { informers } = this.#context;
     informers.nodes.subscribe((change) => this.#nodeChanged(change));
     informers.pods.subscribe((change) => this.#podChanged(change));
+    informers.namespaces.subscribe((change) => {
+      const labels = change.type === "removed" ? undefined : change.object.metadata.labels;
+      const isNews = change.type !== "changed" || !isDeepStrictEqual(labels, change.before.metadata.labels);
+      if (!isNews) return;
+      this.#cluster.index.forgetAnswers();
+      this.#queue.hear({ type: "namespace" });
+    });
+    informers.claims.subscribe((change) => {
+      if (change.type !== "removed")
+        this.#queue.hear({ type: "claim", claim: change.object, isNew: change.type === "added" });
+    });
+    informers.persistentVolumes.subscribe(() => this.#queue.hear({ type: "volume" }));
+    informers.storageClasses.subscribe(() => this.#queue.hear({ type: "storage-class" }));
     await Promise.all([this.#schedule(), this.#flush()]);
   }
 
   async #schedule(): Promise<void> {
     const { signal } = this.#context;
-    for (let turn = 1; !signal.aborted; turn++) {
-      const key = this.#line.next();
-      if (key === undefined) await this.#line.whenReady(signal);
-      else this.#attempt(key);
-      if (turn % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    let since = performance.now();
+    while (!signal.aborted) {
+      const waiting = this.#queue.next();
+      if (waiting !== undefined) this.#attempt(waiting);
+      else await this.#queue.whenReady(signal);
+      if (waiting !== undefined && performance.now() - since < TURN_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      since = performance.now();
     }
   }
 
-  /** Whatever the news said, nobody waits for ever. */
   async #flush(): Promise<void> {
     const { clock, signal } = this.#context;
-    for await (const _ of ticks(clock, FLUSH_MS, { signal })) this.#line.retryAll();
+    for await (const _ of ticks(clock, FLUSH_MS, { signal })) this.#queue.flush();
   }
 
+  readonly #namespaceLabels = (name: string) => this.#context.informers.namespaces.get(name)?.metadata.labels;
+
   #nodeChanged(change: Change<Node>): void {
-    if (change.type === "removed") this.#cluster.removeNode(change.before.metadata.name);
-    else if (change.type === "added" || matters(change.before, change.object)) {
-      this.#cluster.setNode(change.object);
-      this.#line.hear("node");
+    if (change.type === "removed") {
+      this.#cluster.removeNode(change.before.metadata.name);
+      return;
     }
+    const node = change.object;
+    if (change.type === "changed" && !matters(change.before, node)) return;
+    this.#cluster.setNode(node);
+    this.#queue.hear(
+      change.type === "added"
+        ? { type: "node-added", node }
+        : { type: "node-changed", before: change.before, node },
+    );
   }
 
   #podChanged(change: Change<Pod>): void {
     const pod = change.type === "removed" ? change.before : change.object;
-    const uid = uidOf(pod);
-    if (change.type === "removed" || isFinished(pod)) {
-      this.#line.remove(change.key);
-      this.#backoffs.delete(change.key);
-      this.#cluster.removePod(uid);
-      if (pod.spec?.nodeName) this.#line.hear("pod-gone");
+    const info = podInfoOf(pod);
+    if (change.type === "removed" || isFinished(pod)) this.#podGone(info);
+    else if (pod.spec?.nodeName) this.#podPlaced(info);
+    else this.#podUnplaced(info, change.type === "changed" ? change.before : undefined);
+  }
+
+  #podGone(info: PodInfo): void {
+    const { uid } = info;
+    const wasPlaced = this.#cluster.pod(uid) !== undefined;
+    this.#queue.remove(uid);
+    this.#nominations.drop(uid);
+    this.#notes.forget(uid);
+    this.#evictor.forget(uid);
+    this.#cluster.removePod(uid);
+    if (wasPlaced) this.#queue.hear({ type: "pod-gone", info });
+  }
+
+  #podPlaced(info: PodInfo): void {
+    const before = this.#cluster.pod(info.uid);
+    const wasAssumed = this.#cluster.isAssumed(info.uid);
+    this.#queue.remove(info.uid);
+    this.#nominations.drop(info.uid);
+    this.#cluster.setPod(info);
+    if (before === undefined || wasAssumed) this.#queue.hear({ type: "pod-placed", info });
+    else if (before.likeness !== info.likeness || !isDeepStrictEqual(before.requests, info.requests))
+      this.#queue.hear({ type: "pod-changed", before, info });
+  }
+
+  #podUnplaced(info: PodInfo, before: Pod | undefined): void {
+    if (!isMine(info.pod)) return;
+    this.#cluster.setPod(info);
+    const nominated = info.pod.status?.nominatedNodeName ?? "";
+    const isAssumed = this.#cluster.isAssumed(info.uid);
+    if (!isAssumed && (before === undefined || nominated !== (before.status?.nominatedNodeName ?? "")))
+      this.#nominations.set(info, nominated);
+    const isNews =
+      before === undefined ||
+      !isDeepStrictEqual(before.spec, info.pod.spec) ||
+      !isDeepStrictEqual(before.metadata.labels, info.pod.metadata.labels);
+    if (isNews && !isAssumed) this.#queue.add(info);
+    else this.#queue.refresh(info);
+  }
+
+  #attempt(waiting: Waiting): void {
+    const { info } = waiting;
+    if (info.isDeleting) {
+      this.#queue.remove(info.uid);
+      this.#notes.skipped(info);
       return;
     }
-    this.#cluster.setPod(pod);
-    if (pod.spec?.nodeName) {
-      this.#line.remove(change.key);
-      const isNews =
-        change.type === "added" || !change.before.spec?.nodeName || relabeled(change.before, pod);
-      if (isNews) this.#line.hear("pod-placed");
+    const options = this.#options();
+    const decision = decide(info, options);
+    if (decision.kind === "none") {
+      this.#giveUp(waiting, decision, options);
       return;
     }
-    const isNew = change.type === "added" || !isDeepStrictEqual(change.before.spec, pod.spec);
-    const isRelabeled = change.type === "changed" && relabeled(change.before, pod);
-    if (isMine(pod) && (isNew || isRelabeled) && !this.#cluster.isAssumed(uid))
-      this.#line.add(change.key, pod.spec?.priority ?? 0);
+    const { view, candidate, seen } = decision;
+    this.#start += seen;
+    const promised = candidate.claims && this.#volumes.reserve(candidate.claims, view);
+    this.#nominations.drop(info.uid);
+    this.#cluster.assume(info, view.name);
+    this.#heardPlaced(info);
+    void this.#binder.bind(waiting, view.name, promised);
   }
 
-  #attempt(key: string): void {
-    const { informers, random } = this.#context;
-    const pod = informers.pods.get(key);
-    if (pod === undefined || pod.spec?.nodeName || !isMine(pod) || this.#cluster.isAssumed(uidOf(pod)))
+  /** Others may have waited for just this pod; its node counts from now on. */
+  #heardPlaced(info: PodInfo): void {
+    this.#queue.hear({ type: "pod-placed", info });
+  }
+
+  #giveUp(waiting: Waiting, failed: NoNode, options: DecideOptions): void {
+    const { info } = waiting;
+    const preemption = this.#planPreemption(info, failed, options);
+    this.#queue.park(waiting, failed.plugins);
+    if (preemption?.kind === "victims") {
+      void this.#preempt(info, preemption, failed.message);
       return;
-    if (isDeleting(pod)) return;
-    const decision = decide(pod, this.#cluster, {
-      group: this.#groupOf(pod),
-      namespaceLabels: (name) => informers.namespaces.get(name)?.metadata.labels,
-      random,
-    });
-    if (decision.kind === "node") {
-      this.#cluster.assume(pod, decision.nodeName);
-      void this.#bind(key, pod, decision.nodeName);
-    } else {
-      this.#line.park(key, pod.spec?.priority ?? 0, decision.plugins);
-      this.#events.record(pod, { type: "Warning", reason: "FailedScheduling", message: decision.message });
-      void this.#noteUnschedulable(pod, decision.message);
     }
-  }
-
-  async #bind(key: string, pod: Pod, nodeName: string): Promise<void> {
-    const { client, log, signal } = this.#context;
-    const { namespace, name } = pod.metadata;
-    try {
-      await client.bind({ namespace, name, uid: uidOf(pod) }, nodeName);
-      this.#backoffs.delete(key);
-      const message = `Successfully assigned ${namespace}/${name} to ${nodeName}`;
-      this.#events.record(pod, { type: "Normal", reason: "Scheduled", message });
-    } catch (error) {
-      this.#cluster.forget(pod);
-      this.#line.hear("pod-gone");
-      if (signal.aborted || isApiFault(error, "NotFound")) return;
-      // Usually placed by someone else, which the informer will show; if not, it is tried again.
-      const isRace = isApiFault(error, "Conflict");
-      log[isRace ? "debug" : "warn"]("a pod was not bound; will try again", {
-        pod: key,
-        node: nodeName,
-        error,
-      });
-      await this.#later(key, pod.spec?.priority ?? 0);
-    }
-  }
-
-  async #later(key: string, priority: number): Promise<void> {
-    const { clock, signal } = this.#context;
-    const backoff = this.#backoffs.get(key) ?? new Backoff(BIND_BACKOFF);
-    this.#backoffs.set(key, backoff);
-    try {
-      await clock.sleep(backoff.nextMs(), { signal });
-      this.#line.add(key, priority);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    }
-  }
-
-  async #noteUnschedulable(pod: Pod, message: string): Promise<void> {
-    const { client, clock, log, signal } = this.#context;
-    const old = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
-    if (old?.status === "False" && old.message === message) return;
-    const since = old?.status === "False" ? old.lastTransitionTime : formatTime(clock.now());
-    const condition = {
-      type: "PodScheduled",
-      status: "False",
+    const isHopeless = preemption?.isHopeless ?? false;
+    if (isHopeless) this.#nominations.drop(info.uid);
+    const message = preemption ? `${failed.message} ${preemption.note}` : failed.message;
+    void this.#notes.failed(info, {
       reason: "Unschedulable",
       message,
-      lastTransitionTime: since,
-    };
-    const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } };
-    try {
-      await client.patch(PODS, pod.metadata, patch, { type: "strategic", subresource: "status" });
-    } catch (error) {
-      if (signal.aborted || isApiFault(error, "NotFound", "Conflict")) return;
-      log.debug("a pod's condition was not written", { pod: keyOf(pod), error: asError(error) });
-    }
+      ...(isHopeless ? { nominatedNodeName: "" } : {}),
+    });
   }
 
-  /** What the pod's Services and its ReplicaSet select: the pods it should be kept apart from. */
-  #groupOf(pod: Pod): LabelSelector | undefined {
-    const { services, replicaSets } = this.#context.informers;
-    const { namespace = "", labels } = pod.metadata;
-    let matchLabels: Record<string, string> = {};
-    for (const { spec } of services.byIndex(BY_NAMESPACE, namespace)) {
-      const selector = spec?.selector ?? {};
-      if (Object.keys(selector).length > 0 && matchesSelector({ matchLabels: selector }, labels))
-        matchLabels = { ...matchLabels, ...selector };
+  #planPreemption(info: PodInfo, failed: NoNode, options: DecideOptions): Preemption | undefined {
+    if (this.#cluster.size === 0) return undefined;
+    return planPreemption(info, failed, {
+      ...options,
+      budgets: this.#context.informers.budgets.list(),
+      now: this.#context.clock.now(),
+      isLeaving: (other) => this.#evictor.isLeaving(other),
+    });
+  }
+
+  /** The place is the preemptor's only in so far as nobody less important gets it first. */
+  async #preempt(
+    info: PodInfo,
+    { nodeName, victims }: Extract<Preemption, { kind: "victims" }>,
+    message: string,
+  ): Promise<void> {
+    const { uid } = info;
+    this.#queue.hold(uid);
+    this.#nominations.set(info, nodeName);
+    for (const other of this.#nominations.outranked(info, nodeName)) {
+      this.#nominations.drop(other.uid);
+      void this.#notes.withdraw(other);
+      this.#queue.activate(other.uid);
     }
-    const owner = controllerOf(pod);
-    const set = owner?.kind === "ReplicaSet" ? replicaSets.get(`${namespace}/${owner.name}`) : undefined;
-    const selector = set?.spec?.selector;
+    const [areTold] = await Promise.all([
+      this.#evictor.sendAway(victims, info, nodeName),
+      this.#notes.failed(info, { reason: "Unschedulable", message, nominatedNodeName: nodeName }),
+    ]);
+    this.#queue.release(uid);
+    if (!areTold) this.#queue.activate(uid);
+  }
+
+  #options(): DecideOptions {
+    const { random } = this.#context;
     return {
-      matchLabels: { ...matchLabels, ...selector?.matchLabels },
-      ...(selector?.matchExpressions ? { matchExpressions: selector.matchExpressions } : {}),
+      cluster: this.#cluster,
+      volumes: this.#volumes,
+      nominations: this.#nominations,
+      namespaceLabels: this.#namespaceLabels,
+      group: (info) => this.#groups.of(info),
+      random,
+      start: this.#start % Math.max(1, this.#cluster.size),
     };
   }
 }
@@ -205,10 +258,7 @@ function matters(before: Node, after: Node): boolean {
     spec?.taints ?? [],
     spec?.unschedulable ?? false,
     status?.allocatable ?? {},
+    status?.images ?? [],
   ];
   return !isDeepStrictEqual(view(before), view(after));
-}
-
-function relabeled(before: Pod, after: Pod): boolean {
-  return !isDeepStrictEqual(before.metadata.labels ?? {}, after.metadata.labels ?? {});
 }

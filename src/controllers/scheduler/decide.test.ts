@@ -1,51 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Node, Pod } from "#kube/generated/types";
-import { ClusterView } from "./cluster-view.ts";
-import { decide } from "./decide.ts";
-
-interface NodeShape {
-  readonly cpu?: string;
-  readonly labels?: Record<string, string>;
-  readonly spec?: Node["spec"];
-}
-type PodShape = Partial<NonNullable<Pod["spec"]>> & {
-  readonly labels?: Record<string, string>;
-  readonly cpu?: string;
-};
-
-let uids = 0;
-
-function nodeOf(name: string, { cpu = "4", labels = {}, spec = {} }: NodeShape): Node {
-  const allocatable = { cpu, memory: "8Gi", pods: "3" };
-  return {
-    metadata: { name, labels: { "kubernetes.io/hostname": name, ...labels } },
-    spec,
-    status: { allocatable },
-  };
-}
-
-function podOf({ labels = { app: "web" }, cpu = "100m", ...spec }: PodShape): Pod {
-  const uid = `uid-${++uids}`;
-  const containers = spec.containers ?? [{ name: "c", resources: { requests: { cpu } } }];
-  return { metadata: { name: uid, namespace: "default", uid, labels }, spec: { ...spec, containers } };
-}
-
-function place(
-  pod: PodShape,
-  nodes: Record<string, NodeShape>,
-  running: readonly (readonly [node: string, PodShape])[] = [],
-): string {
-  const cluster = new ClusterView();
-  for (const [name, shape] of Object.entries(nodes)) cluster.setNode(nodeOf(name, shape));
-  for (const [nodeName, shape] of running) cluster.setPod(podOf({ ...shape, nodeName }));
-  const decision = decide(podOf(pod), cluster, {
-    group: { matchLabels: { app: "web" } },
-    namespaceLabels: () => ({}),
-    random: () => 0,
-  });
-  return decision.kind === "node" ? decision.nodeName : decision.message.replace(/ preemption:.*/, "");
-}
+import { feasibleEnough } from "./decide.ts";
+import { clusterOf, infoOf, type NodeShape, type PodShape, place } from "./testing/objects.ts";
 
 const port = (hostPort: number, hostIP?: string, protocol?: string) => ({
   containers: [
@@ -101,7 +57,7 @@ const cases: readonly {
   {
     name: "a full node takes no more pods",
     pod: {},
-    nodes: { a: {} },
+    nodes: { a: { pods: "3" } },
     running: [
       ["a", {}],
       ["a", {}],
@@ -187,20 +143,32 @@ const cases: readonly {
   },
 ];
 
+const webGroup = { group: () => ({ matchLabels: { app: "web" } }) };
+
 describe("where a pod goes", () => {
   for (const { name, pod, nodes, running, answer } of cases)
-    test(name, () => assert.equal(place(pod, nodes, running), answer));
+    test(name, () => assert.equal(place(infoOf(pod), clusterOf(nodes, running, webGroup)), answer));
 });
 
 test("pods just assumed count, until they are forgotten", () => {
-  const cluster = new ClusterView();
-  cluster.setNode(nodeOf("a", { cpu: "1" }));
-  const first = podOf({ cpu: "800m" });
-  const second = podOf({ cpu: "800m" });
-  const options = { group: undefined, namespaceLabels: () => ({}), random: () => 0 };
-  cluster.assume(first, "a");
-  cluster.setPod(first);
-  assert.equal(decide(second, cluster, options).kind, "none");
-  cluster.forget(first);
-  assert.equal(decide(second, cluster, options).kind, "node");
+  const options = clusterOf({ a: { cpu: "1" } });
+  const first = infoOf({ cpu: "800m" });
+  const second = infoOf({ cpu: "800m" });
+  options.cluster.assume(first, "a");
+  options.cluster.setPod(first);
+  assert.equal(place(second, options), "0/1 nodes are available: 1 Insufficient cpu.");
+  options.cluster.forget(first.uid);
+  assert.equal(place(second, options), "a");
+});
+
+test("how many nodes are enough", () => {
+  for (const [nodes, enough] of [
+    [3, 3],
+    [99, 99],
+    [100, 100],
+    [500, 230],
+    [1000, 420],
+    [5000, 500],
+  ] as const)
+    assert.equal(feasibleEnough(nodes), enough, String(nodes));
 });

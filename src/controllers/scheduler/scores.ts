@@ -1,130 +1,133 @@
-import type { Pod } from "#kube/generated/types";
 import { matchesNodeTerm } from "../node-affinity.ts";
 import { untolerated } from "../tolerations.ts";
-import { type NamespaceLabels, requiredAffinity, termMatches } from "./affinity.ts";
-import type { NodeView } from "./cluster-view.ts";
-import { scoredRequests } from "./requests.ts";
-import { type SpreadCounts, spreadBurden } from "./spread.ts";
+import type { Surroundings } from "./filters/candidate.ts";
+import type { NodeView } from "./node-view.ts";
+import type { PodInfo } from "./pod-info.ts";
+import { imagesOf } from "./requests.ts";
+import { scoreSociability } from "./score-affinity.ts";
+import { scoreSpread } from "./score-spread.ts";
 
-export interface Judged {
-  readonly pod: Pod;
-  readonly softSpreads: readonly SpreadCounts[];
-  readonly namespaceLabels: NamespaceLabels;
-}
+/** Scores 0 to 100 for each node, by position; undefined when all nodes are alike in this. */
+export type Scorer = (
+  info: PodInfo,
+  nodes: readonly NodeView[],
+  around: Surroundings,
+) => readonly number[] | undefined;
 
-/** Scores 0 to 100 for each node, by position. */
-type Scorer = (judged: Judged, nodes: readonly NodeView[]) => readonly number[];
+const MIB = 2 ** 20;
+const FIRST_IMAGE_BYTES = 23 * MIB;
+const MOST_IMAGE_BYTES = 1000 * MIB;
 
+/** With kube-scheduler's weights. */
 const SCORERS: readonly (readonly [weight: number, Scorer])[] = [
   [3, scoreTaints],
   [2, scoreNodeAffinity],
   [2, scoreSpread],
-  [2, scorePodAffinity],
+  [2, scoreSociability],
   [1, scoreLeastAllocated],
   [1, scoreBalance],
+  [1, scoreImages],
 ];
 
 /** The weighted sum of all scores for each node, by position. */
-export function totalScores(judged: Judged, nodes: readonly NodeView[]): readonly number[] {
-  const totals = nodes.map(() => 0);
+export function totalScores(
+  info: PodInfo,
+  nodes: readonly NodeView[],
+  around: Surroundings,
+): readonly number[] {
+  const totals = new Array<number>(nodes.length).fill(0);
   for (const [weight, scorer] of SCORERS) {
-    for (const [i, score] of scorer(judged, nodes).entries()) totals[i] = (totals[i] ?? 0) + weight * score;
+    const scores = scorer(info, nodes, around);
+    if (scores === undefined) continue;
+    for (let i = 0; i < totals.length; i++) totals[i] = (totals[i] ?? 0) + weight * (scores[i] ?? 0);
   }
   return totals;
 }
 
-function scoreTaints({ pod }: Judged, nodes: readonly NodeView[]): readonly number[] {
+export function scoreTaints({ pod }: PodInfo, nodes: readonly NodeView[]): readonly number[] | undefined {
+  if (nodes.every(({ softTaints }) => softTaints.length === 0)) return undefined;
   const counts = nodes.map(
-    ({ node }) => untolerated(node.spec?.taints, pod.spec?.tolerations, ["PreferNoSchedule"]).length,
+    ({ softTaints }) => untolerated(softTaints, pod.spec?.tolerations, ["PreferNoSchedule"]).length,
   );
   const most = Math.max(...counts);
-  return counts.map((count) => (most === 0 ? 100 : Math.floor(100 - (100 * count) / most)));
+  return most === 0 ? undefined : counts.map((count) => 100 - Math.floor((100 * count) / most));
 }
 
-function scoreNodeAffinity({ pod }: Judged, nodes: readonly NodeView[]): readonly number[] {
+export function scoreNodeAffinity(
+  { pod }: PodInfo,
+  nodes: readonly NodeView[],
+): readonly number[] | undefined {
   const terms = pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  if (terms.length === 0) return undefined;
   const sums = nodes.map(({ node }) =>
     terms.reduce((sum, { weight, preference }) => sum + (matchesNodeTerm(preference, node) ? weight : 0), 0),
   );
   const most = Math.max(...sums);
-  return sums.map((sum) => (most === 0 ? 0 : Math.floor((100 * sum) / most)));
+  return most === 0 ? undefined : sums.map((sum) => Math.floor((100 * sum) / most));
 }
 
-function scoreSpread({ softSpreads }: Judged, nodes: readonly NodeView[]): readonly number[] {
-  if (softSpreads.length === 0) return nodes.map(() => 0);
-  const burdens = nodes.map((view) => spreadBurden(view, softSpreads));
-  const most = Math.max(...burdens);
-  const least = Math.min(...burdens);
-  return burdens.map((burden) => (most === 0 ? 100 : Math.floor((100 * (most + least - burden)) / most)));
-}
-
-/** Preferred terms of the pod, and terms of pods already running that speak of it; each pulls to or pushes from a topology. */
-function scorePodAffinity({ pod, namespaceLabels }: Judged, nodes: readonly NodeView[]): readonly number[] {
-  const pulls = new Map<string, number>();
-  const pull = (view: NodeView, key: string, weight: number) => {
-    const value = view.node.metadata.labels?.[key];
-    if (value !== undefined) pulls.set(`${key}=${value}`, (pulls.get(`${key}=${value}`) ?? 0) + weight);
-  };
-  const mine = preferredTerms(pod);
-  for (const view of nodes) {
-    for (const { pod: other } of (mine.length > 0 ? view.pods : view.choosy).values()) {
-      for (const { term, weight } of mine)
-        if (termMatches(term, pod, other, namespaceLabels)) pull(view, term.topologyKey, weight);
-      const theirs = [
-        ...preferredTerms(other),
-        ...requiredAffinity(other).map((term) => ({ term, weight: 1 })),
-      ];
-      for (const { term, weight } of theirs)
-        if (termMatches(term, other, pod, namespaceLabels)) pull(view, term.topologyKey, weight);
-    }
-  }
-  if (pulls.size === 0) return nodes.map(() => 0);
-  return spreadOut(
-    nodes.map(({ node }) =>
-      Object.entries(node.metadata.labels ?? {}).reduce(
-        (sum, [key, value]) => sum + (pulls.get(`${key}=${value}`) ?? 0),
-        0,
-      ),
-    ),
-  );
-}
-
-function scoreLeastAllocated({ pod }: Judged, nodes: readonly NodeView[]): readonly number[] {
-  const asked = scoredRequests(pod);
-  return nodes.map((view) => {
-    const shares = (["cpu", "memory"] as const).map((name) => {
-      const all = view.allocatable.get(name) ?? 0;
-      const free = all - view.scored[name] - asked[name];
-      return all === 0 || free < 0 ? 0 : Math.floor((free * 100) / all);
-    });
-    return Math.floor(shares.reduce((sum, share) => sum + share, 0) / shares.length);
+/** More for nodes with more left, counting the pod. */
+export function scoreLeastAllocated({ scored }: PodInfo, nodes: readonly NodeView[]): readonly number[] {
+  return nodes.map(({ allocatable, scored: used }) => {
+    const cpu = shareLeft(allocatable.get("cpu"), used.cpu + scored.cpu);
+    const memory = shareLeft(allocatable.get("memory"), used.memory + scored.memory);
+    const known = [cpu, memory].filter((share) => share !== undefined);
+    return known.length === 0 ? 0 : Math.floor(known.reduce((sum, share) => sum + share, 0) / known.length);
   });
 }
 
-function scoreBalance({ pod }: Judged, nodes: readonly NodeView[]): readonly number[] {
-  const asked = scoredRequests(pod);
-  return nodes.map((view) => {
-    const used = (["cpu", "memory"] as const).map((name) => {
-      const all = view.allocatable.get(name) ?? 0;
-      return all === 0 ? 0 : Math.min(1, (view.scored[name] + asked[name]) / all);
-    });
-    return Math.floor((1 - Math.abs((used[0] ?? 0) - (used[1] ?? 0)) / 2) * 100);
+/** More for nodes whose processor and memory the pod brings closer to being used up together. */
+export function scoreBalance(
+  { requests }: PodInfo,
+  nodes: readonly NodeView[],
+): readonly number[] | undefined {
+  const cpu = requests.get("cpu") ?? 0;
+  const memory = requests.get("memory") ?? 0;
+  if (cpu + memory === 0) return undefined;
+  return nodes.map(({ allocatable, used }) => {
+    const all = { cpu: allocatable.get("cpu") ?? 0, memory: allocatable.get("memory") ?? 0 };
+    const now = { cpu: used.get("cpu") ?? 0, memory: used.get("memory") ?? 0 };
+    const before = balance(all, now);
+    const after = balance(all, { cpu: now.cpu + cpu, memory: now.memory + memory });
+    return 50 + Math.floor((50 + after - before) / 2);
   });
 }
 
-function preferredTerms({ spec }: Pod) {
-  const affinity = spec?.affinity;
-  const to = affinity?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-  const from = affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
-  return [
-    ...to.map(({ podAffinityTerm, weight }) => ({ term: podAffinityTerm, weight })),
-    ...from.map(({ podAffinityTerm, weight }) => ({ term: podAffinityTerm, weight: -weight })),
-  ];
+/** More for nodes that have much of the pod's images already; an image that few nodes have counts for less, or they would all go there. */
+export function scoreImages(
+  { pod }: PodInfo,
+  nodes: readonly NodeView[],
+  { cluster }: Surroundings,
+): readonly number[] | undefined {
+  const images = imagesOf(pod);
+  const weights = images.map((image) => cluster.spreadOf(image) / cluster.size);
+  if (weights.every((weight) => weight === 0)) return undefined;
+  const most = MOST_IMAGE_BYTES * images.length;
+  return nodes.map((view) => {
+    const sum = images.reduce(
+      (total, image, i) => total + Math.floor((view.images.get(image) ?? 0) * (weights[i] ?? 0)),
+      0,
+    );
+    const kept = Math.min(Math.max(sum, FIRST_IMAGE_BYTES), most);
+    return Math.floor((100 * (kept - FIRST_IMAGE_BYTES)) / (most - FIRST_IMAGE_BYTES));
+  });
 }
 
-/** Stretches the values over 0 to 100. */
-function spreadOut(values: readonly number[]): readonly number[] {
-  const least = Math.min(...values);
-  const most = Math.max(...values);
-  return values.map((value) => (most === least ? 0 : Math.floor((100 * (value - least)) / (most - least))));
+/** Percent; undefined when the node has none of it. */
+function shareLeft(all: number | undefined, used: number): number | undefined {
+  if (!all) return undefined;
+  return used > all ? 0 : Math.floor(((all - used) * 100) / all);
+}
+
+interface Two {
+  readonly cpu: number;
+  readonly memory: number;
+}
+
+/** 100 when both are used to the same degree. */
+function balance(all: Two, used: Two): number {
+  if (all.cpu === 0 || all.memory === 0) return 100;
+  const cpu = Math.min(1, used.cpu / all.cpu);
+  const memory = Math.min(1, used.memory / all.memory);
+  return Math.floor((1 - Math.abs(cpu - memory) / 2) * 100);
 }

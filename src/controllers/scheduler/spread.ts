@@ -1,123 +1,143 @@
 import type { LabelSelector, Pod, TopologySpreadConstraint } from "#kube/generated/types";
 import { isEmptySelector, matchesSelector } from "#kube/label-selector";
-import { isDeleting } from "#kube/owner";
 import { matchesNode } from "../node-affinity.ts";
 import { HARD_EFFECTS, untolerated } from "../tolerations.ts";
-import type { NodeView } from "./cluster-view.ts";
+import type { ClusterView } from "./cluster-view.ts";
+import { DomainCounts } from "./domain-counts.ts";
+import type { NodeView } from "./node-view.ts";
+import type { Alike } from "./pod-index.ts";
+import type { PodInfo } from "./pod-info.ts";
+import { withLabelKeys } from "./terms.ts";
 
 const HOSTNAME = "kubernetes.io/hostname";
 const ZONE = "topology.kubernetes.io/zone";
+
+type When = "DoNotSchedule" | "ScheduleAnyway";
 
 /** A spread constraint with its selector resolved. */
 export interface Spread {
   readonly constraint: TopologySpreadConstraint;
   readonly selector: LabelSelector;
-  /** One of the scheduler's own: nodes that lack the label simply do not take part. */
-  readonly isDefault: boolean;
 }
 
-export interface SpreadCounts extends Spread {
-  /** Matching pods by topology value, over the nodes that take part. */
-  readonly counts: ReadonlyMap<string, number>;
+export function hasSpreads({ spec }: Pod, when: When): boolean {
+  return (
+    spec?.topologySpreadConstraints?.some(({ whenUnsatisfiable }) => whenUnsatisfiable === when) ?? false
+  );
 }
 
-/** The pod's own constraints; without any, pods of one group are spread softly over hosts and zones. */
-export function spreadsOf(pod: Pod, group: LabelSelector | undefined): readonly Spread[] {
-  const own = pod.spec?.topologySpreadConstraints ?? [];
-  if (own.length > 0)
-    return own.map((constraint) => ({
-      constraint,
-      selector: withKeys(constraint, pod),
-      isDefault: false,
-    }));
+/** The pod's own constraints of one kind. */
+export function ownSpreads({ metadata, spec }: Pod, when: When): readonly Spread[] {
+  const { labels } = metadata;
+  return (spec?.topologySpreadConstraints ?? [])
+    .filter(({ whenUnsatisfiable }) => whenUnsatisfiable === when)
+    .map((constraint) => {
+      const { labelSelector, matchLabelKeys } = constraint;
+      // Without a selector nobody is meant; an empty one means everybody.
+      const selector = labelSelector ?? NOBODY;
+      return { constraint, selector: withLabelKeys(selector, matchLabelKeys, { labels, operator: "In" }) };
+    });
+}
+
+/** Pods of one group are kept apart, softly, when they say nothing of it themselves: over hosts, and over zones. */
+export function defaultSpreads(group: LabelSelector | undefined): readonly Spread[] {
   if (group === undefined || isEmptySelector(group)) return [];
   const soft = (topologyKey: string, maxSkew: number): Spread => ({
     constraint: { topologyKey, maxSkew, whenUnsatisfiable: "ScheduleAnyway" },
     selector: group,
-    isDefault: true,
   });
   return [soft(HOSTNAME, 3), soft(ZONE, 5)];
 }
 
-/** How many pods of the group each domain has, for the constraints of one kind. */
-export function countSpreads(
-  pod: Pod,
-  spreads: readonly Spread[],
-  whenUnsatisfiable: "DoNotSchedule" | "ScheduleAnyway",
-  nodes: readonly NodeView[],
-): readonly SpreadCounts[] {
-  const wanted = spreads.filter(({ constraint }) => constraint.whenUnsatisfiable === whenUnsatisfiable);
-  return wanted.map((spread) => {
-    const counts = new Map<string, number>();
-    for (const view of nodes) {
-      const value = view.node.metadata.labels?.[spread.constraint.topologyKey];
-      if (value === undefined || !takesPart(pod, view, wanted, spread)) continue;
-      counts.set(value, (counts.get(value) ?? 0) + countOn(pod, view, spread.selector));
+/** The groups of pods a constraint counts: its namespace's, and not those on their way out. */
+export function countedGroups(
+  { namespace }: PodInfo,
+  selector: LabelSelector,
+  { index }: ClusterView,
+): ReadonlySet<Alike> {
+  return index.ask(
+    `spread ${namespace} ${JSON.stringify(selector)}`,
+    (group) => !group.isDeleting && group.namespace === namespace && matchesSelector(selector, group.labels),
+  );
+}
+
+/** Whether the pods of a node count for the constraint. */
+export function takesPart(pod: Pod, view: NodeView, { constraint }: Spread): boolean {
+  if (constraint.nodeAffinityPolicy !== "Ignore" && !matchesNode(pod.spec, view.node)) return false;
+  if (constraint.nodeTaintsPolicy !== "Honor" || view.hardTaints.length === 0) return true;
+  return untolerated(view.hardTaints, pod.spec?.tolerations, HARD_EFFECTS).length === 0;
+}
+
+/** How far the pod's hard constraints are from being broken, domain by domain. */
+export class HardSpreads {
+  readonly #info: PodInfo;
+  readonly #spreads: readonly (Spread & {
+    readonly counts: DomainCounts;
+    /** Whether the pod itself will count. */
+    readonly self: 0 | 1;
+  })[];
+
+  constructor(info: PodInfo, cluster: ClusterView) {
+    this.#info = info;
+    this.#spreads = ownSpreads(info.pod, "DoNotSchedule").map((spread) => ({
+      ...spread,
+      counts: new DomainCounts(),
+      self: matchesSelector(spread.selector, info.labels) ? 1 : 0,
+    }));
+    for (const spread of this.#spreads) this.#collect(spread, cluster);
+  }
+
+  /** Why a constraint keeps the pod off the node; undefined when none does. */
+  refusal({ labels }: NodeView): string | undefined {
+    for (const { constraint, counts, self } of this.#spreads) {
+      const domain = labels[constraint.topologyKey];
+      if (domain === undefined)
+        return "node(s) didn't match pod topology spread constraints (missing required label)";
+      const isFew = counts.size < (constraint.minDomains ?? 1);
+      const least = isFew ? 0 : counts.least;
+      if (counts.of(domain) + self - least > constraint.maxSkew)
+        return "node(s) didn't match pod topology spread constraints";
     }
-    return { ...spread, counts };
-  });
-}
-
-/** Why a hard constraint keeps the pod off the node; undefined when none does. */
-export function spreadRefusal(
-  pod: Pod,
-  { node }: NodeView,
-  hard: readonly SpreadCounts[],
-): string | undefined {
-  for (const { constraint, selector, counts } of hard) {
-    const value = node.metadata.labels?.[constraint.topologyKey];
-    if (value === undefined)
-      return "node(s) didn't match pod topology spread constraints (missing required label)";
-    const isFew = counts.size < (constraint.minDomains ?? 1);
-    const minimum = isFew ? 0 : Math.min(...counts.values());
-    const self = matchesSelector(selector, pod.metadata.labels) ? 1 : 0;
-    if ((counts.get(value) ?? 0) + self - minimum > constraint.maxSkew)
-      return "node(s) didn't match pod topology spread constraints";
+    return undefined;
   }
-  return undefined;
-}
 
-/** Lower is better: pods of the group already in the node's domains, weighted by how many domains there are. */
-export function spreadBurden({ node }: NodeView, soft: readonly SpreadCounts[]): number {
-  let burden = 0;
-  for (const { constraint, counts } of soft) {
-    const value = node.metadata.labels?.[constraint.topologyKey];
-    if (value === undefined) continue;
-    burden += (counts.get(value) ?? 0) * Math.log(counts.size + 2) + (constraint.maxSkew - 1);
+  shift(other: PodInfo, view: NodeView, by: 1 | -1): void {
+    if (other.namespace !== this.#info.namespace || other.isDeleting || !this.#hasAllKeys(view)) return;
+    for (const spread of this.#spreads) {
+      if (!matchesSelector(spread.selector, other.labels) || !takesPart(this.#info.pod, view, spread))
+        continue;
+      spread.counts.add(view.labels[spread.constraint.topologyKey] ?? "", by);
+    }
   }
-  return Math.round(burden);
-}
 
-function countOn(pod: Pod, { pods }: NodeView, selector: LabelSelector): number {
-  let count = 0;
-  for (const { pod: other } of pods.values()) {
-    const isOfGroup =
-      other.metadata.namespace === pod.metadata.namespace && matchesSelector(selector, other.metadata.labels);
-    if (isOfGroup && !isDeleting(other)) count++;
+  #collect(spread: Spread & { readonly counts: DomainCounts }, cluster: ClusterView): void {
+    const { constraint, counts, selector } = spread;
+    const groups = countedGroups(this.#info, selector, cluster);
+    const sums = sumPerNode(groups);
+    for (const view of cluster.nodes) {
+      const domain = view.labels[constraint.topologyKey];
+      if (domain === undefined || !this.#hasAllKeys(view) || !takesPart(this.#info.pod, view, spread))
+        continue;
+      counts.add(domain, 0);
+      const here = sums.get(view.name);
+      if (here !== undefined) counts.add(domain, here);
+    }
   }
-  return count;
+
+  #hasAllKeys({ labels }: NodeView): boolean {
+    return this.#spreads.every(({ constraint }) => labels[constraint.topologyKey] !== undefined);
+  }
 }
 
-function takesPart(
-  pod: Pod,
-  { node }: NodeView,
-  all: readonly Spread[],
-  { constraint, isDefault }: Spread,
-): boolean {
-  const hasKeys = all.every((other) => node.metadata.labels?.[other.constraint.topologyKey] !== undefined);
-  if (!isDefault && !hasKeys) return false;
-  if (constraint.nodeAffinityPolicy !== "Ignore" && !matchesNode(pod.spec, node)) return false;
-  if (constraint.nodeTaintsPolicy !== "Honor") return true;
-  return untolerated(node.spec?.taints, pod.spec?.tolerations, HARD_EFFECTS).length === 0;
+/** Pods of any of the groups, by node. */
+export function sumPerNode(groups: ReadonlySet<Alike>): ReadonlyMap<string, number> {
+  const [first] = groups;
+  if (first === undefined) return new Map();
+  if (groups.size === 1) return first.perNode;
+  const sums = new Map<string, number>();
+  for (const { perNode } of groups)
+    for (const [name, count] of perNode) sums.set(name, (sums.get(name) ?? 0) + count);
+  return sums;
 }
 
-function withKeys(
-  { labelSelector = {}, matchLabelKeys = [] }: TopologySpreadConstraint,
-  pod: Pod,
-): LabelSelector {
-  const same = matchLabelKeys.flatMap((key) => {
-    const value = pod.metadata.labels?.[key];
-    return value === undefined ? [] : [{ key, operator: "In", values: [value] }];
-  });
-  return { ...labelSelector, matchExpressions: [...(labelSelector.matchExpressions ?? []), ...same] };
-}
+const NOBODY: LabelSelector = { matchExpressions: [{ key: "", operator: "Exists" }] };
