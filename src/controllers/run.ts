@@ -1,4 +1,5 @@
 import type { ControllerContext, ControllerOptions } from "./context.ts";
+import { runCronJobs } from "./cronjob/controller.ts";
 import { runDaemonSets } from "./daemonset/controller.ts";
 import { runDeployments } from "./deployment/controller.ts";
 import { runDisruptionBudgets } from "./disruption/controller.ts";
@@ -8,6 +9,7 @@ import { runPodCollector } from "./garbage/pods.ts";
 import { openInformers, whenSynced } from "./informers.ts";
 import { runNodeIpam } from "./ipam/controller.ts";
 import { runJobs } from "./job/controller.ts";
+import { runJobExpiry } from "./job/expiry.ts";
 import { runJobOrphans } from "./job/orphans.ts";
 import { runNamespaceDeletion } from "./namespace/deletion.ts";
 import { runRootCaPublisher, runServiceAccounts } from "./namespace/furnish.ts";
@@ -43,6 +45,8 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
   runStatefulSets(context);
   runJobs(context);
   runJobOrphans(context);
+  runJobExpiry(context);
+  runCronJobs(context);
   runEndpointSlices(context);
   runDisruptionBudgets(context);
   await Promise.all([runScheduler(context), runGarbageCollector(context), runPodCollector(context)]);
