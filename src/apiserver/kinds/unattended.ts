@@ -3,9 +3,6 @@ import type { KindSpec } from "./kind.ts";
 /** Kinds that are stored, validated and printed, while nothing acts on them yet. Saying nothing would be worse than having
  *  nothing: a policy that is not enforced looks like one that is. */
 const UNATTENDED: Readonly<Record<string, string>> = {
-  StatefulSet: "no controller makes its pods yet",
-  Job: "no controller makes its pods yet",
-  CronJob: "no controller makes its jobs yet",
   Ingress: "no ingress controller serves it yet",
   NetworkPolicy: "it is not enforced yet; traffic is not filtered",
   HorizontalPodAutoscaler: "nothing scales by it yet",
