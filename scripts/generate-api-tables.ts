@@ -5,7 +5,11 @@
  *  A type is "string", "int32", "int64", "double", "boolean", "bytes", "any", "quantity", "int-or-string", "time",
  *  "micro-time", the name of a definition, or an object: { list | map: TYPE, ...attributes }. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { POINTER_SCALARS } from "./pointer-scalars.ts";
+import goTypes from "./go-types.json" with { type: "json" };
+
+/** What the Go types say and neither document does, by definition: fields behind pointers, fields without omitempty (`kept`), and fields
+ *  with omitzero. Names are separated by blanks. */
+const GO: Readonly<Record<string, { pointers?: string; kept?: string; omitsZero?: string }>> = goTypes;
 
 interface Property {
   $ref?: string;
@@ -65,7 +69,7 @@ const { definitions } = JSON.parse(readFileSync(openapiPath, "utf8")) as { defin
 const messages = JSON.parse(readFileSync(protobufPath, "utf8")) as Messages;
 
 const wanted = closure(roots());
-const schema = Object.fromEntries(wanted.map((name) => [name, compactDefinition(definition(name))]));
+const schema = Object.fromEntries(wanted.map((name) => [name, compactDefinition(name)]));
 write("schema", schema);
 write("protobuf", protobufTable(wanted));
 
@@ -102,12 +106,14 @@ function definition(name: string): Definition {
   return found;
 }
 
-function compactDefinition(source: Definition): object {
+function compactDefinition(name: string): object {
+  const source = definition(name);
   const gvks = source["x-kubernetes-group-version-kind"];
   return {
     ...(source["x-kubernetes-map-type"] === "atomic" ? { atomic: true } : {}),
     ...(gvks?.length === 1 ? { gvk: gvks[0] } : {}),
     ...(source.required ? { required: source.required } : {}),
+    ...(GO[name] ? { go: GO[name] } : {}),
     fields: Object.fromEntries(
       Object.entries(source.properties ?? {}).map(([name, p]) => [name, compactType(p)]),
     ),
@@ -171,7 +177,7 @@ function protobufTable(names: readonly string[]): object {
         if (messages[inner]) queue.push(inner);
         return [
           String(number),
-          `${fieldName(name, field, prefix + inner)} ${prefix}${leafOf(inner)}${mark(name, field)}`,
+          `${fieldName(name, field, prefix + inner)} ${prefix}${leafOf(inner)}${mark(name, field, leafOf(inner))}`,
         ];
       }),
     );
@@ -179,8 +185,9 @@ function protobufTable(names: readonly string[]): object {
   return Object.fromEntries(Object.entries(out).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function mark(message: string, field: string): string {
-  return POINTER_SCALARS.has(`${message.split(".").pop()}.${field}`) ? "!" : "";
+function mark(message: string, field: string, type: string): string {
+  if (messages[goName(type)] !== undefined) return "";
+  return GO[openapiName(message)]?.pointers?.split(" ").includes(field) ? "!" : "";
 }
 
 function splitType(type: string, message: string): { prefix: string; inner: string } {

@@ -54,6 +54,8 @@ export interface Definition {
   readonly atomic?: boolean;
   readonly gvk?: { readonly group: string; readonly version: string; readonly kind: string };
   readonly required?: readonly string[];
+  /** How Go writes it: names, separated by blanks, of fields behind pointers, without omitempty, and with omitzero. */
+  readonly go?: { readonly pointers?: string; readonly kept?: string; readonly omitsZero?: string };
   /** What fields that are not listed hold; without it they are unknown. */
   readonly others?: FieldType;
   readonly fields: Readonly<Record<string, FieldType>>;

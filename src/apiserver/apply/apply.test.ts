@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import type { KubeObject } from "#kube/object";
 import { DEPLOYMENTS, SERVICES } from "#kube/resources";
+import { toGoForm } from "../codec/go-form.ts";
 import { type JsonObject, objectAt, own } from "../json.ts";
 import { applyConfig } from "./apply.ts";
 import { formatFields, formatPaths, parseFields, sameSet } from "./field-set.ts";
@@ -130,6 +131,7 @@ test("two ports of one number are told apart by their protocol, TCP when it is l
 
 test("an update takes what it changed from everybody, and nothing else", () => {
   const live = apply(undefined, "m", BASE);
+  toGoForm(live, "io.k8s.api.apps.v1.Deployment");
   const draft = structuredClone(live);
   (draft["spec"] as JsonObject)["replicas"] = 5;
   recordUpdate(draft, live as unknown as KubeObject, owner("kubectl-scale"));

@@ -13,6 +13,7 @@ import {
   sameSet,
   union,
 } from "./field-set.ts";
+import { keepLastApplied, ownPast } from "./last-applied.ts";
 import {
   entryFor,
   type FieldOwner,
@@ -52,6 +53,7 @@ export function applyConfig(live: KubeObject | undefined, apply: Apply): JsonObj
     type: owner.type,
   });
   keepIdentity(pruned, merged);
+  if (live !== undefined) keepLastApplied(pruned, live, apply);
   const time = mine !== undefined && sameSet(mine.fields, said) ? mine.time : entryFor(owner, "Apply").time;
   writeManagers(pruned, [...yielding, { ...entryFor(owner, "Apply"), time, fields: said }]);
   return pruned;
@@ -82,30 +84,31 @@ function settleConflicts(
   const clashes = others
     .map((entry) => ({ entry, fields: intersection(entry.fields, changes) }))
     .filter(({ fields }) => !isEmpty(fields));
-  const refused = apply.force ? [] : clashes.filter(({ entry }) => !isOwnPast(entry, apply, live));
-  if (refused.length > 0) throw applyConflict(refused, apply.owner);
+  if (!apply.force) refuseClashes(clashes, live === undefined ? EMPTY : ownPast(live, apply.owner));
   return others.map((entry) => {
     const clash = clashes.find((each) => each.entry === entry);
     return clash === undefined ? entry : { ...entry, fields: difference(entry.fields, clash.fields) };
   });
 }
 
-const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
-
-/** kubectl that applied on the client's side before is the same author as kubectl that applies on the server's. */
-function isOwnPast(entry: Manager, { owner }: Apply, live: KubeObject | undefined): boolean {
-  const hasApplied = live?.metadata.annotations?.[LAST_APPLIED] !== undefined;
-  return hasApplied && owner.manager === "kubectl" && entry.manager === "kubectl-client-side-apply";
+interface Clash {
+  readonly entry: Manager;
+  readonly fields: FieldSet;
 }
 
-function applyConflict(
-  clashes: readonly { entry: Manager; fields: FieldSet }[],
-  owner: FieldOwner,
-): StatusFault {
+/** @throws {StatusFault} Conflict when a clash is over more than what the author said before in another way */
+function refuseClashes(clashes: readonly Clash[], past: FieldSet): void {
+  const refused = clashes
+    .map(({ entry, fields }) => ({ entry, fields: difference(fields, past) }))
+    .filter(({ fields }) => !isEmpty(fields));
+  if (refused.length > 0) throw applyConflict(refused);
+}
+
+function applyConflict(clashes: readonly Clash[]): StatusFault {
   const causes = clashes.flatMap(({ entry, fields }) =>
     formatPaths(fields).map((field) => ({
       reason: "FieldManagerConflict",
-      message: `conflict with ${describe(entry)}${entry.operation === "Update" ? ` at ${entry.time}` : ""}`,
+      message: `conflict with ${describe(entry)}`,
       field,
     })),
   );
@@ -116,7 +119,7 @@ function applyConflict(
       : groups.map(({ who, paths }) => `conflicts with ${who}:\n- ${paths.join("\n- ")}`).join("\n");
   const count = `${causes.length} conflict${causes.length === 1 ? "" : "s"}`;
   return new StatusFault("Conflict", `Apply failed with ${count}: ${text}`, {
-    details: { group: owner.resource.group, kind: owner.resource.plural, causes },
+    details: { causes },
   });
 }
 

@@ -1,4 +1,5 @@
 import { apiVersionOf, type KubeObject, type Resource } from "#kube/object";
+import { emptyGoForm, toGoForm } from "../codec/go-form.ts";
 import { isObject, type Json, type JsonObject, objectAt, own, textAt } from "../json.ts";
 import type { FieldType } from "../schema.ts";
 import { formatTime, metadataOf } from "../verbs/metadata.ts";
@@ -37,9 +38,6 @@ export interface Manager {
 }
 
 const MAX_UPDATE_MANAGERS = 10;
-
-/** Kinds whose every field one controller writes over and over: entries for them would be read by nobody. */
-const UNTRACKED = new Set(["Lease", "Event", "Endpoints", "EndpointSlice"]);
 
 const META_IGNORED =
   "name namespace creationTimestamp selfLink uid clusterName generation managedFields resourceVersion deletionTimestamp deletionGracePeriodSeconds".split(
@@ -97,15 +95,9 @@ export function writeManagers(draft: JsonObject, managers: readonly Manager[]): 
 /** Enters a create, update or patch: the writer takes every field it changed, and whatever it removed belongs to nobody. */
 export function recordUpdate(draft: JsonObject, stored: KubeObject | undefined, owner: FieldOwner): void {
   const before = managersBefore(draft, stored);
-  if (owner.subresource === "status" || UNTRACKED.has(owner.resource.kind)) {
-    writeManagers(draft, before);
-    return;
-  }
-  const { changed, removed } = compare(
-    stored === undefined ? {} : (stored as unknown as JsonObject),
-    draft,
-    owner.type,
-  );
+  toGoForm(draft, owner.type);
+  const was = stored === undefined ? emptyGoForm(owner.type) : (stored as unknown as JsonObject);
+  const { changed, removed } = compare(was, draft, owner.type);
   const mine = withoutIgnored(changed, { status: false });
   const gone = union(mine, removed);
   const isMine = (entry: Manager) =>
@@ -117,8 +109,9 @@ export function recordUpdate(draft: JsonObject, stored: KubeObject | undefined, 
     .map((entry) => ({ ...entry, fields: difference(entry.fields, gone) }));
   const old = before.find(isMine);
   const fields = union(difference(old?.fields ?? node(false, []), removed), mine);
-  const time = old !== undefined && sameSet(old.fields, fields) ? old.time : formatTime(owner.now);
-  writeManagers(draft, capUpdates([...others, { ...entryFor(owner, "Update"), time, fields }]));
+  const entry = entryFor(owner, "Update");
+  const time = old !== undefined && sameSet(old.fields, fields) ? old.time : entry.time;
+  writeManagers(draft, capUpdates([...others, { ...entry, time, fields }]));
 }
 
 export function entryFor(owner: FieldOwner, operation: "Apply" | "Update"): Manager {
@@ -126,7 +119,8 @@ export function entryFor(owner: FieldOwner, operation: "Apply" | "Update"): Mana
     manager: owner.manager,
     operation,
     apiVersion: apiVersionOf(owner.resource),
-    time: formatTime(owner.now),
+    // kube-apiserver puts no time beside what is written through /scale.
+    time: owner.subresource === "scale" ? "" : formatTime(owner.now),
     subresource: owner.subresource ?? "",
     fields: node(false, []),
   };

@@ -58,15 +58,17 @@ function elementEdge(item: Json, type: ListType): string {
   return `k:${canonicalJson(keys)}`;
 }
 
-/** The set of everything a value says. Elements of lists own themselves too, so that dropping them can be told from dropping their fields. */
+/** The set of everything a value says. Elements of lists and entries of maps own themselves too, so that dropping them can be told from
+ *  dropping their fields; a list of elements that has none says nothing. */
 export function fieldsOf(value: Json, type: FieldType): FieldSet {
   const parts = partsOf(value, type);
-  if (parts === undefined) return LEAF;
+  if (parts === undefined) return Array.isArray(value) && isMergedList(type) ? EMPTY : LEAF;
+  const entriesOwn = shapeOf(type).is !== "struct";
   return node(
     false,
     parts.map(({ edge, value: inner, type: innerType }) => {
       const fields = fieldsOf(inner, innerType);
-      return [edge, edge.startsWith("f:") ? fields : { ...fields, isOwned: true }] as const;
+      return [edge, entriesOwn ? { ...fields, isOwned: true } : fields] as const;
     }),
   );
 }
@@ -88,17 +90,42 @@ export interface Comparison {
   readonly removed: FieldSet;
 }
 
+const SAME: Comparison = { changed: EMPTY, removed: EMPTY };
+
+/** What changed from one value to another; undefined is no value. What has parts and was not there before, or is not there any more, is a
+ *  path of its own beside its parts. */
 export function compare(before: Json | undefined, after: Json | undefined, type: FieldType): Comparison {
-  if (before === undefined)
-    return { changed: after === undefined ? EMPTY : fieldsOf(after, type), removed: EMPTY };
-  if (after === undefined) return { changed: EMPTY, removed: fieldsOf(before, type) };
-  const was = partsOf(before, type);
-  const is = partsOf(after, type);
-  if (was === undefined && is === undefined)
-    return { changed: sameJson(before, after) ? EMPTY : LEAF, removed: EMPTY };
-  if (was === undefined) return { changed: fieldsOf(after, type), removed: EMPTY };
-  if (is === undefined) return { changed: LEAF, removed: fieldsOf(before, type) };
-  return compareParts(was, is);
+  if (before === after) return SAME;
+  const was = partsOrNone(before, type);
+  const is = partsOrNone(after, type);
+  if (was === undefined || is === undefined || (was.length === 0 && is.length === 0))
+    return compareLeaves(before, after);
+  const { changed, removed } = compareParts(was, is);
+  return {
+    changed: before === undefined ? { ...changed, isOwned: true } : changed,
+    removed: after === undefined ? { ...removed, isOwned: true } : removed,
+  };
+}
+
+function compareLeaves(before: Json | undefined, after: Json | undefined): Comparison {
+  if (after === undefined) return { changed: EMPTY, removed: LEAF };
+  return before !== undefined && sameJson(before, after) ? SAME : { changed: LEAF, removed: EMPTY };
+}
+
+/** As `partsOf`, but what is empty, null or missing has no parts, where the type may have some. */
+function partsOrNone(value: Json | undefined, type: FieldType): readonly Part[] | undefined {
+  return partsOf(value, type) ?? (isTaken(value) || isWhole(type) ? undefined : []);
+}
+
+/** Whether there is something in the value that `partsOf` found no parts in. */
+function isTaken(value: Json | undefined): boolean {
+  if (value === undefined || value === null) return false;
+  return typeof value !== "object" || (Array.isArray(value) ? value.length : Object.keys(value).length) > 0;
+}
+
+/** Whether values of the type are taken whole. */
+function isWhole(type: FieldType): boolean {
+  return isAtomic(type) && !isMergedList(type);
 }
 
 function compareParts(was: readonly Part[], is: readonly Part[]): Comparison {
@@ -109,11 +136,10 @@ function compareParts(was: readonly Part[], is: readonly Part[]): Comparison {
     const before = old.get(part.edge);
     old.delete(part.edge);
     const inner = compare(before?.value, part.value, part.type);
-    const isNewElement = before === undefined && !part.edge.startsWith("f:");
-    changed.push([part.edge, isNewElement ? { ...inner.changed, isOwned: true } : inner.changed]);
+    changed.push([part.edge, inner.changed]);
     removed.push([part.edge, inner.removed]);
   }
-  for (const [edge, part] of old) removed.push([edge, { ...fieldsOf(part.value, part.type), isOwned: true }]);
+  for (const [edge, part] of old) removed.push([edge, compare(part.value, undefined, part.type).removed]);
   return { changed: node(false, changed), removed: node(false, removed) };
 }
 

@@ -1,5 +1,5 @@
 import type { KubeObject } from "#kube/object";
-import { tidyAsGo } from "../codec/go-shape.ts";
+import { toGoForm } from "../codec/go-form.ts";
 import type { KindSpec, Verb } from "./kind.ts";
 import { createdAtColumn, nameColumn, printer } from "./print/printer.ts";
 
@@ -32,7 +32,7 @@ export function kindSpec<T extends KubeObject>(given: Given<T>): KindSpec<T> {
     ...printer<T>([nameColumn, createdAtColumn]),
     ...given,
     defaults: (draft, context) => {
-      tidyAsGo(draft, given.definition);
+      toGoForm(draft, given.definition);
       given.defaults?.(draft, context);
     },
   };

@@ -46,7 +46,7 @@ const cases: readonly Case[] = [
     name: "a Deployment of nothing",
     kind: deployments,
     object: {},
-    errors: ["spec.selector: Required value", "spec.template: Required value"],
+    errors: ["spec.selector: Required value", "spec.template.spec.containers: Required value"],
   },
   {
     name: "a selector that misses its pods",

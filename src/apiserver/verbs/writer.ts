@@ -7,6 +7,7 @@ import { objectKey, type ResourceCache } from "../cache/resource-cache.ts";
 import { Stored } from "../cache/stored.ts";
 import type { View } from "../cache/view.ts";
 import type { World } from "../cache/world.ts";
+import { toGoForm } from "../codec/go-form.ts";
 import { type JsonObject, objectAt, own, sameJson, textAt } from "../json.ts";
 import { validateMeta, validateMetaUpdate } from "../kinds/field/meta.ts";
 import type { FieldError, KindSpec, Part, WriteContext } from "../kinds/kind.ts";
@@ -185,6 +186,7 @@ export class Writer {
     await this.#admit("mutate", this.#admissionOf(request, draft, undefined), context);
     spec.defaults?.(draft, context);
     spec.prepareCreate?.(draft, context);
+    toGoForm(draft, typeOf(spec));
   }
 
   async #insert(request: WriteRequest, draft: JsonObject, context: WriteContext): Promise<Written> {
@@ -229,6 +231,7 @@ export class Writer {
     spec.defaults?.(draft, context);
     if (!fieldsAreSet) recordUpdate(draft, stored.object, this.#owner(request));
     await this.#settleUpdate(request, draft, stored, context);
+    toGoForm(draft, typeOf(spec));
     if (!isStale && this.#isSame(draft, stored)) return { stored, isGone: false };
     const object = asObject(draft);
     const errors = [...validateMeta(spec, object), ...validateMetaUpdate(object, stored.object)];

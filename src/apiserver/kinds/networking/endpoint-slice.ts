@@ -41,7 +41,7 @@ export const endpointSlices: KindSpec<EndpointSlice> = kindSpec<EndpointSlice>({
 });
 
 function portsText({ ports }: EndpointSlice): string {
-  if (ports === undefined || ports.length === 0) return "<unset>";
+  if (!ports?.length) return "<unset>";
   return someOf(
     ports.map(({ port }) => (port === undefined ? "*" : String(port))),
     3,
@@ -49,7 +49,7 @@ function portsText({ ports }: EndpointSlice): string {
 }
 
 function endpointsText({ endpoints }: EndpointSlice): string {
-  const addresses = (endpoints ?? []).flatMap(({ addresses }) => addresses);
+  const addresses = (endpoints ?? []).flatMap(({ addresses }) => addresses ?? []);
   return addresses.length === 0 ? "<unset>" : someOf(addresses, 3);
 }
 
@@ -72,8 +72,7 @@ function validateAddresses(
   addresses: readonly string[] | undefined,
   type: string,
 ): readonly FieldError[] {
-  if (addresses === undefined || addresses.length === 0)
-    return [required(path, "must contain at least 1 address")];
+  if (!addresses?.length) return [required(path, "must contain at least 1 address")];
   if (addresses.length > MAX_ADDRESSES) return [tooMany(path, addresses.length, MAX_ADDRESSES)];
   return addresses.flatMap((address, i) => validateAddress(`${path}[${i}]`, address, type));
 }
@@ -88,7 +87,8 @@ function validateAddress(path: string, address: string, type: string): readonly 
     : [invalid(path, address, `must be an ${type} address`)];
 }
 
-function validatePorts({ ports = [] }: EndpointSlice): readonly FieldError[] {
+function validatePorts(slice: EndpointSlice): readonly FieldError[] {
+  const ports = slice.ports ?? [];
   if (ports.length > MAX_PORTS) return [tooMany("ports", ports.length, MAX_PORTS)];
   const seen = new Set<string>();
   return ports.flatMap((port, i) => {

@@ -1,0 +1,126 @@
+import { isObject, type Json, type JsonObject } from "../json.ts";
+import { type Definition, type FieldType, shapeOf } from "../schema.ts";
+
+/** What Go's encoder does with a field: what it writes when there is nothing, and whether it leaves out what is zero. */
+interface Rule {
+  readonly field: string;
+  /** Written when the value is missing; undefined: nothing is. */
+  readonly missing: (() => Json) | undefined;
+  /** A zero value is left out (Go's `omitempty` on anything but a pointer or a struct). */
+  readonly dropsZero: boolean;
+  readonly inner: ((value: Json) => void) | undefined;
+}
+
+const rules = new WeakMap<Definition, readonly Rule[]>();
+
+/** Gives an object, in place, the form in which Go would write it: zero values of `omitempty` fields are gone, and fields that are always
+ *  written are there. Clients compare texts and managedFields name such fields, so the form is part of the API. */
+export function toGoForm(value: JsonObject, type: FieldType): void {
+  const shape = shapeOf(type);
+  if (shape.is === "struct") settle(value, shape.definition);
+}
+
+/** What Go writes for an object of the type that holds nothing. */
+export function emptyGoForm(type: FieldType): JsonObject {
+  const out: JsonObject = {};
+  toGoForm(out, type);
+  return out;
+}
+
+function settle(value: JsonObject, definition: Definition): void {
+  for (const { field, missing, dropsZero, inner } of rulesOf(definition)) {
+    const present = value[field];
+    if (present === undefined || present === null) {
+      const zero = missing?.();
+      if (zero !== undefined) value[field] = zero;
+      else if (present === null) delete value[field];
+    } else if (dropsZero && isZero(present)) delete value[field];
+    else inner?.(present);
+  }
+}
+
+function isZero(value: Json): boolean {
+  if (typeof value !== "object") return value === "" || value === 0 || value === false;
+  return value !== null && (Array.isArray(value) ? value.length : Object.keys(value).length) === 0;
+}
+
+function rulesOf(definition: Definition): readonly Rule[] {
+  const known = rules.get(definition);
+  if (known !== undefined) return known;
+  // Set before the fields are looked at: some types contain themselves.
+  const made: Rule[] = [];
+  rules.set(definition, made);
+  const { go } = definition;
+  if (go === undefined) return made;
+  const [pointers, kept, omitsZero] = [go.pointers, go.kept, go.omitsZero].map(
+    (names) => new Set(names?.split(" ")),
+  );
+  for (const [field, type] of Object.entries(definition.fields)) {
+    const isPointer = pointers?.has(field) === true;
+    const isKept = kept?.has(field) === true;
+    const rule = isPointer
+      ? { missing: isKept ? () => null : undefined, dropsZero: false }
+      : ruleOfValue(type, { isKept, omitsZero: omitsZero?.has(field) === true });
+    const inner = innerOf(type);
+    // Most fields need nothing done.
+    if (rule.missing !== undefined || rule.dropsZero || inner !== undefined)
+      made.push({ field, ...rule, inner });
+  }
+  return made;
+}
+
+function ruleOfValue(
+  type: FieldType,
+  { isKept, omitsZero }: { readonly isKept: boolean; readonly omitsZero: boolean },
+): Pick<Rule, "missing" | "dropsZero"> {
+  const shape = shapeOf(type);
+  if (shape.is === "struct") {
+    if (omitsZero) return { missing: undefined, dropsZero: true };
+    return { missing: () => emptyOf(shape.definition), dropsZero: false };
+  }
+  if (shape.is === "list" || shape.is === "map")
+    return { missing: isKept ? () => null : undefined, dropsZero: !isKept };
+  switch (shape.scalar) {
+    case "time":
+    case "micro-time":
+      return { missing: omitsZero ? undefined : () => null, dropsZero: false };
+    case "quantity":
+      return { missing: () => "0", dropsZero: false };
+    case "int-or-string":
+      return { missing: () => 0, dropsZero: false };
+    case "any":
+      return { missing: isKept ? () => null : undefined, dropsZero: false };
+    case "bytes":
+      return { missing: isKept ? () => null : undefined, dropsZero: !isKept };
+    case "boolean":
+      return { missing: isKept ? () => false : undefined, dropsZero: !isKept };
+    case "string":
+      return { missing: isKept ? () => "" : undefined, dropsZero: !isKept };
+    default:
+      return { missing: isKept ? () => 0 : undefined, dropsZero: !isKept };
+  }
+}
+
+function emptyOf(definition: Definition): JsonObject {
+  const out: JsonObject = {};
+  settle(out, definition);
+  return out;
+}
+
+function innerOf(type: FieldType): Rule["inner"] {
+  const shape = shapeOf(type);
+  if (shape.is === "scalar") return undefined;
+  if (shape.is === "struct") {
+    if (shape.definition.go === undefined && Object.keys(shape.definition.fields).length === 0)
+      return undefined;
+    return (value) => {
+      if (isObject(value)) settle(value, shape.definition);
+    };
+  }
+  const element = innerOf(shape.is === "list" ? shape.type.list : shape.type.map);
+  if (element === undefined) return undefined;
+  return (value) => {
+    if (Array.isArray(value)) value.forEach(element);
+    else if (isObject(value)) Object.values(value).forEach(element);
+  };
+}
