@@ -95,8 +95,10 @@ export class FakeStore {
   async #news(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wakers.add(resolve);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    const stop = () => resolve();
+    signal.addEventListener("abort", stop, { once: true });
     await promise;
+    signal.removeEventListener("abort", stop);
     this.#wakers.delete(resolve);
   }
 }
