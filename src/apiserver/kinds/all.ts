@@ -1,4 +1,13 @@
 import type { Cidr } from "#addr/cidr";
+import {
+  mutatingAdmissionPolicyBindings,
+  validatingAdmissionPolicyBindings,
+} from "./admissionregistration/bindings.ts";
+import { mutatingAdmissionPolicies, validatingAdmissionPolicies } from "./admissionregistration/policies.ts";
+import {
+  mutatingWebhookConfigurations,
+  validatingWebhookConfigurations,
+} from "./admissionregistration/webhooks.ts";
 import { ServiceAllocation } from "./allocate/service-allocation.ts";
 import { controllerRevisions } from "./apps/controller-revision.ts";
 import { daemonSets } from "./apps/daemon-set.ts";
@@ -54,6 +63,14 @@ export function openKinds(options: KindsOptions): { readonly kinds: readonly Kin
     serviceAccounts,
     serviceKind(allocation),
   ];
+  const admission = [
+    mutatingAdmissionPolicies,
+    mutatingAdmissionPolicyBindings,
+    mutatingWebhookConfigurations,
+    validatingAdmissionPolicies,
+    validatingAdmissionPolicyBindings,
+    validatingWebhookConfigurations,
+  ];
   const apps = [controllerRevisions, daemonSets, deployments, replicaSets, statefulSets];
   const rbac = [clusterRoleBindings, clusterRoles, roleBindings, roles];
   return {
@@ -69,6 +86,7 @@ export function openKinds(options: KindsOptions): { readonly kinds: readonly Kin
       podDisruptionBudgets,
       ...rbac,
       storageClasses,
+      ...admission,
       priorityClasses,
       leases,
       endpointSlices,

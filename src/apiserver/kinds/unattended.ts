@@ -7,7 +7,6 @@ const UNATTENDED: Readonly<Record<string, string>> = {
   NetworkPolicy: "it is not enforced yet; traffic is not filtered",
   HorizontalPodAutoscaler: "nothing scales by it yet",
   PodDisruptionBudget: "evictions do not respect it yet",
-  LimitRange: "it is not applied yet",
   ResourceQuota: "it is not applied yet",
   PersistentVolumeClaim: "nothing binds it to a volume yet",
   PersistentVolume: "no claim is bound to it yet",
