@@ -6,6 +6,7 @@ const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   service: async () => (await import("../bench/service.ts")).benchService(),
   dns: async () => (await import("../bench/dns.ts")).benchDns(),
   api: async () => (await import("../bench/api.ts")).benchApi(),
+  scheduler: async () => (await import("../bench/scheduler.ts")).benchScheduler(),
   idle: async () => (await import("../bench/idle.ts")).benchIdle(),
 };
 
