@@ -1,5 +1,6 @@
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import type { AuditLog } from "./audit/audit.ts";
 import type { Authenticator } from "./auth/authenticate.ts";
 import type { Authorizer } from "./auth/authorize.ts";
 import type { TokenIssuer } from "./auth/token.ts";
@@ -15,6 +16,8 @@ export interface Api {
   readonly writer: Writer;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
+  /** Undefined when nothing is written down. */
+  readonly audit: AuditLog | undefined;
   readonly tokens: TokenIssuer;
   readonly kubelets: KubeletProxy;
   readonly clock: Clock;

@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isFault } from "#fault/fault";
 import type { Api } from "./api.ts";
+import type { AuditEntry } from "./audit/audit.ts";
 import type { User } from "./auth/user.ts";
 import { OtherRoutes } from "./discovery/routes.ts";
-import { parsePath, type ResourceRequest } from "./request/info.ts";
-import { flag } from "./request/query.ts";
+import type { ResourceRequest } from "./request/info.ts";
 import { Reply } from "./request/reply.ts";
-import { asStatus, badRequest, methodNotAllowed } from "./status.ts";
+import { whoAsks } from "./request/who.ts";
+import { asStatus, methodNotAllowed } from "./status.ts";
 import { REVIEWS, review } from "./sub/reviews.ts";
 import { subresource } from "./sub/route.ts";
 import type { Call } from "./verbs/call.ts";
@@ -34,6 +35,8 @@ interface Exchange {
   readonly reply: Reply;
   readonly query: URLSearchParams;
   readonly user: User;
+  readonly verb: string;
+  readonly audit: AuditEntry | undefined;
 }
 
 /** Turns each request into an answer: who asks, for what, may they, and then the verb. */
@@ -51,36 +54,27 @@ export class Handler {
     const query = new URLSearchParams(search.join("?"));
     const reply = new Reply(request, response, query);
     try {
-      const user = this.#api.authenticator.authenticate(request);
-      const info = parsePath(path);
-      if (info === undefined) throw badRequest("the path is not valid percent-encoding");
-      const exchange = { request, response, reply, query, user };
-      if (info.is === "resource") await this.#resource(info, exchange);
+      const asker = await whoAsks(this.#api, { request, response, reply, path, query });
+      const exchange = { request, response, reply, query, ...asker };
+      if (asker.info.is === "resource") await this.#resource(asker.info, exchange);
       else this.#path(path, exchange);
     } catch (error) {
       this.#refuse(error, { request, response, reply });
     }
   }
 
-  #path(path: string, { request, reply, query, user }: Exchange): void {
-    this.#api.authorizer.requirePath(user, { verb: (request.method ?? "GET").toLowerCase(), path });
+  #path(path: string, { request, reply, query }: Exchange): void {
     if (!this.#other.answer(path, { request, reply, query })) notThere(reply);
   }
 
   async #resource(info: ResourceRequest, exchange: Exchange): Promise<void> {
-    const { request, query, user, reply } = exchange;
+    const { request, user, reply, verb } = exchange;
     const api = this.#api;
-    const verb = verbOf(info, request.method ?? "GET", query);
-    const nodeName = /(?:^|,)spec\.nodeName==?([^,]+)/.exec(query.get("fieldSelector") ?? "")?.[1];
-    const named = /^metadata\.name==?([^,\\]+)$/.exec(query.get("fieldSelector") ?? "")?.[1];
-    // A namespace is inside itself as far as roles are concerned.
-    const namespace = info.group === "" && info.plural === "namespaces" ? info.name : info.namespace;
-    await api.authorizer.require(user, { ...info, namespace, verb, name: info.name ?? named, nodeName });
     const view = api.world.viewOf(info);
     if (view === undefined) {
       const found = REVIEWS.find(({ group, plural }) => group === info.group && plural === info.plural);
       if (found !== undefined && info.version === "v1" && verb === "create")
-        return await review(found, { api, user, request, reply });
+        return await review(found, { api, user, request, reply, info, audit: exchange.audit });
       return notThere(reply);
     }
     const call: Call = { api, ...exchange, info, cache: view.cache, view };
@@ -127,25 +121,4 @@ function notThere(reply: Reply): void {
   reply.send(404, "404 page not found\n", "text/plain; charset=utf-8", {
     "X-Content-Type-Options": "nosniff",
   });
-}
-
-function verbOf(info: ResourceRequest, method: string, query: URLSearchParams): string {
-  switch (method) {
-    case "GET":
-    case "HEAD":
-      if (info.subresource !== undefined) return "get";
-      if (info.watchPrefix) return "watch";
-      if (info.name !== undefined) return "get";
-      return query.has("watch") && flag(query, "watch") ? "watch" : "list";
-    case "POST":
-      return "create";
-    case "PUT":
-      return "update";
-    case "PATCH":
-      return "patch";
-    case "DELETE":
-      return info.name === undefined ? "deletecollection" : "delete";
-    default:
-      return method.toLowerCase();
-  }
 }

@@ -1,10 +1,14 @@
 import { ticks } from "#life/clock";
 import { openStore } from "#store/open";
+import { authorizedAdmission } from "./admission/authorized.ts";
 import { openAdmission } from "./admission/chain.ts";
 import { openQuotas } from "./admission/quota/status.ts";
 import type { Api } from "./api.ts";
-import { Authenticator } from "./auth/authenticate.ts";
+import { AuditLog } from "./audit/audit.ts";
+import { Authenticator, PUBLIC_PATHS } from "./auth/authenticate.ts";
 import { ClusterAuthorizer } from "./auth/authorize.ts";
+import { NodeAuthorizer } from "./auth/node-authorizer.ts";
+import { NodeGraph } from "./auth/node-graph.ts";
 import { Rbac } from "./auth/rbac.ts";
 import { TokenIssuer } from "./auth/token.ts";
 import { createFirstObjects, keepFirstObjects } from "./bootstrap.ts";
@@ -12,6 +16,7 @@ import { World } from "./cache/world.ts";
 import { expireEvents } from "./expire.ts";
 import { Handler } from "./handler.ts";
 import type { ApiServer, ApiServerOptions } from "./options.ts";
+import { reconcileRoles } from "./role-reconcile.ts";
 import { KubeletProxy } from "./sub/kubelet.ts";
 import { Writer } from "./verbs/writer.ts";
 
@@ -28,7 +33,15 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
   const store = await openStore({ path: options.storePath });
   const world = new World(store, kinds);
   const quotas = openQuotas(world, clock);
-  const admission = [...(options.admission ?? openAdmission()), quotas.admission];
+  const authorizer = new ClusterAuthorizer({
+    rbac: new Rbac(world),
+    nodes: new NodeAuthorizer(new NodeGraph(world)),
+  });
+  const admission = [
+    ...(options.admission ?? openAdmission()),
+    ...authorizedAdmission(authorizer),
+    quotas.admission,
+  ];
   const writer = new Writer(world, { clock, admission });
   const tokens = new TokenIssuer({ world, clock, ...options.serviceAccount });
   const api: Api = {
@@ -36,14 +49,16 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     world,
     writer,
     tokens,
-    authenticator: new Authenticator(tokens),
-    authorizer: new ClusterAuthorizer(new Rbac(world)),
+    authenticator: new Authenticator({ tokens, world, clock, anonymous: options.anonymous ?? PUBLIC_PATHS }),
+    authorizer,
+    audit: options.audit && new AuditLog(options.audit, clock),
     kubelets: new KubeletProxy(options.kubelet, options.dialKubelet),
     clock,
     log,
     signal,
   };
   await createFirstObjects(api);
+  await reconcileRoles(api);
   const chores = Promise.all([keepCompact(api), expireEvents(api), keepFirstObjects(api), quotas.run(api)]);
   const handler = new Handler(api);
   return {

@@ -5,6 +5,8 @@ import type { Fault } from "#fault/fault";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { Admission } from "./admit.ts";
+import type { AuditOptions } from "./audit/audit.ts";
+import type { AnonymousAccess } from "./auth/authenticate.ts";
 import type { KindSpec } from "./kinds/kind.ts";
 import type { DialKubelet } from "./sub/kubelet.ts";
 
@@ -22,9 +24,21 @@ export interface ApiServerOptions {
   /** Signs and checks service account tokens; keys are PEM. */
   readonly serviceAccount: {
     readonly issuer: string;
+    /** Who the API is to those who make tokens for it; the issuer when there is none. */
+    readonly audiences?: readonly string[];
+    /** The longest life of a token, whatever is asked for. */
+    readonly maxExpirationSeconds?: number;
+    /** Whether a pod's own token, asked for as nodes ask, lives for a year; it does unless told otherwise. */
+    readonly extendsExpiration?: boolean;
+    /** Signs; its public half is always among those that check. */
     readonly privateKey: string;
+    /** One or several, one after the other: tokens signed by any of them are good. */
     readonly publicKey: string;
   };
+  /** Who may ask without saying who they are; for health and the version when not given. */
+  readonly anonymous?: AnonymousAccess;
+  /** Writes down who asked for what. */
+  readonly audit?: AuditOptions | undefined;
   /** How the server shows itself to kubelets, and the authority it expects them to show; PEM. */
   readonly kubelet: { readonly ca: string; readonly cert: string; readonly key: string };
   /** Opens a connection to a kubelet by another road (a tunnel) than plain TCP to the node's address. */

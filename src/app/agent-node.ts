@@ -29,7 +29,6 @@ export async function runAgentNode(config: AgentConfig, { log, signal, imagesDir
     node,
     nodeIps,
     membership,
-    isControlPlane: false,
     imagesDir,
     clock: systemClock,
     log,

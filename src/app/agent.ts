@@ -2,6 +2,7 @@
 import type { Ip } from "#addr/ip";
 import { DEFAULT_BACKEND, type FabricConfig } from "#fabric/model";
 import { runFabric } from "#fabric/run";
+import type { Certified } from "#join/certificate";
 import type { Membership } from "#join/join-cluster";
 import { CLAIMS } from "#kernel/claims";
 import type { Kernel } from "#kernel/kernel";
@@ -23,7 +24,6 @@ export interface AgentOptions {
   readonly node: NodeConfig;
   readonly nodeIps: readonly Ip[];
   readonly membership: Membership;
-  readonly isControlPlane: boolean;
   readonly imagesDir: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -33,22 +33,19 @@ export interface AgentOptions {
 /** Runs until aborted, or until a part of it ends with an error. What runs in the kernel and in pods stays behind. */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const { kernel, node, nodeIps, membership, clock } = options;
-  await using client = openClient({
-    server: membership.serverUrl,
-    ca: membership.serverCaPem,
-    cert: membership.kubelet.certPem,
-    key: membership.kubelet.keyPem,
-    userAgent: `twill/${VERSION}`,
-    clock,
-  });
+  // Three names, as K3s gives a node: its own may see only its own pods, the others all nodes, or all services.
+  await using client = clientAs(membership, membership.kubelet, clock);
+  await using fabricClient = clientAs(membership, membership.controller, clock);
+  await using proxyClient = clientAs(membership, membership.proxy, clock);
   using parts = ownSignal(options.signal);
   const { signal } = parts;
   const watching = { clock, log: options.log.child({ room: "kube" }), signal };
-  const nodes = openInformer(client, NODES, watching);
+  const nodes = openInformer(fabricClient, NODES, watching);
   const network = followFabric(options);
   const common = { kernel, client, clock, signal, nodeName: node.name };
   const fabric = runFabric({
     ...common,
+    client: fabricClient,
     nodes,
     config: fabricConfig(options),
     log: options.log.child({ room: "fabric" }),
@@ -60,7 +57,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     externalIps: node.externalIps,
     labels: node.labels,
     taints: node.taints,
-    isControlPlane: options.isControlPlane,
     network: network.opened,
     clusterDns: membership.cluster.clusterDns,
     clusterDomain: membership.cluster.clusterDomain,
@@ -76,7 +72,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     log: options.log.child({ room: "node" }),
   });
   const kept = network.keep({ clock, signal });
-  await Promise.all([fabric, pods, kept, ...serviceRouting({ ...options, signal }, client)]);
+  await Promise.all([fabric, pods, kept, ...serviceRouting({ ...options, signal }, proxyClient)]);
+}
+
+function clientAs({ serverUrl, serverCaPem }: Membership, who: Certified, clock: Clock) {
+  const { certPem: cert, keyPem: key } = who;
+  return openClient({ server: serverUrl, ca: serverCaPem, cert, key, userAgent: `twill/${VERSION}`, clock });
 }
 
 function serviceRouting(options: AgentOptions, client: KubeClient): readonly Promise<void>[] {

@@ -24,6 +24,7 @@ import { workerUrl } from "#life/worker-url";
 import { runAgent } from "./agent.ts";
 import type { ApiNews, ApiTask } from "./api-protocol.ts";
 import type { ServerConfig } from "./config/config.ts";
+import { labelControlPlane } from "./control-plane-label.ts";
 import { type Life, PASSWORD_FILE } from "./life.ts";
 import { findNodeIps } from "./node-address.ts";
 import { ownSignal } from "./own-signal.ts";
@@ -69,6 +70,7 @@ export async function runServer(config: ServerConfig, { log, signal, imagesDir }
       signal: life.signal,
     }),
     runAddons(config, client, { ...life, log: log.child({ room: "addons" }) }),
+    labelControlPlane(client, config.node.name, life),
     runOwnAgent(config, { nodeIps, url, token: api.ready.token }, life, kernel),
   ]);
 }
@@ -95,7 +97,6 @@ async function runOwnAgent(
     node: config.node,
     nodeIps,
     membership,
-    isControlPlane: true,
     imagesDir,
     clock: systemClock,
     log,

@@ -27,6 +27,10 @@ export interface Membership {
   readonly cluster: ClusterConfig;
   /** CN system:node:NAME: towards the API. */
   readonly kubelet: Certified;
+  /** CN system:kube-proxy: what follows services. */
+  readonly proxy: Certified;
+  /** CN system:k3s-controller: what follows all nodes, for the fabric. */
+  readonly controller: Certified;
   /** Names the node and its addresses: on the kubelet's port. */
   readonly serving: Certified;
 }
@@ -101,9 +105,22 @@ async function collect(link: ServerLink, options: JoinOptions): Promise<Membersh
     caPem: link.serverCaPem,
     sans: [nodeName, ...nodeIps],
   });
+  const client = (name: string, commonName: string) =>
+    get(name, { commonName, caPem: clientCaPem, sans: [] });
+  const proxy = await client("client-kube-proxy", "system:kube-proxy");
+  const controller = await client("client-k3s-controller", "system:k3s-controller");
   writeFileAtomic(join(options.dir, "server-ca.crt"), link.serverCaPem, 0o644);
   writeFileAtomic(join(options.dir, "client-ca.crt"), clientCaPem, 0o644);
-  return { serverUrl: link.url, serverCaPem: link.serverCaPem, clientCaPem, cluster, kubelet, serving };
+  return {
+    serverUrl: link.url,
+    serverCaPem: link.serverCaPem,
+    clientCaPem,
+    cluster,
+    kubelet,
+    proxy,
+    controller,
+    serving,
+  };
 }
 
 const RENEW_MS = 120 * 24 * 3600 * 1000;

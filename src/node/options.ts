@@ -19,8 +19,6 @@ export interface NodeOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Only at registration. */
   readonly taints?: readonly Taint[];
-  /** Adds the control-plane role labels. */
-  readonly isControlPlane?: boolean;
   /** Writes `alpha.kubernetes.io/provided-node-ip`, and leaves the addresses to a cloud controller once it set them. */
   readonly hasCloudProvider?: boolean;
   /** Until it is there, only pods of the host's network run and the Node is not Ready. */

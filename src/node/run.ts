@@ -82,7 +82,6 @@ export async function runNode(options: NodeOptions): Promise<void> {
       externalIps: options.externalIps ?? [],
       labels: options.labels ?? {},
       taints: options.taints ?? [],
-      isControlPlane: options.isControlPlane ?? false,
       hasCloudProvider: options.hasCloudProvider ?? false,
     },
     state: () => ({

@@ -6,7 +6,6 @@ import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { newNodeTaint } from "./new-node-taint.ts";
 import { nodeRestriction } from "./node-restriction.ts";
 import { priority } from "./priority.ts";
-import { rbacEscalation } from "./rbac-escalation.ts";
 import { serviceAccount } from "./service-account.ts";
 
 /** Letters and digits that make no words. */
@@ -30,6 +29,5 @@ export function openAdmission(
     defaultTolerations, // pods stay five minutes on a node that went away
     defaultStorageClass,
     defaultIngressClass,
-    rbacEscalation, // nobody hands out rights they do not have
   ];
 }

@@ -1,67 +1,92 @@
-import type { PolicyRule, RoleBinding } from "#kube/generated/types";
+import type { ClusterRole, PolicyRule, Role, RoleRef } from "#kube/generated/types";
+import type { KubeObject } from "#kube/object";
+import { CLUSTER_ROLES, ROLES } from "#kube/resources";
 import type { Admission, AdmissionRequest } from "../admit.ts";
+import type { Authorizer } from "../auth/authorize.ts";
+import { compactRules, quotedList, ruleText, uncoveredRules } from "../auth/rules.ts";
+import { isMaster } from "../auth/user.ts";
 import { sameJson } from "../kinds/field/same.ts";
-import type { WriteContext } from "../kinds/kind.ts";
-import { forbidden } from "../status.ts";
-import { allows, heldRules, rulesOf, uncovered } from "./held-rules.ts";
+import type { Draft, WriteContext } from "../kinds/kind.ts";
+import { forbidden, notFound } from "../status.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
+const EVERYTHING: readonly PolicyRule[] = [
+  { apiGroups: ["*"], resources: ["*"], verbs: ["*"] },
+  { nonResourceURLs: ["*"], verbs: ["*"] },
+];
+
+type Rights = Pick<Authorizer, "decide" | "heldRules">;
 
 /** Nobody hands out rights they do not have, unless a rule lets them `escalate` roles or `bind` the very role.
- *  @see rbac's policybased storage in kubernetes pkg/registry/rbac */
-export const rbacEscalation: Admission = {
-  name: "RBACEscalation",
-  validate: (request, context) => {
-    const { spec, operation, namespace, name, draft, stored } = request;
-    if (spec.resource.group !== GROUP || operation === "delete") return;
-    if (context.user.groups.includes("system:masters") || isUnchanged(draft, stored)) return;
-    const held = heldRules(context, namespace);
-    const missing = uncovered(grantedBy(request, context), held);
-    if (missing.length === 0 || isExempt(request, held)) return;
-    throw forbidden(spec.resource, name, refusal(context, missing));
-  },
-};
-
-/** What counts is what is granted to whom; labels may change freely. */
-function isUnchanged(draft: AdmissionRequest["draft"], stored: AdmissionRequest["stored"]): boolean {
-  if (stored === undefined) return false;
-  const part = ({ rules, roleRef, subjects }: AdmissionRequest["draft"]) => ({ rules, roleRef, subjects });
-  return sameJson(part(draft), part(stored));
+ *  @see kubernetes pkg/registry/rbac: the policybased storages, and validation/rule.go */
+export function rbacEscalation(rights: Rights): Admission {
+  return {
+    name: "RBACEscalation",
+    validate: (request, context) => {
+      const { spec, operation, draft, stored } = request;
+      if (spec.resource.group !== GROUP || operation === "delete" || isMaster(context.user)) return;
+      if (stored !== undefined && onlyForCollection(draft, stored)) return;
+      if (draft.roleRef !== undefined) checkBinding(request, context, rights);
+      else if (draft.rules !== undefined || draft.aggregationRule !== undefined || stored !== undefined)
+        checkRole(request, context, rights);
+    },
+  };
 }
 
-function grantedBy({ draft, namespace }: AdmissionRequest, context: WriteContext): readonly PolicyRule[] {
-  if (draft.roleRef === undefined) return draft.rules ?? [];
-  const binding: RoleBinding = draft;
-  return rulesOf(binding, context, namespace);
+function checkRole(request: AdmissionRequest, context: WriteContext, rights: Rights): void {
+  const { spec, namespace, name, draft, stored } = request;
+  const { group, plural } = spec.resource;
+  const escalate = { verb: "escalate", group, plural, subresource: undefined, namespace, name };
+  if (rights.decide(context.user, escalate).allowed) return;
+  refuseUnheld(request, context, {
+    held: rights.heldRules(context.user, namespace),
+    granted: draft.rules ?? [],
+  });
+  const before: Draft = stored;
+  if (draft.aggregationRule === undefined && before?.aggregationRule === undefined) return;
+  // Such a role gathers whatever there will be.
+  if (uncoveredRules(EVERYTHING, rights.heldRules(context.user, namespace)).length > 0)
+    throw forbidden(spec.resource, name, "must have cluster-admin privileges to use an aggregationRule");
 }
 
-function isExempt({ spec, name, draft }: AdmissionRequest, held: readonly PolicyRule[]): boolean {
-  const isBinding = draft.roleRef !== undefined;
-  const wanted = isBinding
-    ? {
-        verb: "bind",
-        group: GROUP,
-        resource: draft.roleRef.kind === "ClusterRole" ? "clusterroles" : "roles",
-        name: draft.roleRef.name,
-      }
-    : { verb: "escalate", group: GROUP, resource: spec.resource.plural, name };
-  return held.some((rule) => allows(rule, wanted));
+function checkBinding(request: AdmissionRequest, context: WriteContext, rights: Rights): void {
+  const { namespace, draft } = request;
+  const roleRef: RoleRef = draft.roleRef;
+  const plural = roleRef.kind === "ClusterRole" ? "clusterroles" : "roles";
+  const bind = { verb: "bind", group: GROUP, plural, subresource: undefined, namespace, name: roleRef.name };
+  if (rights.decide(context.user, bind).allowed) return;
+  const role: Role | ClusterRole | undefined =
+    roleRef.kind === "ClusterRole"
+      ? context.read(CLUSTER_ROLES, undefined, roleRef.name)
+      : context.read(ROLES, namespace, roleRef.name);
+  if (role === undefined) throw notFound({ group: GROUP, plural }, roleRef.name);
+  refuseUnheld(request, context, {
+    held: rights.heldRules(context.user, namespace),
+    granted: role.rules ?? [],
+  });
 }
 
-function refusal({ user }: WriteContext, missing: readonly PolicyRule[]): string {
-  const who = `user ${JSON.stringify(user.name)} (groups=${JSON.stringify(user.groups)})`;
-  const lines = missing.map(ruleText).sort();
-  return [`${who} is attempting to grant RBAC permissions not currently held:`, ...new Set(lines)].join("\n");
+function refuseUnheld(
+  { spec, name }: AdmissionRequest,
+  { user }: WriteContext,
+  rules: { readonly held: readonly PolicyRule[]; readonly granted: readonly PolicyRule[] },
+): void {
+  const missing = compactRules(uncoveredRules(rules.granted, rules.held));
+  if (missing.length === 0) return;
+  const who = `user ${JSON.stringify(user.name)} (groups=${quotedList(user.groups)})`;
+  const lines = [...new Set(missing.map(ruleText))].sort();
+  throw forbidden(
+    spec.resource,
+    name,
+    [`${who} is attempting to grant RBAC permissions not currently held:`, ...lines].join("\n"),
+  );
 }
 
-/** As kube-apiserver writes a rule: `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`. */
-function ruleText({ apiGroups, resources, resourceNames, nonResourceURLs, verbs }: PolicyRule): string {
-  const parts = Object.entries({
-    NonResourceURLs: nonResourceURLs,
-    APIGroups: apiGroups,
-    Resources: resources,
-    ResourceNames: resourceNames,
-    Verbs: verbs,
-  }).filter(([, list]) => list !== undefined && list.length > 0);
-  return `{${parts.map(([name, list]) => `${name}:${JSON.stringify(list)}`).join(", ")}}`;
+/** Whether a write changes only what the garbage collector does. */
+function onlyForCollection(draft: Draft, stored: KubeObject): boolean {
+  const rest = (object: Draft) => {
+    const { ownerReferences, finalizers, managedFields, resourceVersion, ...metadata } = object.metadata;
+    return { ...object, metadata };
+  };
+  return sameJson(rest(draft), rest(stored));
 }

@@ -1,90 +1,95 @@
+import type { PolicyRule } from "#kube/generated/types";
 import { forbidden, StatusFault } from "../status.ts";
-import { isNodeAllowed } from "./node-rules.ts";
+import type { Decision, PathAttributes, ResourceAttributes } from "./attributes.ts";
+import { type NodeAuthorizer, nodeOf } from "./node-authorizer.ts";
 import type { Rbac } from "./rbac.ts";
 import { isMaster, type User } from "./user.ts";
 
-/** What someone wants to do to a resource; `name` is empty when there is none. */
-export interface ResourceAttributes {
-  readonly verb: string;
-  readonly group: string;
-  readonly version?: string;
-  readonly plural: string;
-  readonly subresource: string | undefined;
-  readonly namespace: string | undefined;
-  readonly name: string | undefined;
-  /** `spec.nodeName` that a list or watch of pods is bound to. */
-  readonly nodeName?: string | undefined;
-}
+export type { Decision, PathAttributes, ResourceAttributes } from "./attributes.ts";
 
-export interface PathAttributes {
-  readonly verb: string;
-  readonly path: string;
-}
-
-export interface Decision {
-  readonly allowed: boolean;
-  readonly reason: string;
+/** What someone may do, as far as it can be listed. */
+export interface HeldRules {
+  readonly rules: readonly PolicyRule[];
+  /** Why there may be more than the list has; empty when it is whole. */
+  readonly problems: readonly string[];
 }
 
 /** Says who may do what; whatever nobody allows is denied. */
 export interface Authorizer {
   decide(user: User, attributes: ResourceAttributes): Decision;
   decidePath(user: User, attributes: PathAttributes): Decision;
+  /** Everything the user may do: everywhere, and in `namespace` when there is one. */
+  rulesOf(user: User, namespace: string | undefined): HeldRules;
+  /** What roles and bindings alone allow the user; a member of system:masters has the role bound to that group. */
+  heldRules(user: User, namespace: string | undefined): readonly PolicyRule[];
+  /** Resolves to why it is allowed. @throws {StatusFault} Forbidden */
+  require(user: User, attributes: ResourceAttributes): Promise<Decision>;
   /** @throws {StatusFault} Forbidden */
-  require(user: User, attributes: ResourceAttributes): Promise<void>;
-  /** @throws {StatusFault} Forbidden */
-  requirePath(user: User, attributes: PathAttributes): void;
+  requirePath(user: User, attributes: PathAttributes): Decision;
 }
 
-const PUBLIC_PATHS = new Set(["/healthz", "/livez", "/readyz", "/version", "/version/"]);
-/** What everyone who has shown who they are may read, as system:discovery has it. */
-const DISCOVERY =
-  /^\/(?:api|apis|openapi)(?:\/|$)|^\/(?:\.well-known\/openid-configuration|openid\/v1\/jwks)$/;
-const SELF_REVIEWS = new Set(["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"]);
-const NO: Decision = { allowed: false, reason: "" };
+const MASTER: Decision = { allowed: true, reason: "" };
+const EVERYTHING: readonly PolicyRule[] = [
+  { apiGroups: ["*"], resources: ["*"], verbs: ["*"] },
+  { nonResourceURLs: ["*"], verbs: ["*"] },
+];
 
+/** First whether someone is a master, then the nodes' own rules, then roles: the first to allow decides. */
 export class ClusterAuthorizer implements Authorizer {
   readonly #rbac: Rbac;
+  readonly #nodes: NodeAuthorizer;
 
-  constructor(rbac: Rbac) {
-    this.#rbac = rbac;
+  constructor(parts: { readonly rbac: Rbac; readonly nodes: NodeAuthorizer }) {
+    this.#rbac = parts.rbac;
+    this.#nodes = parts.nodes;
   }
 
   decide(user: User, attributes: ResourceAttributes): Decision {
-    if (isMaster(user)) return { allowed: true, reason: "" };
-    if (attributes.verb === "create" && SELF_REVIEWS.has(attributes.plural) && isKnown(user))
-      return { allowed: true, reason: "" };
-    if (isNodeAllowed(user, attributes)) return { allowed: true, reason: "" };
-    return this.#rbac.decide(user, attributes);
+    if (isMaster(user)) return MASTER;
+    const node = this.#nodes.decide(user, attributes);
+    if (node.allowed) return node;
+    const role = this.#rbac.decide(user, attributes);
+    if (role.allowed) return role;
+    return {
+      allowed: false,
+      reason: [node.reason, role.reason].filter((reason) => reason !== "").join("\n"),
+    };
   }
 
-  decidePath(user: User, { verb, path }: PathAttributes): Decision {
-    const allow = { allowed: true, reason: "" };
-    if (isMaster(user)) return allow;
-    if (verb === "get" && PUBLIC_PATHS.has(path)) return allow;
-    if (verb === "get" && isKnown(user) && DISCOVERY.test(path)) return allow;
-    return this.#rbac.allowsPath(user, { verb, path }) ? allow : NO;
+  decidePath(user: User, attributes: PathAttributes): Decision {
+    return isMaster(user) ? MASTER : this.#rbac.decidePath(user, attributes);
   }
 
-  async require(user: User, attributes: ResourceAttributes): Promise<void> {
-    const { allowed, reason } = this.decide(user, attributes);
-    if (!allowed) throw forbiddenResource(user, attributes, reason);
+  rulesOf(user: User, namespace: string | undefined): HeldRules {
+    const { rules, missing } = this.#rbac.rulesOf(user, namespace);
+    const problems =
+      nodeOf(user) === undefined ? [] : ["node authorizer does not support user rule resolution"];
+    return { rules: isMaster(user) ? [...EVERYTHING, ...rules] : rules, problems: [...problems, ...missing] };
   }
 
-  requirePath(user: User, attributes: PathAttributes): void {
-    if (this.decidePath(user, attributes).allowed) return;
+  heldRules(user: User, namespace: string | undefined): readonly PolicyRule[] {
+    return this.#rbac.rulesOf(user, namespace).rules;
+  }
+
+  async require(user: User, attributes: ResourceAttributes): Promise<Decision> {
+    const decision = this.decide(user, attributes);
+    if (!decision.allowed) throw forbiddenResource(user, attributes, decision.reason);
+    return decision;
+  }
+
+  requirePath(user: User, attributes: PathAttributes): Decision {
+    const decision = this.decidePath(user, attributes);
+    if (decision.allowed) return decision;
+    const { verb, path } = attributes;
+    const why = decision.reason === "" ? "" : `: ${decision.reason}`;
     throw new StatusFault(
       "Forbidden",
       escapeHtml(
-        `forbidden: User ${JSON.stringify(user.name)} cannot ${attributes.verb} path ${JSON.stringify(attributes.path)}`,
+        `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(path)}${why}`,
       ),
       { details: {} },
     );
   }
-}
-
-function isKnown(user: User): boolean {
-  return user.groups.includes("system:authenticated");
 }
 
 function forbiddenResource(user: User, attributes: ResourceAttributes, reason: string): StatusFault {

@@ -1,110 +1,91 @@
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from "#kube/generated/types";
+import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES } from "#kube/resources";
 import type { World } from "../cache/world.ts";
-import type { Decision, PathAttributes, ResourceAttributes } from "./authorize.ts";
+import type { Decision, PathAttributes, ResourceAttributes } from "./attributes.ts";
+import { BindingIndex, subjectKeys, subjectText } from "./binding-index.ts";
+import { ruleAllows, ruleAllowsPath } from "./rules.ts";
 import type { User } from "./user.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
 type Binding = RoleBinding | ClusterRoleBinding;
 
-/** Roles and bindings, read from the cache at each question. */
+/** One binding that holds for a user, with the rules of its role. */
+interface Grant {
+  readonly binding: Binding;
+  readonly rules: readonly PolicyRule[];
+  /** The subject's place in the binding that the user is, as kube-apiserver writes it. */
+  readonly to: string;
+}
+
+/** Roles and bindings. A question costs as much as the asker has bindings, however many others there are. */
 export class Rbac {
   readonly #world: World;
+  readonly #everywhere: BindingIndex<ClusterRoleBinding>;
+  readonly #inNamespaces: BindingIndex<RoleBinding>;
 
   constructor(world: World) {
     this.#world = world;
+    this.#everywhere = new BindingIndex(world.cacheOf(GROUP, CLUSTER_ROLE_BINDINGS.plural));
+    this.#inNamespaces = new BindingIndex(world.cacheOf(GROUP, ROLE_BINDINGS.plural));
   }
 
   decide(user: User, attributes: ResourceAttributes): Decision {
-    const missing: string[] = [];
-    for (const { binding, rules, scope } of this.#bindings(user, attributes.namespace, missing)) {
-      if (!rules.some((rule) => allows(rule, attributes))) continue;
-      const role = `${binding.roleRef.kind} ${JSON.stringify(binding.roleRef.name)}`;
-      return {
-        allowed: true,
-        reason: `RBAC: allowed by ${scope} of ${role} to User ${JSON.stringify(user.name)}`,
-      };
-    }
-    return { allowed: false, reason: missing.length === 0 ? "" : `RBAC: ${missing.join(", ")}` };
+    return this.#decide(user, attributes.namespace, (rule) => ruleAllows(rule, attributes));
   }
 
-  allowsPath(user: User, { verb, path }: PathAttributes): boolean {
-    for (const { rules } of this.#bindings(user, undefined, []))
-      if (
-        rules.some(
-          (rule) =>
-            includes(rule.verbs, verb) && (rule.nonResourceURLs ?? []).some((url) => covers(url, path)),
-        )
-      )
-        return true;
-    return false;
+  decidePath(user: User, attributes: PathAttributes): Decision {
+    return this.#decide(user, undefined, (rule) => ruleAllowsPath(rule, attributes));
   }
 
-  *#bindings(
+  /** Every rule that holds for a user: everywhere, and in `namespace` when there is one; and the roles that were not there. */
+  rulesOf(
     user: User,
     namespace: string | undefined,
-    missing: string[],
-  ): Generator<{ binding: Binding; rules: readonly PolicyRule[]; scope: string }> {
-    for (const binding of this.#objects<ClusterRoleBinding>("clusterrolebindings")) {
-      if (!isSubject(binding, user, "")) continue;
-      const rules = this.#rules(binding, "", missing);
-      yield { binding, rules, scope: `ClusterRoleBinding ${JSON.stringify(binding.metadata.name)}` };
-    }
+  ): { readonly rules: readonly PolicyRule[]; readonly missing: readonly string[] } {
+    const missing: string[] = [];
+    const rules = [...this.#grants(user, namespace, missing)].flatMap((grant) => grant.rules);
+    return { rules, missing };
+  }
+
+  #decide(user: User, namespace: string | undefined, allows: (rule: PolicyRule) => boolean): Decision {
+    const missing: string[] = [];
+    for (const grant of this.#grants(user, namespace, missing))
+      if (grant.rules.some(allows)) return { allowed: true, reason: `RBAC: allowed by ${grantText(grant)}` };
+    return { allowed: false, reason: missing.length === 0 ? "" : `RBAC: ${joined(missing)}` };
+  }
+
+  *#grants(user: User, namespace: string | undefined, missing: string[]): Generator<Grant> {
+    const keys = subjectKeys(user);
+    for (const { binding, key } of this.#everywhere.boundTo(keys, ""))
+      yield { binding, rules: this.#rules(binding, "", missing), to: subjectText(key) };
     if (namespace === undefined) return;
-    for (const binding of this.#objects<RoleBinding>("rolebindings", namespace)) {
-      if (!isSubject(binding, user, namespace)) continue;
-      const rules = this.#rules(binding, namespace, missing);
-      yield {
-        binding,
-        rules,
-        scope: `RoleBinding ${JSON.stringify(`${binding.metadata.name}/${namespace}`)}`,
-      };
-    }
+    for (const { binding, key } of this.#inNamespaces.boundTo(keys, namespace))
+      yield { binding, rules: this.#rules(binding, namespace, missing), to: subjectText(key) };
   }
 
-  #rules(binding: Binding, namespace: string, missing: string[]): readonly PolicyRule[] {
-    const { kind, name } = binding.roleRef;
-    const cache = this.#world.cacheOf(GROUP, kind === "ClusterRole" ? "clusterroles" : "roles");
-    const role = cache?.get(kind === "ClusterRole" ? name : `${namespace}/${name}`)?.object;
-    if (role === undefined) {
-      missing.push(`${kind.toLowerCase()}.${GROUP} ${JSON.stringify(name)} not found`);
-      return [];
-    }
-    // The cache of roles holds roles.
-    return (role as Role | ClusterRole).rules ?? [];
-  }
-
-  #objects<T extends Binding>(plural: string, namespace?: string): readonly T[] {
-    return (this.#world.cacheOf(GROUP, plural)?.objects(namespace) ?? []) as readonly T[];
+  #rules({ roleRef }: Binding, namespace: string, missing: string[]): readonly PolicyRule[] {
+    const { kind, name } = roleRef;
+    const role: Role | ClusterRole | undefined =
+      kind === "ClusterRole"
+        ? this.#world.read(CLUSTER_ROLES, undefined, name)
+        : this.#world.read(ROLES, namespace, name);
+    if (role !== undefined) return role.rules ?? [];
+    missing.push(`${kind.toLowerCase()}.${GROUP} ${JSON.stringify(name)} not found`);
+    return [];
   }
 }
 
-function isSubject({ subjects = [] }: Binding, user: User, namespace: string): boolean {
-  return subjects.some((subject) => {
-    if (subject.kind === "User") return subject.name === user.name;
-    if (subject.kind === "Group") return user.groups.includes(subject.name);
-    if (subject.kind !== "ServiceAccount") return false;
-    return user.name === `system:serviceaccount:${subject.namespace || namespace}:${subject.name}`;
-  });
+function grantText({ binding, to }: Grant): string {
+  const { name, namespace } = binding.metadata;
+  const scope =
+    namespace === undefined
+      ? `ClusterRoleBinding ${JSON.stringify(name)}`
+      : `RoleBinding ${JSON.stringify(`${name}/${namespace}`)}`;
+  return `${scope} of ${binding.roleRef.kind} ${JSON.stringify(binding.roleRef.name)} to ${to}`;
 }
 
-function allows(
-  rule: PolicyRule,
-  { verb, group, plural, subresource, name = "" }: ResourceAttributes,
-): boolean {
-  if (!includes(rule.verbs, verb) || !includes(rule.apiGroups ?? [], group)) return false;
-  const wanted = subresource === undefined ? plural : `${plural}/${subresource}`;
-  const resources = rule.resources ?? [];
-  const isCovered =
-    includes(resources, wanted) || (subresource !== undefined && resources.includes(`*/${subresource}`));
-  if (!isCovered) return false;
-  const names = rule.resourceNames ?? [];
-  return names.length === 0 || (name !== "" && names.includes(name));
-}
-
-function includes(list: readonly string[], wanted: string): boolean {
-  return list.includes("*") || list.includes(wanted);
-}
-
-function covers(url: string, path: string): boolean {
-  return url === path || (url.endsWith("*") && path.startsWith(url.slice(0, -1)));
+/** As Go prints several errors as one: each of them once. */
+function joined(messages: readonly string[]): string {
+  const distinct = [...new Set(messages)];
+  return distinct.length === 1 ? (distinct[0] ?? "") : `[${distinct.join(", ")}]`;
 }

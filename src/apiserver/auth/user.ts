@@ -6,10 +6,17 @@ export interface User {
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
-export const ANONYMOUS: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
+export const AUTHENTICATED = "system:authenticated";
+export const UNAUTHENTICATED = "system:unauthenticated";
+export const ANONYMOUS: User = { name: "system:anonymous", groups: [UNAUTHENTICATED] };
 /** The server itself, when it writes on its own account. */
 export const API_SERVER_USER: User = { name: "system:apiserver", groups: ["system:masters"] };
 
-export function isMaster(user: User): boolean {
+export function isMaster(user: Pick<User, "groups">): boolean {
   return user.groups.includes("system:masters");
+}
+
+/** The user, known to be who they say they are. */
+export function authenticated(user: User): User {
+  return user.groups.includes(AUTHENTICATED) ? user : { ...user, groups: [...user.groups, AUTHENTICATED] };
 }

@@ -132,7 +132,7 @@ export class OtherRoutes {
   #keys(path: string, { reply }: Exchange): boolean {
     const { tokens, options } = this.#api;
     if (path === "/openid/v1/jwks") {
-      reply.send(200, JSON.stringify(tokens.keySet()), "application/jwk-set+json", PUBLIC_HOUR);
+      reply.send(200, JSON.stringify(tokens.keys.keySet()), "application/jwk-set+json", PUBLIC_HOUR);
       return true;
     }
     if (path !== "/.well-known/openid-configuration") return false;
@@ -143,7 +143,7 @@ export class OtherRoutes {
         jwks_uri: `https://${options.advertise.ip}:${options.advertise.port}/openid/v1/jwks`,
         response_types_supported: ["id_token"],
         subject_types_supported: ["public"],
-        id_token_signing_alg_values_supported: [tokens.algorithm],
+        id_token_signing_alg_values_supported: tokens.keys.algorithms,
       },
       PUBLIC_HOUR,
     );

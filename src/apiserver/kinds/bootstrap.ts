@@ -3,7 +3,6 @@ import { familyOf, type Ip } from "#addr/ip";
 import type { Endpoints } from "#kube/endpoints";
 import type { EndpointSlice, Namespace, PriorityClass, Service } from "#kube/generated/types";
 import type { KubeObject } from "#kube/object";
-import { bootstrapRoles } from "./bootstrap/roles.ts";
 
 export interface BootstrapOptions {
   readonly serviceCidrs: readonly Cidr[];
@@ -21,7 +20,6 @@ export function bootstrapObjects(options: BootstrapOptions): readonly KubeObject
   return [
     ...NAMESPACE_NAMES.map(namespace),
     ...priorityClasses(),
-    ...bootstrapRoles(),
     kubernetesService(options),
     kubernetesSlice(options.advertise),
     kubernetesEndpoints(options.advertise),

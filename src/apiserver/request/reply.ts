@@ -13,6 +13,7 @@ export class Reply {
   readonly #isPretty: boolean;
   readonly #takesGzip: boolean;
   readonly #warnings = new Set<string>();
+  #listener: ((text: string, type: string) => void) | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, query: URLSearchParams) {
     this.#response = response;
@@ -25,6 +26,11 @@ export class Reply {
 
   get response(): ServerResponse {
     return this.#response;
+  }
+
+  /** Calls `listener` with the whole body, before it is compressed. Streams have none. */
+  onBody(listener: (text: string, type: string) => void): void {
+    this.#listener = listener;
   }
 
   /** Adds a Warning header, once for each text. */
@@ -60,6 +66,8 @@ export class Reply {
     const response = this.#response;
     if (response.headersSent || response.destroyed) return;
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    if (this.#listener !== undefined)
+      this.#listener(typeof body === "string" ? body : Buffer.from(body).toString("utf8"), type);
     this.start(code, type, headers);
     if (this.#takesGzip && bytes.length > GZIP_FROM_BYTES) {
       response.setHeader("Content-Encoding", "gzip");
@@ -77,7 +85,7 @@ export class Reply {
   async pieces(code: number, texts: Iterable<string>): Promise<void> {
     const response = this.#response;
     this.start(code, "application/json");
-    const source = Readable.from(inTurns(texts), { objectMode: false });
+    const source = Readable.from(inTurns(this.#heard(texts)), { objectMode: false });
     try {
       if (!this.#takesGzip) {
         await pipeline(source, response);
@@ -90,6 +98,20 @@ export class Reply {
       // The client left in the middle; there is nobody to tell.
       response.destroy();
     }
+  }
+
+  /** The same texts; whoever wants the whole body hears of it at the end. */
+  *#heard(texts: Iterable<string>): Generator<string> {
+    if (this.#listener === undefined) {
+      yield* texts;
+      return;
+    }
+    const all: string[] = [];
+    for (const text of texts) {
+      all.push(text);
+      yield text;
+    }
+    this.#listener(all.join(""), "application/json");
   }
 
   /** Sets the status line and the headers without sending them. */

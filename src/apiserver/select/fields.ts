@@ -2,7 +2,8 @@ import type { KubeObject } from "#kube/object";
 import type { KindSpec } from "../kinds/kind.ts";
 import { badRequest } from "../status.ts";
 
-interface Requirement {
+/** One term of a field selector. */
+export interface Requirement {
   readonly field: string;
   readonly equal: boolean;
   readonly value: string;
@@ -22,7 +23,7 @@ const NAMESPACE = "metadata.namespace";
 /** Reads `a=b,c!=d`; undefined when there is nothing to select. @throws {StatusFault} BadRequest for bad syntax and fields the kind does not offer */
 export function parseFieldSelector(text: string | null, spec: KindSpec): FieldSelector | undefined {
   if (text === null || text === "") return undefined;
-  const requirements = splitTerms(text).map((term) => parseTerm(term, text));
+  const requirements = parseTerms(text);
   for (const { field } of requirements) checkField(field, spec);
   return {
     requirements,
@@ -61,6 +62,11 @@ function offeredFields(spec: KindSpec, blank: KubeObject): Readonly<Record<strin
   } catch {
     return undefined;
   }
+}
+
+/** The terms of a selector, whatever kind it is for. @throws {StatusFault} BadRequest */
+export function parseTerms(text: string): readonly Requirement[] {
+  return splitTerms(text).map((term) => parseTerm(term, text));
 }
 
 function splitTerms(text: string): string[] {

@@ -1,13 +1,25 @@
 import type { IncomingMessage } from "node:http";
 import type { Api } from "../api.ts";
-import type { User } from "../auth/user.ts";
+import type { AuditEntry } from "../audit/audit.ts";
+import { authenticated, type User } from "../auth/user.ts";
 import { conform } from "../codec/conform.ts";
-import { decodeBody } from "../codec/decode.ts";
+import { checkType, decodeBody } from "../codec/decode.ts";
 import { type JsonObject, listAt, objectAt, own, textAt } from "../json.ts";
 import { mediaType, readBody } from "../request/body.ts";
+import type { ResourceRequest } from "../request/info.ts";
 import type { Reply } from "../request/reply.ts";
 import { badRequest } from "../status.ts";
 import { formatTime } from "../verbs/metadata.ts";
+import { reviewLocal, reviewOther, reviewSelf } from "./access-review.ts";
+import { reviewRules } from "./rules-review.ts";
+
+/** Who asks for a review, and where. */
+export interface ReviewAsker {
+  readonly api: Api;
+  readonly user: User;
+  /** Of the URL. */
+  readonly namespace: string | undefined;
+}
 
 /** One question that is answered and not stored. */
 export interface Review {
@@ -15,40 +27,48 @@ export interface Review {
   readonly plural: string;
   readonly kind: string;
   readonly namespaced: boolean;
-  readonly answer: (given: JsonObject, asker: { readonly api: Api; readonly user: User }) => JsonObject;
+  /** The status of the answer. @throws {StatusFault} */
+  readonly answer: (given: JsonObject, asker: ReviewAsker) => JsonObject;
 }
 
 const AUTHN = "authentication.k8s.io";
 const AUTHZ = "authorization.k8s.io";
 
 export const REVIEWS: readonly Review[] = [
-  { group: AUTHN, plural: "tokenreviews", kind: "TokenReview", namespaced: false, answer: reviewToken },
   {
     group: AUTHN,
     plural: "selfsubjectreviews",
     kind: "SelfSubjectReview",
     namespaced: false,
-    answer: (_given, { user }) => ({ userInfo: formatUser(user) }),
+    answer: whoAmI,
+  },
+  { group: AUTHN, plural: "tokenreviews", kind: "TokenReview", namespaced: false, answer: reviewToken },
+  {
+    group: AUTHZ,
+    plural: "localsubjectaccessreviews",
+    kind: "LocalSubjectAccessReview",
+    namespaced: true,
+    answer: reviewLocal,
   },
   {
     group: AUTHZ,
     plural: "selfsubjectaccessreviews",
     kind: "SelfSubjectAccessReview",
     namespaced: false,
-    answer: (given, { api, user }) => reviewAccess(api, user, objectAt(given, "spec") ?? {}),
+    answer: reviewSelf,
+  },
+  {
+    group: AUTHZ,
+    plural: "selfsubjectrulesreviews",
+    kind: "SelfSubjectRulesReview",
+    namespaced: false,
+    answer: reviewRules,
   },
   {
     group: AUTHZ,
     plural: "subjectaccessreviews",
     kind: "SubjectAccessReview",
     namespaced: false,
-    answer: reviewOther,
-  },
-  {
-    group: AUTHZ,
-    plural: "localsubjectaccessreviews",
-    kind: "LocalSubjectAccessReview",
-    namespaced: true,
     answer: reviewOther,
   },
 ];
@@ -65,66 +85,52 @@ export async function review(
     readonly user: User;
     readonly request: IncomingMessage;
     readonly reply: Reply;
+    readonly info: ResourceRequest;
+    readonly audit: AuditEntry | undefined;
   },
 ): Promise<void> {
+  const { api, user, request, reply, info, audit } = exchange;
   const definition = `${PACKAGE[found.group]}.${found.kind}`;
-  const type = mediaType(exchange.request.headers["content-type"]);
-  const body = await decodeBody(await readBody(exchange.request), type, definition);
+  const apiVersion = `${found.group}/v1`;
+  const body = await decodeBody(
+    await readBody(request),
+    mediaType(request.headers["content-type"]),
+    definition,
+  );
+  checkType(body.value, { apiVersion, kind: found.kind });
   const given = conform(body.value, definition).value;
-  const status = found.answer(given, exchange);
-  exchange.reply.json(201, {
+  audit?.asked(given);
+  const status = found.answer(given, { api, user, namespace: info.namespace });
+  const spec = own(given, "spec");
+  reply.json(201, {
     kind: found.kind,
-    apiVersion: `${found.group}/v1`,
-    metadata: { creationTimestamp: formatTime(exchange.api.clock.now()) },
-    ...(own(given, "spec") === undefined ? {} : { spec: own(given, "spec") }),
+    apiVersion,
+    metadata: { ...objectAt(given, "metadata"), creationTimestamp: formatTime(api.clock.now()) },
+    ...(spec === undefined ? {} : { spec }),
     status,
   });
 }
 
-function reviewToken(given: JsonObject, { api }: { readonly api: Api }): JsonObject {
+function whoAmI(_given: JsonObject, { user }: ReviewAsker): JsonObject {
+  return { userInfo: formatUser(user) };
+}
+
+function reviewToken(given: JsonObject, { api }: ReviewAsker): JsonObject {
   const spec = objectAt(given, "spec");
-  const audiences = texts(listAt(spec, "audiences"));
-  const verified = api.tokens.verify(
-    textAt(spec, "token") ?? "",
-    audiences.length === 0 ? undefined : audiences,
-  );
-  if (verified === undefined) return { user: {}, error: "invalid bearer token" };
-  const groups = [...verified.user.groups, "system:authenticated"];
+  const token = textAt(spec, "token") ?? "";
+  if (token === "") throw badRequest("token is required for TokenReview in authentication");
+  const asked = texts(listAt(spec, "audiences"));
+  const verified = api.tokens.verify(token, asked.length === 0 ? undefined : asked);
+  const user = verified?.user ?? (asked.length === 0 ? api.authenticator.bootstrapUser(token) : undefined);
+  if (user === undefined) return { user: {}, error: "invalid bearer token" };
   return {
     authenticated: true,
-    user: formatUser({ ...verified.user, groups }),
-    audiences: [...verified.audiences],
+    user: formatUser(authenticated(user)),
+    ...(verified === undefined ? {} : { audiences: [...verified.audiences] }),
   };
 }
 
-function reviewOther(given: JsonObject, { api }: { readonly api: Api }): JsonObject {
-  const spec = objectAt(given, "spec") ?? {};
-  const user: User = { name: textAt(spec, "user") ?? "", groups: texts(listAt(spec, "groups")) };
-  return reviewAccess(api, user, spec);
-}
-
-function reviewAccess(api: Api, user: User, spec: JsonObject): JsonObject {
-  const resource = objectAt(spec, "resourceAttributes");
-  const path = objectAt(spec, "nonResourceAttributes");
-  if ((resource === undefined) === (path === undefined))
-    throw badRequest("exactly one of nonResourceAttributes or resourceAttributes must be specified");
-  const text = (from: JsonObject | undefined, field: string) => textAt(from, field) ?? "";
-  const namespace = text(resource, "namespace");
-  const { allowed, reason } =
-    resource === undefined
-      ? api.authorizer.decidePath(user, { verb: text(path, "verb"), path: text(path, "path") })
-      : api.authorizer.decide(user, {
-          verb: text(resource, "verb"),
-          group: text(resource, "group"),
-          plural: text(resource, "resource"),
-          subresource: text(resource, "subresource") || undefined,
-          namespace: namespace === "" ? undefined : namespace,
-          name: text(resource, "name"),
-        });
-  return { allowed, ...(reason === "" ? {} : { reason }) };
-}
-
-function formatUser(user: User): JsonObject {
+export function formatUser(user: User): JsonObject {
   const extra = Object.fromEntries(
     Object.entries(user.extra ?? {}).map(([key, values]) => [key, [...values]]),
   );

@@ -1,10 +1,13 @@
+import type { Pod } from "#kube/generated/types";
+import type { KubeObject } from "#kube/object";
 import { NODES, PODS, SECRETS } from "#kube/resources";
 import type { BoundObject } from "../auth/token.ts";
 import { objectKey } from "../cache/resource-cache.ts";
 import { type JsonObject, listAt, numberAt, objectAt, textAt } from "../json.ts";
+import type { FieldError } from "../kinds/kind.ts";
 import { badRequest, conflict, invalid, notFound } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
-import { formatTime } from "../verbs/metadata.ts";
+import { checkPlace, formatTime } from "../verbs/metadata.ts";
 import { readObject, writeRequest } from "../verbs/write.ts";
 
 const TOKEN_REQUEST = {
@@ -19,6 +22,7 @@ const TOKEN_REQUEST = {
 };
 const DEFAULT_SECONDS = 3600;
 const LEAST_SECONDS = 600;
+const MOST_SECONDS = 2 ** 32;
 /** A pod's own token, asked for as the kubelet asks, lives on for a year so that old clients that never reread it go on working. */
 const POD_TOKEN_SECONDS = 3607;
 const YEAR_SECONDS = 365 * 24 * 3600;
@@ -29,65 +33,83 @@ export async function requestToken(call: Call): Promise<void> {
   const name = info.name ?? "";
   const namespace = info.namespace ?? "";
   const given = await readObject(call, TOKEN_REQUEST);
+  call.audit?.asked(given);
+  checkPlace(given, { namespace, name });
   const account = cache.get(objectKey(namespace, name));
   if (account === undefined) throw notFound(cache.spec.resource, name);
-  await api.writer.admitOther(writeRequest(call), given, account);
   const spec = objectAt(given, "spec") ?? {};
-  const seconds = secondsOf(spec);
-  const audiences = (listAt(spec, "audiences") ?? []).filter((audience) => typeof audience === "string");
-  const forApi = audiences.length === 0 || audiences.includes(api.tokens.issuer);
+  const asked = secondsOf(spec);
+  await api.writer.admitOther(writeRequest(call), given, account);
+  const named = (listAt(spec, "audiences") ?? []).filter((audience) => typeof audience === "string");
+  const audiences = named.length === 0 ? api.tokens.audiences : named;
   const bound = boundOf(call, spec);
   const now = api.clock.now();
-  const lives = seconds === POD_TOKEN_SECONDS && bound?.kind === "Pod" && forApi ? YEAR_SECONDS : seconds;
-  const token = api.tokens.issue({
+  const seconds = Math.min(asked, api.options.serviceAccount.maxExpirationSeconds ?? asked);
+  const isExtended = isPodToken(call, { seconds: asked, bound, audiences });
+  const { token, id } = api.tokens.issue({
     namespace,
     name,
     uid: account.object.metadata.uid ?? "",
-    audiences: audiences.length === 0 ? [api.tokens.issuer] : audiences,
-    expiresAtMs: now + lives * 1000,
+    audiences,
+    expiresAtMs: now + (isExtended ? YEAR_SECONDS : seconds) * 1000,
+    warnAfterMs: isExtended ? now + seconds * 1000 : undefined,
     bound,
+    node: nodeOf(call, bound),
   });
+  call.audit?.annotate("authentication.kubernetes.io/issued-credential-id", `JTI=${id}`);
+  const metadata = { name, namespace, creationTimestamp: formatTime(now) };
   reply.json(201, {
     kind: "TokenRequest",
     apiVersion: "authentication.k8s.io/v1",
-    metadata: { name, namespace, creationTimestamp: formatTime(now) },
-    spec: {
-      ...spec,
-      audiences: audiences.length === 0 ? [api.tokens.issuer] : audiences,
-      expirationSeconds: seconds,
-    },
+    metadata,
+    spec: { ...spec, audiences, expirationSeconds: seconds, boundObjectRef: spec["boundObjectRef"] ?? null },
     status: { token, expirationTimestamp: formatTime(now + seconds * 1000) },
   });
 }
 
+function isPodToken(
+  { api }: Call,
+  wish: {
+    readonly seconds: number;
+    readonly bound: BoundObject | undefined;
+    readonly audiences: readonly string[];
+  },
+): boolean {
+  return (
+    api.options.serviceAccount.extendsExpiration !== false &&
+    wish.seconds === POD_TOKEN_SECONDS &&
+    wish.bound?.kind === "Pod" &&
+    wish.audiences.every((audience) => api.tokens.audiences.includes(audience))
+  );
+}
+
+/** @throws {StatusFault} Invalid */
 function secondsOf(spec: JsonObject): number {
   const seconds = numberAt(spec, "expirationSeconds") ?? DEFAULT_SECONDS;
-  if (seconds >= LEAST_SECONDS && seconds <= 2 ** 32) return seconds;
-  const detail =
-    seconds < LEAST_SECONDS
-      ? "may not specify a duration less than 10 minutes"
-      : "may not specify a duration larger than 2^32 seconds";
-  throw invalid({ group: "authentication.k8s.io", kind: "TokenRequest" }, "", [
-    { type: "Invalid", path: "spec.expirationSeconds", value: seconds, detail },
-  ]);
+  const why = [
+    ...(seconds < LEAST_SECONDS ? ["may not specify a duration less than 10 minutes"] : []),
+    ...(seconds > MOST_SECONDS ? ["may not specify a duration larger than 2^32 seconds"] : []),
+  ];
+  if (why.length === 0) return seconds;
+  const errors = why.map(
+    (detail): FieldError => ({ type: "Invalid", path: "spec.expirationSeconds", value: seconds, detail }),
+  );
+  throw invalid({ group: "authentication.k8s.io", kind: "TokenRequest" }, "", errors);
 }
+
+const BINDABLE = { Pod: PODS, Secret: SECRETS, Node: NODES } as const;
 
 function boundOf({ api, info }: Call, spec: JsonObject): BoundObject | undefined {
   const reference = objectAt(spec, "boundObjectRef");
   if (reference === undefined) return undefined;
   const kind = textAt(reference, "kind") ?? "";
   const name = textAt(reference, "name") ?? "";
-  const resources = { Pod: PODS, Secret: SECRETS, Node: NODES };
-  if (kind !== "Pod" && kind !== "Secret" && kind !== "Node")
-    throw badRequest(
-      `cannot bind token to object of type ${textAt(reference, "apiVersion") ?? ""}, Kind=${kind}`,
-    );
-  const resource = resources[kind];
-  const object = api.world.read<{ metadata: { name: string; uid?: string | undefined }; spec?: unknown }>(
-    resource,
-    resource.namespaced ? info.namespace : undefined,
-    name,
-  );
+  const apiVersion = textAt(reference, "apiVersion") ?? "";
+  if ((kind !== "Pod" && kind !== "Secret" && kind !== "Node") || apiVersion !== "v1")
+    throw badRequest(`cannot bind token to object of type ${typeText(apiVersion, kind)}`);
+  const resource = BINDABLE[kind];
+  const where = resource.namespaced ? info.namespace : undefined;
+  const object: KubeObject | undefined = api.world.read<KubeObject>(resource, where, name);
   if (object === undefined) throw notFound(resource, name);
   const uid = object.metadata.uid ?? "";
   const wanted = textAt(reference, "uid") ?? "";
@@ -97,9 +119,22 @@ function boundOf({ api, info }: Call, spec: JsonObject): BoundObject | undefined
       name,
       `the UID in the bound object reference (${wanted}) does not match the UID in record. The object might have been deleted and then recreated`,
     );
-  if (kind === "Pod" && textAt(object.spec, "serviceAccountName") !== info.name)
+  const pod: Pod | undefined = kind === "Pod" ? object : undefined;
+  if (pod !== undefined && pod.spec?.serviceAccountName !== info.name)
     throw badRequest(
       `cannot bind token for serviceaccount ${JSON.stringify(info.name)} to pod running with different serviceaccount name.`,
     );
   return { kind, name, uid };
+}
+
+/** As Go prints a group, version and kind. */
+function typeText(apiVersion: string, kind: string): string {
+  return `${apiVersion.includes("/") ? apiVersion : `/${apiVersion}`}, Kind=${kind}`;
+}
+
+/** The node of the pod a token is bound to: its claims say where the pod ran. */
+function nodeOf({ api, info }: Call, bound: BoundObject | undefined) {
+  const name =
+    bound?.kind === "Pod" ? api.world.read(PODS, info.namespace, bound.name)?.spec?.nodeName : undefined;
+  return name ? { name, uid: api.world.read(NODES, undefined, name)?.metadata.uid } : undefined;
 }

@@ -30,7 +30,6 @@ function stateOf(change: Partial<NodeState>): NodeState {
       externalIps: [],
       labels: {},
       taints: [],
-      isControlPlane: false,
       hasCloudProvider: false,
     },
     capacity: { cpu: "2" },

@@ -22,7 +22,6 @@ export interface NodeIdentity {
   readonly externalIps: readonly Ip[];
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
-  readonly isControlPlane: boolean;
   readonly hasCloudProvider: boolean;
 }
 
@@ -54,14 +53,13 @@ function missing(
   return out.length === 0 ? undefined : Object.fromEntries(out);
 }
 
-function nodeLabels({ name, arch, labels, isControlPlane }: NodeIdentity): Record<string, string> {
+function nodeLabels({ name, arch, labels }: NodeIdentity): Record<string, string> {
   return {
     "beta.kubernetes.io/arch": arch,
     "beta.kubernetes.io/os": "linux",
     "kubernetes.io/arch": arch,
     "kubernetes.io/hostname": name,
     "kubernetes.io/os": "linux",
-    ...(isControlPlane ? { "node-role.kubernetes.io/control-plane": "true" } : {}),
     ...labels,
   };
 }
