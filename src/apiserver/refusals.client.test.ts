@@ -38,7 +38,7 @@ const refusals: readonly {
     path: `${LISTS}?continue=zzz`,
     code: 400,
     reason: "BadRequest",
-    message: /^continue key is not valid/,
+    message: /^invalid continue token: continue key is not valid/,
   },
   {
     name: "a bad resource version",

@@ -1,5 +1,25 @@
 type Labels = Readonly<Record<string, string>>;
 
+/** A value that only rises, or one of several that labels tell apart. */
+export interface Counter {
+  add(labels?: Labels, by?: number): void;
+  /** One of the values, its labels formatted once: for paths that are walked often. */
+  of(labels: Labels): (by?: number) => void;
+}
+
+export interface Histogram {
+  observe(value: number, labels?: Labels): void;
+  /** As `Counter.of`. */
+  of(labels: Labels): (value: number) => void;
+}
+
+interface Cell {
+  readonly labels: Labels;
+  readonly counts: number[];
+  sum: number;
+  count: number;
+}
+
 interface Series {
   readonly name: string;
   readonly help: string;
@@ -11,9 +31,16 @@ interface Series {
 export class Metrics {
   readonly #series: Series[] = [];
 
-  counter(name: string, help: string): { add(labels?: Labels, by?: number): void } {
+  counter(name: string, help: string): Counter {
     const values = this.#declare(name, help, "counter");
-    return { add: (labels = {}, by = 1) => bump(values, labels, by) };
+    const bump = (key: string, by: number) => void values.set(key, (values.get(key) ?? 0) + by);
+    return {
+      add: (labels = {}, by = 1) => bump(formatLabels(labels), by),
+      of: (labels) => {
+        const key = formatLabels(labels);
+        return (by = 1) => bump(key, by);
+      },
+    };
   }
 
   gauge(name: string, help: string): { set(value: number, labels?: Labels): void } {
@@ -21,34 +48,38 @@ export class Metrics {
     return { set: (value, labels = {}) => void values.set(formatLabels(labels), value) };
   }
 
-  histogram(
+  /** Values that are looked at only when somebody asks. */
+  ask(
     name: string,
     help: string,
-    buckets: readonly number[],
-  ): { observe(value: number, labels?: Labels): void } {
-    const cells = new Map<string, { labels: Labels; counts: number[]; sum: number; count: number }>();
+    { type, values }: { type: "counter" | "gauge"; values: () => Iterable<readonly [Labels, number]> },
+  ): void {
     const lines = function* () {
-      for (const cell of cells.values()) {
-        let seen = 0;
-        for (const [i, bound] of buckets.entries()) {
-          seen += cell.counts[i] ?? 0;
-          yield `${name}_bucket${formatLabels({ ...cell.labels, le: String(bound) })} ${seen}`;
-        }
-        yield `${name}_bucket${formatLabels({ ...cell.labels, le: "+Inf" })} ${cell.count}`;
-        yield `${name}_sum${formatLabels(cell.labels)} ${cell.sum}`;
-        yield `${name}_count${formatLabels(cell.labels)} ${cell.count}`;
-      }
+      for (const [labels, value] of values()) yield `${name}${formatLabels(labels)} ${value}`;
     };
-    this.#series.push({ name, help, type: "histogram", lines });
+    this.#series.push({ name, help, type, lines });
+  }
+
+  histogram(name: string, help: string, buckets: readonly number[]): Histogram {
+    const cells = new Map<string, Cell>();
+    this.#series.push({ name, help, type: "histogram", lines: () => histogramLines(name, buckets, cells) });
+    const cellOf = (labels: Labels): Cell => {
+      const key = formatLabels(labels);
+      const cell = cells.get(key) ?? { labels, counts: buckets.map(() => 0), sum: 0, count: 0 };
+      cells.set(key, cell);
+      return cell;
+    };
+    const observe = (cell: Cell, value: number) => {
+      const at = buckets.findIndex((bound) => value <= bound);
+      if (at >= 0) cell.counts[at] = (cell.counts[at] ?? 0) + 1;
+      cell.sum += value;
+      cell.count += 1;
+    };
     return {
-      observe(value, labels = {}) {
-        const key = formatLabels(labels);
-        const cell = cells.get(key) ?? { labels, counts: buckets.map(() => 0), sum: 0, count: 0 };
-        cells.set(key, cell);
-        const at = buckets.findIndex((bound) => value <= bound);
-        if (at >= 0) cell.counts[at] = (cell.counts[at] ?? 0) + 1;
-        cell.sum += value;
-        cell.count += 1;
+      observe: (value, labels = {}) => observe(cellOf(labels), value),
+      of: (labels) => {
+        const cell = cellOf(labels);
+        return (value) => observe(cell, value);
       },
     };
   }
@@ -73,9 +104,21 @@ export class Metrics {
   }
 }
 
-function bump(values: Map<string, number>, labels: Labels, by: number): void {
-  const key = formatLabels(labels);
-  values.set(key, (values.get(key) ?? 0) + by);
+function* histogramLines(
+  name: string,
+  buckets: readonly number[],
+  cells: ReadonlyMap<string, Cell>,
+): Generator<string> {
+  for (const { labels, counts, sum, count } of cells.values()) {
+    let seen = 0;
+    for (const [i, bound] of buckets.entries()) {
+      seen += counts[i] ?? 0;
+      yield `${name}_bucket${formatLabels({ ...labels, le: String(bound) })} ${seen}`;
+    }
+    yield `${name}_bucket${formatLabels({ ...labels, le: "+Inf" })} ${count}`;
+    yield `${name}_sum${formatLabels(labels)} ${sum}`;
+    yield `${name}_count${formatLabels(labels)} ${count}`;
+  }
 }
 
 function formatLabels(labels: Labels): string {

@@ -10,14 +10,21 @@ export interface CacheEvent {
   readonly after: Stored | undefined;
 }
 
-/** The latest events of one resource, oldest first, bounded in number. */
+/** However large its objects are, a resource remembers as many events. */
+const KEPT_EVENTS = 256;
+
+/** The latest events of one resource, oldest first, bounded in number and in the length of the old states they hold. */
 export class History {
   readonly #limit: number;
+  readonly #limitChars: number;
   #events: CacheEvent[] = [];
+  /** Of the states that only the history holds. */
+  #chars = 0;
   #forgotten: number;
 
-  constructor(options: { readonly limit: number; readonly forgotten: number }) {
+  constructor(options: { readonly limit: number; readonly limitChars: number; readonly forgotten: number }) {
     this.#limit = options.limit;
+    this.#limitChars = options.limitChars;
     this.#forgotten = options.forgotten;
   }
 
@@ -29,7 +36,11 @@ export class History {
   push(event: CacheEvent): void {
     if (event.revision <= this.#forgotten) return;
     this.#events.push(event);
-    if (this.#events.length >= this.#limit * 2) this.#drop(this.#events.length - this.#limit);
+    this.#chars += event.before?.text.length ?? 0;
+    const { length } = this.#events;
+    if (length >= this.#limit * 2) this.#drop(length - this.#limit);
+    else if (this.#chars > this.#limitChars && length > KEPT_EVENTS)
+      this.#drop(Math.min(length - KEPT_EVENTS, Math.ceil(length / 4)));
   }
 
   /** Forgets what happened at or before `revision`. */
@@ -58,6 +69,7 @@ export class History {
     const last = this.#events[count - 1];
     if (last === undefined) return;
     this.#forgotten = Math.max(this.#forgotten, last.revision);
+    for (const { before } of this.#events.slice(0, count)) this.#chars -= before?.text.length ?? 0;
     this.#events = this.#events.slice(count);
   }
 }

@@ -10,6 +10,8 @@ export interface Subscriber {
 }
 
 const HISTORY_LIMIT = 8192;
+/** Some ten thousand pods' states, or two minutes of a hundred updates a second. */
+const HISTORY_CHARS = 32 * 1024 * 1024;
 
 /** All objects of one resource in memory, in key order, with their recent history and whoever watches. */
 export class ResourceCache {
@@ -32,7 +34,7 @@ export class ResourceCache {
     this.#subscribers = isSuccessor ? from.#subscribers : new Set();
     this.#history = isSuccessor
       ? from.#history
-      : new History({ limit: HISTORY_LIMIT, forgotten: from.forgotten });
+      : new History({ limit: HISTORY_LIMIT, limitChars: HISTORY_CHARS, forgotten: from.forgotten });
   }
 
   /** The same objects, history and watchers under another spec: what is written from now on is stored in its version. */

@@ -1,7 +1,11 @@
 import type { KubeObject } from "#kube/object";
 import { apiVersionOf } from "#kube/object";
-import { type JsonObject, setOwn } from "../json.ts";
+import type { JsonObject } from "../json.ts";
 import type { KindSpec } from "../kinds/kind.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+const NONE: Labels = {};
 
 /** One state of one object, as the cache holds it: text made once, sent to every reader; read as an object only when someone asks. */
 export class Stored<T extends KubeObject = KubeObject> {
@@ -10,7 +14,9 @@ export class Stored<T extends KubeObject = KubeObject> {
   readonly revision: number;
   /** What clients get: complete JSON. */
   readonly text: string;
-  #object: T | undefined;
+  /** Held as long as nobody needs the memory: as an object a state takes twice its text again. */
+  #object: WeakRef<T> | undefined;
+  #labels: Labels | undefined;
 
   constructor(key: string, revision: number, text: string) {
     this.key = key;
@@ -20,8 +26,22 @@ export class Stored<T extends KubeObject = KubeObject> {
 
   /** Shared by everyone: never changed. */
   get object(): T {
-    this.#object ??= JSON.parse(this.text) as T;
-    return this.#object;
+    const known = this.#object?.deref();
+    if (known !== undefined) return known;
+    const made = JSON.parse(this.text) as T;
+    this.#object = new WeakRef(made);
+    return made;
+  }
+
+  /** Kept once they have been looked at: selectors look at the labels of many states, again and again. */
+  get labels(): Labels {
+    this.#labels ??= this.object.metadata.labels ?? NONE;
+    return this.#labels;
+  }
+
+  /** `metadata.name`, which the key ends with. */
+  get name(): string {
+    return this.key.slice(this.key.indexOf("/") + 1);
   }
 
   /** A private copy to change. */
@@ -52,17 +72,13 @@ export class Format {
 
   /** The text to store, with an empty resourceVersion. */
   encode(draft: JsonObject): string {
-    const { kind: _kind, apiVersion: _apiVersion, metadata, ...rest } = draft;
-    const out: JsonObject = {
-      kind: this.#kind,
-      apiVersion: this.#apiVersion,
-      metadata: { resourceVersion: "" },
-    };
-    const meta: JsonObject = { resourceVersion: "" };
-    for (const [field, value] of Object.entries((metadata ?? {}) as JsonObject))
-      if (field !== "resourceVersion") setOwn(meta, field, value);
-    out["metadata"] = meta;
-    for (const [field, value] of Object.entries(rest)) setOwn(out, field, value);
+    // A field's place is where it was first put, its value what was put last.
+    const metadata: JsonObject = { resourceVersion: "", ...((draft["metadata"] ?? {}) as JsonObject) };
+    metadata["resourceVersion"] = "";
+    const out: JsonObject = { kind: this.#kind, apiVersion: this.#apiVersion, metadata, ...draft };
+    out["kind"] = this.#kind;
+    out["apiVersion"] = this.#apiVersion;
+    out["metadata"] = metadata;
     return JSON.stringify(out);
   }
 

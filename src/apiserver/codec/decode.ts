@@ -1,7 +1,7 @@
 import { explain, isFault } from "#fault/fault";
 import { isObject, type JsonObject, textAt } from "../json.ts";
 import { badRequest, StatusFault } from "../status.ts";
-import { duplicateFields } from "./duplicates.ts";
+import { duplicateFields, fieldsInText, fieldsInValue } from "./duplicates.ts";
 import { decodeEnvelope, decodeMessage } from "./protobuf.ts";
 
 /** A request body as JSON, with what strictness has to say about its text. */
@@ -37,7 +37,9 @@ export function decodeJson(text: string): Body {
     throw badRequest(
       `couldn't get version/kind; json parse error: json: cannot unmarshal ${Array.isArray(value) ? "array" : typeof value} into Go value of type struct`,
     );
-  return { value, duplicates: duplicateFields(text) };
+  // Counting is an order of magnitude quicker than looking which, and nearly every body has none.
+  const hasDuplicates = fieldsInText(text) !== fieldsInValue(value);
+  return { value, duplicates: hasDuplicates ? duplicateFields(text) : [] };
 }
 
 /** YAML or JSON: what starts with a brace is read as JSON, which is far quicker. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { KubeObject } from "#kube/object";
+import { Stored } from "../cache/stored.ts";
 import { configMaps } from "../kinds/core/config.ts";
 import type { KindSpec } from "../kinds/kind.ts";
 import { pods } from "../kinds/pod/pod.ts";
@@ -37,5 +37,5 @@ for (const [query, want, spec = pods as KindSpec] of cases)
     const run = () =>
       parseSelection(spec, new URLSearchParams([[name, value.join("=")]]), { namespace: "n" });
     if (want instanceof RegExp) return assert.throws(run, { message: want });
-    assert.equal(run().matches?.(pod as KubeObject) ?? true, want);
+    assert.equal(run().matches?.(new Stored("n/p", 1, JSON.stringify(pod))) ?? true, want);
   });

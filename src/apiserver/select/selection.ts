@@ -11,7 +11,7 @@ export interface Selection {
   /** Keys of matching objects begin with this. */
   readonly prefix: string;
   /** Undefined when every object with the prefix is meant: nothing needs to be looked into. */
-  readonly matches: ((object: KubeObject) => boolean) | undefined;
+  readonly matches: ((stored: Stored) => boolean) | undefined;
   /** The one name that is asked for. */
   readonly name: string | undefined;
 }
@@ -35,19 +35,20 @@ export function parseSelection(
 }
 
 export function isSelected({ prefix, matches }: Selection, stored: Stored | undefined): boolean {
-  return stored?.key.startsWith(prefix) === true && (matches === undefined || matches(stored.object));
+  return stored?.key.startsWith(prefix) === true && (matches === undefined || matches(stored));
 }
 
+/** What is cheap to look at comes first: the name is in the key, labels are kept, fields need the object. */
 function combine(
-  labels: ((object: KubeObject) => boolean) | undefined,
+  labels: ((labels: Stored["labels"]) => boolean) | undefined,
   fields: ((object: KubeObject) => boolean) | undefined,
   name: string | undefined,
-): ((object: KubeObject) => boolean) | undefined {
+): ((stored: Stored) => boolean) | undefined {
   if (labels === undefined && fields === undefined && name === undefined) return undefined;
-  return (object) =>
-    (name === undefined || object.metadata.name === name) &&
-    (labels?.(object) ?? true) &&
-    (fields?.(object) ?? true);
+  return (stored) =>
+    (name === undefined || stored.name === name) &&
+    (labels?.(stored.labels) ?? true) &&
+    (fields?.(stored.object) ?? true);
 }
 
 function fieldMatcher(
@@ -58,11 +59,11 @@ function fieldMatcher(
   return (object) => fields.matches(object);
 }
 
-function labelMatcher(text: string | null): ((object: KubeObject) => boolean) | undefined {
+function labelMatcher(text: string | null): ((labels: Stored["labels"]) => boolean) | undefined {
   if (text === null || text.trim() === "") return undefined;
   try {
     const selector = parseSelector(text);
-    return (object) => matchesSelector(selector, object.metadata.labels);
+    return (labels) => matchesSelector(selector, labels);
   } catch (error) {
     throw badRequest(explain(error));
   }

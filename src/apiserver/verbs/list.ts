@@ -1,18 +1,18 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { apiVersionOf } from "#kube/object";
 import type { Stored } from "../cache/stored.ts";
-import { isObject, numberAt, textAt } from "../json.ts";
 import type { KindSpec } from "../kinds/kind.ts";
 import { partialMetadata, TABLE_TAIL, tableHead, tableRow } from "../print/table.ts";
 import { chooseForm, type Form } from "../request/accept.ts";
-import { integer, revision as parseRevision } from "../request/query.ts";
+import { integer } from "../request/query.ts";
 import { isSelected, parseSelection, type Selection } from "../select/selection.ts";
-import { badRequest, invalid, StatusFault } from "../status.ts";
+import { StatusFault } from "../status.ts";
 import type { Call } from "./call.ts";
+import { decodeContinue, encodeContinue } from "./continue-token.ts";
+import { wantedState } from "./list-options.ts";
 import { reach, tableForm } from "./read.ts";
 
 const FORMS: ReadonlySet<Form["as"]> = new Set(["Table", "PartialObjectMetadataList"]);
-const LIST_OPTIONS = { group: "meta.k8s.io", kind: "ListOptions" };
 /** How many objects are looked at before others get a turn. */
 const STRIDE = 500;
 /** How many objects are written at once: some hundred kilobytes, about a millisecond of work. */
@@ -107,11 +107,8 @@ export async function mapInTurns<T, R>(items: readonly T[], map: (item: T) => R)
 
 async function readPage(call: Call, selection: Selection): Promise<Page> {
   const { query } = call;
-  const asked = parseRevision(query.get("resourceVersion"));
   const limit = Math.max(0, integer(query, "limit") ?? 0);
-  const token = query.get("continue") ?? "";
-  const match = query.get("resourceVersionMatch") ?? "";
-  checkOptions({ asked, match, token, sendInitialEvents: query.has("sendInitialEvents") });
+  const { revision: asked, match, token } = wantedState(query, "list");
   if (token !== "") return await readRest(call, selection, { token, limit });
   await reach(call, asked ?? 0);
   const exact = asked !== undefined && asked !== 0 && (match === "Exact" || (limit > 0 && match === ""));
@@ -121,9 +118,13 @@ async function readPage(call: Call, selection: Selection): Promise<Page> {
       throw new StatusFault("Expired", "The resourceVersion for the provided list is too old.");
     return await cut(call, { items, selection, revision: asked, limit });
   }
-  const isWhole = asked === 0 && match !== "NotOlderThan";
   const items = candidates(call, selection);
-  return await cut(call, { items, selection, revision: call.api.world.revision, limit: isWhole ? 0 : limit });
+  return await cut(call, {
+    items,
+    selection,
+    revision: call.api.world.revision,
+    limit: asked === 0 ? 0 : limit,
+  });
 }
 
 /** A list by name needs no scan. */
@@ -138,7 +139,7 @@ async function readRest(
   selection: Selection,
   { token, limit }: { readonly token: string; readonly limit: number },
 ): Promise<Page> {
-  const { revision, start } = decodeToken(token);
+  const { revision, start } = decodeContinue(token);
   const { cache, api } = call;
   const from = start.startsWith(selection.prefix) ? start : selection.prefix + start;
   if (revision < 0)
@@ -153,7 +154,7 @@ async function readRest(
     throw new StatusFault(
       "Expired",
       "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
-      { continueToken: encodeToken(-1, start) },
+      { continueToken: encodeContinue({ revision: -1, start }) },
     );
   return await cut(call, { items, selection, revision, limit });
 }
@@ -181,59 +182,9 @@ async function cutStates(options: Cut): Promise<Page> {
     if (limit > 0 && found.length === limit) {
       const last = found.at(-1)?.key ?? "";
       const remaining = selection.matches === undefined ? items.length - i : undefined;
-      return { revision, items: found, next: encodeToken(revision, `${last}\0`), remaining };
+      return { revision, items: found, next: encodeContinue({ revision, start: `${last}\0` }), remaining };
     }
     found.push(stored);
   }
   return { revision, items: found, next: undefined, remaining: undefined };
-}
-
-export function encodeToken(rv: number, start: string): string {
-  return Buffer.from(JSON.stringify({ v: "meta.k8s.io/v1", rv, start })).toString("base64url");
-}
-
-function decodeToken(token: string): { readonly revision: number; readonly start: string } {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(token, "base64url").toString("utf8"));
-    const revision = numberAt(value, "rv");
-    const start = textAt(value, "start");
-    if (isObject(value) && value["v"] === "meta.k8s.io/v1" && revision !== undefined && start !== undefined)
-      return { revision, start };
-  } catch {
-    // Answered below: what cannot be read is as good as what was never ours.
-  }
-  throw badRequest("continue key is not valid: incorrectly encoded continue token");
-}
-
-function checkOptions(options: {
-  readonly asked: number | undefined;
-  readonly match: string;
-  readonly token: string;
-  readonly sendInitialEvents: boolean;
-}): void {
-  const { asked, match, token } = options;
-  const refuse = (path: string, detail: string) =>
-    invalid(LIST_OPTIONS, "", [{ type: "Forbidden", path, detail }]);
-  if (options.sendInitialEvents) throw refuse("sendInitialEvents", "sendInitialEvents is forbidden for list");
-  if (token !== "" && asked !== undefined && asked !== 0)
-    throw badRequest("specifying resource version is not allowed when using continue");
-  if (match === "") return;
-  if (token !== "")
-    throw refuse("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided");
-  if (asked === undefined)
-    throw refuse(
-      "resourceVersionMatch",
-      "resourceVersionMatch is forbidden unless resourceVersion is provided",
-    );
-  if (match !== "Exact" && match !== "NotOlderThan")
-    throw invalid(LIST_OPTIONS, "", [
-      {
-        type: "NotSupported",
-        path: "resourceVersionMatch",
-        value: match,
-        detail: 'supported values: "Exact", "NotOlderThan", ""',
-      },
-    ]);
-  if (match === "Exact" && asked === 0)
-    throw refuse("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
 }

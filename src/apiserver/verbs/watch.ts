@@ -3,16 +3,17 @@ import { Stored } from "../cache/stored.ts";
 import type { View } from "../cache/view.ts";
 import { partialMetadata, TABLE_TAIL, type TableForm, tableHead, tableRow } from "../print/table.ts";
 import { chooseForm, type Form } from "../request/accept.ts";
-import { flag, integer, revision as parseRevision } from "../request/query.ts";
+import { flag, integer } from "../request/query.ts";
 import { isSelected, parseSelection, type Selection } from "../select/selection.ts";
-import { asStatus, invalid, StatusFault } from "../status.ts";
+import { asStatus, StatusFault } from "../status.ts";
 import type { Call } from "./call.ts";
+import { wantedState } from "./list-options.ts";
 import { reach, tableForm } from "./read.ts";
+import { sharedFrame } from "./shared-frames.ts";
 import { WatchStream } from "./watch-stream.ts";
 import { ShownEvents } from "./watch-view.ts";
 
 const FORMS: ReadonlySet<Form["as"]> = new Set(["Table", "PartialObjectMetadata"]);
-const LIST_OPTIONS = { group: "meta.k8s.io", kind: "ListOptions" };
 const BOOKMARK_PERIOD_MS = 60_000;
 const INITIAL_EVENTS_END = "k8s.io/initial-events-end";
 
@@ -61,7 +62,11 @@ export async function watch(call: Call): Promise<void> {
       clock: api.clock,
       bookmarkPeriodMs: BOOKMARK_PERIOD_MS,
       bookmark: bookmarks
-        ? () => (shown.isIdle ? bookmark(call, form, api.world.revision, false) : undefined)
+        ? // One that asked for the future has not been told anything yet: its revision must not fall.
+          () =>
+            shown.isIdle && api.world.revision >= from
+              ? bookmark(call, form, api.world.revision, false)
+              : undefined
         : undefined,
     });
   } finally {
@@ -79,28 +84,10 @@ type Start =
   | { readonly kind: "state"; readonly revision: number; readonly withState: boolean };
 
 function parseStart(query: URLSearchParams): Start {
-  const revision = parseRevision(query.get("resourceVersion")) ?? 0;
-  const match = query.get("resourceVersionMatch") ?? "";
-  const hasInitial = query.has("sendInitialEvents");
-  if (hasInitial && match !== "NotOlderThan")
-    throw invalid(LIST_OPTIONS, "", [
-      {
-        type: "Forbidden",
-        path: "resourceVersionMatch",
-        detail: "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-      },
-    ]);
-  if (!hasInitial && match !== "")
-    throw invalid(LIST_OPTIONS, "", [
-      {
-        type: "Forbidden",
-        path: "resourceVersionMatch",
-        detail: "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-      },
-    ]);
-  if (hasInitial && flag(query, "sendInitialEvents")) return { kind: "state", revision, withState: true };
+  const { revision = 0, initialEvents } = wantedState(query, "watch");
+  if (initialEvents) return { kind: "state", revision, withState: true };
   if (revision !== 0) return { kind: "after", revision };
-  return { kind: "state", revision: 0, withState: !hasInitial };
+  return { kind: "state", revision: 0, withState: initialEvents === undefined };
 }
 
 function* initialFrames(options: {
@@ -128,9 +115,6 @@ function frameOf(event: CacheEvent, selection: Selection, print: Printer): Buffe
 
 type Printer = (type: EventType, stored: Stored, event: CacheEvent | undefined) => Buffer | string;
 
-/** Bytes of an event as plain JSON, made once for all who watch it. */
-const shared = new WeakMap<CacheEvent, Map<EventType, Buffer>>();
-
 function printer(call: Call, form: Form): Printer {
   const { view } = call;
   const current = (type: EventType, stored: Stored, event: CacheEvent | undefined): Stored =>
@@ -143,14 +127,10 @@ function printer(call: Call, form: Form): Printer {
       `{"type":"${type}","object":${partialMetadata(current(type, stored, event), `meta.k8s.io/${form.version}`)}}\n`;
   const plain = (type: EventType, stored: Stored, event: CacheEvent | undefined) =>
     `{"type":"${type}","object":${current(type, stored, event).text}}\n`;
-  return (type, stored, event) => {
-    if (event === undefined) return plain(type, stored, event);
-    const known = shared.get(event) ?? new Map<EventType, Buffer>();
-    shared.set(event, known);
-    const bytes = known.get(type) ?? Buffer.from(plain(type, stored, event));
-    known.set(type, bytes);
-    return bytes;
-  };
+  return (type, stored, event) =>
+    event === undefined
+      ? plain(type, stored, event)
+      : sharedFrame(event, type, () => plain(type, stored, event));
 }
 
 /** Column definitions come with the first event only. */
