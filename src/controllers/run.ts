@@ -16,6 +16,7 @@ import { runRootCaPublisher, runServiceAccounts } from "./namespace/furnish.ts";
 import { runNodeLifecycle } from "./node/lifecycle.ts";
 import { runTaintEviction } from "./node/taint-eviction.ts";
 import { runReplicaSets } from "./replicaset/controller.ts";
+import { runReplicationControllers } from "./replicationcontroller/controller.ts";
 import { runScheduler } from "./scheduler/controller.ts";
 import { ServedResources } from "./served-resources.ts";
 import { runStatefulSets } from "./statefulset/controller.ts";
@@ -49,5 +50,10 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
   runCronJobs(context);
   runEndpointSlices(context);
   runDisruptionBudgets(context);
-  await Promise.all([runScheduler(context), runGarbageCollector(context), runPodCollector(context)]);
+  await Promise.all([
+    runReplicationControllers(context),
+    runScheduler(context),
+    runGarbageCollector(context),
+    runPodCollector(context),
+  ]);
 }
