@@ -136,6 +136,8 @@ test("the more important pod gets the place of the less important one", async ()
   harness.deadNodes.clear();
   await client.delete(PODS, victim.metadata, { gracePeriodSeconds: 0 });
   assert.equal(await placed("rank", "high"), victim.spec?.nodeName);
+  const settled = await client.get(PODS, high.metadata);
+  assert.equal(settled.status?.nominatedNodeName, undefined);
   const message = `Preempted by pod ${high.metadata.uid} on node ${victim.spec?.nodeName}`;
   await harness.until("the victim's event", async () => {
     const { items } = await client.list(EVENTS, { namespace: "rank" });
@@ -160,6 +162,8 @@ test("a gated pod is not tried, a pod of another scheduler left alone, and a bou
     const { spec } = await client.get(PODS, { namespace: "gates", name });
     assert.equal(spec?.nodeName, undefined, name);
   }
+  const shown = await rig.kubectl(["get", "pod", "gated", "-n", "gates", "--no-headers"]);
+  assert.match(shown.stdout, /SchedulingGated/);
   await client.patch(
     PODS,
     { namespace: "gates", name: "gated" },

@@ -64,5 +64,7 @@ function scheduled(status: JsonObject, now: number): JsonObject {
     (each: Json) => !isObject(each) || own(each, "type") !== "PodScheduled",
   );
   const condition: JsonObject = { type: "PodScheduled", status: "True", lastTransitionTime: formatTime(now) };
-  return { ...status, conditions: [...others, condition] };
+  // The node it was nominated to is of no interest once it has one.
+  const { nominatedNodeName: _, ...rest } = status;
+  return { ...rest, conditions: [...others, condition] };
 }

@@ -8,6 +8,14 @@ import { qosClassOf } from "./qos.ts";
 import { validatePodUpdate } from "./update-validation.ts";
 import { validatePod } from "./validation.ts";
 
+/** What a pod with scheduling gates says of itself from the start. */
+const GATED = {
+  type: "PodScheduled",
+  status: "False",
+  reason: "SchedulingGated",
+  message: "Scheduling is blocked due to non-empty scheduling gates",
+};
+
 export const pods: KindSpec<Pod> = kindSpec<Pod>({
   resource: PODS,
   definition: "io.k8s.api.core.v1.Pod",
@@ -19,6 +27,7 @@ export const pods: KindSpec<Pod> = kindSpec<Pod>({
   defaults: defaultPod,
   prepareCreate: (draft) => {
     draft.status = { phase: "Pending", qosClass: qosClassOf(draft.spec) };
+    if ((draft.spec?.schedulingGates ?? []).length > 0) draft.status.conditions = [{ ...GATED }];
   },
   validate: validatePod,
   validateUpdate: validatePodUpdate,
