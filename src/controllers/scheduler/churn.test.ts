@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { KubeClient } from "#kube/client";
+import type { Pod } from "#kube/generated/types";
+import { isDeleting } from "#kube/owner";
+import { NODES, PODS } from "#kube/resources";
+import { openHarness } from "../harness.ts";
+import { brokenRule, canRun, type State } from "./testing/model.ts";
+import { pick, randomNode, randomPod, seeded } from "./testing/random-cluster.ts";
+
+const ROUNDS = 5;
+
+async function stateOf(client: KubeClient): Promise<State & { readonly pending: readonly Pod[] }> {
+  const pods = (await client.list(PODS)).items;
+  return {
+    nodes: (await client.list(NODES)).items,
+    pods: pods.filter(({ spec }) => spec?.nodeName),
+    pending: pods.filter((pod) => !pod.spec?.nodeName && !isDeleting(pod)),
+  };
+}
+
+/** The rule that pods already placed break together; what only counts when a pod is placed is left out. */
+function brokenTogether(pod: Pod, { nodes, pods }: State): string | undefined {
+  const node = nodes.find(({ metadata }) => metadata.name === pod.spec?.nodeName);
+  assert.ok(node);
+  const { podAntiAffinity } = pod.spec?.affinity ?? {};
+  const kept: Pod = {
+    ...pod,
+    spec: {
+      containers: pod.spec?.containers ?? [],
+      affinity: { ...(podAntiAffinity ? { podAntiAffinity } : {}) },
+    },
+  };
+  const others = pods.filter(({ metadata }) => metadata.uid !== pod.metadata.uid);
+  return brokenRule(kept, { ...node, spec: {} }, { nodes, pods: others });
+}
+
+for (let seed = 1; seed <= 6; seed++) {
+  test(`whatever comes, goes and changes, nobody waits who could run, seed ${seed}`, async () => {
+    const random = seeded(seed);
+    await using harness = await openHarness({ namespaces: ["default", "other"], random });
+    const { client, until } = harness;
+    for (let i = 0; i < 5; i++) await harness.addNode(`n${i}`, randomNode(random, `n${i}`));
+    for (let round = 0; round < ROUNDS; round++) {
+      for (let i = 0; i < 8; i++) await client.create(PODS, randomPod(random));
+      const { pods, nodes } = await stateOf(client);
+      for (const { metadata } of pods) if (random() < 0.2) await client.delete(PODS, metadata);
+      const { metadata, spec } = pick(random, nodes);
+      const change = {
+        metadata: { labels: { disk: pick(random, ["ssd", "hdd"]) } },
+        spec: { unschedulable: random() < 0.2, taints: (spec?.taints ?? []).filter(() => random() < 0.5) },
+      };
+      await client.patch(NODES, metadata, change, { type: "merge" });
+      await until(`round ${round}: only those wait who have to`, async () => {
+        const state = await stateOf(client);
+        return (
+          state.pods.every((pod) => !isDeleting(pod)) && !state.pending.some((pod) => canRun(pod, state))
+        );
+      });
+    }
+    const state = await stateOf(client);
+    for (const pod of state.pods) assert.equal(brokenTogether(pod, state), undefined, pod.metadata.name);
+    assert.ok(state.pods.length > 5);
+  });
+}
