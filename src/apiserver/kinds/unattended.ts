@@ -6,8 +6,6 @@ const UNATTENDED: Readonly<Record<string, string>> = {
   Ingress: "no ingress controller serves it yet",
   NetworkPolicy: "it is not enforced yet; traffic is not filtered",
   HorizontalPodAutoscaler: "nothing scales by it yet",
-  PodDisruptionBudget: "evictions do not respect it yet",
-  ResourceQuota: "it is not applied yet",
   PersistentVolumeClaim: "nothing binds it to a volume yet",
   PersistentVolume: "no claim is bound to it yet",
 };

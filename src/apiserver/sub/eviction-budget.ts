@@ -15,9 +15,11 @@ const BUDGETS = { group: "policy", plural: "poddisruptionbudget" };
 export type Allowance =
   | { readonly kind: "free" }
   | { readonly kind: "unready"; readonly budget: string }
-  | { readonly kind: "taken" };
+  | { readonly kind: "taken" }
+  /** Several budgets cover it. */
+  | { readonly kind: "ambiguous" };
 
-/** Takes one disruption from the budget that covers the pod. @throws {StatusFault} TooManyRequests, Forbidden, InternalError */
+/** Takes one disruption from the budget that covers the pod. @throws {StatusFault} TooManyRequests, Forbidden */
 export async function takeFromBudget(call: Call, pod: Pod, dryRun: boolean): Promise<Allowance> {
   const { api, info } = call;
   const budgets = api.world
@@ -25,11 +27,7 @@ export async function takeFromBudget(call: Call, pod: Pod, dryRun: boolean): Pro
     .filter(
       ({ spec }) => spec?.selector !== undefined && matchesSelector(spec.selector, pod.metadata.labels),
     );
-  if (budgets.length > 1)
-    throw new StatusFault(
-      "InternalError",
-      "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-    );
+  if (budgets.length > 1) return { kind: "ambiguous" };
   const budget = budgets[0];
   if (budget === undefined) return { kind: "free" };
   if (isFreeAnyway(pod, budget)) return { kind: "unready", budget: budget.metadata.name };

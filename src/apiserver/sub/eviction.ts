@@ -15,6 +15,15 @@ const EVICTION = {
   resource: { group: "policy", version: "v1", kind: "Eviction", plural: "evictions", namespaced: true },
 };
 const ATTEMPTS = 20;
+const EVICTED = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
+const AMBIGUOUS = {
+  kind: "Status",
+  apiVersion: "v1",
+  metadata: {},
+  status: "Failure",
+  message: "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+  code: 500,
+};
 
 /** POST `pods/NAME/eviction`: deletes a pod if its disruption budget allows.
  *  @see pkg/registry/core/pod/storage/eviction.go in kubernetes */
@@ -26,8 +35,8 @@ export async function evict(call: Call): Promise<void> {
   const isPinned = options.resourceVersion !== undefined;
   for (let attempt = 1; ; attempt++) {
     try {
-      await attemptEviction(call, options);
-      break;
+      const code = await attemptEviction(call, options);
+      return reply.json(code, code === 201 ? EVICTED : AMBIGUOUS);
     } catch (error) {
       // Only a pod that nobody's budget counts may be looked at again: a share of a budget is taken once.
       if (!(error instanceof Moved)) throw error;
@@ -35,7 +44,6 @@ export async function evict(call: Call): Promise<void> {
       if (isPinned || attempt === ATTEMPTS) throw error.cause;
     }
   }
-  reply.json(201, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 });
 }
 
 /** The pod changed after it was judged. */
@@ -49,7 +57,7 @@ class Moved extends Error {
   }
 }
 
-async function attemptEviction(call: Call, options: DeleteOptions): Promise<void> {
+async function attemptEviction(call: Call, options: DeleteOptions): Promise<201 | 500> {
   const { cache, info } = call;
   const name = info.name ?? "";
   const stored = cache.get(objectKey(info.namespace, name));
@@ -57,11 +65,13 @@ async function attemptEviction(call: Call, options: DeleteOptions): Promise<void
   const pod: Pod = stored.object;
   const isFree = canIgnoreBudgets(pod);
   const verdict = isFree ? { kind: "free" as const } : await takeFromBudget(call, pod, options.dryRun);
+  if (verdict.kind === "ambiguous") return 500;
   // Judged by a state that must not have changed: a pod that has become ready meanwhile counts for its budget.
   const mustBeSame = verdict.kind === "unready" || (isFree && !isOver(pod));
   const pinned = options.resourceVersion ?? (mustBeSame ? String(stored.revision) : undefined);
   try {
     await markAndDelete(call, { ...options, resourceVersion: pinned });
+    return 201;
   } catch (error) {
     const isMoved = isFault(error) && error.code === "Conflict" && verdict.kind !== "taken";
     throw isMoved ? new Moved(verdict.kind === "unready" ? verdict.budget : undefined, error) : error;
