@@ -106,6 +106,7 @@ function resourcesOf(spec: KindSpec): CatalogResource[] {
     own,
     ...(spec.hasStatus ? [sub("status", self, half)] : []),
     ...(spec.scale ? [sub("scale", { group: "autoscaling", version: "v1", kind: "Scale" }, half)] : []),
+    ...(kind === "CertificateSigningRequest" ? [sub("approval", self, half)] : []),
     ...(group === ""
       ? (CORE_SUBRESOURCES[plural] ?? []).map(([name, of, verbs]) => sub(name, of, verbs))
       : []),
@@ -124,6 +125,7 @@ const CORE_SUBRESOURCES: Readonly<
     ["exec", CORE("PodExecOptions"), ["create", "get"]],
     ["log", CORE("Pod"), ["get"]],
     ["portforward", CORE("PodPortForwardOptions"), ["create", "get"]],
+    ["resize", CORE("Pod"), ["get", "patch", "update"]],
   ],
   serviceaccounts: [
     ["token", { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" }, ["create"]],

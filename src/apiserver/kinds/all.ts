@@ -15,6 +15,7 @@ import { deployments } from "./apps/deployment.ts";
 import { replicaSets } from "./apps/replica-set.ts";
 import { statefulSets } from "./apps/stateful-set.ts";
 import { cronJobs, jobs } from "./batch/job.ts";
+import { certificateSigningRequests } from "./certificates/signing-request.ts";
 import { configMaps, secrets } from "./core/config.ts";
 import { endpoints } from "./core/endpoints.ts";
 import { events } from "./core/event.ts";
@@ -84,6 +85,7 @@ export function openKinds(options: KindsOptions): { readonly kinds: readonly Kin
       ingresses,
       networkPolicies,
       podDisruptionBudgets,
+      certificateSigningRequests,
       ...rbac,
       storageClasses,
       ...admission,

@@ -16,7 +16,9 @@ export type FieldErrorType =
   | "Forbidden"
   | "NotFound"
   | "TooLong"
-  | "TooMany";
+  | "TooMany"
+  /** Worded as Invalid; its reason tells that not even the type is right. */
+  | "TypeInvalid";
 
 /** One thing wrong with a field, as kube-apiserver words it: `path: Invalid value: "x": detail`. */
 export interface FieldError {
@@ -24,11 +26,13 @@ export interface FieldError {
   /** Such as `spec.ports[0].nodePort`. */
   readonly path: string;
   readonly value?: unknown;
+  /** The value is too long to be repeated. */
+  readonly omitsValue?: boolean;
   readonly detail: string;
 }
 
 /** A half of an object that has a route of its own. */
-export type Part = "status" | "ephemeralcontainers" | "resize" | "finalize";
+export type Part = "status" | "ephemeralcontainers" | "resize" | "finalize" | "approval";
 
 export type Verb = "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
 
@@ -57,6 +61,8 @@ export interface WriteContext {
   readonly list: <T extends KubeObject>(resource: Resource<T>, namespace?: string) => readonly T[];
   /** Adds a Warning header to the reply. */
   readonly warn: (text: string) => void;
+  /** Adds a line to the request's audit record, where one is kept. */
+  readonly annotate?: (key: string, value: string) => void;
 }
 
 /** How one served version of a resource reads and writes what is stored in another version, or under another group's name: events.k8s.io Events are
@@ -90,6 +96,17 @@ export interface CustomFacts {
   openApi(version: 2 | 3): OpenApiSchema;
 }
 
+/** What `/scale` reads and writes: spec.replicas and status.replicas where nothing else is said. `selector` prints the label selector. */
+export interface ScaleAccess<T extends KubeObject = KubeObject> {
+  selector(object: T): string;
+  /** Undefined when the object does not say. */
+  replicas?(object: T): number | undefined;
+  statusReplicas?(object: T): number;
+  setReplicas?(draft: Draft, replicas: number): void;
+  /** Where `replicas` stand, for messages: `.spec.replicas`. */
+  readonly specPath?: string;
+}
+
 /** Everything that makes one kind of the API different from another. The machinery (verbs, watch, patch, discovery) is the same.
  *  Its functions are methods, not properties, so that a list of kinds may hold every T. The order of a write: decode, defaults, admission, defaults,
  *  prepare, validate (validateMeta of `field/meta.ts` first), allocate, store, settle. */
@@ -109,10 +126,12 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly verbs: readonly Verb[];
+  /** Told in a Warning header to whoever uses the kind: what replaces it. */
+  readonly deprecation?: string;
   /** Has a `/status` route: the main route then keeps the stored status, and `/status` keeps all else. */
   readonly hasStatus: boolean;
   /** What makes `metadata.generation` grow. */
-  readonly generation: "spec" | "spec-and-annotations" | "outside-metadata" | "none";
+  readonly generation: "spec" | "spec-and-annotations" | "outside-metadata" | "all-but-metadata" | "none";
   /** PUT to a missing name creates. */
   readonly createsOnUpdate: boolean;
   /** PUT without a resourceVersion is refused. */
@@ -120,8 +139,8 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   /** DELETE answers with the object, not a Status, even when it is gone. */
   readonly deleteReturnsObject: boolean;
   readonly nameRule: "subdomain" | "label" | "service" | "path-segment" | "ip";
-  /** `/scale` over spec.replicas and status.replicas; `selector` prints the label selector. */
-  readonly scale?: { selector(object: T): string };
+  /** `/scale`. */
+  readonly scale?: ScaleAccess<T>;
 
   /** Fills what the caller left out; runs on creates, updates and after every patch. */
   defaults?(draft: Draft, context: WriteContext): void;
@@ -130,6 +149,8 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   /** Main route only; the stored status is back in the draft by then. */
   prepareUpdate?(draft: Draft, stored: T, context: WriteContext): void;
   validate?(object: T, context: WriteContext): readonly FieldError[];
+  /** What only a new object may not have, beyond what `validate` (which runs too) finds. */
+  validateCreate?(object: T, context: WriteContext): readonly FieldError[];
   /** What an update may not do, beyond what `validate` (which runs too) finds in its result. */
   validateUpdate?(object: T, stored: T, context: WriteContext): readonly FieldError[];
   /** What a write to one part of the object (`status`, ...) may not do. The checks above do not run for it. */

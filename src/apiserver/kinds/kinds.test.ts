@@ -46,7 +46,11 @@ const cases: readonly Case[] = [
     name: "a Deployment of nothing",
     kind: deployments,
     object: {},
-    errors: ["spec.selector: Required value", "spec.template.spec.containers: Required value"],
+    errors: [
+      "spec.selector: Required value",
+      "spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`",
+      "spec.template.spec.containers: Required value",
+    ],
   },
   {
     name: "a selector that misses its pods",

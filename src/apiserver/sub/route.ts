@@ -21,6 +21,7 @@ const CORE: Readonly<Record<string, Routes>> = {
   "pods/binding": { POST: bind },
   "pods/eviction": { POST: evict },
   "pods/ephemeralcontainers": HALF,
+  "pods/resize": HALF,
   "pods/exec": { GET: later, POST: later },
   "pods/attach": { GET: later, POST: later },
   "pods/portforward": { GET: later, POST: later },
@@ -47,6 +48,8 @@ function routesOf({ view, info }: Call): Routes | undefined {
   const { spec } = view;
   if (info.subresource === "status") return spec.hasStatus ? HALF : undefined;
   if (info.subresource === "scale") return spec.scale ? { GET: scale, PUT: scale, PATCH: scale } : undefined;
+  if (spec.resource.kind === "CertificateSigningRequest")
+    return info.subresource === "approval" ? HALF : undefined;
   const key = `${spec.resource.plural}/${info.subresource}`;
   return spec.resource.group === "" && Object.hasOwn(CORE, key) ? CORE[key] : undefined;
 }

@@ -1,5 +1,5 @@
 import type { Stored } from "../cache/stored.ts";
-import { copyJson, type JsonObject, objectAt, own, textAt } from "../json.ts";
+import { copyJson, isObject, type Json, type JsonObject, objectAt, own, textAt } from "../json.ts";
 import type { KindSpec } from "../kinds/kind.ts";
 import { metadataOf } from "./metadata.ts";
 
@@ -18,6 +18,10 @@ export function keepHalf(
       return withFinalizers(draft, stored);
     case "ephemeralcontainers":
       return withEphemeral(draft, stored);
+    case "resize":
+      return withResources(draft, stored);
+    case "approval":
+      return withDecision(draft, stored);
     default:
       if (route.spec.hasStatus) take(draft, stored, "status");
       return draft;
@@ -56,6 +60,44 @@ function withEphemeral(draft: JsonObject, stored: JsonObject): JsonObject {
   const spec = { ...objectAt(stored, "spec") };
   if (given !== undefined) spec["ephemeralContainers"] = copyJson(given);
   return { ...stored, spec };
+}
+
+/** A resize writes what containers ask for, and how they take its change; all else of them stays. */
+function withResources(draft: JsonObject, stored: JsonObject): JsonObject {
+  const given = objectAt(draft, "spec") ?? {};
+  const spec = { ...objectAt(stored, "spec") };
+  for (const field of ["containers", "initContainers"]) {
+    const before = own(spec, field);
+    if (Array.isArray(before)) spec[field] = mergeContainers(before, own(given, field));
+  }
+  return { ...stored, spec };
+}
+
+function mergeContainers(before: readonly Json[], given: Json | undefined): Json[] {
+  const byName = new Map(
+    (Array.isArray(given) ? given : []).filter(isObject).map((one) => [textAt(one, "name"), one]),
+  );
+  return before.map((container) => {
+    const next = isObject(container) ? byName.get(textAt(container, "name")) : undefined;
+    if (!isObject(container) || next === undefined) return container;
+    const out = { ...container };
+    for (const field of ["resources", "resizePolicy"]) {
+      const value = own(next, field);
+      if (value !== undefined) out[field] = copyJson(value);
+    }
+    return out;
+  });
+}
+
+/** Of a certificate signing request: what was decided, and nothing else. */
+function withDecision(draft: JsonObject, stored: JsonObject): JsonObject {
+  const conditions = own(objectAt(draft, "status") ?? {}, "conditions");
+  const status = { ...objectAt(stored, "status") };
+  if (conditions === undefined) delete status["conditions"];
+  else status["conditions"] = copyJson(conditions);
+  const managedFields = own(metadataOf(draft), "managedFields");
+  const metadata = { ...metadataOf(stored), ...(managedFields === undefined ? {} : { managedFields }) };
+  return { ...stored, metadata, status };
 }
 
 function take(draft: JsonObject, stored: JsonObject, field: string): void {

@@ -35,6 +35,7 @@ export interface WriteRequest {
   readonly manager: string;
   readonly subresource?: string | undefined;
   readonly warn: (text: string) => void;
+  readonly annotate?: (key: string, value: string) => void;
 }
 
 export interface Written {
@@ -49,7 +50,7 @@ export type Change = (stored: Stored) => { readonly draft: JsonObject; readonly 
 
 /** A kubelet creates its Node complete with addresses and capacity. */
 const REGISTERS_WITH_STATUS = new Set(["Node"]);
-const PARTS: readonly Part[] = ["status", "ephemeralcontainers", "resize", "finalize"];
+const PARTS: readonly Part[] = ["status", "ephemeralcontainers", "resize", "finalize", "approval"];
 const ATTEMPTS = 6;
 const NAME_ATTEMPTS = 8;
 
@@ -66,7 +67,7 @@ export class Writer {
     this.#admission = options.admission;
   }
 
-  context(request: Pick<WriteRequest, "user" | "dryRun" | "warn">): WriteContext {
+  context(request: Pick<WriteRequest, "user" | "dryRun" | "warn" | "annotate">): WriteContext {
     return {
       clock: this.#clock,
       user: request.user,
@@ -74,6 +75,7 @@ export class Writer {
       read: (resource, namespace, name) => this.#world.read(resource, namespace, name),
       list: (resource, namespace) => this.#world.list(resource, namespace),
       warn: request.warn,
+      ...(request.annotate === undefined ? {} : { annotate: request.annotate }),
     };
   }
 
@@ -196,6 +198,7 @@ export class Writer {
     this.#refuse(request, object, [
       ...validateMeta(spec, object),
       ...(spec.validate?.(object, context) ?? []),
+      ...(spec.validateCreate?.(object, context) ?? []),
     ]);
     for (const text of spec.warnings?.(object, undefined) ?? []) request.warn(text);
     const admission = this.#admissionOf(request, draft, undefined);
@@ -326,11 +329,13 @@ export class Writer {
   }
 
   async #admit(step: "mutate" | "validate", request: AdmissionRequest, context: WriteContext): Promise<void> {
+    let isChanged = false;
     for (const link of this.#admission) {
       const done = link[step]?.(request, context);
       // A promise only where there is something to wait for: a turn of the loop for each link would cost every write.
-      if (done !== undefined) await done;
+      if (done !== undefined && (await done) === "changed") isChanged = true;
     }
+    if (isChanged && !request.isAgain) await this.#admit(step, { ...request, isAgain: true }, context);
   }
 
   /** Lets every link take what the write uses up; all of it is given back on disposal. @throws {StatusFault} */

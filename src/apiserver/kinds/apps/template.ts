@@ -1,9 +1,10 @@
 import type { Draft } from "../kind.ts";
 import { defaultPodSpec } from "../pod/defaults.ts";
 
-/** Fills the pod template of a workload. */
+/** Fills the pod template of a workload; one that is missing is an empty one. */
 export function defaultTemplate(spec: Draft): void {
-  if (!spec.template) return;
+  spec.template ??= {};
   spec.template.metadata ??= {};
-  if (spec.template.spec) defaultPodSpec(spec.template.spec);
+  spec.template.spec ??= {};
+  defaultPodSpec(spec.template.spec);
 }

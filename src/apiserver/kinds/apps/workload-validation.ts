@@ -1,11 +1,11 @@
 import type { LabelSelector, PodTemplateSpec } from "#kube/generated/types";
 import { isEmptySelector, matchesSelector } from "#kube/label-selector";
 import { invalid, notSupported, required } from "../field/error.ts";
-import { validateLabelSelector, validateLabels } from "../field/labels.ts";
+import { validateLabelSelector } from "../field/labels.ts";
 import { nonNegative, percentOrCount } from "../field/numbers.ts";
 import { sameJson } from "../field/same.ts";
 import type { FieldError } from "../kind.ts";
-import { validatePodSpec } from "../pod/validation.ts";
+import { validatePodTemplate } from "../pod/template.ts";
 
 interface WorkloadSpec {
   readonly selector?: LabelSelector | undefined;
@@ -23,24 +23,29 @@ export function validateReplicas(replicas: number | undefined): readonly FieldEr
 /** The selector is there, selects something, and selects the pods the template makes. */
 export function validateSelector(spec: WorkloadSpec | undefined, what: string): readonly FieldError[] {
   const selector = spec?.selector;
-  if (selector === undefined || selector === null) return [required("spec.selector")];
+  if (selector === undefined || selector === null)
+    return [required("spec.selector"), mismatch(spec?.template?.metadata?.labels)];
   const errors = validateLabelSelector("spec.selector", selector);
   if (errors.length > 0) return errors;
   if (isEmptySelector(selector))
     return [invalid("spec.selector", selector, `empty selector is invalid for ${what}`)];
-  const labels = spec?.template?.metadata?.labels ?? {};
-  if (spec?.template === undefined || matchesSelector(selector, labels)) return [];
-  return [invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")];
+  const labels = spec?.template?.metadata?.labels;
+  return matchesSelector(selector, labels ?? {}) ? [] : [mismatch(labels)];
+}
+
+function mismatch(labels: Readonly<Record<string, string>> | undefined): FieldError {
+  return invalid(
+    "spec.template.metadata.labels",
+    labels ?? null,
+    "`selector` does not match template `labels`",
+  );
 }
 
 /** The template of pods that are always restarted. */
 export function validateTemplate(spec: WorkloadSpec | undefined): readonly FieldError[] {
   const template = spec?.template;
   if (template === undefined || template === null) return [required("spec.template")];
-  const errors = [
-    ...validateLabels("spec.template.labels", template.metadata?.labels),
-    ...validatePodSpec("spec.template.spec", template.spec),
-  ];
+  const errors = [...validatePodTemplate("spec.template", template)];
   const policy = template.spec?.restartPolicy;
   if (policy !== undefined && policy !== "Always")
     errors.push(notSupported("spec.template.spec.restartPolicy", policy, ["Always"]));

@@ -40,6 +40,11 @@ export function validEndpointIp(path: string, text: string): readonly FieldError
   return SPECIAL.filter(({ is }) => is(text)).map(({ why }) => invalid(path, text, why(text)));
 }
 
+/** A network as upstream takes it in old fields: host bits may be set. */
+export function validCidr(path: string, text: string): readonly FieldError[] {
+  return readCidr(text) === undefined ? [invalid(path, text, CIDR_RULE)] : [];
+}
+
 /** A network, host bits cleared; undefined when the text is none. */
 export function readCidr(text: string): Cidr | undefined {
   try {

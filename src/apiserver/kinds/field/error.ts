@@ -8,6 +8,14 @@ export function invalid(path: string, value: unknown, detail = ""): FieldError {
   return { type: "Invalid", path, value, detail };
 }
 
+/** One error for each thing that is wrong with the value, in the words of a rule from `names.ts`. */
+export function problems(path: string, value: string, whys: readonly string[]): readonly FieldError[] {
+  return whys.map((why) => invalid(path, value, why));
+}
+
+/** What says that a field never changes. */
+export const IMMUTABLE = "field is immutable";
+
 export function notSupported(path: string, value: unknown, supported: readonly string[]): FieldError {
   const quoted = [...supported].sort().map((text) => JSON.stringify(text));
   return { type: "NotSupported", path, value, detail: `supported values: ${quoted.join(", ")}` };

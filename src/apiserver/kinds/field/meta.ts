@@ -29,7 +29,7 @@ export function validateMeta(spec: KindSpec, object: KubeObject): readonly Field
       validateOwner(`metadata.ownerReferences[${i}]`, owner),
     ),
     ...validateControllers(metadata.ownerReferences ?? []),
-    ...validateFinalizers(metadata.finalizers ?? []),
+    ...validateFinalizers(metadata.finalizers ?? [], { mayBeShort: spec.custom !== undefined }),
   ];
 }
 
@@ -102,11 +102,15 @@ export function validateFinalizerName(path: string, finalizer: string): readonly
   return [invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")];
 }
 
-function validateFinalizers(finalizers: readonly string[]): readonly FieldError[] {
+function validateFinalizers(
+  finalizers: readonly string[],
+  // Custom resources were there before the rule.
+  { mayBeShort }: { readonly mayBeShort: boolean },
+): readonly FieldError[] {
   const path = "metadata.finalizers";
   const errors = finalizers.flatMap((finalizer, i) => [
     ...qualifiedNameProblems(finalizer).map((why) => invalid(path, finalizer, why)),
-    ...validateFinalizerName(`${path}[${i}]`, finalizer),
+    ...(mayBeShort ? [] : validateFinalizerName(`${path}[${i}]`, finalizer)),
   ]);
   if (finalizers.includes("orphan") && finalizers.includes("foregroundDeletion"))
     errors.push(invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"));

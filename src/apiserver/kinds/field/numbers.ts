@@ -36,3 +36,20 @@ export function portNameProblems(name: string): readonly string[] {
   if (name.startsWith("-") || name.endsWith("-")) problems.push("must not begin or end with a hyphen");
   return problems;
 }
+
+/** A whole number from `least` to `most`. */
+export function between(
+  path: string,
+  value: number | undefined,
+  least: number,
+  most: number,
+): readonly FieldError[] {
+  if (value === undefined || (value >= least && value <= most)) return [];
+  return [invalid(path, value, `must be between ${least} and ${most}, inclusive`)];
+}
+
+/** A port by its number or by the name that a container port has. */
+export function portOrName(path: string, port: number | string | undefined): readonly FieldError[] {
+  if (typeof port !== "string") return validPort(path, port);
+  return portNameProblems(port).map((why) => invalid(path, port, why));
+}

@@ -1,171 +1,147 @@
-import type { Container, ContainerPort, EnvVar, PodSpec, VolumeMount } from "#kube/generated/types";
-import { duplicate, invalid, notFound, notSupported, required } from "../field/error.ts";
+import type { Container, ContainerPort, PodSpec } from "#kube/generated/types";
+import { duplicate, invalid, notSupported, problems, required } from "../field/error.ts";
 import { labelProblems } from "../field/names.ts";
 import { portNameProblems, validPort } from "../field/numbers.ts";
 import type { FieldError } from "../kind.ts";
-import { validateLifecycle, validateProbe } from "./probe-validation.ts";
+import { validateEnvironment } from "./env-validation.ts";
+import { validateMounts } from "./mount-validation.ts";
+import { forbidProbes, validateProbes } from "./probe-validation.ts";
 import { validateResources } from "./resource-validation.ts";
+import { validateResizePolicy, validateRestartPolicy } from "./restart-validation.ts";
+import { validateSecurityContext } from "./security-validation.ts";
+import type { Volumes } from "./volume-validation.ts";
 
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
+const MESSAGE_POLICIES = ["FallbackToLogsOnError", "File"];
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const HOST_PORT_RULE = "must match `containerPort` when `hostNetwork` is true";
 
-interface Surroundings {
-  readonly volumes: ReadonlySet<string>;
-  readonly hostNetwork: boolean;
-  /** Names of all containers seen so far: one may not have another's. */
-  readonly names: Set<string>;
-  /** Ports of the host taken so far, as `TCP//80`. */
-  readonly hostPorts: Set<string>;
+/** What the pod around a container says about it. */
+export interface Around {
+  readonly volumes: Volumes;
+  /** Names of the pod's resource claims. */
+  readonly claims: ReadonlySet<string>;
+  readonly spec: PodSpec;
+  /** A pod, not a template: then images are spelled exactly, and host ports are filled in. */
+  readonly isPod: boolean;
 }
 
-export function validateContainers(
-  path: string,
-  spec: PodSpec,
-  volumes: ReadonlySet<string>,
-): readonly FieldError[] {
-  const around = {
-    volumes,
-    hostNetwork: spec.hostNetwork === true,
-    names: new Set<string>(),
-    hostPorts: new Set<string>(),
-  };
-  if (!spec.containers?.length) return [required(`${path}.containers`)];
-  return [
-    ...spec.containers.flatMap((container, i) =>
-      validateContainer(`${path}.containers[${i}]`, container, around),
-    ),
-    ...(spec.initContainers ?? []).flatMap((container, i) =>
-      validateContainer(`${path}.initContainers[${i}]`, container, { ...around, hostPorts: new Set() }),
-    ),
-  ];
-}
-
-function validateContainer(path: string, container: Container, around: Surroundings): readonly FieldError[] {
-  return [
-    ...validateName(`${path}.name`, container.name, around.names),
-    ...validateImage(path, container),
-    ...validatePorts(`${path}.ports`, container.ports, around),
-    ...(container.env ?? []).flatMap((entry, i) => validateEnv(`${path}.env[${i}]`, entry)),
-    ...validateMounts(`${path}.volumeMounts`, container.volumeMounts, around.volumes),
-    ...validateProbe(`${path}.livenessProbe`, container.livenessProbe, { mustSucceedOnce: true }),
-    ...validateProbe(`${path}.readinessProbe`, container.readinessProbe, { mustSucceedOnce: false }),
-    ...validateProbe(`${path}.startupProbe`, container.startupProbe, { mustSucceedOnce: true }),
-    ...validateLifecycle(`${path}.lifecycle`, container.lifecycle),
-    ...validateResources(`${path}.resources`, container.resources),
-  ];
-}
-
-function validateName(path: string, name: string | undefined, names: Set<string>): readonly FieldError[] {
-  if (!name) return [required(path)];
-  const errors = labelProblems(name).map((why) => invalid(path, name, why));
-  if (names.has(name)) errors.push(duplicate(path, name));
-  names.add(name);
-  return errors;
-}
-
-function validateImage(path: string, { image = "", imagePullPolicy = "" }: Container): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (image === "") errors.push(required(`${path}.image`));
-  else if (image !== image.trim())
-    errors.push(invalid(`${path}.image`, image, "must not have leading or trailing whitespace"));
-  if (imagePullPolicy === "") errors.push(required(`${path}.imagePullPolicy`));
-  else if (!PULL_POLICIES.includes(imagePullPolicy))
-    errors.push(notSupported(`${path}.imagePullPolicy`, imagePullPolicy, PULL_POLICIES));
-  return errors;
-}
-
-function validatePorts(
-  path: string,
-  ports: readonly ContainerPort[] | undefined,
-  around: Surroundings,
-): readonly FieldError[] {
+export function validateContainers(path: string, around: Around): readonly FieldError[] {
+  const { spec } = around;
+  const at = `${path}.containers`;
+  const main = spec.containers ?? [];
+  if (main.length === 0) return [required(at), ...validateInit(`${path}.initContainers`, around)];
   const names = new Set<string>();
-  return (ports ?? []).flatMap((port, i) => {
+  return [
+    ...main.flatMap((container, i) => [
+      ...validateCommon(`${at}[${i}]`, container, around),
+      ...takeName(`${at}[${i}].name`, container.name, names),
+      ...validateProbes(`${at}[${i}]`, container, spec.terminationGracePeriodSeconds),
+      ...validateRestartPolicy(`${at}[${i}]`, container),
+    ]),
+    ...validateHostPorts(at, main),
+    ...validateInit(`${path}.initContainers`, around),
+    ...validateHostNetwork(at, around),
+  ];
+}
+
+/** Those that run before; of them, only the ones that run on beside the others have probes. */
+function validateInit(path: string, around: Around): readonly FieldError[] {
+  const { spec } = around;
+  const names = new Set((spec.containers ?? []).map(({ name }) => name));
+  return (spec.initContainers ?? []).flatMap((container, i) => {
     const at = `${path}[${i}]`;
     return [
-      ...validatePortName(`${at}.name`, port.name, names),
-      ...(port.containerPort === 0 || port.containerPort === undefined
-        ? [required(`${at}.containerPort`)]
-        : validPort(`${at}.containerPort`, port.containerPort)),
-      ...validateHostPort(`${at}.hostPort`, port, around),
-      ...(PROTOCOLS.includes(port.protocol ?? "")
-        ? []
-        : [notSupported(`${at}.protocol`, port.protocol ?? "", PROTOCOLS)]),
+      ...validateCommon(at, container, around),
+      ...validateRestartPolicy(at, container),
+      ...takeName(`${at}.name`, container.name, names),
+      ...validateHostPorts(path, [container]),
+      ...(container.restartPolicy === "Always"
+        ? validateProbes(at, container, spec.terminationGracePeriodSeconds)
+        : forbidProbes(at, container)),
     ];
   });
 }
 
-function validatePortName(path: string, name: string | undefined, names: Set<string>): readonly FieldError[] {
+/** What is wrong with any container: one that runs, one that runs before, or one added to debug. */
+export function validateCommon(path: string, container: Container, around: Around): readonly FieldError[] {
+  const { name, resources } = container;
+  return [
+    ...(name ? problems(`${path}.name`, name, labelProblems(name)) : [required(`${path}.name`)]),
+    ...validateImage(path, container, around),
+    ...oneOf(`${path}.terminationMessagePolicy`, container.terminationMessagePolicy, MESSAGE_POLICIES),
+    ...validatePorts(`${path}.ports`, container.ports),
+    ...validateEnvironment(path, container),
+    ...validateMounts(path, container, around.volumes),
+    ...oneOf(`${path}.imagePullPolicy`, container.imagePullPolicy, PULL_POLICIES),
+    ...validateResources(`${path}.resources`, resources, "container", around.claims),
+    ...validateResizePolicy(`${path}.resizePolicy`, container.resizePolicy, around.spec.restartPolicy),
+    ...validateSecurityContext(
+      `${path}.securityContext`,
+      container.securityContext,
+      around.spec.hostUsers !== false,
+    ),
+  ];
+}
+
+function validateImage(path: string, { image = "" }: Container, { isPod }: Around): readonly FieldError[] {
+  if (image === "") return [required(`${path}.image`)];
+  return isPod && image !== image.trim()
+    ? [invalid(`${path}.image`, image, "must not have leading or trailing whitespace")]
+    : [];
+}
+
+function oneOf(path: string, value: string | undefined, known: readonly string[]): readonly FieldError[] {
+  if (!value) return [required(path)];
+  return known.includes(value) ? [] : [notSupported(path, value, known)];
+}
+
+/** Names of containers are told apart, over all of a pod. */
+export function takeName(path: string, name: string, names: Set<string>): readonly FieldError[] {
   if (!name) return [];
-  const errors = portNameProblems(name).map((why) => invalid(path, name, why));
-  if (names.has(name)) errors.push(duplicate(path, name));
+  if (names.has(name)) return [duplicate(path, name)];
   names.add(name);
-  return errors;
+  return [];
 }
 
-function validateHostPort(
-  path: string,
-  { hostPort, hostIP = "", containerPort, protocol }: ContainerPort,
-  around: Surroundings,
-): readonly FieldError[] {
-  if (!hostPort) return [];
-  const errors = [...validPort(path, hostPort)];
-  if (around.hostNetwork && hostPort !== containerPort) errors.push(invalid(path, hostPort, HOST_PORT_RULE));
-  const key = `${protocol}/${hostIP}/${hostPort}`;
-  if (around.hostPorts.has(key)) errors.push(duplicate(path, key));
-  around.hostPorts.add(key);
-  return errors;
-}
-
-/** Printable ASCII without the sign that ends the name. */
-const ENV_NAME = /^[ -<>-~]+$/;
-const ENV_RULE =
-  "a valid environment variable name must consist only of printable ASCII characters other than '='";
-
-function validateEnv(path: string, { name, value = "", valueFrom }: EnvVar): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (!name) errors.push(required(`${path}.name`));
-  else if (!ENV_NAME.test(name)) errors.push(invalid(`${path}.name`, name, ENV_RULE));
-  if (valueFrom === undefined) return errors;
-  const sources = Object.values(valueFrom).filter((source) => source !== undefined);
-  if (sources.length === 0)
-    errors.push(
-      invalid(
-        `${path}.valueFrom`,
-        "",
-        "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
-      ),
-    );
-  else if (value !== "")
-    errors.push(invalid(`${path}.valueFrom`, "", "may not be specified when `value` is not empty"));
-  else if (sources.length > 1)
-    errors.push(invalid(`${path}.valueFrom`, "", "may not have more than one field specified at a time"));
-  for (const source of ["configMapKeyRef", "secretKeyRef"] as const)
-    if (valueFrom[source] !== undefined && !valueFrom[source].key)
-      errors.push(required(`${path}.valueFrom.${source}.key`));
-  if (valueFrom.fieldRef !== undefined && !valueFrom.fieldRef.fieldPath)
-    errors.push(required(`${path}.valueFrom.fieldRef.fieldPath`));
-  return errors;
-}
-
-function validateMounts(
-  path: string,
-  mounts: readonly VolumeMount[] | undefined,
-  volumes: ReadonlySet<string>,
-): readonly FieldError[] {
-  const seen = new Set<string>();
-  return (mounts ?? []).flatMap(({ name, mountPath, subPath = "" }, i) => {
+function validatePorts(path: string, ports: readonly ContainerPort[] | undefined): readonly FieldError[] {
+  const names = new Set<string>();
+  return (ports ?? []).flatMap(({ name = "", containerPort, hostPort, protocol }, i) => {
     const at = `${path}[${i}]`;
-    const errors: FieldError[] = [];
-    if (!name) errors.push(required(`${at}.name`));
-    else if (!volumes.has(name)) errors.push(notFound(`${at}.name`, name));
-    if (!mountPath) errors.push(required(`${at}.mountPath`));
-    else if (seen.has(mountPath)) errors.push(invalid(`${at}.mountPath`, mountPath, "must be unique"));
-    seen.add(mountPath);
-    if (subPath.startsWith("/")) errors.push(invalid(`${at}.subPath`, subPath, "must be a relative path"));
-    if (subPath.split("/").includes(".."))
-      errors.push(invalid(`${at}.subPath`, subPath, "must not contain '..'"));
-    return errors;
+    const whys = name === "" ? [] : portNameProblems(name);
+    return [
+      ...problems(`${at}.name`, name, whys),
+      ...(whys.length === 0 ? takeName(`${at}.name`, name, names) : []),
+      ...(containerPort
+        ? validPort(`${at}.containerPort`, containerPort)
+        : [required(`${at}.containerPort`)]),
+      ...(hostPort ? validPort(`${at}.hostPort`, hostPort) : []),
+      ...oneOf(`${at}.protocol`, protocol, PROTOCOLS),
+    ];
   });
+}
+
+/** A port of the host is taken once, by protocol and address. */
+function validateHostPorts(path: string, containers: readonly Container[]): readonly FieldError[] {
+  const taken = new Set<string>();
+  return containers.flatMap(({ ports = [] }, i) =>
+    ports.flatMap(({ protocol, hostIP = "", hostPort }, j) => {
+      if (!hostPort) return [];
+      const key = `${protocol}/${hostIP}/${hostPort}`;
+      if (taken.has(key)) return [duplicate(`${path}[${i}].ports[${j}].hostPort`, key)];
+      taken.add(key);
+      return [];
+    }),
+  );
+}
+
+/** On the host's network a container's port is the host's. */
+function validateHostNetwork(path: string, { spec, isPod }: Around): readonly FieldError[] {
+  if (spec.hostNetwork !== true) return [];
+  return (spec.containers ?? []).flatMap(({ ports = [] }, i) =>
+    ports.flatMap(({ hostPort = 0, containerPort }, j) => {
+      const mayDiffer = hostPort === containerPort || (!isPod && hostPort === 0);
+      return mayDiffer ? [] : [invalid(`${path}[${i}].ports[${j}].hostPort`, hostPort, HOST_PORT_RULE)];
+    }),
+  );
 }

@@ -18,7 +18,7 @@ export function defaultPodSpec(spec: Draft): void {
   if (spec.serviceAccountName) spec.serviceAccount = spec.serviceAccountName;
   else if (spec.serviceAccount) spec.serviceAccountName = spec.serviceAccount;
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
-  for (const container of allContainers(spec)) defaultContainer(container, spec.hostNetwork === true);
+  for (const container of allContainers(spec)) defaultContainer(container);
 }
 
 /** What is filled in for pods alone, never for templates. */
@@ -26,6 +26,7 @@ export function defaultPod(draft: Draft): void {
   if (!draft.spec) return;
   defaultPodSpec(draft.spec);
   draft.spec.enableServiceLinks ??= true;
+  if (draft.spec.hostNetwork) defaultHostPorts(draft.spec);
   for (const container of allContainers(draft.spec)) {
     const { limits } = container.resources;
     if (!limits) continue;
@@ -34,19 +35,22 @@ export function defaultPod(draft: Draft): void {
   }
 }
 
+/** On the host's network a container's port is the host's. */
+function defaultHostPorts(spec: Draft): void {
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])])
+    for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
+}
+
 function allContainers(spec: Draft): readonly Draft[] {
   return [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])];
 }
 
-function defaultContainer(container: Draft, hostNetwork: boolean): void {
+function defaultContainer(container: Draft): void {
   container.imagePullPolicy ||= pullPolicy(container.image ?? "");
   container.terminationMessagePath ||= "/dev/termination-log";
   container.terminationMessagePolicy ||= "File";
   container.resources ??= {};
-  for (const port of container.ports ?? []) {
-    port.protocol ||= "TCP";
-    if (hostNetwork) port.hostPort ??= port.containerPort;
-  }
+  for (const port of container.ports ?? []) port.protocol ||= "TCP";
   for (const env of container.env ?? [])
     if (env.valueFrom?.fieldRef) env.valueFrom.fieldRef.apiVersion ||= "v1";
   for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe])
@@ -72,6 +76,13 @@ function defaultHandler(handler: Draft): void {
 }
 
 const MODE = 0o644;
+/** What sources of older kinds of storage take for granted. */
+export const SOURCE_DEFAULTS: Readonly<Record<string, Readonly<Record<string, string | boolean>>>> = {
+  iscsi: { iscsiInterface: "default" },
+  rbd: { pool: "rbd", user: "admin", keyring: "/etc/ceph/keyring" },
+  azureDisk: { cachingMode: "ReadWrite", kind: "Shared", fsType: "ext4", readOnly: false },
+  scaleIO: { storageMode: "ThinProvisioned", fsType: "xfs" },
+};
 
 function defaultVolume(volume: Draft): void {
   const sources = Object.keys(volume).filter((key) => key !== "name" && volume[key] != null);
@@ -79,6 +90,15 @@ function defaultVolume(volume: Draft): void {
   for (const name of ["secret", "configMap", "downwardAPI", "projected"])
     if (volume[name]) volume[name].defaultMode ??= MODE;
   if (volume.hostPath) volume.hostPath.type ??= "";
+  for (const [name, values] of Object.entries(SOURCE_DEFAULTS)) {
+    const source = volume[name];
+    if (source) for (const [field, value] of Object.entries(values)) source[field] ??= value;
+  }
+  if (volume.ephemeral?.volumeClaimTemplate) {
+    volume.ephemeral.volumeClaimTemplate.spec ??= {};
+    volume.ephemeral.volumeClaimTemplate.spec.volumeMode ||= "Filesystem";
+  }
+  if (volume.image?.reference) volume.image.pullPolicy ||= pullPolicy(volume.image.reference);
   defaultFieldRefs(volume.downwardAPI?.items);
   for (const source of volume.projected?.sources ?? []) {
     if (source.serviceAccountToken) source.serviceAccountToken.expirationSeconds ??= 3600;

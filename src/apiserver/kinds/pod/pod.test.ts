@@ -134,11 +134,11 @@ const refused: readonly { name: string; spec: object; errors: readonly string[] 
       ],
     },
     errors: [
-      "spec.containers[0].ports[0].hostPort: Invalid value: 8080: must match `containerPort` when `hostNetwork` is true",
       'spec.containers[0].ports[0].protocol: Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"',
       'spec.containers[0].ports[1].name: Invalid value: "much-too-long-a-name": must be no more than 15 characters',
       "spec.containers[0].ports[1].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive",
       "spec.containers[0].ports[1].hostPort: Invalid value: 70000: must be between 1 and 65535, inclusive",
+      "spec.containers[0].ports[0].hostPort: Invalid value: 8080: must match `containerPort` when `hostNetwork` is true",
     ],
   },
   {
@@ -152,8 +152,10 @@ const refused: readonly { name: string; spec: object; errors: readonly string[] 
     name: "an unknown resource",
     spec: { containers: [{ ...app, resources: { limits: { gpu: "1" } } }] },
     errors: [
-      'spec.containers[0].resources.limits: Invalid value: "gpu": must be a standard resource for containers',
-      'spec.containers[0].resources.requests: Invalid value: "gpu": must be a standard resource for containers',
+      'spec.containers[0].resources.limits[gpu]: Invalid value: "gpu": must be a standard resource type or fully qualified',
+      'spec.containers[0].resources.limits[gpu]: Invalid value: "gpu": must be a standard resource for containers',
+      'spec.containers[0].resources.requests[gpu]: Invalid value: "gpu": must be a standard resource type or fully qualified',
+      'spec.containers[0].resources.requests[gpu]: Invalid value: "gpu": must be a standard resource for containers',
     ],
   },
   {

@@ -1,12 +1,16 @@
 import type { Pod } from "#kube/generated/types";
 import { PODS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import type { KindSpec } from "../kind.ts";
+import type { FieldError, KindSpec, Part } from "../kind.ts";
 import { defaultPod } from "./defaults.ts";
+import { validateEphemeralUpdate } from "./ephemeral-validation.ts";
 import { podPrinter } from "./print.ts";
 import { qosClassOf } from "./qos.ts";
+import { validatePodResize } from "./resize-validation.ts";
+import { validatePodStatus } from "./status-validation.ts";
 import { validatePodUpdate } from "./update-validation.ts";
-import { validatePod } from "./validation.ts";
+import { validateNewPod, validatePod } from "./validation.ts";
+import { podWarnings } from "./warnings.ts";
 
 /** What a pod with scheduling gates says of itself from the start. */
 const GATED = {
@@ -30,7 +34,10 @@ export const pods: KindSpec<Pod> = kindSpec<Pod>({
     if ((draft.spec?.schedulingGates ?? []).length > 0) draft.status.conditions = [{ ...GATED }];
   },
   validate: validatePod,
+  validateCreate: validateNewPod,
   validateUpdate: validatePodUpdate,
+  validatePart: validatePodPart,
+  warnings: (pod, stored) => podWarnings("", pod, stored),
   selectableFields: ({ spec, status }) => ({
     "spec.nodeName": spec?.nodeName ?? "",
     "spec.host": spec?.nodeName ?? "",
@@ -45,3 +52,19 @@ export const pods: KindSpec<Pod> = kindSpec<Pod>({
   }),
   ...podPrinter,
 });
+
+function validatePodPart(part: Part, pod: Pod, stored: Pod): readonly FieldError[] {
+  switch (part) {
+    case "status":
+      return validatePodStatus(pod, stored);
+    case "ephemeralcontainers":
+      return [...validatePod(pod), ...validateEphemeralUpdate(pod, stored)];
+    case "resize":
+      return [...validatePod(pod), ...validatePodResize(pod, stored)];
+    case "finalize":
+    case "approval":
+      return [];
+    default:
+      return part satisfies never;
+  }
+}

@@ -1,45 +1,28 @@
 import type { ResourceRequirements } from "#kube/generated/types";
-import { formatQuantity, parseQuantity, QUANTITY_RULE } from "#kube/quantity";
-import { invalid } from "../field/error.ts";
-import { qualifiedNameProblems } from "../field/names.ts";
+import { formatQuantity, parseQuantity } from "#kube/quantity";
+import { duplicate, forbidden, invalid, required } from "../field/error.ts";
+import { isHugePages, mayOvercommit, validateAmounts } from "../field/resources.ts";
 import type { FieldError } from "../kind.ts";
 
-const STANDARD = ["cpu", "memory", "ephemeral-storage"];
-
-/** Amounts are amounts, names are known, and nothing is requested beyond its limit. */
+/** Amounts are amounts, names are known, and nothing is requested beyond its limit. `claims`: the names of the pod's resource claims. */
 export function validateResources(
   path: string,
   resources: ResourceRequirements | undefined,
+  use: "container" | "pod",
+  claims: ReadonlySet<string> = new Set(),
 ): readonly FieldError[] {
   const { requests = {}, limits = {} } = resources ?? {};
-  return [
-    ...validateAmounts(`${path}.limits`, limits),
-    ...validateAmounts(`${path}.requests`, requests),
-    ...Object.entries(requests).flatMap(([name, request]) =>
-      validateBelow(`${path}.requests`, name, request, limits[name]),
-    ),
+  const names = [...Object.keys(limits), ...Object.keys(requests)];
+  const errors = [
+    ...validateAmounts(`${path}.limits`, limits, use),
+    ...validateAmounts(`${path}.requests`, requests, use),
+    ...Object.entries(requests).flatMap(([name, request]) => {
+      return validateBelow(path, name, request, limits[name]);
+    }),
   ];
-}
-
-type Amounts = Readonly<Record<string, string | number>>;
-
-function validateAmounts(path: string, amounts: Amounts): readonly FieldError[] {
-  return Object.entries(amounts).flatMap(([name, text]) => {
-    const at = `${path}[${name}]`;
-    const quantity = parseQuantity(String(text));
-    const errors: FieldError[] = [...validateResourceName(path, name)];
-    if (quantity === undefined) errors.push(invalid(at, text, QUANTITY_RULE));
-    else if (quantity.nanos < 0n)
-      errors.push(invalid(at, String(text), "must be greater than or equal to 0"));
-    return errors;
-  });
-}
-
-function validateResourceName(path: string, name: string): readonly FieldError[] {
-  const errors = qualifiedNameProblems(name).map((why) => invalid(path, name, why));
-  const isKnown = name.includes("/") || STANDARD.includes(name) || name.startsWith("hugepages-");
-  if (!isKnown) errors.push(invalid(path, name, "must be a standard resource for containers"));
-  return errors;
+  if (names.some(isHugePages) && !names.includes("cpu") && !names.includes("memory"))
+    errors.push(forbidden(path, "HugePages require cpu or memory"));
+  return [...errors, ...validateClaims(`${path}.claims`, resources?.claims, claims)];
 }
 
 function validateBelow(
@@ -48,10 +31,35 @@ function validateBelow(
   request: string | number,
   limit: string | number | undefined,
 ): readonly FieldError[] {
-  if (limit === undefined) return [];
+  if (limit === undefined)
+    return mayOvercommit(name)
+      ? []
+      : [required(`${path}.limits`, "Limit must be set for non overcommitable resources")];
   const least = parseQuantity(String(request));
   const most = parseQuantity(String(limit));
-  if (least === undefined || most === undefined || least.nanos <= most.nanos) return [];
-  const detail = `must be less than or equal to ${name} limit of ${formatQuantity(most)}`;
-  return [invalid(path, formatQuantity(least), detail)];
+  if (least === undefined || most === undefined) return [];
+  const at = `${path}.requests`;
+  const value = formatQuantity(least);
+  if (!mayOvercommit(name) && least.nanos !== most.nanos)
+    return [invalid(at, value, `must be equal to ${name} limit of ${formatQuantity(most)}`)];
+  if (least.nanos <= most.nanos) return [];
+  return [invalid(at, value, `must be less than or equal to ${name} limit of ${formatQuantity(most)}`)];
+}
+
+function validateClaims(
+  path: string,
+  claims: ResourceRequirements["claims"],
+  known: ReadonlySet<string>,
+): readonly FieldError[] {
+  const seen = new Set<string>();
+  return (claims ?? []).flatMap(({ name, request }, i) => {
+    const at = `${path}[${i}]`;
+    if (!name) return [required(at)];
+    const errors: FieldError[] = [];
+    const key = request ? `${name}/${request}` : name;
+    if (seen.has(name) || seen.has(key)) errors.push(duplicate(at, key));
+    seen.add(key);
+    if (!known.has(name)) errors.push({ type: "NotFound", path: at, value: name, detail: "" });
+    return errors;
+  });
 }

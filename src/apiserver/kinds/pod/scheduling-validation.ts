@@ -1,86 +1,168 @@
-import type { Affinity, NodeSelectorTerm, PodAffinityTerm, Toleration } from "#kube/generated/types";
-import { invalid, notSupported, required } from "../field/error.ts";
+import type {
+  Affinity,
+  LabelSelector,
+  PodAffinityTerm,
+  PodSpec,
+  TopologySpreadConstraint,
+} from "#kube/generated/types";
+import { duplicate, forbidden, invalid, notSupported, problems, required } from "../field/error.ts";
 import { validateLabelSelector } from "../field/labels.ts";
-import { qualifiedNameProblems } from "../field/names.ts";
+import { labelProblems, qualifiedNameProblems } from "../field/names.ts";
 import type { FieldError } from "../kind.ts";
+import { validateNodeSelector, validateNodeTerm } from "./node-selector-validation.ts";
 
-const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
-const OPERATORS = ["Equal", "Exists"];
-const NODE_OPERATORS = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"];
-
-export function validateTolerations(
-  path: string,
-  tolerations: readonly Toleration[] | undefined,
-): readonly FieldError[] {
-  return (tolerations ?? []).flatMap((toleration, i) => validateToleration(`${path}[${i}]`, toleration));
-}
-
-function validateToleration(path: string, toleration: Toleration): readonly FieldError[] {
-  const { key = "", operator = "", effect = "", value = "", tolerationSeconds } = toleration;
-  const errors: FieldError[] = [];
-  if (key !== "") errors.push(...qualifiedNameProblems(key).map((why) => invalid(`${path}.key`, key, why)));
-  else if (operator !== "Exists")
-    errors.push(
-      invalid(
-        `${path}.operator`,
-        operator,
-        'operator must be Exists when `key` is empty, which means "match all values and all keys"',
-      ),
-    );
-  if (tolerationSeconds !== undefined && effect !== "NoExecute")
-    errors.push(
-      invalid(`${path}.effect`, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"),
-    );
-  if (operator === "Exists" && value !== "")
-    errors.push(invalid(`${path}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
-  if (operator !== "" && !OPERATORS.includes(operator))
-    errors.push(notSupported(`${path}.operator`, operator, OPERATORS));
-  if (effect !== "" && !EFFECTS.includes(effect))
-    errors.push(notSupported(`${path}.effect`, effect, EFFECTS));
-  return errors;
-}
+const WEIGHT_RULE = "must be in the range 1-100";
 
 export function validateAffinity(path: string, affinity: Affinity | undefined): readonly FieldError[] {
   const { nodeAffinity, podAffinity, podAntiAffinity } = affinity ?? {};
-  const nodes = nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  const at = `${path}.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms`;
-  const errors: FieldError[] = [];
-  if (nodes !== undefined && !nodes.nodeSelectorTerms?.length)
-    errors.push(required(at, "must have at least one node selector term"));
-  (nodes?.nodeSelectorTerms ?? []).forEach((term, i) => {
-    errors.push(...validateNodeTerm(`${at}[${i}]`, term));
-  });
-  for (const [name, rules] of Object.entries({ podAffinity, podAntiAffinity })) {
-    (rules?.requiredDuringSchedulingIgnoredDuringExecution ?? []).forEach((term, i) => {
-      const place = `${path}.${name}.requiredDuringSchedulingIgnoredDuringExecution[${i}]`;
-      errors.push(...validatePodTerm(place, term));
-    });
-    (rules?.preferredDuringSchedulingIgnoredDuringExecution ?? []).forEach(
-      ({ weight, podAffinityTerm }, i) => {
-        const place = `${path}.${name}.preferredDuringSchedulingIgnoredDuringExecution[${i}]`;
-        if (weight < 1 || weight > 100)
-          errors.push(invalid(`${place}.weight`, weight, "must be in the range 1-100"));
-        errors.push(...validatePodTerm(`${place}.podAffinityTerm`, podAffinityTerm));
-      },
-    );
-  }
-  return errors;
+  return [
+    ...validateNodeAffinity(`${path}.nodeAffinity`, nodeAffinity),
+    ...validatePodAffinity(`${path}.podAffinity`, podAffinity),
+    ...validatePodAffinity(`${path}.podAntiAffinity`, podAntiAffinity),
+  ];
 }
 
-function validateNodeTerm(path: string, { matchExpressions }: NodeSelectorTerm): readonly FieldError[] {
-  return (matchExpressions ?? []).flatMap(({ key, operator, values = [] }, i) => {
-    const at = `${path}.matchExpressions[${i}]`;
-    const errors = qualifiedNameProblems(key).map((why) => invalid(`${at}.key`, key, why));
-    if (!NODE_OPERATORS.includes(operator))
-      errors.push(invalid(`${at}.operator`, operator, "not a valid selector operator"));
-    if ((operator === "In" || operator === "NotIn") && values.length === 0)
-      errors.push(required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'"));
-    return errors;
-  });
+function validateNodeAffinity(path: string, affinity: Affinity["nodeAffinity"]): readonly FieldError[] {
+  const must = affinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const may = affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  return [
+    ...(must === undefined
+      ? []
+      : validateNodeSelector(`${path}.requiredDuringSchedulingIgnoredDuringExecution`, must)),
+    ...may.flatMap(({ weight, preference }, i) => {
+      const at = `${path}.preferredDuringSchedulingIgnoredDuringExecution[${i}]`;
+      const errors = validateNodeTerm(`${at}.preference`, preference ?? {}, { checksValues: false });
+      return [...validateWeight(at, weight), ...errors];
+    }),
+  ];
+}
+
+function validatePodAffinity(path: string, affinity: Affinity["podAffinity"]): readonly FieldError[] {
+  const must = affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+  const may = affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+  return [
+    ...must.flatMap((term, i) =>
+      validatePodTerm(`${path}.requiredDuringSchedulingIgnoredDuringExecution[${i}]`, term),
+    ),
+    ...may.flatMap(({ weight, podAffinityTerm }, i) => {
+      const at = `${path}.preferredDuringSchedulingIgnoredDuringExecution[${i}]`;
+      const errors = validatePodTerm(`${at}.podAffinityTerm`, podAffinityTerm ?? { topologyKey: "" });
+      return [...validateWeight(at, weight), ...errors];
+    }),
+  ];
+}
+
+function validateWeight(path: string, weight: number): readonly FieldError[] {
+  return weight < 1 || weight > 100 ? [invalid(`${path}.weight`, weight, WEIGHT_RULE)] : [];
 }
 
 function validatePodTerm(path: string, term: PodAffinityTerm): readonly FieldError[] {
-  const errors = [...validateLabelSelector(`${path}.labelSelector`, term.labelSelector)];
-  if (!term.topologyKey) errors.push(required(`${path}.topologyKey`, "can not be empty"));
+  const { labelSelector, namespaceSelector, namespaces = [], topologyKey } = term;
+  const errors = [
+    ...validateLabelSelector(`${path}.labelSelector`, labelSelector),
+    ...validateLabelSelector(`${path}.namespaceSelector`, namespaceSelector),
+    ...namespaces.flatMap((name) => problems(`${path}.namespace`, name, labelProblems(name))),
+    ...validateMatchKeys(`${path}.matchLabelKeys`, term.matchLabelKeys, labelSelector),
+    ...validateMatchKeys(`${path}.mismatchLabelKeys`, term.mismatchLabelKeys, labelSelector),
+    ...(term.matchLabelKeys ?? [])
+      .filter((key) => term.mismatchLabelKeys?.includes(key))
+      .map((key) =>
+        invalid(`${path}.matchLabelKeys`, key, "exists in both matchLabelKeys and mismatchLabelKeys"),
+      ),
+  ];
+  if (!topologyKey) errors.push(required(`${path}.topologyKey`, "can not be empty"));
+  return [...errors, ...problems(`${path}.topologyKey`, topologyKey, qualifiedNameProblems(topologyKey))];
+}
+
+function validateMatchKeys(
+  path: string,
+  keys: readonly string[] | undefined,
+  selector: LabelSelector | undefined,
+): readonly FieldError[] {
+  if (keys === undefined || keys.length === 0) return [];
+  if (selector === undefined) return [forbidden(path, "must not be specified when labelSelector is not set")];
+  return keys.flatMap((key, i) => problems(`${path}[${i}]`, key, qualifiedNameProblems(key)));
+}
+
+const SPREAD_ACTIONS = ["DoNotSchedule", "ScheduleAnyway"];
+const NODE_POLICIES = ["Honor", "Ignore"];
+const POSITIVE_RULE = "must be greater than zero";
+
+export function validateSpread(
+  path: string,
+  constraints: readonly TopologySpreadConstraint[] | undefined,
+): readonly FieldError[] {
+  const all = constraints ?? [];
+  return all.flatMap((constraint, i) => {
+    const isRepeated = all.slice(i + 1).some((other) => spreadKey(other) === spreadKey(constraint));
+    const at = `${path}[${i}]`;
+    const repeated = duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, spreadKey(constraint));
+    return [...validateConstraint(at, constraint), ...(isRepeated ? [repeated] : [])];
+  });
+}
+
+function spreadKey({ topologyKey, whenUnsatisfiable }: TopologySpreadConstraint): string {
+  return `{${topologyKey}, ${whenUnsatisfiable}}`;
+}
+
+function validateConstraint(path: string, constraint: TopologySpreadConstraint): readonly FieldError[] {
+  const { maxSkew, topologyKey, whenUnsatisfiable, minDomains, labelSelector } = constraint;
+  const errors: FieldError[] = [];
+  if (maxSkew <= 0) errors.push(invalid(`${path}.maxSkew`, maxSkew, POSITIVE_RULE));
+  if (!topologyKey) errors.push(required(`${path}.topologyKey`, "can not be empty"));
+  if (!SPREAD_ACTIONS.includes(whenUnsatisfiable))
+    errors.push(notSupported(`${path}.whenUnsatisfiable`, whenUnsatisfiable, SPREAD_ACTIONS));
+  if (minDomains !== undefined && minDomains <= 0)
+    errors.push(invalid(`${path}.minDomains`, minDomains, POSITIVE_RULE));
+  if (minDomains !== undefined && whenUnsatisfiable !== "DoNotSchedule")
+    errors.push(
+      invalid(
+        `${path}.minDomains`,
+        minDomains,
+        `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable}`,
+      ),
+    );
+  for (const field of ["nodeAffinityPolicy", "nodeTaintsPolicy"] as const) {
+    const policy = constraint[field];
+    if (policy !== undefined && !NODE_POLICIES.includes(policy))
+      errors.push(notSupported(`${path}.${field}`, policy, NODE_POLICIES));
+  }
+  errors.push(...validateSpreadKeys(`${path}.matchLabelKeys`, constraint.matchLabelKeys, labelSelector));
+  return [...errors, ...validateLabelSelector(`${path}.labelSelector`, labelSelector)];
+}
+
+function validateSpreadKeys(
+  path: string,
+  keys: readonly string[] | undefined,
+  selector: LabelSelector | undefined,
+): readonly FieldError[] {
+  const errors = [...validateMatchKeys(path, keys, selector)];
+  const selected = new Set([
+    ...Object.keys(selector?.matchLabels ?? {}),
+    ...(selector?.matchExpressions ?? []).map(({ key }) => key),
+  ]);
+  for (const [i, key] of (keys ?? []).entries())
+    if (selected.has(key))
+      errors.push(invalid(`${path}[${i}]`, key, "exists in both matchLabelKeys and labelSelector"));
   return errors;
+}
+
+/** Names of gates, and of conditions that readiness waits for. */
+export function validateGates(path: string, spec: PodSpec): readonly FieldError[] {
+  const seen = new Set<string>();
+  const readiness = (spec.readinessGates ?? []).flatMap(({ conditionType }, i) =>
+    problems(
+      `${path}.readinessGates[${i}].conditionType`,
+      conditionType,
+      qualifiedNameProblems(conditionType),
+    ),
+  );
+  const scheduling = (spec.schedulingGates ?? []).flatMap(({ name }, i) => {
+    const at = `${path}.schedulingGates[${i}]`;
+    const errors = [...problems(at, name, qualifiedNameProblems(name))];
+    if (seen.has(name)) errors.push(duplicate(at, name));
+    seen.add(name);
+    return errors;
+  });
+  return [...readiness, ...scheduling];
 }

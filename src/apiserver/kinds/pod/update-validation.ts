@@ -18,6 +18,7 @@ export function validatePodUpdate({ spec }: Pod, { spec: before }: Pod): readonl
     ...validateDeadline(spec.activeDeadlineSeconds, before.activeDeadlineSeconds),
     ...validateTolerations(spec.tolerations ?? [], before.tolerations ?? []),
     ...validateGates(spec, before),
+    ...(isGated(before) ? validateNarrowing(spec, before) : []),
     ...validateRest(spec, before),
   ];
 }
@@ -45,26 +46,64 @@ function withoutSeconds({ tolerationSeconds: _, ...rest }: Toleration): object {
 
 function validateGates(spec: PodSpec, before: PodSpec): readonly FieldError[] {
   const old = new Set((before.schedulingGates ?? []).map(({ name }) => name));
-  const added = (spec.schedulingGates ?? []).filter(({ name }) => !old.has(name));
-  if (added.length === 0) return [];
-  return [
-    forbidden(
-      "spec.schedulingGates",
-      `only deletion is allowed, but found new scheduling gates: ${added.map(({ name }) => name).join(", ")}`,
-    ),
-  ];
+  return (spec.schedulingGates ?? []).flatMap(({ name }, i) =>
+    old.has(name)
+      ? []
+      : [
+          forbidden(
+            `spec.schedulingGates[${i}].name`,
+            `only deletion is allowed, but found new scheduling gate '${name}'`,
+          ),
+        ],
+  );
+}
+
+function isGated({ schedulingGates = [] }: PodSpec): boolean {
+  return schedulingGates.length > 0;
+}
+
+/** Before it is scheduled, a pod may be sent to fewer nodes, never to others. */
+function validateNarrowing(spec: PodSpec, before: PodSpec): readonly FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [key, value] of Object.entries(before.nodeSelector ?? {}))
+    if (spec.nodeSelector?.[key] !== value)
+      errors.push(
+        invalid(
+          `spec.nodeSelector`,
+          spec.nodeSelector ?? {},
+          "only additions to nodeSelector are allowed (no mutations or deletions)",
+        ),
+      );
+  const path = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
+  const terms = (of: PodSpec) =>
+    of.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const old = terms(before);
+  const now = terms(spec);
+  if (old.length === 0) return errors;
+  if (now.length !== old.length)
+    return [
+      ...errors,
+      invalid(path, now, "no additions/deletions to non-empty NodeSelectorTerms list are allowed"),
+    ];
+  old.forEach((term, i) => {
+    const keeps = (list: "matchExpressions" | "matchFields") =>
+      sameJson((now[i]?.[list] ?? []).slice(0, (term[list] ?? []).length), term[list] ?? []);
+    if (!keeps("matchExpressions") || !keeps("matchFields"))
+      errors.push(invalid(`${path}[${i}]`, now[i], "only additions are allowed (no mutations or deletions)"));
+  });
+  return errors;
 }
 
 function validateRest(spec: PodSpec, before: PodSpec): readonly FieldError[] {
-  const isGated = (before.schedulingGates ?? []).length > 0;
-  const now = fixedPart(spec, before, isGated);
-  const old = fixedPart(before, before, isGated);
+  const gated = isGated(before);
+  const now = fixedPart(spec, before, gated);
+  const old = fixedPart(before, before, gated);
   if (sameJson(now, old)) return [];
   return [forbidden("spec", `${MAY_CHANGE}\n${difference(old, now).join("\n")}\n`)];
 }
 
 /** The spec without what may change; in the shape of JSON, so that an absent field and an undefined one are the same. */
-function fixedPart(spec: PodSpec, before: PodSpec, isGated: boolean): Readonly<Record<string, unknown>> {
+function fixedPart(spec: PodSpec, before: PodSpec, gated: boolean): Readonly<Record<string, unknown>> {
   const withoutImages = (containers: readonly Container[] | undefined) =>
     containers?.map(({ image: _, ...rest }) => rest);
   const part: Record<string, unknown> = {
@@ -76,7 +115,12 @@ function fixedPart(spec: PodSpec, before: PodSpec, isGated: boolean): Readonly<R
     delete part[field];
   const grace = before.terminationGracePeriodSeconds ?? 0;
   if (grace < 0 && spec.terminationGracePeriodSeconds === 1) part["terminationGracePeriodSeconds"] = grace;
-  if (isGated) for (const field of ["nodeSelector", "affinity"]) delete part[field];
+  if (gated) {
+    delete part["nodeSelector"];
+    const { nodeAffinity: _, ...others } = spec.affinity ?? {};
+    if (Object.keys(others).length === 0) delete part["affinity"];
+    else part["affinity"] = others;
+  }
   return JSON.parse(JSON.stringify(part));
 }
 

@@ -1,82 +1,148 @@
-import type { Pod, PodSpec } from "#kube/generated/types";
+import type { ObjectMeta, Pod, PodSpec } from "#kube/generated/types";
 import { validIp } from "../field/addresses.ts";
-import { invalid, notSupported, required } from "../field/error.ts";
+import { duplicate, forbidden, invalid, notSupported, problems, required } from "../field/error.ts";
 import { validateLabels } from "../field/labels.ts";
 import { labelProblems, subdomainProblems } from "../field/names.ts";
-import { nonNegative } from "../field/numbers.ts";
+import { between } from "../field/numbers.ts";
+import { validateAmounts } from "../field/resources.ts";
 import type { FieldError } from "../kind.ts";
 import { validateContainers } from "./container-validation.ts";
-import { validateAffinity, validateTolerations } from "./scheduling-validation.ts";
+import { validateDns } from "./dns-validation.ts";
+import { validateEphemeralContainers } from "./ephemeral-validation.ts";
+import { validateResources } from "./resource-validation.ts";
+import { validateAffinity, validateGates, validateSpread } from "./scheduling-validation.ts";
+import { validateHostUsers, validatePodSecurity } from "./security-validation.ts";
+import { validateTolerations } from "./toleration-validation.ts";
 import { validateVolumes } from "./volume-validation.ts";
+import { validateHostProcess, validateOs } from "./windows-validation.ts";
 
 const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
-const DNS_POLICIES = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
+const PREEMPTION_POLICIES = ["Never", "PreemptLowerPriority"];
 const MAX_SECONDS = 2 ** 31 - 1;
-const MAX_NAMESERVERS = 3;
 
-export function validatePod({ spec }: Pod): readonly FieldError[] {
-  return validatePodSpec("spec", spec);
+export function validatePod({ metadata, spec }: Pod): readonly FieldError[] {
+  return [...validatePodSpec("spec", spec, metadata), ...validateTokens("spec", spec)];
 }
 
-/** What is wrong with the spec of a pod or a template. @see ValidatePodSpec in kubernetes pkg/apis/core/validation */
-export function validatePodSpec(path: string, spec: PodSpec | undefined): readonly FieldError[] {
+/** What a new pod may not have yet. */
+export function validateNewPod({ spec }: Pod): readonly FieldError[] {
+  const errors: FieldError[] = [];
+  if (spec?.ephemeralContainers?.length)
+    errors.push(forbidden("spec.ephemeralContainers", "cannot be set on create"));
+  if (spec?.nodeName && spec.schedulingGates?.length)
+    errors.push(forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"));
+  return errors;
+}
+
+/** What is wrong with the spec of a pod (which has metadata) or a template. @see ValidatePodSpec in kubernetes pkg/apis/core/validation */
+export function validatePodSpec(
+  path: string,
+  spec: PodSpec | undefined,
+  metadata?: ObjectMeta,
+): readonly FieldError[] {
   if (spec === undefined || spec === null) return [required(`${path}.containers`)];
-  const { errors, names } = validateVolumes(`${path}.volumes`, spec.volumes);
+  const { errors, volumes } = validateVolumes(`${path}.volumes`, spec.volumes, metadata);
+  const claims = new Set((spec.resourceClaims ?? []).map(({ name }) => name));
+  const around = { volumes, claims, spec, isPod: metadata !== undefined };
   return [
     ...errors,
-    ...validateContainers(path, spec, names),
-    ...validatePolicies(path, spec),
+    ...validateResourceClaims(`${path}.resourceClaims`, spec),
+    ...validateContainers(path, around),
+    ...validateEphemeralContainers(`${path}.ephemeralContainers`, around),
+    ...(spec.resources ? validateResources(`${path}.resources`, spec.resources, "pod") : []),
+    ...oneOf(`${path}.restartPolicy`, spec.restartPolicy, RESTART_POLICIES),
     ...validateDns(path, spec),
-    ...validateNames(path, spec),
-    ...nonNegative(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds),
-    ...validateDeadline(`${path}.activeDeadlineSeconds`, spec.activeDeadlineSeconds),
     ...validateLabels(`${path}.nodeSelector`, spec.nodeSelector),
-    ...(spec.hostAliases ?? []).flatMap(({ ip }, i) => validIp(`${path}.hostAliases[${i}].ip`, ip)),
-    ...validateTolerations(`${path}.tolerations`, spec.tolerations),
+    ...validatePodSecurity(`${path}.securityContext`, spec),
     ...validateAffinity(`${path}.affinity`, spec.affinity),
+    ...validateGates(path, spec),
+    ...validateSpread(`${path}.topologySpreadConstraints`, spec.topologySpreadConstraints),
+    ...validateHostProcess(path, spec),
+    ...validateHostUsers(path, spec),
+    ...validateNames(path, spec),
+    ...between(`${path}.activeDeadlineSeconds`, spec.activeDeadlineSeconds, 1, MAX_SECONDS),
+    ...validateTolerations(`${path}.tolerations`, spec.tolerations),
+    ...validateAliases(`${path}.hostAliases`, spec.hostAliases),
+    ...(spec.preemptionPolicy === undefined
+      ? []
+      : oneOf(`${path}.preemptionPolicy`, spec.preemptionPolicy, PREEMPTION_POLICIES)),
+    ...validateAmounts(`${path}.overhead`, spec.overhead, "container"),
+    ...validateOs(path, spec),
   ];
 }
 
-function validatePolicies(path: string, { restartPolicy }: PodSpec): readonly FieldError[] {
-  if (!restartPolicy) return [required(`${path}.restartPolicy`)];
-  return RESTART_POLICIES.includes(restartPolicy)
-    ? []
-    : [notSupported(`${path}.restartPolicy`, restartPolicy, RESTART_POLICIES)];
-}
-
-function validateDns(path: string, { dnsPolicy, dnsConfig }: PodSpec): readonly FieldError[] {
-  if (!dnsPolicy) return [required(`${path}.dnsPolicy`)];
-  if (!DNS_POLICIES.includes(dnsPolicy)) return [notSupported(`${path}.dnsPolicy`, dnsPolicy, DNS_POLICIES)];
-  const at = `${path}.dnsConfig.nameservers`;
-  const servers = dnsConfig?.nameservers ?? [];
-  if (dnsPolicy === "None" && servers.length === 0)
-    return [
-      required(
-        dnsConfig === undefined ? `${path}.dnsConfig` : at,
-        "must provide at least one DNS nameserver when `dnsPolicy` is None",
-      ),
-    ];
-  const many =
-    servers.length > MAX_NAMESERVERS
-      ? [invalid(at, servers, `must not have more than ${MAX_NAMESERVERS} nameservers`)]
-      : [];
-  return [...many, ...servers.flatMap((ip, i) => validIp(`${at}[${i}]`, ip))];
+function oneOf(path: string, value: string | undefined, known: readonly string[]): readonly FieldError[] {
+  if (!value) return [required(path)];
+  return known.includes(value) ? [] : [notSupported(path, value, known)];
 }
 
 function validateNames(path: string, spec: PodSpec): readonly FieldError[] {
-  const check = (field: string, value: string | undefined, rule: (name: string) => readonly string[]) =>
-    value ? rule(value).map((why) => invalid(`${path}.${field}`, value, why)) : [];
+  const check = (field: keyof PodSpec & string, rule: (name: string) => readonly string[]) => {
+    const value = spec[field];
+    return typeof value === "string" && value !== "" ? problems(`${path}.${field}`, value, rule(value)) : [];
+  };
   return [
-    ...check("serviceAccountName", spec.serviceAccountName, subdomainProblems),
-    ...check("nodeName", spec.nodeName, subdomainProblems),
-    ...check("hostname", spec.hostname, labelProblems),
-    ...check("subdomain", spec.subdomain, labelProblems),
-    ...check("priorityClassName", spec.priorityClassName, subdomainProblems),
-    ...check("runtimeClassName", spec.runtimeClassName, subdomainProblems),
+    ...check("serviceAccountName", subdomainProblems),
+    ...check("nodeName", subdomainProblems),
+    ...check("hostname", labelProblems),
+    ...check("subdomain", labelProblems),
+    ...check("hostnameOverride", subdomainProblems),
+    ...check("priorityClassName", subdomainProblems),
+    ...check("runtimeClassName", subdomainProblems),
   ];
 }
 
-function validateDeadline(path: string, seconds: number | undefined): readonly FieldError[] {
-  if (seconds === undefined || (seconds >= 1 && seconds <= MAX_SECONDS)) return [];
-  return [invalid(path, seconds, `must be between 1 and ${MAX_SECONDS}, inclusive`)];
+function validateAliases(path: string, aliases: PodSpec["hostAliases"]): readonly FieldError[] {
+  return (aliases ?? []).flatMap(({ ip, hostnames = [] }, i) => [
+    ...validIp(`${path}[${i}].ip`, ip),
+    ...hostnames.flatMap((name, j) =>
+      problems(`${path}[${i}].hostnames[${j}]`, name, subdomainProblems(name)),
+    ),
+  ]);
+}
+
+function validateResourceClaims(path: string, { resourceClaims = [] }: PodSpec): readonly FieldError[] {
+  const names = new Set<string>();
+  return resourceClaims.flatMap((claim, i) => {
+    const at = `${path}[${i}]`;
+    const { name, resourceClaimName: own, resourceClaimTemplateName: template } = claim;
+    const errors: FieldError[] = [];
+    if (!name) errors.push(required(`${at}.name`));
+    else if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
+    else errors.push(...problems(`${at}.name`, name, labelProblems(name)));
+    names.add(name);
+    if (own !== undefined && template !== undefined)
+      errors.push(
+        invalid(
+          at,
+          claim,
+          "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified",
+        ),
+      );
+    if (own === undefined && template === undefined)
+      errors.push(
+        invalid(at, claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"),
+      );
+    if (own !== undefined) errors.push(...problems(`${at}.resourceClaimName`, own, subdomainProblems(own)));
+    if (template !== undefined)
+      errors.push(...problems(`${at}.resourceClaimTemplateName`, template, subdomainProblems(template)));
+    return errors;
+  });
+}
+
+/** A token proves who the pod is: there is none for a pod that is nobody. */
+function validateTokens(path: string, spec: PodSpec | undefined): readonly FieldError[] {
+  if (spec?.serviceAccountName) return [];
+  return (spec?.volumes ?? []).flatMap(({ projected }, i) =>
+    (projected?.sources ?? []).flatMap(({ serviceAccountToken }, j) =>
+      serviceAccountToken === undefined
+        ? []
+        : [
+            forbidden(
+              `${path}.volumes[${i}].projected.sources[${j}].serviceAccountToken`,
+              "must not be specified when serviceAccountName is not set",
+            ),
+          ],
+    ),
+  );
 }

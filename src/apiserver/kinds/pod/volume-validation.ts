@@ -1,45 +1,89 @@
-import type { Volume } from "#kube/generated/types";
-import { duplicate, forbidden, invalid, required } from "../field/error.ts";
-import { labelProblems } from "../field/names.ts";
+import type { ObjectMeta, Volume } from "#kube/generated/types";
+import { duplicate, forbidden, invalid, problems, required } from "../field/error.ts";
+import { labelProblems, subdomainProblems } from "../field/names.ts";
 import type { FieldError } from "../kind.ts";
+import { validateClaimTemplate } from "../storage/claim-validation.ts";
+import { validateVolumeSource } from "./volume-sources.ts";
 
-/** What is wrong with the volumes, and the names that mounts may use. */
+/** The pod's volumes by name, those that are right only: what mounts may use. */
+export type Volumes = ReadonlyMap<string, Volume>;
+
+/** In the order in which a second one is refused. */
+const SOURCES = [
+  "emptyDir",
+  "hostPath",
+  "gitRepo",
+  "gcePersistentDisk",
+  "awsElasticBlockStore",
+  "secret",
+  "nfs",
+  "iscsi",
+  "glusterfs",
+  "flocker",
+  "persistentVolumeClaim",
+  "rbd",
+  "cinder",
+  "cephfs",
+  "quobyte",
+  "downwardAPI",
+  "fc",
+  "flexVolume",
+  "configMap",
+  "azureFile",
+  "vsphereVolume",
+  "photonPersistentDisk",
+  "portworxVolume",
+  "azureDisk",
+  "storageos",
+  "projected",
+  "scaleIO",
+  "csi",
+  "ephemeral",
+  "image",
+] as const;
+
+/** What is wrong with the volumes. `metadata` is a pod's; templates have none. */
 export function validateVolumes(
   path: string,
   volumes: readonly Volume[] | undefined,
-): { readonly errors: readonly FieldError[]; readonly names: ReadonlySet<string> } {
-  const names = new Set<string>();
-  const errors = (volumes ?? []).flatMap((volume, i) => validateVolume(`${path}[${i}]`, volume, names));
-  return { errors, names };
+  metadata: ObjectMeta | undefined,
+): { readonly errors: readonly FieldError[]; readonly volumes: Volumes } {
+  const good = new Map<string, Volume>();
+  const errors = (volumes ?? []).flatMap((volume, i) => {
+    const at = `${path}[${i}]`;
+    const wrong = [
+      ...validateOneSource(at, volume, metadata?.name ?? ""),
+      ...(volume.name
+        ? problems(`${at}.name`, volume.name, labelProblems(volume.name))
+        : [required(`${at}.name`)]),
+    ];
+    if (good.has(volume.name)) wrong.push(duplicate(`${at}.name`, volume.name));
+    if (wrong.length === 0) good.set(volume.name, volume);
+    return wrong;
+  });
+  return { errors, volumes: good };
 }
 
-function validateVolume(path: string, volume: Volume, names: Set<string>): readonly FieldError[] {
-  const { name, ...sources } = volume;
-  const errors: FieldError[] = [];
-  if (!name) errors.push(required(`${path}.name`));
-  else {
-    errors.push(...labelProblems(name).map((why) => invalid(`${path}.name`, name, why)));
-    if (names.has(name)) errors.push(duplicate(`${path}.name`, name));
-    names.add(name);
-  }
-  const given = Object.entries(sources).filter(([, source]) => source !== undefined && source !== null);
-  if (given.length === 0) errors.push(required(path, "must specify a volume type"));
-  for (const [type] of given.slice(1))
-    errors.push(forbidden(`${path}.${type}`, "may not specify more than 1 volume type"));
-  return [...errors, ...validateSource(path, volume)];
+function validateOneSource(path: string, volume: Volume, pod: string): readonly FieldError[] {
+  const [first, ...more] = SOURCES.filter((type) => volume[type] !== undefined);
+  if (first === undefined) return [required(path, "must specify a volume type")];
+  return [
+    ...(first === "ephemeral"
+      ? validateEphemeral(path, volume, pod)
+      : validateVolumeSource(path, first, volume)),
+    ...more.map((type) => forbidden(`${path}.${type}`, "may not specify more than 1 volume type")),
+  ];
 }
 
-function validateSource(path: string, volume: Volume): readonly FieldError[] {
-  const { hostPath, secret, configMap, persistentVolumeClaim } = volume;
-  const errors: FieldError[] = [];
-  if (hostPath !== undefined) {
-    if (!hostPath.path) errors.push(required(`${path}.hostPath.path`));
-    else if (hostPath.path.split("/").includes(".."))
-      errors.push(invalid(`${path}.hostPath.path`, hostPath.path, "must not contain '..'"));
+/** The claim is made with the pod, under a name of both. */
+function validateEphemeral(path: string, { name, ephemeral }: Volume, pod: string): readonly FieldError[] {
+  const at = `${path}.ephemeral.volumeClaimTemplate`;
+  const template = ephemeral?.volumeClaimTemplate;
+  const errors = template === undefined ? [required(at)] : [...validateClaimTemplate(at, template)];
+  if (pod !== "" && name) {
+    const claim = `${pod}-${name}`;
+    for (const why of subdomainProblems(claim))
+      errors.push(invalid(`${path}.name`, name, `PVC name ${JSON.stringify(claim)}: ${why}`));
   }
-  if (secret !== undefined && !secret.secretName) errors.push(required(`${path}.secret.secretName`));
-  if (configMap !== undefined && !configMap.name) errors.push(required(`${path}.configMap.name`));
-  if (persistentVolumeClaim !== undefined && !persistentVolumeClaim.claimName)
-    errors.push(required(`${path}.persistentVolumeClaim.claimName`));
   return errors;
 }
