@@ -92,6 +92,7 @@ export class Handler {
       spec.resource.namespaced && info.namespace === undefined && verb !== "list" && verb !== "watch";
     const run = isAllowed && !isUnscoped ? VERBS[verb] : undefined;
     if (run === undefined) throw methodNotAllowed(verb, spec.resource);
+    if (spec.deprecation !== undefined) reply.warn(spec.deprecation);
     await run(call);
   }
 

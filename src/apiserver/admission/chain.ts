@@ -6,6 +6,7 @@ import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { newNodeTaint } from "./new-node-taint.ts";
 import { nodeRestriction } from "./node-restriction.ts";
 import { priority } from "./priority.ts";
+import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
 
 /** Letters and digits that make no words. */
@@ -27,6 +28,7 @@ export function openAdmission(
     newNodeTaint, // nothing is scheduled to a node before it is ready
     priority, // the number behind a pod's priority class
     defaultTolerations, // pods stay five minutes on a node that went away
+    runtimeClass, // what a pod's runtime costs, and where there is one
     defaultStorageClass,
     defaultIngressClass,
   ];

@@ -16,25 +16,36 @@ import { replicaSets } from "./apps/replica-set.ts";
 import { statefulSets } from "./apps/stateful-set.ts";
 import { cronJobs, jobs } from "./batch/job.ts";
 import { certificateSigningRequests } from "./certificates/signing-request.ts";
+import { componentStatuses } from "./core/component-status.ts";
 import { configMaps, secrets } from "./core/config.ts";
 import { endpoints } from "./core/endpoints.ts";
 import { events } from "./core/event.ts";
 import { leases } from "./core/lease.ts";
 import { namespaces } from "./core/namespace.ts";
 import { nodes } from "./core/node.ts";
+import { podTemplates } from "./core/pod-template.ts";
 import { limitRanges, resourceQuotas } from "./core/quota.ts";
+import { replicationControllers } from "./core/replication-controller.ts";
 import { serviceAccounts } from "./core/service-account.ts";
 import { customResourceDefinitions } from "./extension/custom-resource-definition.ts";
 import type { KindSpec } from "./kind.ts";
 import { endpointSlices } from "./networking/endpoint-slice.ts";
 import { ingresses } from "./networking/ingress.ts";
 import { ingressClasses } from "./networking/ingress-class.ts";
+import { ipAddresses } from "./networking/ip-address.ts";
 import { networkPolicies } from "./networking/network-policy.ts";
+import { serviceCidrs } from "./networking/service-cidr.ts";
+import { runtimeClasses } from "./node/runtime-class.ts";
 import { pods } from "./pod/pod.ts";
 import { horizontalPodAutoscalers, podDisruptionBudgets } from "./policy/budget.ts";
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from "./rbac/rbac.ts";
 import { serviceKind } from "./service/service.ts";
 import { priorityClasses, storageClasses } from "./storage/classes.ts";
+import { csiDrivers } from "./storage/csi-driver.ts";
+import { csiNodes } from "./storage/csi-node.ts";
+import { csiStorageCapacities } from "./storage/csi-storage-capacity.ts";
+import { volumeAttachments } from "./storage/volume-attachment.ts";
+import { volumeAttributesClasses } from "./storage/volume-attributes-class.ts";
 import { persistentVolumeClaims, persistentVolumes } from "./storage/volumes.ts";
 import { warnUnattended } from "./unattended.ts";
 
@@ -50,6 +61,7 @@ export interface KindsOptions {
 export function openKinds(options: KindsOptions): { readonly kinds: readonly KindSpec[] } {
   const allocation = new ServiceAllocation(options);
   const core = [
+    componentStatuses,
     configMaps,
     endpoints,
     events,
@@ -59,6 +71,8 @@ export function openKinds(options: KindsOptions): { readonly kinds: readonly Kin
     persistentVolumeClaims,
     persistentVolumes,
     pods,
+    podTemplates,
+    replicationControllers,
     resourceQuotas,
     secrets,
     serviceAccounts,
@@ -83,11 +97,19 @@ export function openKinds(options: KindsOptions): { readonly kinds: readonly Kin
       jobs,
       ingressClasses,
       ingresses,
+      ipAddresses,
       networkPolicies,
+      serviceCidrs,
       podDisruptionBudgets,
       certificateSigningRequests,
       ...rbac,
+      csiDrivers,
+      csiNodes,
+      csiStorageCapacities,
       storageClasses,
+      volumeAttachments,
+      volumeAttributesClasses,
+      runtimeClasses,
       ...admission,
       priorityClasses,
       leases,

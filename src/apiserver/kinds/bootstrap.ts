@@ -3,6 +3,7 @@ import { familyOf, type Ip } from "#addr/ip";
 import type { Endpoints } from "#kube/endpoints";
 import type { EndpointSlice, Namespace, PriorityClass, Service } from "#kube/generated/types";
 import type { KubeObject } from "#kube/object";
+import { componentStatusObjects } from "./core/component-status.ts";
 
 export interface BootstrapOptions {
   readonly serviceCidrs: readonly Cidr[];
@@ -20,6 +21,7 @@ export function bootstrapObjects(options: BootstrapOptions): readonly KubeObject
   return [
     ...NAMESPACE_NAMES.map(namespace),
     ...priorityClasses(),
+    ...componentStatusObjects(),
     kubernetesService(options),
     kubernetesSlice(options.advertise),
     kubernetesEndpoints(options.advertise),

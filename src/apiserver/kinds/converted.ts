@@ -30,6 +30,10 @@ export function convertedKind<T extends KubeObject, S extends KubeObject>(
     validate: (object, context) => errors(stored.validate?.(asStored(object), context)),
     validateUpdate: (object, live, context) =>
       errors(stored.validateUpdate?.(asStored(object), asStored(live), context)),
+    validateCreate: (object, context) => errors(stored.validateCreate?.(asStored(object), context)),
+    validatePart: (part, object, live, context) =>
+      errors(stored.validatePart?.(part, asStored(object), asStored(live), context)),
+    warnings: (object, live) => stored.warnings?.(asStored(object), live && asStored(live)) ?? [],
     ...given,
     conversion: { ...conversion, storedAs: stored.resource },
   };

@@ -160,6 +160,13 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   /** Takes what the object needs of what there is only once (addresses, ports) and writes it into the draft. Runs last before the store's write,
    *  on a draft that validated; `stored` is undefined on create. Errors are answered like those of validate. */
   allocate?(draft: Draft, stored: T | undefined, context: WriteContext): readonly FieldError[];
+  /** What a delete does to an object that it does not remove at once. */
+  readonly deletion?: {
+    /** Held by these from then on. */
+    readonly finalizers: readonly string[];
+    /** `now` in milliseconds. */
+    mark?(draft: Draft, now: number): void;
+  };
   /** Makes what is taken for `ref` equal to what `stored` holds (undefined: there is no such object). The machinery calls it for every object at
    *  start, before the first write, and after every write, delete or dry run that reached `allocate`, done or not, with what the store then holds.
    *  Writes to a kind that has it run one at a time, from `allocate` to `settle`. */

@@ -1,9 +1,20 @@
 import type { PriorityClass, StorageClass } from "#kube/generated/types";
 import { PRIORITY_CLASSES, STORAGE_CLASSES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { forbidden, required } from "../field/error.ts";
-import type { KindSpec } from "../kind.ts";
+import {
+  duplicate,
+  forbidden,
+  IMMUTABLE,
+  invalid,
+  notSupported,
+  problems,
+  required,
+} from "../field/error.ts";
+import { qualifiedNameProblems } from "../field/names.ts";
+import { immutableField, sameJson } from "../field/same.ts";
+import type { FieldError, KindSpec, WriteContext } from "../kind.ts";
 import { ageColumn, count, flag, nameColumn, printer, text, wide } from "../print/printer.ts";
+import { validateParameters } from "./parameters.ts";
 
 const IS_DEFAULT = "storageclass.kubernetes.io/is-default-class";
 
@@ -16,11 +27,13 @@ export const storageClasses: KindSpec<StorageClass> = kindSpec<StorageClass>({
     draft.reclaimPolicy ||= "Delete";
     draft.volumeBindingMode ||= "Immediate";
   },
-  validate: (object) => (object.provisioner ? [] : [required("provisioner")]),
-  validateUpdate: (object, stored) =>
-    (["provisioner", "reclaimPolicy", "parameters"] as const)
-      .filter((field) => JSON.stringify(object[field]) !== JSON.stringify(stored[field]))
+  validate: validateStorageClass,
+  validateUpdate: (object, stored) => [
+    ...(["parameters", "provisioner", "reclaimPolicy"] as const)
+      .filter((field) => !sameJson(object[field], stored[field]))
       .map((field) => forbidden(field, `updates to ${field} are forbidden.`)),
+    ...immutableField("volumeBindingMode", object.volumeBindingMode, stored.volumeBindingMode),
+  ],
   ...printer<StorageClass>([
     { ...nameColumn, cell: displayName },
     text("Provisioner", ({ provisioner }) => provisioner),
@@ -44,8 +57,12 @@ export const priorityClasses: KindSpec<PriorityClass> = kindSpec<PriorityClass>(
     draft.metadata.generation = 1;
   },
   validate: validatePriorityClass,
-  validateUpdate: (object, stored) =>
-    object.value === stored.value ? [] : [forbidden("value", "may not be changed in an update.")],
+  validateUpdate: (object, stored) => [
+    ...(object.value === stored.value ? [] : [forbidden("value", "may not be changed in an update.")]),
+    ...(object.preemptionPolicy === stored.preemptionPolicy
+      ? []
+      : [invalid("preemptionPolicy", object.preemptionPolicy, IMMUTABLE)]),
+  ],
   ...printer<PriorityClass>([
     nameColumn,
     count("Value", ({ value }) => value),
@@ -55,11 +72,64 @@ export const priorityClasses: KindSpec<PriorityClass> = kindSpec<PriorityClass>(
   ]),
 });
 
+const RECLAIM_POLICIES = ["Delete", "Retain"];
+const BINDING_MODES = ["Immediate", "WaitForFirstConsumer"];
+
+function validateStorageClass(object: StorageClass): readonly FieldError[] {
+  const { provisioner, reclaimPolicy = "", volumeBindingMode, parameters, allowedTopologies = [] } = object;
+  const errors: FieldError[] = provisioner
+    ? [...problems("provisioner", provisioner, qualifiedNameProblems(provisioner.toLowerCase()))]
+    : [required("provisioner")];
+  errors.push(...validateParameters("parameters", parameters));
+  if (!RECLAIM_POLICIES.includes(reclaimPolicy))
+    errors.push(notSupported("reclaimPolicy", reclaimPolicy, RECLAIM_POLICIES));
+  if (volumeBindingMode === undefined) errors.push(required("volumeBindingMode"));
+  else if (!BINDING_MODES.includes(volumeBindingMode))
+    errors.push(notSupported("volumeBindingMode", volumeBindingMode, BINDING_MODES));
+  allowedTopologies.forEach((term, i) => {
+    errors.push(...validateTopology(`allowedTopologies[${i}]`, term));
+  });
+  return errors;
+}
+
+type TopologyTerm = NonNullable<StorageClass["allowedTopologies"]>[number];
+
+function validateTopology(path: string, { matchLabelExpressions = [] }: TopologyTerm): readonly FieldError[] {
+  const keys = new Set<string>();
+  return matchLabelExpressions.flatMap(({ key, values = [] }, i) => {
+    const at = `${path}.matchLabelExpressions[${i}]`;
+    const errors = values.length === 0 ? [required(`${at}.values`)] : [];
+    values.forEach((value, j) => {
+      if (values.indexOf(value) < j) errors.push(duplicate(`${at}.values[${j}]`, value));
+    });
+    errors.push(...problems(`${at}.key`, key, qualifiedNameProblems(key)));
+    if (keys.has(key)) errors.push(duplicate(`${at}.key`, key));
+    keys.add(key);
+    return errors;
+  });
+}
+
 /** No user's class may outrank the two system classes. */
 const USER_MAX = 1_000_000_000;
+const PREEMPTION_POLICIES = ["Never", "PreemptLowerPriority"];
 const SYSTEM = ["system-node-critical", "system-cluster-critical"];
 
-function validatePriorityClass({ metadata, value }: PriorityClass) {
+function validatePriorityClass(
+  { metadata, value, preemptionPolicy = "", globalDefault }: PriorityClass,
+  context: WriteContext,
+): readonly FieldError[] {
+  if (!PREEMPTION_POLICIES.includes(preemptionPolicy))
+    return [notSupported("preemptionPolicy", preemptionPolicy, PREEMPTION_POLICIES)];
+  const other = context
+    .list(PRIORITY_CLASSES)
+    .find((one) => one.globalDefault === true && one.metadata.name !== metadata.name);
+  if (globalDefault === true && other !== undefined)
+    return [
+      forbidden(
+        "globalDefault",
+        `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`,
+      ),
+    ];
   if (metadata.name.startsWith("system-") && !SYSTEM.includes(metadata.name))
     return [
       forbidden(

@@ -1,9 +1,11 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "#kube/generated/types";
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { required } from "../field/error.ts";
-import type { FieldError, KindSpec } from "../kind.ts";
+import type { Draft, KindSpec } from "../kind.ts";
+import { SOURCE_DEFAULTS } from "../pod/defaults.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
+import { validateClaim, validateClaimStatus, validateClaimUpdate } from "./claim-rules.ts";
+import { validateVolume, validateVolumeUpdate } from "./volume-rules.ts";
 
 const SHORT_MODES: Readonly<Record<string, string>> = {
   ReadWriteOnce: "RWO",
@@ -19,15 +21,13 @@ export const persistentVolumes: KindSpec<PersistentVolume> = kindSpec<Persistent
   shortNames: ["pv"],
   hasStatus: true,
   deleteReturnsObject: true,
-  defaults: (draft) => {
-    draft.spec ??= {};
-    draft.spec.persistentVolumeReclaimPolicy ||= "Retain";
-    draft.spec.volumeMode ||= "Filesystem";
-  },
+  defaults: defaultVolume,
   prepareCreate: (draft) => {
     draft.status = { phase: "Pending" };
   },
   validate: validateVolume,
+  validateUpdate: validateVolumeUpdate,
+  selectableFields: ({ metadata }) => ({ name: metadata.name }),
   ...printer<PersistentVolume>([
     nameColumn,
     text("Capacity", ({ spec }) => String(spec?.capacity?.["storage"] ?? "")),
@@ -52,14 +52,14 @@ export const persistentVolumeClaims: KindSpec<PersistentVolumeClaim> = kindSpec<
   shortNames: ["pvc"],
   hasStatus: true,
   deleteReturnsObject: true,
-  defaults: (draft) => {
-    draft.spec ??= {};
-    draft.spec.volumeMode ||= "Filesystem";
-  },
+  defaults: defaultClaim,
   prepareCreate: (draft) => {
     draft.status = { phase: "Pending" };
   },
   validate: validateClaim,
+  validateUpdate: validateClaimUpdate,
+  validatePart: (_part, claim) => validateClaimStatus(claim),
+  selectableFields: ({ metadata }) => ({ name: metadata.name }),
   ...printer<PersistentVolumeClaim>([
     nameColumn,
     text("Status", phaseOf),
@@ -75,25 +75,32 @@ export const persistentVolumeClaims: KindSpec<PersistentVolumeClaim> = kindSpec<
   ]),
 });
 
+function defaultVolume(draft: Draft): void {
+  draft.spec ??= {};
+  const { spec } = draft;
+  spec.persistentVolumeReclaimPolicy ||= "Retain";
+  spec.volumeMode ||= "Filesystem";
+  if (spec.hostPath) spec.hostPath.type ??= "";
+  for (const [name, values] of Object.entries(SOURCE_DEFAULTS)) {
+    const source = spec[name];
+    if (source) for (const [field, value] of Object.entries(values)) source[field] ??= value;
+  }
+}
+
+/** Where a claim's data comes from has two spellings. */
+function defaultClaim(draft: Draft): void {
+  draft.spec ??= {};
+  const { spec } = draft;
+  spec.volumeMode ||= "Filesystem";
+  if (spec.dataSource && !spec.dataSourceRef) spec.dataSourceRef = { ...spec.dataSource };
+  else if (spec.dataSourceRef && !spec.dataSource && !spec.dataSourceRef.namespace)
+    spec.dataSource = { ...spec.dataSourceRef };
+}
+
 function phaseOf(object: PersistentVolume | PersistentVolumeClaim): string {
   return object.metadata.deletionTimestamp === undefined ? (object.status?.phase ?? "") : "Terminating";
 }
 
 function modes(accessModes: readonly string[] | undefined): string {
   return (accessModes ?? []).map((mode) => SHORT_MODES[mode] ?? mode).join(",");
-}
-
-function validateVolume({ spec }: PersistentVolume): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (!spec?.accessModes?.length) errors.push(required("spec.accessModes"));
-  if (spec?.capacity?.["storage"] === undefined) errors.push(required("spec.capacity"));
-  return errors;
-}
-
-function validateClaim({ spec }: PersistentVolumeClaim): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (!spec?.accessModes?.length)
-    errors.push(required("spec.accessModes", "at least 1 access mode is required"));
-  if (spec?.resources?.requests?.["storage"] === undefined) errors.push(required("spec.resources[storage]"));
-  return errors;
 }
