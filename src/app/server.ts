@@ -8,7 +8,6 @@ import { corednsManifest } from "#addons/packaged/coredns";
 import { cidrFamily, nthIp } from "#addr/cidr";
 import { FAMILY } from "#addr/family";
 import type { Ip } from "#addr/ip";
-import { runControllers } from "#controllers/run";
 import { explain, Fault } from "#fault/fault";
 import { writeFileAtomic } from "#join/file";
 import { joinCluster } from "#join/join-cluster";
@@ -25,6 +24,7 @@ import { runAgent } from "./agent.ts";
 import type { ApiNews, ApiTask } from "./api-protocol.ts";
 import type { ServerConfig } from "./config/config.ts";
 import { labelControlPlane } from "./control-plane-label.ts";
+import { leadControllers } from "./controllers.ts";
 import { type Life, PASSWORD_FILE } from "./life.ts";
 import { findNodeIps } from "./node-address.ts";
 import { ownSignal } from "./own-signal.ts";
@@ -60,15 +60,11 @@ export async function runServer(config: ServerConfig, { log, signal, imagesDir }
   const life = { log, signal: parts.signal, imagesDir };
   await Promise.all([
     api.ended,
-    runControllers({
-      client,
-      clusterCidrs: config.cluster.clusterCidrs,
-      nodeMask: { 4: 24, 6: 64 },
-      serverCa: api.ready.serverCaPem,
-      clock: systemClock,
-      log: log.child({ room: "controllers" }),
-      signal: life.signal,
-    }),
+    leadControllers(
+      config,
+      { client, serverCa: api.ready.serverCaPem },
+      { log: log.child({ room: "controllers" }), signal: life.signal },
+    ),
     runAddons(config, client, { ...life, log: log.child({ room: "addons" }) }),
     labelControlPlane(client, config.node.name, life),
     runOwnAgent(config, { nodeIps, url, token: api.ready.token }, life, kernel),
