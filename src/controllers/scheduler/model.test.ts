@@ -31,12 +31,12 @@ test("every decision obeys the rules, and a pod is only left out when nothing fi
         const uid = pick(random, [...pods.keys()]);
         pods.delete(uid);
         cluster.removePod(uid);
-      } else if (dice < 0.15) addNode(`n${Math.floor(random() * 8)}`);
-      else if (dice < 0.18 && nodes.size > 1) {
+      } else if (dice < 0.16) addNode(`n${Math.floor(random() * 8)}`);
+      else if (dice < 0.21 && nodes.size > 1) {
         const name = pick(random, [...nodes.keys()]);
         nodes.delete(name);
         cluster.removeNode(name);
-      } else if (dice < 0.22 && pods.size > 0) {
+      } else if (dice < 0.25 && pods.size > 0) {
         const pod = pick(random, [...pods.values()]);
         const leaving = { ...pod, metadata: { ...pod.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
         pods.set(pod.metadata.uid ?? "", leaving);

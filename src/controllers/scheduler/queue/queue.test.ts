@@ -162,6 +162,15 @@ const apart: PodShape = {
     },
   },
 };
+const near: PodShape = {
+  affinity: {
+    podAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: [
+        { topologyKey: "zone", labelSelector: { matchLabels: { app: "web" } } },
+      ],
+    },
+  },
+};
 const spread: PodShape = {
   topologySpreadConstraints: [
     {
@@ -209,6 +218,21 @@ const hints: readonly (readonly [
   ["one it shuns goes", "InterPodAffinity", apart, gone({ labels: { app: "web" } }), true],
   ["one that shuns it goes", "InterPodAffinity", { labels: { app: "web" } }, gone(apart), true],
   ["one it does not care for goes", "InterPodAffinity", apart, gone({ labels: { app: "db" } }), false],
+  ["one it wants to be near comes", "InterPodAffinity", near, { type: "pod-placed", info: infoOf({}) }, true],
+  [
+    "one it wants to be near gets the label",
+    "InterPodAffinity",
+    near,
+    { type: "pod-changed", before: infoOf({ labels: {} }), info: infoOf({}) },
+    true,
+  ],
+  [
+    "one it does not know comes",
+    "InterPodAffinity",
+    near,
+    { type: "pod-placed", info: infoOf({ labels: {} }) },
+    false,
+  ],
   ["one of its group comes", "PodTopologySpread", spread, { type: "pod-placed", info: infoOf({}) }, true],
   [
     "one of another namespace comes",
