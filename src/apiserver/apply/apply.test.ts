@@ -67,7 +67,7 @@ test("saying another value of someone else's field is a conflict; the same value
   const live = apply(undefined, "m", BASE);
   assert.throws(() => apply(live, "n", "{spec: {replicas: 2}}"), {
     code: "Conflict",
-    message: 'Apply failed with 1 conflict: conflict with "m" using apps/v1: .spec.replicas',
+    message: 'Apply failed with 1 conflict: conflict with "m": .spec.replicas',
   });
   const shared = apply(live, "n", "{spec: {replicas: 1}}");
   assert.deepEqual(managers(shared)["n/Apply"], [".spec.replicas"]);
@@ -158,4 +158,44 @@ test("managedFields read and written are the same set", () => {
   const source = { "f:a": { ".": {}, 'k:{"x":1}': { ".": {}, "f:y": {} }, 'v:"z"': {} }, "f:b": {} };
   assert.deepEqual(formatFields(parseFields(source)), source);
   assert.ok(sameSet(parseFields(source), parseFields(structuredClone(source))));
+});
+
+test("an element that somebody else has only a field of goes with the one who put it there", () => {
+  const env = (list: string) => `{spec: {template: {spec: {containers: [{name: a, env: ${list}}]}}}}`;
+  const live = apply(undefined, "m", env("[{name: A, value: '1'}, {name: B, value: '1'}]"));
+  const forced = apply(live, "other", env("[{name: C, value: '1'}]"));
+  const draft = structuredClone(forced);
+  const [container] = containersOf(draft);
+  const list = (container?.["env"] ?? []) as JsonObject[];
+  for (const item of list) if (item["name"] === "A") item["value"] = "2";
+  recordUpdate(draft, forced as unknown as KubeObject, owner("hand"));
+  const after = apply(draft, "m", env("[{name: B, value: '1'}]"));
+  assert.deepEqual(
+    ((containersOf(after)[0]?.["env"] ?? []) as JsonObject[]).map(({ name }) => name),
+    ["B", "C"],
+  );
+});
+
+function containersOf(object: JsonObject): JsonObject[] {
+  const template = (object["spec"] as JsonObject)["template"] as JsonObject;
+  return (template["spec"] as JsonObject)["containers"] as JsonObject[];
+}
+
+test("applied elements keep the applied order, the others the live one", () => {
+  const orders: readonly [live: string, applied: string, want: string][] = [
+    ["A B C", "C", "A B C"],
+    ["A B C", "C A", "B C A"],
+    ["A C", "A B", "A C B"],
+    ["B C", "A B", "A B C"],
+    ["A B C D", "D X B", "A C D X B"],
+  ];
+  const config = (names: string) => {
+    const list = names.split(" ").map((name) => `{name: ${name}, value: '1'}`);
+    return `{spec: {template: {spec: {containers: [{name: a, env: [${list.join(", ")}]}]}}}}`;
+  };
+  for (const [was, applied, want] of orders) {
+    const after = apply(apply(undefined, "m", config(was)), "other", config(applied));
+    const names = ((containersOf(after)[0]?.["env"] ?? []) as JsonObject[]).map(({ name }) => name);
+    assert.equal(names.join(" "), want, `${was} with ${applied}`);
+  }
 });

@@ -1,18 +1,10 @@
 import type { KubeObject } from "#kube/object";
-import { type JsonObject, objectAt, own, textAt } from "../json.ts";
+import { emptyGoForm } from "../codec/go-form.ts";
+import { type JsonObject, objectAt, own, sameJson, textAt } from "../json.ts";
 import type { FieldType } from "../schema.ts";
 import { StatusFault } from "../status.ts";
 import { metadataOf } from "../verbs/metadata.ts";
-import {
-  difference,
-  EMPTY,
-  type FieldSet,
-  formatPaths,
-  intersection,
-  isEmpty,
-  sameSet,
-  union,
-} from "./field-set.ts";
+import { difference, EMPTY, type FieldSet, formatPaths, intersection, isEmpty, union } from "./field-set.ts";
 import { keepLastApplied, ownPast } from "./last-applied.ts";
 import {
   entryFor,
@@ -35,7 +27,8 @@ export interface Apply {
  *  @throws {StatusFault} Conflict when another manager has a field that would change, unless forced */
 export function applyConfig(live: KubeObject | undefined, apply: Apply): JsonObject {
   const { config, owner } = apply;
-  const ignoring = { status: apply.hasStatus && owner.subresource !== "status" };
+  const isStatus = owner.subresource === "status";
+  const ignoring = { status: apply.hasStatus && !isStatus, spec: isStatus };
   checkElements(config, owner.type);
   const said = withoutIgnored(fieldsOf(config, owner.type), ignoring);
   const before = live === undefined ? {} : (live as unknown as JsonObject);
@@ -44,19 +37,28 @@ export function applyConfig(live: KubeObject | undefined, apply: Apply): JsonObj
   const managers = live === undefined ? [] : managersOf(live, apply, ignoring);
   const mine = managers.find((entry) => isMine(entry, owner));
   const others = managers.filter((entry) => !isMine(entry, owner));
-  const changes = compare(before, merged, owner.type).changed;
-  const yielding = settleConflicts(others, changes, apply, live);
-  const pruned = prune(merged, {
-    was: mine?.fields ?? EMPTY,
-    said,
-    others: yielding,
-    type: owner.type,
-  });
+  const pruned = prune(merged, { was: mine?.fields ?? EMPTY, said, others, type: owner.type });
   keepIdentity(pruned, merged);
+  const { changed, removed } = compare(before, pruned, owner.type);
+  const yielding = settleConflicts(others, changed, apply, live);
+  const left = yielding.map((entry) => ({ ...entry, fields: difference(entry.fields, removed) }));
   if (live !== undefined) keepLastApplied(pruned, live, apply);
-  const time = mine !== undefined && sameSet(mine.fields, said) ? mine.time : entryFor(owner, "Apply").time;
-  writeManagers(pruned, [...yielding, { ...entryFor(owner, "Apply"), time, fields: said }]);
+  writeManagers(pruned, [
+    ...left,
+    { ...entryFor(owner, "Apply"), time: timeOf(pruned, before, mine, owner), fields: said },
+  ]);
   return pruned;
+}
+
+/** When the manager last changed something; an apply that only says what is so already sets no time. */
+function timeOf(after: JsonObject, before: JsonObject, mine: Manager | undefined, owner: FieldOwner): string {
+  const isSame = sameJson(withoutHistory(after), withoutHistory(before));
+  return isSame ? (mine?.time ?? "") : entryFor(owner, "Apply").time;
+}
+
+function withoutHistory(object: JsonObject): JsonObject {
+  const { managedFields: _managedFields, ...metadata } = objectAt(object, "metadata") ?? {};
+  return { ...object, metadata };
 }
 
 function isMine(entry: Manager, owner: FieldOwner): boolean {
@@ -68,11 +70,16 @@ function isMine(entry: Manager, owner: FieldOwner): boolean {
 }
 
 /** The entries of the live object; one that never had any belongs, as it stands, to `before-first-apply`. */
-function managersOf(live: KubeObject, { owner }: Apply, ignoring: { status: boolean }): Manager[] {
+function managersOf(
+  live: KubeObject,
+  { owner }: Apply,
+  ignoring: { status: boolean; spec: boolean },
+): Manager[] {
   const managers = readManagers(live);
   if (managers.length > 0) return managers;
-  const fields = withoutIgnored(fieldsOf(live as unknown as JsonObject, owner.type), ignoring);
-  return [{ ...entryFor(owner, "Update"), manager: "before-first-apply", subresource: "", fields }];
+  const { changed } = compare(emptyGoForm(owner.type), live as unknown as JsonObject, owner.type);
+  const fields = withoutIgnored(changed, ignoring);
+  return [{ ...entryFor(owner, "Update"), manager: "before-first-apply", fields }];
 }
 
 function settleConflicts(
@@ -104,7 +111,8 @@ function refuseClashes(clashes: readonly Clash[], past: FieldSet): void {
   if (refused.length > 0) throw applyConflict(refused);
 }
 
-function applyConflict(clashes: readonly Clash[]): StatusFault {
+function applyConflict(all: readonly Clash[]): StatusFault {
+  const clashes = [...all].sort((a, b) => (describe(a.entry) < describe(b.entry) ? -1 : 1));
   const causes = clashes.flatMap(({ entry, fields }) =>
     formatPaths(fields).map((field) => ({
       reason: "FieldManagerConflict",
@@ -123,8 +131,9 @@ function applyConflict(clashes: readonly Clash[]): StatusFault {
   });
 }
 
-function describe({ manager, subresource, apiVersion }: Manager): string {
-  return `${JSON.stringify(manager)}${subresource === "" ? "" : ` with subresource ${JSON.stringify(subresource)}`} using ${apiVersion}`;
+function describe({ manager, subresource, apiVersion, operation }: Manager): string {
+  const part = subresource === "" ? "" : ` with subresource ${JSON.stringify(subresource)}`;
+  return `${JSON.stringify(manager)}${part}${operation === "Update" ? ` using ${apiVersion}` : ""}`;
 }
 
 /** Takes away what this manager said last time, says no more, and nobody else has. */
@@ -132,10 +141,9 @@ function prune(
   merged: JsonObject,
   sets: { was: FieldSet; said: FieldSet; others: readonly Manager[]; type: FieldType },
 ): JsonObject {
-  const remove = difference(sets.was, sets.said);
-  if (isEmpty(remove)) return merged;
+  if (isEmpty(sets.was)) return merged;
   const keep = sets.others.map(({ fields }) => fields).reduce(union, sets.said);
-  return (removeFields(merged, sets.type, { remove, keep }) ?? {}) as JsonObject;
+  return (removeFields(merged, sets.type, { remove: sets.was, keep }) ?? {}) as JsonObject;
 }
 
 function restore(merged: JsonObject, before: JsonObject, field: string): void {

@@ -94,13 +94,15 @@ function byEdge(a: string, b: string): number {
   return rank !== 0 ? rank : a < b ? -1 : 1;
 }
 
-/** Every path of the set as messages spell it: `.spec.containers[name="a"].image`. */
-export function formatPaths(set: FieldSet, prefix = ""): string[] {
-  const own = set.isOwned && prefix !== "" ? [prefix] : [];
-  return [
-    ...own,
-    ...[...set.children].flatMap(([edge, child]) => formatPaths(child, prefix + formatEdge(edge))),
-  ];
+/** Every path of the set as messages spell it, `.spec.containers[name="a"].image`: on each level first what is owned, then what is below. */
+export function formatPaths(set: FieldSet): string[] {
+  return below(set, "");
+}
+
+function below(set: FieldSet, prefix: string): string[] {
+  const children = [...set.children].sort(([a], [b]) => byEdge(a, b));
+  const owned = children.filter(([, child]) => child.isOwned).map(([edge]) => prefix + formatEdge(edge));
+  return [...owned, ...children.flatMap(([edge, child]) => below(child, prefix + formatEdge(edge)))];
 }
 
 function formatEdge(edge: string): string {

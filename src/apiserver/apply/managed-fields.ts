@@ -12,7 +12,6 @@ import {
   node,
   parseFields,
   recursiveDifference,
-  sameSet,
   union,
 } from "./field-set.ts";
 import { compare } from "./typed.ts";
@@ -57,8 +56,13 @@ const IGNORED: FieldSet = node(false, [
   ],
 ]);
 const STATUS: FieldSet = node(false, [["f:status", LEAF]]);
+const SPEC: FieldSet = node(false, [["f:spec", LEAF]]);
 
-export function withoutIgnored(set: FieldSet, options: { readonly status: boolean }): FieldSet {
+/** The set without what nobody owns, and without the half that a route does not write. */
+export function withoutIgnored(
+  set: FieldSet,
+  options: { readonly status?: boolean; readonly spec?: boolean } = {},
+): FieldSet {
   const rest = recursiveDifference(set, IGNORED);
   const metadata = rest.children.get("f:metadata");
   const cleaned = metadata?.isOwned
@@ -69,6 +73,7 @@ export function withoutIgnored(set: FieldSet, options: { readonly status: boolea
         ),
       )
     : rest;
+  if (options.spec) return recursiveDifference(cleaned, SPEC);
   return options.status ? recursiveDifference(cleaned, STATUS) : cleaned;
 }
 
@@ -92,13 +97,18 @@ export function writeManagers(draft: JsonObject, managers: readonly Manager[]): 
   else metadata["managedFields"] = [...kept].sort(byAge).map(formatManager);
 }
 
-/** Enters a create, update or patch: the writer takes every field it changed, and whatever it removed belongs to nobody. */
+/** Enters a create, update or patch: the writer takes every field it changed, and whatever it removed belongs to nobody. An object whose
+ *  history was cleared has none until somebody applies to it. */
 export function recordUpdate(draft: JsonObject, stored: KubeObject | undefined, owner: FieldOwner): void {
   const before = managersBefore(draft, stored);
   toGoForm(draft, owner.type);
+  if (stored !== undefined && before.length === 0) {
+    writeManagers(draft, []);
+    return;
+  }
   const was = stored === undefined ? emptyGoForm(owner.type) : (stored as unknown as JsonObject);
   const { changed, removed } = compare(was, draft, owner.type);
-  const mine = withoutIgnored(changed, { status: false });
+  const mine = withoutIgnored(changed);
   const gone = union(mine, removed);
   const isMine = (entry: Manager) =>
     entry.operation === "Update" &&
@@ -110,7 +120,7 @@ export function recordUpdate(draft: JsonObject, stored: KubeObject | undefined, 
   const old = before.find(isMine);
   const fields = union(difference(old?.fields ?? node(false, []), removed), mine);
   const entry = entryFor(owner, "Update");
-  const time = old !== undefined && sameSet(old.fields, fields) ? old.time : entry.time;
+  const time = old !== undefined && isEmpty(mine) ? old.time : entry.time;
   writeManagers(draft, capUpdates([...others, { ...entry, time, fields }]));
 }
 

@@ -10,7 +10,7 @@ import {
 } from "../json.ts";
 import { type FieldType, fieldOf, type ListType, shapeOf } from "../schema.ts";
 import { badRequest } from "../status.ts";
-import { EMPTY, type FieldSet, LEAF, node } from "./field-set.ts";
+import { EMPTY, type FieldSet, isEmpty, LEAF, node } from "./field-set.ts";
 
 /** What a value is made of for server-side apply: edges to values of known types, or one thing that is taken whole. */
 interface Part {
@@ -177,51 +177,61 @@ function mergeFields(live: Json | undefined, said: readonly Part[]): JsonObject 
   return out;
 }
 
-/** The applied order for applied elements; the others keep their places after whichever applied element stood before them. */
+/** Both lists' elements in one: the applied ones in the applied order, the others where they stood between those. Where the two orders
+ *  disagree, clients rely on what kube-apiserver makes of them: the live list waits for the next applied element that both have. */
 function mergeList(base: readonly Part[], said: readonly Part[]): Json[] {
   const live = new Map(base.map((part) => [part.edge, part]));
-  const saidEdges = new Set(said.map(({ edge }) => edge));
+  const applied = new Set(said.map(({ edge }) => edge));
+  const shared = said.map(({ edge }) => edge).filter((edge) => live.has(edge));
+  const done = new Set<string>();
   const out: Json[] = [];
-  let at = 0;
-  const copyOthers = (until: string | undefined) => {
-    for (; at < base.length; at++) {
-      const part = base[at];
-      if (part === undefined || part.edge === until) break;
-      if (!saidEdges.has(part.edge)) out.push(part.value);
-    }
+  const merge = (part: Part) => {
+    done.add(part.edge);
+    out.push(mergeTyped(live.get(part.edge)?.value, part.value, part.type));
   };
-  for (const part of said) {
-    const there = live.get(part.edge);
-    if (there !== undefined && base.indexOf(there) >= at) {
-      copyOthers(part.edge);
-      at++;
+  for (let l = 0, r = 0; l < base.length || r < said.length; ) {
+    const [old, next] = [base[l], said[r]];
+    if (old !== undefined && old.edge === next?.edge) {
+      merge(next);
+      shared.shift();
+      l++;
+      r++;
+    } else if (old !== undefined && !applied.has(old.edge)) {
+      out.push(old.value);
+      l++;
+    } else if (old !== undefined && next !== undefined && shared.length > 0 && shared[0] !== old.edge) {
+      l++;
+    } else {
+      if (old !== undefined && (done.has(old.edge) || next === undefined)) l++;
+      if (next === undefined) continue;
+      merge(next);
+      r++;
+      if (shared[0] === next.edge) shared.shift();
     }
-    out.push(mergeTyped(there?.value, part.value, part.type));
   }
-  copyOthers(undefined);
   return out;
 }
 
-/** `value` without the paths of `remove`; what `keep` holds, or has something below, stays. Undefined when nothing is left. */
+/** `value` without the paths of `remove`; what `keep` holds stays, and so does a field of a struct that has something kept below it. An element
+ *  of a list stays only when it is itself kept. Undefined when nothing is left. */
 export function removeFields(
   value: Json,
   type: FieldType,
   sets: { remove: FieldSet; keep: FieldSet },
 ): Json | undefined {
-  const { remove, keep } = sets;
-  if (remove.isOwned && keep.children.size === 0 && !keep.isOwned) return undefined;
   const parts = partsOf(value, type);
-  if (parts === undefined || remove.children.size === 0) return value;
+  if (parts === undefined) return value;
+  const isStruct = shapeOf(type).is === "struct";
+  const holds = (set: FieldSet) => set.isOwned || (isStruct && set.children.size > 0);
   const left: Part[] = [];
   for (const part of parts) {
-    const inner = remove.children.get(part.edge);
-    const next =
-      inner === undefined
-        ? part.value
-        : removeFields(part.value, part.type, { remove: inner, keep: keep.children.get(part.edge) ?? EMPTY });
+    const remove = sets.remove.children.get(part.edge) ?? EMPTY;
+    const keep = sets.keep.children.get(part.edge) ?? EMPTY;
+    if (holds(remove) && !holds(keep)) continue;
+    const next = isEmpty(remove) ? part.value : removeFields(part.value, part.type, { remove, keep });
     if (next !== undefined) left.push({ ...part, value: next });
   }
-  if (left.length === 0 && !keep.isOwned) return undefined;
+  if (left.length === 0) return undefined;
   if (Array.isArray(value)) return left.map((part) => part.value);
   const out: JsonObject = {};
   for (const part of left) setOwn(out, part.edge.slice(2), part.value);

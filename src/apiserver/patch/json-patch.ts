@@ -87,10 +87,11 @@ function add(document: Json, path: readonly string[], value: Json): Json {
 function replace(document: Json, path: readonly string[], value: Json): Json {
   const last = path.at(-1);
   if (last === undefined) return value;
-  existing(document, path);
   const parent = existing(document, path.slice(0, -1));
-  if (Array.isArray(parent)) parent[indexIn(last, parent.length - 1)] = value;
-  else if (isObject(parent)) setOwn(parent, last, value);
+  // A field that is not there is set all the same, against the RFC: kube-apiserver does so, and clients rely on it.
+  if (isObject(parent)) setOwn(parent, last, value);
+  else if (Array.isArray(parent)) parent[indexIn(last, parent.length - 1)] = value;
+  else throw refused(`replace operation does not apply at /${path.join("/")}`);
   return document;
 }
 
@@ -116,5 +117,6 @@ function indexIn(part: string, max: number): number {
 function refused(why: string): StatusFault {
   return new StatusFault("Invalid", "the server rejected our request due to an error in our request", {
     cause: new Error(why),
+    details: {},
   });
 }

@@ -31,6 +31,12 @@ const jsonCases: readonly { name: string; doc: string; patch: string; want: stri
     name: "replace what is missing",
     doc: "{}",
     patch: "[{op: replace, path: /a, value: 2}]",
+    want: "{a: 2}",
+  },
+  {
+    name: "replace below what is missing",
+    doc: "{}",
+    patch: "[{op: replace, path: /a/b, value: 2}]",
     want: undefined,
   },
   {
@@ -90,9 +96,9 @@ const smpCases: readonly {
     want: POD.replace("image: y", "image: z"),
   },
   {
-    name: "a new element comes last",
+    name: "a new element comes first, unless the order is asked for",
     patch: "{spec: {containers: [{name: c, image: q}]}}",
-    want: POD.replace("{name: b, image: y}", "{name: b, image: y}, {name: c, image: q}"),
+    want: POD.replace("containers: [", "containers: [{name: c, image: q}, "),
   },
   {
     name: "$patch delete of an element",
@@ -145,7 +151,7 @@ const smpCases: readonly {
   {
     name: "ports merge by number",
     patch: "{spec: {containers: [{name: a, ports: [{containerPort: 81}]}]}}",
-    want: POD.replace("[{containerPort: 80}]", "[{containerPort: 80}, {containerPort: 81}]"),
+    want: POD.replace("[{containerPort: 80}]", "[{containerPort: 81}, {containerPort: 80}]"),
   },
   {
     name: "finalizers are a union",

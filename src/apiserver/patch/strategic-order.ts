@@ -8,7 +8,7 @@ export function mergePrimitives(
 ): Json[] {
   const out = [...live];
   for (const value of patch) if (!out.some((item) => sameJson(item, value))) out.push(value);
-  return orderPrimitives(out, { live, order });
+  return orderPrimitives(out, { live, order: order ?? [...patch] });
 }
 
 export function orderPrimitives(
@@ -18,7 +18,7 @@ export function orderPrimitives(
   return inOrder(list, { ...options, same: sameJson });
 }
 
-/** A merged list of keyed elements, in the order asked for. */
+/** A merged list of keyed elements, in the order asked for: the patch's own when nothing says more. */
 export function orderElements(
   list: readonly Json[],
   options: { live: readonly Json[]; patch: readonly Json[]; order: Json | undefined; mergeKey: string },
@@ -27,7 +27,7 @@ export function orderElements(
   const keyOf = (item: Json) => (isObject(item) ? own(item, mergeKey) : undefined);
   return inOrder(list, {
     live: options.live,
-    order: options.order,
+    order: options.order ?? [...options.patch],
     same: (a, b) => sameJson(keyOf(a), keyOf(b)),
   });
 }
