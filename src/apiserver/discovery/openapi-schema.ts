@@ -1,6 +1,7 @@
 import type { Json } from "../json.ts";
 import type { KindSpec } from "../kinds/kind.ts";
 import { DEFINITIONS, type FieldType, type Scalar, shapeOf } from "../schema.ts";
+import { describeField, describeType } from "./descriptions.ts";
 
 /** A schema as OpenAPI writes it, in the subset the API's types need. Custom resources bring more keywords: those are passed on as they are. */
 export interface OpenApiSchema {
@@ -56,9 +57,11 @@ export function definitionSchema(name: string, refs: RefStyle): OpenApiSchema {
   const definition = DEFINITIONS[name];
   if (definition === undefined) throw new Error(`broken invariant: no schema for ${name}`);
   const properties = Object.entries(definition.fields).map(
-    ([field, type]) => [field, fieldSchema(type, refs)] as const,
+    ([field, type]) => [field, fieldSchema(type, refs, describeField(name, field))] as const,
   );
+  const description = describeType(name);
   return {
+    ...(description === undefined ? {} : { description }),
     type: "object",
     ...(definition.required ? { required: definition.required } : {}),
     ...(properties.length > 0 ? { properties: Object.fromEntries(properties) } : {}),
@@ -67,8 +70,8 @@ export function definitionSchema(name: string, refs: RefStyle): OpenApiSchema {
   };
 }
 
-function fieldSchema(type: FieldType, refs: RefStyle): OpenApiSchema {
-  const extensions = patchExtensions(type);
+function fieldSchema(type: FieldType, refs: RefStyle, description?: string): OpenApiSchema {
+  const extensions = { ...(description === undefined ? {} : { description }), ...patchExtensions(type) };
   const shape = shapeOf(type);
   switch (shape.is) {
     case "scalar":
