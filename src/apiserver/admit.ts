@@ -12,6 +12,8 @@ export interface AdmissionRequest {
   /** What is to be stored; the stored object itself on a delete. `mutate` may change it in place. */
   readonly draft: Draft;
   readonly stored: KubeObject | undefined;
+  /** All `mutate`s run a second time, because somebody outside has changed what the first ones had seen. */
+  readonly isAgain?: boolean;
 }
 
 /** What is known of a write before its object is. */
@@ -23,7 +25,11 @@ export interface Admission {
   /** Whether this link may ask somebody else about such a write and wait for the answer. The object is then not kept from other writers
    *  meanwhile: who comes second starts over from what the first one left. */
   readonly waits?: (target: AdmissionTarget) => boolean;
-  readonly mutate?: (request: AdmissionRequest, context: WriteContext) => void | Promise<void>;
+  /** "changed": those before may want to see the draft again. */
+  readonly mutate?: (
+    request: AdmissionRequest,
+    context: WriteContext,
+  ) => void | "changed" | Promise<void> | Promise<"changed" | undefined>;
   readonly validate?: (request: AdmissionRequest, context: WriteContext) => void | Promise<void>;
   /** Runs after every `validate`, right before the store: takes what the write uses up, which is given back (by disposing) once the write is
    *  stored or given up. */

@@ -2,6 +2,7 @@ import { ticks } from "#life/clock";
 import { openStore } from "#store/open";
 import { authorizedAdmission } from "./admission/authorized.ts";
 import { openAdmission } from "./admission/chain.ts";
+import { openDynamicAdmission } from "./admission/dynamic/open.ts";
 import { openQuotas } from "./admission/quota/status.ts";
 import type { Api } from "./api.ts";
 import { AuditLog } from "./audit/audit.ts";
@@ -13,12 +14,16 @@ import { Rbac } from "./auth/rbac.ts";
 import { TokenIssuer } from "./auth/token.ts";
 import { createFirstObjects, keepFirstObjects } from "./bootstrap.ts";
 import { World } from "./cache/world.ts";
+import { Lifecycle } from "./custom/lifecycle.ts";
+import { CustomKinds } from "./custom/registry.ts";
 import { expireEvents } from "./expire.ts";
 import { Handler } from "./handler.ts";
 import type { ApiServer, ApiServerOptions } from "./options.ts";
 import { reconcileRoles } from "./role-reconcile.ts";
+import { ServiceAddresses } from "./service-addresses.ts";
 import { KubeletProxy } from "./sub/kubelet.ts";
 import { Writer } from "./verbs/writer.ts";
+import { WebhookCaller } from "./webhook/caller.ts";
 
 export type { ApiServer, ApiServerOptions } from "./options.ts";
 
@@ -37,9 +42,11 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     rbac: new Rbac(world),
     nodes: new NodeAuthorizer(new NodeGraph(world)),
   });
+  const caller = new WebhookCaller(world, { signal });
   const admission = [
     ...(options.admission ?? openAdmission()),
     ...authorizedAdmission(authorizer),
+    ...openDynamicAdmission({ world, authorizer, caller, log }),
     quotas.admission,
   ];
   const writer = new Writer(world, { clock, admission });
@@ -57,9 +64,20 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     log,
     signal,
   };
+  const customKinds = new CustomKinds(world, { caller, log });
+  customKinds.follow();
   await createFirstObjects(api);
   await reconcileRoles(api);
-  const chores = Promise.all([keepCompact(api), expireEvents(api), keepFirstObjects(api), quotas.run(api)]);
+  const addresses = new ServiceAddresses(api);
+  await addresses.start();
+  const chores = Promise.all([
+    keepCompact(api),
+    expireEvents(api),
+    keepFirstObjects(api),
+    addresses.run(),
+    quotas.run(api),
+    new Lifecycle(api, customKinds).run(),
+  ]);
   const handler = new Handler(api);
   return {
     ended: store.ended,
@@ -68,6 +86,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     },
     async [Symbol.asyncDispose]() {
       closing.abort();
+      caller[Symbol.dispose]();
       await chores;
       await store[Symbol.asyncDispose]();
     },

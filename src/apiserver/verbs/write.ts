@@ -19,7 +19,7 @@ export type BodyKind = Pick<KindSpec, "resource" | "definition" | "type" | "cust
 
 /** What a call's parameters say about the write. @throws {StatusFault} Invalid */
 export function writeRequest(call: Call): WriteRequest {
-  const { cache, view, info, query, request, reply, user } = call;
+  const { cache, view, info, query, request, reply, user, audit } = call;
   return {
     cache,
     view,
@@ -29,6 +29,7 @@ export function writeRequest(call: Call): WriteRequest {
     manager: fieldManagerOf(query, request.headers["user-agent"]),
     subresource: info.subresource,
     warn: (text) => reply.warn(text),
+    ...(audit === undefined ? {} : { annotate: (key, value) => audit.annotate(key, value) }),
   };
 }
 
