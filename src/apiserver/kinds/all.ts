@@ -32,9 +32,9 @@ import type { KindSpec } from "./kind.ts";
 import { endpointSlices } from "./networking/endpoint-slice.ts";
 import { ingresses } from "./networking/ingress.ts";
 import { ingressClasses } from "./networking/ingress-class.ts";
-import { ipAddresses } from "./networking/ip-address.ts";
+import { ipAddressKind } from "./networking/ip-address.ts";
 import { networkPolicies } from "./networking/network-policy.ts";
-import { serviceCidrs } from "./networking/service-cidr.ts";
+import { serviceCidrKind } from "./networking/service-cidr.ts";
 import { runtimeClasses } from "./node/runtime-class.ts";
 import { pods } from "./pod/pod.ts";
 import { horizontalPodAutoscalers, podDisruptionBudgets } from "./policy/budget.ts";
@@ -97,9 +97,9 @@ export function openKinds(options: KindsOptions): { readonly kinds: readonly Kin
       jobs,
       ingressClasses,
       ingresses,
-      ipAddresses,
+      ipAddressKind((name, stored) => allocation.settleAddress(name, stored)),
       networkPolicies,
-      serviceCidrs,
+      serviceCidrKind((name, stored) => allocation.settleNetwork(name, stored)),
       podDisruptionBudgets,
       certificateSigningRequests,
       ...rbac,

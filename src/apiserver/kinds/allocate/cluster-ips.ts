@@ -11,17 +11,18 @@ export type TakeResult =
 /** No service network is searched further than this: a /64 holds more than anyone can use. */
 const MAX_SIZE = 2 ** 40;
 
-/** The addresses of one service network. */
+/** The addresses of one service network. Networks may overlap, if they share their ledger. */
 export class ClusterIps {
   readonly cidr: Cidr;
   readonly family: Family;
-  readonly #ledger = new Ledger<Ip>();
+  readonly #ledger: Ledger<Ip>;
   readonly #random: Random;
   /** Counted from the network's own address, which nobody gets; nor does the IPv4 broadcast address. */
   readonly #range: Range;
 
-  constructor(cidr: Cidr, random: Random) {
+  constructor(cidr: Cidr, random: Random, ledger: Ledger<Ip> = new Ledger()) {
     this.cidr = cidr;
+    this.#ledger = ledger;
     this.family = cidrFamily(cidr);
     this.#random = random;
     const size = Math.min(Number(cidrSize(cidr)), MAX_SIZE);

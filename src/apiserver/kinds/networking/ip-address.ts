@@ -11,6 +11,13 @@ import { NONE } from "../print/words.ts";
 
 const table = printer<IPAddress>([nameColumn, text("ParentRef", ({ spec }) => parentText(spec?.parentRef))]);
 
+/** Addresses and who has them; `settle` hears of every change. */
+export function ipAddressKind(
+  settle: (name: string, stored: IPAddress | undefined) => void,
+): KindSpec<IPAddress> {
+  return { ...ipAddresses, settle: ({ name }, stored) => settle(name, stored) };
+}
+
 export const ipAddresses: KindSpec<IPAddress> = kindSpec<IPAddress>({
   resource: IP_ADDRESSES,
   definition: "io.k8s.api.networking.v1.IPAddress",

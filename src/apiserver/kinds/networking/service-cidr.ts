@@ -12,6 +12,13 @@ export const SERVICE_CIDR_FINALIZER = "networking.k8s.io/service-cidr-finalizer"
 /** The one that the server makes of its own configuration. */
 export const DEFAULT_SERVICE_CIDR = "kubernetes";
 
+/** Networks that services' addresses come from; `settle` hears of every change. */
+export function serviceCidrKind(
+  settle: (name: string, stored: ServiceCIDR | undefined) => void,
+): KindSpec<ServiceCIDR> {
+  return { ...serviceCidrs, settle: ({ name }, stored) => settle(name, stored) };
+}
+
 export const serviceCidrs: KindSpec<ServiceCIDR> = kindSpec<ServiceCIDR>({
   resource: SERVICE_CIDRS,
   definition: "io.k8s.api.networking.v1.ServiceCIDR",
