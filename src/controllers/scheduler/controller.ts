@@ -132,11 +132,11 @@ class Scheduler {
 
   #podPlaced(info: PodInfo): void {
     const before = this.#cluster.pod(info.uid);
-    const wasAssumed = this.#cluster.isAssumed(info.uid);
     this.#queue.remove(info.uid);
     this.#nominations.drop(info.uid);
     this.#cluster.setPod(info);
-    if (before === undefined || wasAssumed) this.#queue.hear({ type: "pod-placed", info });
+    // An assumed pod was news when it was assumed.
+    if (before === undefined) this.#queue.hear({ type: "pod-placed", info });
     else if (before.likeness !== info.likeness || !isDeepStrictEqual(before.requests, info.requests))
       this.#queue.hear({ type: "pod-changed", before, info });
   }
@@ -174,13 +174,8 @@ class Scheduler {
     const promised = candidate.claims && this.#volumes.reserve(candidate.claims, view);
     this.#nominations.drop(info.uid);
     this.#cluster.assume(info, view.name);
-    this.#heardPlaced(info);
-    void this.#binder.bind(waiting, view.name, promised);
-  }
-
-  /** Others may have waited for just this pod; its node counts from now on. */
-  #heardPlaced(info: PodInfo): void {
     this.#queue.hear({ type: "pod-placed", info });
+    void this.#binder.bind(waiting, view.name, promised);
   }
 
   #giveUp(waiting: Waiting, failed: NoNode, options: DecideOptions): void {

@@ -81,9 +81,8 @@ function refuseFull({ info }: Candidate, view: NodeView): Refusal | undefined {
   let reasons: string[] | undefined = isFull ? ["Too many pods"] : undefined;
   let isFinal = false;
   for (const [name, amount] of info.requests) {
-    if (amount === 0) continue;
     const all = view.allocatable.get(name) ?? 0;
-    if (amount <= all - (view.used.get(name) ?? 0)) continue;
+    if (amount === 0 || amount <= all - (view.used.get(name) ?? 0)) continue;
     reasons ??= [];
     reasons.push(`Insufficient ${name}`);
     isFinal ||= amount > all;
