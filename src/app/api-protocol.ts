@@ -2,6 +2,7 @@ import type { Cidr } from "#addr/cidr";
 import type { Ip } from "#addr/ip";
 import type { Certified } from "#join/certificate";
 import type { ClusterConfig } from "#join/cluster-config";
+import type { SigningKeyset } from "./controllers.ts";
 
 /** What the API's thread is started with. */
 export interface ApiTask {
@@ -24,6 +25,8 @@ export type ApiNews =
       readonly serverCaPem: string;
       readonly admin: Certified;
       readonly controller: Certified;
+      /** What this server's controllers sign with. */
+      readonly signing: SigningKeyset;
       /** Full, for this server's own agent. */
       readonly token: string;
     }

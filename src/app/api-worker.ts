@@ -44,6 +44,11 @@ async function serve(
     serverCaPem: authority.serverCa.certPem,
     admin: authority.admin,
     controller: authority.controller,
+    signing: {
+      clientCa: authority.clientCa,
+      serverCa: authority.serverCa,
+      serviceAccountKey: authority.serviceAccount.privateKey,
+    },
     token: formatToken(authority.serverCa.certPem, "node", secrets.node),
   });
   const lost = await Promise.race([api.ended, aborted(signal)]);

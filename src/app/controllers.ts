@@ -1,12 +1,29 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { SigningKeys } from "#apiserver/auth/signing-keys";
+import type { CertificateSigner } from "#controllers/certificates/signer";
 import { runControllers } from "#controllers/run";
+import type { Certified } from "#join/certificate";
 import { readIfThere, writeFileAtomic } from "#join/file";
+import { signRequest } from "#join/sign-request";
 import type { KubeClient } from "#kube/client";
 import { lead } from "#kube/leader-election";
 import { systemClock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { ServerConfig } from "./config/config.ts";
+
+interface Means {
+  readonly client: KubeClient;
+  readonly serverCa: string;
+  readonly signing: SigningKeyset;
+}
+
+/** The authorities' keys, and that of service accounts; PEM. */
+export interface SigningKeyset {
+  readonly clientCa: Certified;
+  readonly serverCa: Certified;
+  readonly serviceAccountKey: string;
+}
 
 /** Prefix lengths of a node's pod networks. */
 const NODE_MASK = { 4: 24, 6: 64 };
@@ -14,7 +31,7 @@ const NODE_MASK = { 4: 24, 6: 64 };
 /** Runs the controllers while this server is the one of the cluster that leads, until aborted. */
 export async function leadControllers(
   { node, cluster }: ServerConfig,
-  { client, serverCa }: { readonly client: KubeClient; readonly serverCa: string },
+  { client, serverCa, signing }: Means,
   { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
 ): Promise<void> {
   const identity = `${node.name}_${ownId(join(node.dataDir, "server/controllers-id"))}`;
@@ -27,11 +44,21 @@ export async function leadControllers(
         clusterCidrs: cluster.clusterCidrs,
         nodeMask: NODE_MASK,
         serverCa,
+        ...signersOf(signing),
         clock: systemClock,
         log,
         signal: leading,
       }),
   );
+}
+
+/** What controllers sign with: they see what is signed, never the keys. */
+function signersOf({ clientCa, serverCa, serviceAccountKey }: SigningKeyset) {
+  const keys = new SigningKeys({ privateKey: serviceAccountKey, publicKey: "" });
+  const certificates: CertificateSigner = {
+    sign: (order) => signRequest(order.authority === "client" ? clientCa : serverCa, order),
+  };
+  return { certificates, signToken: (claims: object) => keys.sign(claims) };
 }
 
 /** The same at every start: this server's predecessor is over when it starts, and need not be waited for. */

@@ -62,7 +62,7 @@ export async function runServer(config: ServerConfig, { log, signal, imagesDir }
     api.ended,
     leadControllers(
       config,
-      { client, serverCa: api.ready.serverCaPem },
+      { client, serverCa: api.ready.serverCaPem, signing: api.ready.signing },
       { log: log.child({ room: "controllers" }), signal: life.signal },
     ),
     runAddons(config, client, { ...life, log: log.child({ room: "addons" }) }),

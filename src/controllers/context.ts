@@ -6,16 +6,24 @@ import { type EventRecorder, openEventRecorder } from "#kube/event-recorder";
 import type { Clock } from "#life/clock";
 import { WorkQueue } from "#life/work-queue";
 import type { Logger } from "#telemetry/log";
+import type { CertificateSigner } from "./certificates/signer.ts";
 import type { Informers } from "./informers.ts";
 import type { ServedResources } from "./served-resources.ts";
+import type { SignToken } from "./tokens/legacy-claims.ts";
 
 export interface ControllerOptions {
   readonly client: KubeClient;
   readonly clusterCidrs: readonly Cidr[];
   /** Prefix length of each node's pod network. */
   readonly nodeMask: PerFamily<number>;
+  /** 100 unless given; 1000 at most. */
+  readonly maxEndpointsPerSlice?: number;
   /** PEM, published to every namespace as `kube-root-ca.crt`. */
   readonly serverCa: string;
+  /** Signs what approved certificate requests ask for; without it nobody does. */
+  readonly certificates?: CertificateSigner | undefined;
+  /** Signs the tokens of service-account-token secrets; without it they stay empty. */
+  readonly signToken?: SignToken | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;

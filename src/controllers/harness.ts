@@ -9,6 +9,7 @@ import { isDeleting } from "#kube/owner";
 import { NAMESPACES, NODES, PODS } from "#kube/resources";
 import { type Clock, systemClock } from "#life/clock";
 import { openLog } from "#telemetry/log";
+import type { ControllerOptions } from "./context.ts";
 import { isFinished } from "./pods.ts";
 import { runControllers } from "./run.ts";
 import { formatTime } from "./time.ts";
@@ -36,6 +37,8 @@ export async function openHarness(
     /** Puts something between the controllers and the API. */
     readonly through?: (client: KubeClient) => KubeClient;
     readonly random?: () => number;
+    /** Authorities' means, where a test has them. */
+    readonly signing?: Pick<ControllerOptions, "certificates" | "signToken" | "serverCa">;
   } = {},
 ): Promise<Harness> {
   const { clock = systemClock, client = openFakeClient({ clock }) } = options;
@@ -50,6 +53,7 @@ export async function openHarness(
     clusterCidrs: [parseCidr("10.42.0.0/16")],
     nodeMask: { 4: 24 },
     serverCa: "CA",
+    ...options.signing,
     clock,
     log,
     signal: abort.signal,

@@ -20,6 +20,8 @@ export const BY_CLASS = "class";
 
 export const ROOT_CA_NAME = "kube-root-ca.crt";
 export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
+const ACCOUNT_TOKEN_TYPE = "kubernetes.io/service-account-token";
+const BOOTSTRAP_TOKEN_TYPE = "bootstrap.kubernetes.io/token";
 export const LEASE_NAMESPACE = "kube-node-lease";
 
 export type Informers = ReturnType<typeof openInformers>;
@@ -58,7 +60,18 @@ export function openInformers(options: ControllerOptions) {
     services: open(resources.SERVICES, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
     endpointSlices: open(resources.ENDPOINT_SLICES, { indexes: { [BY_SERVICE]: serviceOf } }),
     budgets: open(resources.POD_DISRUPTION_BUDGETS, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
-    serviceAccounts: open(resources.SERVICE_ACCOUNTS, { fieldSelector: "metadata.name=default" }),
+    serviceAccounts: open(resources.SERVICE_ACCOUNTS),
+    tokenSecrets: open(resources.SECRETS, { fieldSelector: `type=${ACCOUNT_TOKEN_TYPE}` }),
+    bootstrapTokens: open(resources.SECRETS, {
+      namespace: "kube-system",
+      fieldSelector: `type=${BOOTSTRAP_TOKEN_TYPE}`,
+    }),
+    clusterInfos: open(resources.CONFIG_MAPS, {
+      namespace: "kube-public",
+      fieldSelector: "metadata.name=cluster-info",
+    }),
+    signingRequests: open(resources.CERTIFICATE_SIGNING_REQUESTS),
+    clusterRoles: open(resources.CLUSTER_ROLES),
     rootCas: open(resources.CONFIG_MAPS, { fieldSelector: `metadata.name=${ROOT_CA_NAME}` }),
     leases: open(resources.LEASES, { namespace: LEASE_NAMESPACE }),
   };

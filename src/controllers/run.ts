@@ -1,3 +1,6 @@
+import { runTokenCleaner } from "./bootstrap-tokens/cleaner.ts";
+import { runClusterInfoSigner } from "./bootstrap-tokens/signer.ts";
+import { runCertificates } from "./certificates/run.ts";
 import type { ControllerContext, ControllerOptions } from "./context.ts";
 import { runCronJobs } from "./cronjob/controller.ts";
 import { runDaemonSets } from "./daemonset/controller.ts";
@@ -17,9 +20,11 @@ import { runNodeLifecycle } from "./node/lifecycle.ts";
 import { runTaintEviction } from "./node/taint-eviction.ts";
 import { runReplicaSets } from "./replicaset/controller.ts";
 import { runReplicationControllers } from "./replicationcontroller/controller.ts";
+import { runRoleAggregation } from "./roles/aggregation.ts";
 import { runScheduler } from "./scheduler/controller.ts";
 import { ServedResources } from "./served-resources.ts";
 import { runStatefulSets } from "./statefulset/controller.ts";
+import { runTokenSecrets } from "./tokens/controller.ts";
 
 /** Runs the controllers and the scheduler of a cluster until aborted: all that turns what users ask for into pods on nodes and
  *  endpoints behind Services. None of them acts before every local copy is complete. */
@@ -37,6 +42,10 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
   runNodeIpam(context);
   runServiceAccounts(context);
   runRootCaPublisher(context);
+  if (context.signToken !== undefined) runTokenSecrets(context, context.signToken);
+  runTokenCleaner(context);
+  runClusterInfoSigner(context);
+  runRoleAggregation(context);
   runNamespaceDeletion(context);
   runNodeLifecycle(context);
   runTaintEviction(context);
@@ -55,5 +64,6 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
     runScheduler(context),
     runGarbageCollector(context),
     runPodCollector(context),
+    runCertificates(context),
   ]);
 }

@@ -29,12 +29,14 @@ export interface LeafRequest {
   readonly usage: "client" | "server";
 }
 
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+/** How every authority signs. */
+export const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 /** Clocks of joining machines may be behind ours. */
 const BACKDATE_MS = 3600 * 1000;
 
-async function x509() {
+/** The library, loaded at first use. */
+export async function x509() {
   await import("reflect-metadata");
   return await import("@peculiar/x509");
 }
@@ -165,7 +167,8 @@ export function spkiOf(keyPem: string): Uint8Array {
   return createPublicKey(createPrivateKey(keyPem)).export({ type: "spki", format: "der" });
 }
 
-async function importPair(keyPem: string): Promise<webcrypto.CryptoKeyPair> {
+/** A key as the library takes it. */
+export async function importPair(keyPem: string): Promise<webcrypto.CryptoKeyPair> {
   const key = createPrivateKey(keyPem);
   const pkcs8 = key.export({ type: "pkcs8", format: "der" });
   const spki = createPublicKey(key).export({ type: "spki", format: "der" });
@@ -176,7 +179,7 @@ async function importPair(keyPem: string): Promise<webcrypto.CryptoKeyPair> {
 }
 
 /** Positive and never starting with a zero byte, as DER wants it. */
-function serialNumber(): string {
+export function serialNumber(): string {
   const bytes = randomBytes(16);
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
   return bytes.toString("hex");

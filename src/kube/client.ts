@@ -1,7 +1,7 @@
 import type { KubeObject, ObjectRef, Resource, WatchEvent } from "./object.ts";
 
 export type PatchType = "json" | "merge" | "strategic" | "apply";
-export type Subresource = "status" | "scale" | "binding" | "finalize" | "eviction" | "token";
+export type Subresource = "status" | "scale" | "binding" | "finalize" | "eviction" | "token" | "approval";
 
 export interface ListOptions {
   readonly namespace?: string | undefined;

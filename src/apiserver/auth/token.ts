@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { Secret } from "#kube/generated/types";
 import type { Resource } from "#kube/object";
 import { NODES, PODS, SECRETS, SERVICE_ACCOUNTS } from "#kube/resources";
 import type { Clock } from "#life/clock";
@@ -50,7 +49,7 @@ const DELETED_GRACE_MS = 60_000;
 const LEEWAY_SECONDS = 60;
 const REMEMBERED_TOKENS = 4096;
 const LEGACY_ISSUER = "kubernetes/serviceaccount";
-const LEGACY = `${LEGACY_ISSUER}/`;
+const LEGACY = "kubernetes.io/serviceaccount/";
 const PREFIX = "authentication.kubernetes.io/";
 
 /** Makes and checks service account tokens: JWTs signed with the cluster's key, good as long as what they are bound to exists. */
@@ -94,19 +93,6 @@ export class TokenIssuer {
       sub: accountUser(claims.namespace, claims.name).name,
     });
     return { token, id };
-  }
-
-  /** The token of a `kubernetes.io/service-account-token` Secret: good for as long as that holds it. */
-  issueLegacy(secret: Secret, account: { readonly name: string; readonly uid: string }): string {
-    const namespace = secret.metadata.namespace ?? "";
-    return this.keys.sign({
-      iss: LEGACY_ISSUER,
-      [`${LEGACY}namespace`]: namespace,
-      [`${LEGACY}secret.name`]: secret.metadata.name,
-      [`${LEGACY}service-account.name`]: account.name,
-      [`${LEGACY}service-account.uid`]: account.uid,
-      sub: accountUser(namespace, account.name).name,
-    });
   }
 
   /** Whose token this is, or undefined when it is not good for any of `audiences` (the API's own when not given). */
