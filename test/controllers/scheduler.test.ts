@@ -257,9 +257,10 @@ test("a scheduler that dies loses no pod and its successor binds none twice", as
   };
   await harness[Symbol.asyncDispose]();
   const dying = await openHarness({ client, through: (inner) => through(inner, 25) });
+  dying.becomesReady = () => false;
   await Promise.all(names.map((name) => create("crash", name, {}, "50m")));
   await dying.until("half of them are bound", () => bound.size >= 25);
-  void dying[Symbol.asyncDispose]();
+  await dying[Symbol.asyncDispose]();
   harness = await openHarness({ client, through: (inner) => through(inner, 1000) });
   await harness.until("all are bound", async () => {
     const { items } = await client.list(PODS, { namespace: "crash" });

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Node, Pod } from "#kube/generated/types";
+import type { Namespace, Node, Pod } from "#kube/generated/types";
 import type { Change } from "#kube/informer";
 import { ticks } from "#life/clock";
 import type { ControllerContext } from "../context.ts";
@@ -14,7 +14,7 @@ import { type PodInfo, podInfoOf } from "./pod-info.ts";
 import { Evictor } from "./preemption/evictor.ts";
 import { type Preemption, planPreemption } from "./preemption/preempt.ts";
 import { SchedulingQueue, type Waiting } from "./queue/queue.ts";
-import { informedSource } from "./volumes/informed-source.ts";
+import { type InformedSource, informedSource } from "./volumes/informed-source.ts";
 import { VolumeView } from "./volumes/volume-view.ts";
 
 const OWN_NAME = "default-scheduler";
@@ -31,6 +31,7 @@ class Scheduler {
   readonly #context: ControllerContext;
   readonly #cluster = new ClusterView();
   readonly #nominations = new Nominations();
+  readonly #storage: InformedSource;
   readonly #volumes: VolumeView;
   readonly #groups: Groups;
   readonly #queue: SchedulingQueue;
@@ -42,7 +43,8 @@ class Scheduler {
   constructor(context: ControllerContext) {
     const { informers } = context;
     this.#context = context;
-    this.#volumes = new VolumeView(informedSource(informers), (claim) => this.#cluster.usersOf(claim));
+    this.#storage = informedSource(context);
+    this.#volumes = new VolumeView(this.#storage, (claim) => this.#cluster.usersOf(claim));
     this.#groups = new Groups(informers);
     this.#queue = new SchedulingQueue({ clock: context.clock, namespaceLabels: this.#namespaceLabels });
     this.#notes = new Notes(context, OWN_NAME);
@@ -57,22 +59,22 @@ class Scheduler {
 
   /** Ends when aborted. */
   async run(): Promise<void> {
-    const { informers } = this.#context;
+    const { informers, signal } = this.#context;
+    try {
+      await this.#storage.synced;
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    }
     informers.nodes.subscribe((change) => this.#nodeChanged(change));
     informers.pods.subscribe((change) => this.#podChanged(change));
-    informers.namespaces.subscribe((change) => {
-      const labels = change.type === "removed" ? undefined : change.object.metadata.labels;
-      const isNews = change.type !== "changed" || !isDeepStrictEqual(labels, change.before.metadata.labels);
-      if (!isNews) return;
-      this.#cluster.index.forgetAnswers();
-      this.#queue.hear({ type: "namespace" });
-    });
+    informers.namespaces.subscribe((change) => this.#namespaceChanged(change));
     informers.claims.subscribe((change) => {
-      if (change.type !== "removed")
-        this.#queue.hear({ type: "claim", claim: change.object, isNew: change.type === "added" });
+      if (change.type !== "removed") this.#queue.hear({ type: "claim", claim: change.object });
     });
     informers.persistentVolumes.subscribe(() => this.#queue.hear({ type: "volume" }));
     informers.storageClasses.subscribe(() => this.#queue.hear({ type: "storage-class" }));
+    this.#storage.subscribe((nodeName) => this.#queue.hear({ type: "csi-node", nodeName }));
     await Promise.all([this.#schedule(), this.#flush()]);
   }
 
@@ -95,6 +97,13 @@ class Scheduler {
   }
 
   readonly #namespaceLabels = (name: string) => this.#context.informers.namespaces.get(name)?.metadata.labels;
+
+  #namespaceChanged(change: Change<Namespace>): void {
+    const labels = change.type === "removed" ? undefined : change.object.metadata.labels;
+    if (change.type === "changed" && isDeepStrictEqual(labels, change.before.metadata.labels)) return;
+    this.#cluster.index.forgetAnswers();
+    this.#queue.hear({ type: "namespace" });
+  }
 
   #nodeChanged(change: Change<Node>): void {
     if (change.type === "removed") {

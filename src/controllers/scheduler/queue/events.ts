@@ -9,8 +9,9 @@ export type ClusterEvent =
   | { readonly type: "pod-gone"; readonly info: PodInfo }
   /** Its labels, or what it asks for. */
   | { readonly type: "pod-changed"; readonly before: PodInfo; readonly info: PodInfo }
-  | { readonly type: "claim"; readonly claim: PersistentVolumeClaim; readonly isNew: boolean }
+  | { readonly type: "claim"; readonly claim: PersistentVolumeClaim }
   | { readonly type: "volume" }
   | { readonly type: "storage-class" }
+  /** What a driver says of a node, or (without a name) of its capacities. */
   | { readonly type: "csi-node"; readonly nodeName: string }
   | { readonly type: "namespace" };
