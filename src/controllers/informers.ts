@@ -59,6 +59,7 @@ export function openInformers(options: ControllerOptions) {
     cronJobs: open(resources.CRON_JOBS),
     services: open(resources.SERVICES, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
     endpointSlices: open(resources.ENDPOINT_SLICES, { indexes: { [BY_SERVICE]: serviceOf } }),
+    endpoints: open(resources.ENDPOINTS),
     budgets: open(resources.POD_DISRUPTION_BUDGETS, { indexes: { [BY_NAMESPACE]: namespaceOf } }),
     serviceAccounts: open(resources.SERVICE_ACCOUNTS),
     tokenSecrets: open(resources.SECRETS, { fieldSelector: `type=${ACCOUNT_TOKEN_TYPE}` }),

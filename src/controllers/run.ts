@@ -6,6 +6,8 @@ import { runCronJobs } from "./cronjob/controller.ts";
 import { runDaemonSets } from "./daemonset/controller.ts";
 import { runDeployments } from "./deployment/controller.ts";
 import { runDisruptionBudgets } from "./disruption/controller.ts";
+import { runEndpointMirror } from "./endpoint-mirror/controller.ts";
+import { runEndpoints } from "./endpoints/controller.ts";
 import { runEndpointSlices } from "./endpointslice/controller.ts";
 import { runGarbageCollector } from "./garbage/collector.ts";
 import { runPodCollector } from "./garbage/pods.ts";
@@ -58,6 +60,8 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
   runJobExpiry(context);
   runCronJobs(context);
   runEndpointSlices(context);
+  runEndpoints(context);
+  runEndpointMirror(context);
   runDisruptionBudgets(context);
   await Promise.all([
     runReplicationControllers(context),

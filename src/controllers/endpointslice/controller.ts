@@ -1,23 +1,24 @@
-import { isDeepStrictEqual } from "node:util";
 import { asError } from "#fault/fault";
 import { hasCause, isApiFault } from "#kube/api-fault";
 import type { EventRecorder } from "#kube/event-recorder";
-import type { EndpointSlice, Pod, Service } from "#kube/generated/types";
-import { matchesSelector } from "#kube/label-selector";
+import type { EndpointSlice, Service } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import { isDeleting } from "#kube/owner";
-import { ENDPOINT_SLICES } from "#kube/resources";
 import type { WorkQueue } from "#life/work-queue";
 import { type ControllerContext, openQueue, recorderFor } from "../context.ts";
-import { BY_NAMESPACE, BY_SERVICE, SERVICE_NAME_LABEL } from "../informers.ts";
-import { Ledger } from "../ledger.ts";
-import { isReady, podIps } from "../pods.ts";
-import { desiredEndpoints } from "./desired.ts";
-import { MANAGED_BY, MANAGER, planSlices, type SlicePlan } from "./plan.ts";
-import { TriggerTimes } from "./trigger-time.ts";
+import { BY_NODE, BY_SERVICE, SERVICE_NAME_LABEL } from "../informers.ts";
+import { desiredEndpoints, type PortGroup } from "./desired.ts";
+import { isAuto, withAutoHints } from "./hints.ts";
+import { MANAGED_BY, MANAGER, planSlices, type SlicePlan, serviceFrame } from "./plan.ts";
+import { hasSelector, podsOf, watchServicePods } from "./service-pods.ts";
+import { SliceWriter } from "./slice-writer.ts";
+import { Topology, topologyOf } from "./topology.ts";
+import { TRIGGER_TIME, TriggerTimes } from "./trigger-time.ts";
 
-const TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time";
 const NODE_RETRY_MS = 1_000;
+/** What others do to a slice is put right, but not in a race with them. */
+const REPAIR_MS = 1_000;
+const MAX_ENDPOINTS = 100;
 
 /** Keeps each Service's EndpointSlices in step with the pods it selects. */
 export function runEndpointSlices(context: ControllerContext): void {
@@ -27,67 +28,67 @@ export function runEndpointSlices(context: ControllerContext): void {
 class EndpointSlices {
   readonly #context: ControllerContext;
   readonly #events: EventRecorder;
-  readonly #ledger: Ledger<EndpointSlice>;
+  readonly #slices: SliceWriter;
   readonly #times = new TriggerTimes();
   readonly #queue: WorkQueue<string>;
+  readonly #topology = new Topology();
+  /** Whether hints stand, by Service and address type; told once when it changes. */
+  readonly #hinted = new Map<string, string>();
 
   constructor(context: ControllerContext) {
     this.#context = context;
     this.#events = recorderFor(context, "endpoint-slice-controller");
-    this.#ledger = new Ledger(context.informers.endpointSlices, context.clock);
+    this.#slices = new SliceWriter(context);
     this.#queue = openQueue(context, "endpointslice", { workers: 5, work: (key) => this.#sync(key) });
   }
 
   run(): void {
-    const { services, pods, endpointSlices } = this.#context.informers;
-    services.subscribe(({ key }) => this.#queue.add(key));
-    pods.subscribe((change) => {
-      if (change.type === "added") this.#podChanged(change.object);
-      else if (change.type === "removed") this.#podChanged(change.before);
-      else if (!isDeepStrictEqual(visible(change.before), visible(change.object))) {
-        this.#podChanged(change.before);
-        this.#podChanged(change.object);
-      }
-    });
+    const { endpointSlices, nodes } = this.#context.informers;
+    watchServicePods(this.#context, this.#queue);
+    nodes.subscribe((change) => this.#nodeChanged(change.key));
     endpointSlices.subscribe((change) => {
-      const { metadata } = change.type === "removed" ? change.before : change.object;
-      const service = metadata.labels?.[SERVICE_NAME_LABEL];
-      if (service !== undefined && metadata.labels?.[MANAGED_BY] === MANAGER)
-        this.#queue.add(`${metadata.namespace}/${service}`);
+      const slice = change.type === "removed" ? change.before : change.object;
+      const key = serviceKeyOf(slice);
+      if (key !== undefined && this.#slices.concerns(key, change)) {
+        if (this.#slices.isHeld(key)) this.#queue.add(key);
+        else this.#queue.addAfter(key, REPAIR_MS);
+      }
     });
   }
 
-  #podChanged(pod: Pod): void {
-    const { services } = this.#context.informers;
-    for (const service of services.byIndex(BY_NAMESPACE, pod.metadata.namespace ?? ""))
-      if (selects(service, pod)) this.#queue.add(keyOf(service));
+  /** A node that moved to another zone takes its endpoints along; what zones there are decides who gets which endpoints. */
+  #nodeChanged(name: string): void {
+    const { nodes, pods, services } = this.#context.informers;
+    const { hasMoved, hasChanged } = this.#topology.observe(name, nodes.get(name));
+    if (hasChanged)
+      for (const service of services.list()) if (isAuto(service)) this.#queue.add(keyOf(service));
+    if (!hasMoved) return;
+    const touched = new Set(pods.byIndex(BY_NODE, name).map(({ metadata }) => metadata.namespace));
+    for (const service of services.list())
+      if (hasSelector(service) && touched.has(service.metadata.namespace)) this.#queue.add(keyOf(service));
   }
 
   async #sync(key: string): Promise<number | undefined> {
     const { informers } = this.#context;
     const service = informers.services.get(key);
-    if (service === undefined) {
-      this.#ledger.forget(key);
-      this.#times.forget(key);
-      return undefined;
-    }
-    const isOurs = Object.keys(service.spec?.selector ?? {}).length > 0;
-    if (!isOurs || service.spec?.type === "ExternalName" || !this.#ledger.isSettled(key)) return undefined;
-    const pods = informers.pods
-      .byIndex(BY_NAMESPACE, service.metadata.namespace ?? "")
-      .filter((pod) => selects(service, pod));
+    if (service === undefined) return this.#forget(key);
+    if (!hasSelector(service) || service.spec?.type === "ExternalName") return undefined;
+    if (!this.#slices.isSettled(key)) return undefined;
+    const pods = podsOf(this.#context, service);
     const desired = desiredEndpoints(service, pods, (name) => informers.nodes.get(name));
     const slices = informers.endpointSlices
       .byIndex(BY_SERVICE, key)
       .filter((slice) => slice.metadata.labels?.[MANAGED_BY] === MANAGER && !isDeleting(slice));
     const triggeredAt = this.#times.next(key, service, pods);
     const stray = slices.filter(({ addressType }) => !desired.byAddressType.has(addressType));
+    const frame = serviceFrame(service, this.#context.maxEndpointsPerSlice ?? MAX_ENDPOINTS);
     try {
       for (const [addressType, groups] of desired.byAddressType) {
         const standing = slices.filter((slice) => slice.addressType === addressType);
-        await this.#apply(key, planSlices(service, addressType, groups, standing), triggeredAt);
+        const hinted = this.#hints(service, addressType, groups, standing);
+        await this.#slices.apply(key, stamped(planSlices(frame, addressType, hinted, standing), triggeredAt));
       }
-      await this.#apply(key, { create: [], update: [], delete: stray }, undefined);
+      await this.#slices.apply(key, { create: [], update: [], delete: stray });
     } catch (error) {
       this.#complain(service, error);
       throw error;
@@ -95,16 +96,43 @@ class EndpointSlices {
     return desired.isPartial ? NODE_RETRY_MS : undefined;
   }
 
-  /** Creates, then updates, then deletes: readers cope with an endpoint seen twice, not with one missing. */
-  async #apply(key: string, plan: SlicePlan, triggeredAt: string | undefined): Promise<void> {
-    const { client } = this.#context;
-    for (const slice of plan.create)
-      this.#ledger.created(key, await client.create(ENDPOINT_SLICES, stamped(slice, triggeredAt)));
-    for (const slice of plan.update)
-      this.#ledger.created(key, await client.replace(ENDPOINT_SLICES, stamped(slice, triggeredAt)));
-    for (const slice of plan.delete) {
-      await client.delete(ENDPOINT_SLICES, slice.metadata);
-      this.#ledger.deleted(key, keyOf(slice), slice.metadata.uid);
+  #forget(key: string): undefined {
+    this.#slices.forget(key);
+    this.#times.forget(key);
+    for (const known of this.#hinted.keys()) if (known.startsWith(`${key}|`)) this.#hinted.delete(known);
+  }
+
+  #hints(
+    service: Service,
+    addressType: string,
+    groups: readonly PortGroup[],
+    standing: readonly EndpointSlice[],
+  ): readonly PortGroup[] {
+    const key = `${keyOf(service)}|${addressType}`;
+    const before = this.#hinted.get(key);
+    if (!isAuto(service)) {
+      this.#hinted.delete(key);
+      return groups;
+    }
+    const result = withAutoHints(groups, standing, topologyOf(this.#context.informers.nodes.list()));
+    const state = result.problem ?? "";
+    if (state !== before) this.#tellHints(service, addressType, result.problem, before);
+    this.#hinted.set(key, state);
+    return result.groups;
+  }
+
+  #tellHints(
+    service: Service,
+    addressType: string,
+    problem: string | undefined,
+    before: string | undefined,
+  ): void {
+    if (problem !== undefined) {
+      const message = `${problem}, addressType: ${addressType}`;
+      this.#events.record(service, { type: "Warning", reason: "TopologyAwareHintsDisabled", message });
+    } else if (before === undefined || before !== "") {
+      const message = `Topology Aware Hints has been enabled, addressType: ${addressType}`;
+      this.#events.record(service, { type: "Normal", reason: "TopologyAwareHintsEnabled", message });
     }
   }
 
@@ -119,27 +147,17 @@ class EndpointSlices {
   }
 }
 
-function selects({ spec }: Service, { metadata }: Pod): boolean {
-  const matchLabels = spec?.selector ?? {};
-  return Object.keys(matchLabels).length > 0 && matchesSelector({ matchLabels }, metadata.labels);
+function serviceKeyOf({ metadata }: EndpointSlice): string | undefined {
+  const { [SERVICE_NAME_LABEL]: service, [MANAGED_BY]: manager } = metadata.labels ?? {};
+  return service !== undefined && manager === MANAGER ? `${metadata.namespace}/${service}` : undefined;
 }
 
-/** What of a pod can show in a slice. */
-function visible(pod: Pod): unknown {
-  return [
-    pod.metadata.labels ?? {},
-    isDeleting(pod),
-    isReady(pod),
-    podIps(pod),
-    pod.status?.phase,
-    pod.spec?.hostname,
-    pod.spec?.subdomain,
-    pod.spec?.nodeName,
-  ];
-}
-
-function stamped(slice: EndpointSlice, triggeredAt: string | undefined): EndpointSlice {
-  const { [TRIGGER_TIME]: _, ...others } = slice.metadata.annotations ?? {};
-  const annotations = triggeredAt === undefined ? others : { ...others, [TRIGGER_TIME]: triggeredAt };
-  return { ...slice, metadata: { ...slice.metadata, annotations } };
+/** The plan with the time of the change it carries on every slice it writes. */
+function stamped({ create, update, delete: gone }: SlicePlan, triggeredAt: string | undefined): SlicePlan {
+  const stamp = (slice: EndpointSlice): EndpointSlice => {
+    const { [TRIGGER_TIME]: _, ...others } = slice.metadata.annotations ?? {};
+    const annotations = triggeredAt === undefined ? others : { ...others, [TRIGGER_TIME]: triggeredAt };
+    return { ...slice, metadata: { ...slice.metadata, annotations } };
+  };
+  return { create: create.map(stamp), update: update.map(stamp), delete: gone };
 }

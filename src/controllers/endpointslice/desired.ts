@@ -6,7 +6,7 @@ import { PODS } from "#kube/resources";
 import { isFinished, isReady, podIps } from "../pods.ts";
 import { canonicalJson } from "../template.ts";
 
-const ZONE = "topology.kubernetes.io/zone";
+export const ZONE = "topology.kubernetes.io/zone";
 const ADDRESS_TYPE: Readonly<Record<Family, string>> = { 4: "IPv4", 6: "IPv6" };
 
 /** Endpoints that answer on the same ports: they can share a slice. */
@@ -109,7 +109,7 @@ function hintsOf(
 }
 
 /** The port of the pod that a Service port leads to; nothing when the pod has no port of that name. */
-function resolvePort(port: ServicePort, pod: Pod): readonly EndpointPort[] {
+export function resolvePort(port: ServicePort, pod: Pod): readonly EndpointPort[] {
   const number = typeof port.targetPort === "string" ? namedPort(port, pod) : port.targetPort || port.port;
   if (number === undefined) return [];
   const { appProtocol } = port;

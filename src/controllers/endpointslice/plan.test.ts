@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { EndpointSlice, Pod, Service } from "#kube/generated/types";
 import { desiredEndpoints } from "./desired.ts";
-import { planSlices, sliceLabels } from "./plan.ts";
+import { planSlices, serviceFrame, sliceLabels } from "./plan.ts";
 
 const service: Service = {
   metadata: { name: "web", namespace: "default", uid: "service", labels: { team: "x" } },
@@ -55,7 +55,7 @@ function many(count: number, from = 0): Pod[] {
 
 function plan(pods: readonly Pod[], existing: readonly EndpointSlice[] = [], of: Service = service) {
   const groups = desiredEndpoints(of, pods, () => node).byAddressType.get("IPv4") ?? [];
-  return planSlices(of, "IPv4", groups, existing);
+  return planSlices(serviceFrame(of, 100), "IPv4", groups, existing);
 }
 
 function stored(pods: readonly Pod[]): EndpointSlice[] {

@@ -8,7 +8,16 @@ import { type PortGroup, portsKey } from "./desired.ts";
 export const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
 export const MANAGER = "endpointslice-controller.k8s.io";
 const HEADLESS = "service.kubernetes.io/headless";
-const MAX_ENDPOINTS = 100;
+
+/** What all slices of one owner have in common. */
+export interface SliceFrame {
+  /** Of new slices: without labels. */
+  readonly metadata: EndpointSlice["metadata"];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly maxEndpoints: number;
+  /** Whether one empty slice stands while there is nothing to list. */
+  readonly hasPlaceholder: boolean;
+}
 
 export interface SlicePlan {
   readonly create: readonly EndpointSlice[];
@@ -27,12 +36,13 @@ interface Box {
 /** What to write so that the slices of one address type hold the groups. What stands stays where it is: endpoints never move
  *  between slices for tidiness, since each move costs every node an update. */
 export function planSlices(
-  service: Service,
+  frame: SliceFrame,
   addressType: string,
   groups: readonly PortGroup[],
   existing: readonly EndpointSlice[],
 ): SlicePlan {
-  const wanted = groups.length === 0 ? [{ ports: [], endpoints: [] }] : groups;
+  const isPlaceholder = groups.length === 0 && frame.hasPlaceholder;
+  const wanted = isPlaceholder ? [{ ports: [], endpoints: [] }] : groups;
   const standing = new Map<string, EndpointSlice[]>();
   for (const slice of existing) {
     const key = portsKey(slice.ports);
@@ -42,13 +52,13 @@ export function planSlices(
   const spare: EndpointSlice[] = [];
   for (const group of wanted) {
     const key = portsKey(group.ports);
-    const packed = packGroup(group, standing.get(key) ?? [], groups.length === 0);
+    const packed = packGroup(frame, group, standing.get(key) ?? [], isPlaceholder);
     standing.delete(key);
     boxes.push(...packed.boxes);
     spare.push(...packed.emptied);
   }
   spare.push(...[...standing.values()].flat());
-  return toPlan(service, addressType, boxes, spare);
+  return toPlan(frame, addressType, boxes, spare);
 }
 
 /** The labels of the Service's slices: its own, and those by which consumers find them. */
@@ -63,7 +73,20 @@ export function sliceLabels({ metadata, spec }: Service): Record<string, string>
   };
 }
 
+/** The frame of a Service's slices. */
+export function serviceFrame(service: Service, maxEndpoints: number): SliceFrame {
+  const { name, namespace } = service.metadata;
+  const ownerReferences = [controllerRef(SERVICES, service)];
+  return {
+    metadata: { name: "", generateName: `${name}-`, namespace, ownerReferences },
+    labels: sliceLabels(service),
+    maxEndpoints,
+    hasPlaceholder: true,
+  };
+}
+
 function packGroup(
+  { maxEndpoints }: SliceFrame,
   group: PortGroup,
   slices: readonly EndpointSlice[],
   isPlaceholder: boolean,
@@ -73,10 +96,10 @@ function packGroup(
   const fresh = [...left.values()];
   const roomiest = (a: Box, b: Box) => b.endpoints.length - a.endpoints.length;
   for (const box of boxes.filter(({ isChanged }) => isChanged).sort(roomiest))
-    box.endpoints.push(...fresh.splice(0, MAX_ENDPOINTS - box.endpoints.length));
-  if (fresh.length > 0 && fresh.length < MAX_ENDPOINTS) {
+    box.endpoints.push(...fresh.splice(0, maxEndpoints - box.endpoints.length));
+  if (fresh.length > 0 && fresh.length < maxEndpoints) {
     const fits = boxes.filter(
-      ({ isChanged, endpoints }) => !isChanged && endpoints.length + fresh.length <= MAX_ENDPOINTS,
+      ({ isChanged, endpoints }) => !isChanged && endpoints.length + fresh.length <= maxEndpoints,
     );
     const tightest = fits.sort(roomiest)[0];
     if (tightest) {
@@ -84,7 +107,7 @@ function packGroup(
       tightest.isChanged = true;
     }
   }
-  while (fresh.length > 0) boxes.push(newBox(group, fresh.splice(0, MAX_ENDPOINTS)));
+  while (fresh.length > 0) boxes.push(newBox(group, fresh.splice(0, maxEndpoints)));
   if (isPlaceholder && boxes.length === 0) boxes.push(newBox(group, []));
   const spared = isPlaceholder ? boxes.slice(1) : boxes.filter(({ endpoints }) => endpoints.length === 0);
   const emptied = spared.flatMap(({ slice }) => slice ?? []);
@@ -113,31 +136,37 @@ function newBox(group: PortGroup, endpoints: Endpoint[]): Box {
 
 /** New slices take over the names of spare ones: one update instead of a delete and a create. */
 function toPlan(
-  service: Service,
+  { metadata, labels }: SliceFrame,
   addressType: string,
   boxes: readonly Box[],
   spare: EndpointSlice[],
 ): SlicePlan {
-  const labels = sliceLabels(service);
   const plan = { create: [] as EndpointSlice[], update: [] as EndpointSlice[], delete: spare };
   for (const { slice, ports, endpoints, isChanged } of boxes) {
     const target = slice ?? spare.shift();
     if (target === undefined) {
-      plan.create.push({ metadata: draftMetadata(service, labels), addressType, endpoints, ports });
-    } else if (isChanged || !isDeepStrictEqual(target.metadata.labels ?? {}, labels)) {
-      plan.update.push({ ...target, metadata: { ...target.metadata, labels }, endpoints, ports });
+      plan.create.push({ metadata: { ...metadata, labels }, addressType, endpoints, ports });
+    } else if (isChanged || !isDressed(target, metadata.annotations, labels)) {
+      const annotations = metadata.annotations ?? target.metadata.annotations;
+      const dressed = { ...target.metadata, labels, ...(annotations ? { annotations } : {}) };
+      plan.update.push({ ...target, metadata: dressed, endpoints, ports });
     }
   }
   return plan;
 }
 
-function draftMetadata(service: Service, labels: Record<string, string>): EndpointSlice["metadata"] {
-  const { name, namespace } = service.metadata;
-  const ownerReferences = [controllerRef(SERVICES, service)];
-  return { name: "", generateName: `${name}-`, namespace, labels, ownerReferences };
+/** Whether the slice has the labels it should, and the annotations where they are given. */
+function isDressed(
+  { metadata }: EndpointSlice,
+  annotations: EndpointSlice["metadata"]["annotations"],
+  labels: SliceFrame["labels"],
+): boolean {
+  if (!isDeepStrictEqual(metadata.labels ?? {}, labels)) return false;
+  return annotations === undefined || isDeepStrictEqual(metadata.annotations ?? {}, annotations);
 }
 
-function endpointKey({ addresses, hostname, targetRef }: Endpoint): string {
+/** Who an endpoint is, whatever its state. */
+export function endpointKey({ addresses, hostname, targetRef }: Endpoint): string {
   return `${addresses.join()}|${hostname ?? ""}|${targetRef?.namespace ?? ""}/${targetRef?.name ?? ""}/${targetRef?.uid ?? ""}`;
 }
 

@@ -2,6 +2,8 @@ import type { Pod, Service } from "#kube/generated/types";
 import { readyCondition } from "../pods.ts";
 import { parseTime } from "../time.ts";
 
+export const TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time";
+
 /** Remembers when each Service's pods last changed, so that a slice can say which change it carries: consumers measure from
  *  there how long the network took to follow. */
 export class TriggerTimes {
