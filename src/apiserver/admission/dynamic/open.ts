@@ -4,6 +4,8 @@ import type { Admission } from "../../admit.ts";
 import type { Authorizer } from "../../auth/authorize.ts";
 import type { World } from "../../cache/world.ts";
 import type { WebhookCaller } from "../../webhook/caller.ts";
+import { mutatingPolicies } from "../policy/mutating.ts";
+import { validatingPolicies } from "../policy/validating.ts";
 import { Hooks } from "../webhook/hook.ts";
 import { mutatingWebhooks } from "../webhook/mutating.ts";
 import { validatingWebhooks } from "../webhook/validating.ts";
@@ -23,9 +25,13 @@ export function openDynamicAdmission({
   caller,
   log,
 }: DynamicAdmissionOptions): readonly Admission[] {
-  const asking = { caller, authorizer, versionsOf: servedVersions(world), log };
+  const versionsOf = servedVersions(world);
+  const asking = { caller, authorizer, versionsOf, log };
+  const judging = { world, authorizer, versionsOf };
   return [
+    mutatingPolicies(judging),
     mutatingWebhooks(new Hooks(world, MUTATING_WEBHOOK_CONFIGURATIONS), asking),
+    validatingPolicies(judging),
     validatingWebhooks(new Hooks(world, VALIDATING_WEBHOOK_CONFIGURATIONS), asking),
   ];
 }

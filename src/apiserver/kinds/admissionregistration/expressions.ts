@@ -28,7 +28,7 @@ export function expressionErrors(
 export function compiled(
   source: string,
   environment: Environment,
-  expects: { readonly types: readonly Type[]; readonly otherwise: string },
+  expects?: { readonly types: readonly Type[]; readonly otherwise: string },
 ): { readonly rule?: Rule; readonly problem?: string } {
   try {
     return { rule: compileRule(source, environment, expects) };

@@ -126,7 +126,7 @@ function validateVariables(
       continue;
     }
     const environment = admissionEnvironment({ ...scope, variables: { ...types } });
-    const { rule, problem } = compiled(expression, environment, { types: [], otherwise: "" });
+    const { rule, problem } = compiled(expression, environment);
     if (problem !== undefined) errors.push(invalid(`${path}.expression`, expression, problem));
     if (Object.hasOwn(types, name)) errors.push(duplicate(`${path}.name`, name));
     types[name] = rule?.type ?? DYN;
