@@ -25,8 +25,16 @@ export interface Harness extends AsyncDisposable {
   /** Nodes whose kubelet has stopped. */
   readonly deadNodes: Set<string>;
   addNode(name: string, node?: Partial<Node>): Promise<void>;
+  /** Stops the controllers where they are, and starts others that know nothing. */
+  restart(): Promise<void>;
   /** Resolves once `holds` does; rejects after five seconds. */
   until<T>(what: string, holds: () => Promise<T | undefined | false> | T | undefined | false): Promise<T>;
+}
+
+/** One run of the controllers. */
+interface Life {
+  readonly life: AbortController;
+  readonly running: Promise<void>;
 }
 
 export async function openHarness(
@@ -34,7 +42,7 @@ export async function openHarness(
     readonly clock?: Clock;
     readonly namespaces?: readonly string[];
     readonly client?: KubeClient;
-    /** Puts something between the controllers and the API. */
+    /** Puts something between the controllers and the API, anew for each start. */
     readonly through?: (client: KubeClient) => KubeClient;
     readonly random?: () => number;
     /** Authorities' means, where a test has them. */
@@ -48,17 +56,22 @@ export async function openHarness(
   for (const name of options.namespaces ?? (options.client ? [] : ["default"]))
     await client.create(NAMESPACES, { metadata: { name } });
   const pods = openInformer<Pod>(client, PODS, { clock, log, signal: abort.signal });
-  const running = runControllers({
-    client: options.through?.(client) ?? client,
-    clusterCidrs: [parseCidr("10.42.0.0/16")],
-    nodeMask: { 4: 24 },
-    serverCa: "CA",
-    ...options.signing,
-    clock,
-    log,
-    signal: abort.signal,
-    random: options.random ?? (() => 0),
-  });
+  const start = (): Life => {
+    const life = new AbortController();
+    const running = runControllers({
+      client: options.through?.(client) ?? client,
+      clusterCidrs: [parseCidr("10.42.0.0/16")],
+      nodeMask: { 4: 24 },
+      serverCa: "CA",
+      ...options.signing,
+      clock,
+      log,
+      signal: life.signal,
+      random: options.random ?? (() => 0),
+    });
+    return { life, running };
+  };
+  let { life, running } = start();
   const harness: Harness = {
     client,
     pods,
@@ -75,9 +88,15 @@ export async function openHarness(
         { type: "merge", subresource: "status" },
       );
     },
+    restart: async () => {
+      life.abort();
+      await running;
+      if (!abort.signal.aborted) ({ life, running } = start());
+    },
     until,
     async [Symbol.asyncDispose]() {
       abort.abort();
+      life.abort();
       await running;
     },
   };
