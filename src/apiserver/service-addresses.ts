@@ -91,7 +91,8 @@ export class ServiceAddresses {
     const missing = [...wanted].filter(([ip]) => !present.has(ip));
     await Promise.all(
       missing.map(async ([ip, service]) => {
-        if (isFirst) await this.#tell(service, "ClusterIPNotAllocated", notAllocated(ip));
+        // a store that never had any is new, or from before there were such objects
+        if (isFirst && present.size > 0) await this.#tell(service, "ClusterIPNotAllocated", notAllocated(ip));
         await this.#create(caches.addresses, addressObject(ip, service));
       }),
     );

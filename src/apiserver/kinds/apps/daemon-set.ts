@@ -1,6 +1,7 @@
 import type { DaemonSet } from "#kube/generated/types";
 import { DAEMON_SETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
+import { nonNegative } from "../field/numbers.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, count, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, mapText, selectorText } from "../print/words.ts";
@@ -30,6 +31,8 @@ export const daemonSets: KindSpec<DaemonSet> = kindSpec<DaemonSet>({
   },
   validate: validateDaemonSet,
   validateUpdate: immutableSelector,
+  validatePart: (_part, { status }) =>
+    COUNTS.flatMap((field) => nonNegative(`status.${field}`, status?.[field])),
   ...printer<DaemonSet>([
     nameColumn,
     count("Desired", ({ status }) => status?.desiredNumberScheduled),
@@ -44,6 +47,18 @@ export const daemonSets: KindSpec<DaemonSet> = kindSpec<DaemonSet>({
     wide("Selector", ({ spec }) => selectorText(spec?.selector)),
   ]),
 });
+
+const COUNTS = [
+  "currentNumberScheduled",
+  "numberMisscheduled",
+  "desiredNumberScheduled",
+  "numberReady",
+  "observedGeneration",
+  "updatedNumberScheduled",
+  "numberAvailable",
+  "numberUnavailable",
+  "collisionCount",
+] as const;
 
 function defaultDaemonSet(draft: Draft): void {
   draft.spec ??= {};
@@ -63,6 +78,8 @@ function validateDaemonSet(set: DaemonSet): readonly FieldError[] {
   return [
     ...validateSelector(set.spec, "daemonset"),
     ...validateTemplate(set.spec),
+    ...nonNegative("spec.minReadySeconds", set.spec?.minReadySeconds),
     ...validateUpdateStrategy(set.spec?.updateStrategy),
+    ...nonNegative("spec.revisionHistoryLimit", set.spec?.revisionHistoryLimit),
   ];
 }

@@ -5,6 +5,7 @@ import type { Draft, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
 import { validateDeployment } from "./deployment-validation.ts";
+import { validateReplicaCounts } from "./status-validation.ts";
 import { defaultTemplate } from "./template.ts";
 import { immutableSelector } from "./workload-validation.ts";
 
@@ -22,6 +23,7 @@ export const deployments: KindSpec<Deployment> = kindSpec<Deployment>({
   },
   validate: validateDeployment,
   validateUpdate: immutableSelector,
+  validatePart: (_part, { status }) => validateReplicaCounts(status),
   ...printer<Deployment>([
     nameColumn,
     text("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),

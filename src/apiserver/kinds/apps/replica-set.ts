@@ -1,9 +1,11 @@
 import type { ReplicaSet } from "#kube/generated/types";
 import { REPLICA_SETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
+import { nonNegative } from "../field/numbers.ts";
 import type { KindSpec } from "../kind.ts";
 import { ageColumn, count, nameColumn, printer, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
+import { validateReplicaCounts } from "./status-validation.ts";
 import { defaultTemplate } from "./template.ts";
 import {
   immutableSelector,
@@ -30,6 +32,7 @@ export const replicaSets: KindSpec<ReplicaSet> = kindSpec<ReplicaSet>({
   },
   validate: validateReplicaSet,
   validateUpdate: immutableSelector,
+  validatePart: (_part, { status }) => validateReplicaCounts(status),
   selectableFields: ({ status }) => ({ "status.replicas": String(status?.replicas ?? 0) }),
   ...printer<ReplicaSet>([
     nameColumn,
@@ -46,6 +49,7 @@ export const replicaSets: KindSpec<ReplicaSet> = kindSpec<ReplicaSet>({
 function validateReplicaSet(set: ReplicaSet) {
   return [
     ...validateReplicas(set.spec?.replicas),
+    ...nonNegative("spec.minReadySeconds", set.spec?.minReadySeconds),
     ...validateSelector(set.spec, "replica set"),
     ...validateTemplate(set.spec),
   ];

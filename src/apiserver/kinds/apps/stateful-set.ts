@@ -1,11 +1,13 @@
 import type { StatefulSet } from "#kube/generated/types";
 import { STATEFUL_SETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { forbidden } from "../field/error.ts";
+import { forbidden, invalid, notSupported, required } from "../field/error.ts";
+import { nonNegative, percentOrCount } from "../field/numbers.ts";
 import { sameJson } from "../field/same.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
+import { validateReplicaCounts } from "./status-validation.ts";
 import { defaultTemplate } from "./template.ts";
 import { validateReplicas, validateSelector, validateTemplate } from "./workload-validation.ts";
 
@@ -25,6 +27,7 @@ export const statefulSets: KindSpec<StatefulSet> = kindSpec<StatefulSet>({
   },
   validate: validateStatefulSet,
   validateUpdate,
+  validatePart: (_part, { status }) => validateReplicaCounts(status),
   ...printer<StatefulSet>([
     nameColumn,
     text("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),
@@ -61,10 +64,46 @@ function defaultStatefulSet(draft: Draft): void {
 
 function validateStatefulSet(set: StatefulSet): readonly FieldError[] {
   return [
+    ...validatePolicies(set.spec),
     ...validateReplicas(set.spec?.replicas),
+    ...nonNegative("spec.minReadySeconds", set.spec?.minReadySeconds),
+    ...nonNegative("spec.ordinals.start", set.spec?.ordinals?.start),
     ...validateSelector(set.spec, "statefulset"),
     ...validateTemplate(set.spec),
+    ...nonNegative("spec.revisionHistoryLimit", set.spec?.revisionHistoryLimit),
   ];
+}
+
+const MANAGEMENT = ["OrderedReady", "Parallel"];
+const RETENTION = ["Delete", "Retain"];
+
+function validatePolicies(spec: StatefulSet["spec"]): readonly FieldError[] {
+  const { podManagementPolicy: management = "", updateStrategy } = spec ?? {};
+  const errors: FieldError[] = [];
+  if (management === "") errors.push(required("spec.podManagementPolicy"));
+  else if (!MANAGEMENT.includes(management))
+    errors.push(
+      invalid("spec.podManagementPolicy", management, `must be '${MANAGEMENT[0]}' or '${MANAGEMENT[1]}'`),
+    );
+  const path = "spec.updateStrategy";
+  const { type = "", rollingUpdate } = updateStrategy ?? {};
+  if (type === "") errors.push(required(path));
+  else if (type === "OnDelete" && rollingUpdate !== undefined)
+    errors.push(
+      invalid(`${path}.rollingUpdate`, rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'"),
+    );
+  else if (type === "RollingUpdate") {
+    errors.push(...nonNegative(`${path}.rollingUpdate.partition`, rollingUpdate?.partition));
+    if (rollingUpdate?.maxUnavailable !== undefined)
+      errors.push(...percentOrCount(`${path}.rollingUpdate.maxUnavailable`, rollingUpdate.maxUnavailable));
+  } else if (type !== "OnDelete")
+    errors.push(invalid(path, updateStrategy, "must be 'RollingUpdate' or 'OnDelete'"));
+  for (const field of ["whenDeleted", "whenScaled"] as const) {
+    const policy = spec?.persistentVolumeClaimRetentionPolicy?.[field] ?? "";
+    if (!RETENTION.includes(policy))
+      errors.push(notSupported(`spec.persistentVolumeClaimRetentionPolicy.${field}`, policy, RETENTION));
+  }
+  return errors;
 }
 
 const MAY_CHANGE = [

@@ -1,15 +1,13 @@
 import type { ConfigMap, Secret } from "#kube/generated/types";
 import { CONFIG_MAPS, SECRETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { forbidden, invalid, required, tooLong } from "../field/error.ts";
+import { forbidden, invalid, problems, required, tooLong } from "../field/error.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, count, nameColumn, printer, text } from "../print/printer.ts";
+import { configKeyProblems } from "./config-key.ts";
 
 /** All values of one ConfigMap or Secret together, in bytes. */
 const MAX_BYTES = 1024 * 1024;
-const KEY = /^[-._a-zA-Z0-9]+$/;
-const KEY_RULE =
-  "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 
 export const configMaps: KindSpec<ConfigMap> = kindSpec<ConfigMap>({
   resource: CONFIG_MAPS,
@@ -86,7 +84,35 @@ function validateSecret(secret: Secret): readonly FieldError[] {
     ...(bytes > MAX_BYTES ? [tooLong("data", MAX_BYTES)] : []),
     ...missing.map((key) => required(`data[${key}]`)),
     ...validateTokenOwner(secret),
+    ...validateDocker(secret),
+    ...validateBasicAuth(secret),
   ];
+}
+
+const DOCKER_KEYS: Readonly<Record<string, string>> = {
+  "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
+  "kubernetes.io/dockercfg": ".dockercfg",
+};
+
+/** Credentials of registries are a JSON object. */
+function validateDocker({ type = "", data = {} }: Secret): readonly FieldError[] {
+  const key = DOCKER_KEYS[type];
+  const text = key === undefined ? undefined : data[key];
+  if (text === undefined) return [];
+  const refuse = (why: string) => [invalid(`data[${key}]`, "<secret contents redacted>", why)];
+  try {
+    const value: unknown = JSON.parse(Buffer.from(text, "base64").toString("utf8"));
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? [] : refuse("json: cannot unmarshal into Go value of type map[string]interface {}");
+  } catch {
+    return refuse(text === "" ? "unexpected end of JSON input" : "invalid character in JSON text");
+  }
+}
+
+function validateBasicAuth({ type, data = {} }: Secret): readonly FieldError[] {
+  const keys = ["username", "password"];
+  if (type !== "kubernetes.io/basic-auth" || keys.some((key) => Object.hasOwn(data, key))) return [];
+  return keys.map((key) => required(`data[${key}]`));
 }
 
 function validateTokenOwner(secret: Secret): readonly FieldError[] {
@@ -96,13 +122,7 @@ function validateTokenOwner(secret: Secret): readonly FieldError[] {
 }
 
 function validateKey(path: string, key: string): readonly FieldError[] {
-  const at = `${path}[${key}]`;
-  if (key.length > 253) return [invalid(at, key, "must be no more than 253 characters")];
-  if (!KEY.test(key)) return [invalid(at, key, KEY_RULE)];
-  if (key === ".") return [invalid(at, key, "must not be '.'")];
-  if (key.startsWith(".."))
-    return [invalid(at, key, key === ".." ? "must not be '..'" : "must not start with '..'")];
-  return [];
+  return problems(`${path}[${key}]`, key, configKeyProblems(key));
 }
 
 /** What an object that once said `immutable: true` may no longer change. */

@@ -1,7 +1,9 @@
 import type { Namespace } from "#kube/generated/types";
 import { NAMESPACES } from "#kube/resources";
 import { ALL_VERBS, kindSpec } from "../base.ts";
-import type { Draft, KindSpec } from "../kind.ts";
+import { invalid } from "../field/error.ts";
+import { validateFinalizerName } from "../field/meta.ts";
+import type { Draft, FieldError, KindSpec, Part } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 
 /** Carries the namespace's own name, so that selectors can name it. */
@@ -27,6 +29,9 @@ export const namespaces: KindSpec<Namespace> = kindSpec<Namespace>({
     draft.spec = { ...draft.spec, finalizers: stored.spec?.finalizers };
     draft.status = stored.status;
   },
+  validate: ({ spec }) =>
+    (spec?.finalizers ?? []).flatMap((name) => validateFinalizerName("spec.finalizers", name)),
+  validatePart,
   selectableFields: (namespace) => ({ "status.phase": namespace.status?.phase ?? "" }),
   ...printer<Namespace>([
     nameColumn,
@@ -34,6 +39,21 @@ export const namespaces: KindSpec<Namespace> = kindSpec<Namespace>({
     ageColumn,
   ]),
 });
+
+/** A namespace is Active until it is deleted, and Terminating from then on. */
+function validatePart(part: Part, { metadata, spec, status }: Namespace): readonly FieldError[] {
+  if (part === "finalize")
+    return (spec?.finalizers ?? []).flatMap((name, i) =>
+      validateFinalizerName(`spec.finalizers[${i}]`, name),
+    );
+  const isGoing = metadata.deletionTimestamp !== undefined;
+  const wanted = isGoing ? "Terminating" : "Active";
+  if (status?.phase === wanted) return [];
+  const when = isGoing ? "is not empty" : "is empty";
+  return [
+    invalid("status.Phase", status?.phase ?? "", `may only be '${wanted}' if \`deletionTimestamp\` ${when}`),
+  ];
+}
 
 function labelOwnName(draft: Draft): void {
   if (!draft.metadata?.name) return;

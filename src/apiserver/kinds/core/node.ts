@@ -1,16 +1,17 @@
 import type { Node } from "#kube/generated/types";
 import { NODES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { duplicate, forbidden, invalid, notSupported } from "../field/error.ts";
-import { labelValueProblems, qualifiedNameProblems } from "../field/names.ts";
+import { validCidr } from "../field/addresses.ts";
+import { duplicate, forbidden, invalid } from "../field/error.ts";
+import { validateAmounts } from "../field/resources.ts";
 import { sameJson } from "../field/same.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
+import { validateTaints } from "../pod/toleration-validation.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { joined, NONE } from "../print/words.ts";
 
 const ROLE_PREFIX = "node-role.kubernetes.io/";
 const ROLE_LABEL = "kubernetes.io/role";
-const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 export const nodes: KindSpec<Node> = kindSpec<Node>({
   resource: NODES,
@@ -20,6 +21,7 @@ export const nodes: KindSpec<Node> = kindSpec<Node>({
   defaults: defaultNode,
   validate: validateNode,
   validateUpdate,
+  validatePart: (_part, node, stored) => [...validateNode(node), ...validateUpdate(node, stored)],
   selectableFields: ({ spec }) => ({ "spec.unschedulable": String(spec?.unschedulable ?? false) }),
   ...printer<Node>([
     nameColumn,
@@ -65,29 +67,48 @@ function addressText({ status }: Node, wanted: string): string {
   return status?.addresses?.find(({ type }) => type === wanted)?.address ?? NONE;
 }
 
-function validateNode({ spec }: Node): readonly FieldError[] {
+function validateNode({ spec, status }: Node): readonly FieldError[] {
+  return [
+    ...validateTaints("metadata.taints", spec?.taints),
+    ...validateAmounts("status.capacity", status?.capacity, "node"),
+    ...validateAmounts("status.allocatable", status?.allocatable, "node"),
+    ...validateSubnets("spec.podCIDRs", spec?.podCIDRs ?? []),
+  ];
+}
+
+/** At most one subnet of each family, none twice. */
+function validateSubnets(path: string, subnets: readonly string[]): readonly FieldError[] {
+  const errors = subnets.flatMap((text, i) => validCidr(`${path}[${i}]`, text));
+  if (errors.length > 0 || subnets.length < 2) return errors;
+  const families = new Set(subnets.map((text) => text.includes(":")));
+  if (families.size !== subnets.length)
+    errors.push(invalid(path, subnets, "may specify no more than one CIDR for each IP family"));
+  subnets.forEach((text, i) => {
+    if (subnets.indexOf(text) < i) errors.push(duplicate(`${path}[${i}]`, text));
+  });
+  return errors;
+}
+
+function validateAddresses({ status }: Node): readonly FieldError[] {
   const seen = new Set<string>();
-  return (spec?.taints ?? []).flatMap((taint, i) => {
-    const path = `spec.taints[${i}]`;
-    const errors = qualifiedNameProblems(taint.key).map((why) => invalid(`${path}.key`, taint.key, why));
-    errors.push(
-      ...labelValueProblems(taint.value ?? "").map((why) => invalid(`${path}.value`, taint.value, why)),
-    );
-    if (!EFFECTS.includes(taint.effect)) errors.push(notSupported(`${path}.effect`, taint.effect, EFFECTS));
-    const id = `${taint.key}:${taint.effect}`;
-    if (seen.has(id)) errors.push(duplicate(path, taint));
-    seen.add(id);
-    return errors;
+  return (status?.addresses ?? []).flatMap((address, i) => {
+    const key = `${address.type} ${address.address}`;
+    const isRepeated = seen.has(key);
+    seen.add(key);
+    return isRepeated ? [duplicate(`status.addresses[${i}]`, address)] : [];
   });
 }
 
-function validateUpdate({ spec }: Node, { spec: before }: Node): readonly FieldError[] {
-  const errors: FieldError[] = [];
+function validateUpdate(node: Node, { spec: before }: Node): readonly FieldError[] {
+  const { spec } = node;
+  const errors: FieldError[] = [...validateAddresses(node)];
   if (before?.podCIDRs?.length && !sameJson(spec?.podCIDRs, before.podCIDRs))
     errors.push(forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid'));
   if (before?.providerID && spec?.providerID !== before.providerID)
     errors.push(
       forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid'),
     );
+  if ((spec?.externalID ?? "") !== (before?.externalID ?? ""))
+    errors.push(forbidden("spec.externalID", "may not be updated"));
   return errors;
 }

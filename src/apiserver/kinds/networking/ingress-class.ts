@@ -1,8 +1,10 @@
 import type { IngressClass } from "#kube/generated/types";
 import { INGRESS_CLASSES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { invalid, required } from "../field/error.ts";
-import type { KindSpec } from "../kind.ts";
+import { forbidden, invalid, notSupported, problems, required, tooLong } from "../field/error.ts";
+import { labelProblems, subdomainProblems } from "../field/names.ts";
+import { validateReference } from "../field/references.ts";
+import type { FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { NONE } from "../print/words.ts";
 
@@ -15,7 +17,7 @@ export const ingressClasses: KindSpec<IngressClass> = kindSpec<IngressClass>({
   defaults: (draft) => {
     if (draft.spec?.parameters) draft.spec.parameters.scope ??= "Cluster";
   },
-  validate: ({ spec }) => (spec?.controller ? [] : [required("spec.controller")]),
+  validate: validateClass,
   validateUpdate: (object, stored) =>
     object.spec?.controller === stored.spec?.controller
       ? []
@@ -31,6 +33,35 @@ export const ingressClasses: KindSpec<IngressClass> = kindSpec<IngressClass>({
     ageColumn,
   ]),
 });
+
+const MAX_CONTROLLER = 250;
+const SCOPES = ["Cluster", "Namespace"];
+
+function validateClass({ spec }: IngressClass): readonly FieldError[] {
+  const { controller = "", parameters } = spec ?? {};
+  const path = "spec.controller";
+  const errors: FieldError[] = [];
+  if (controller === "") errors.push(required(path));
+  else {
+    if (controller.length > MAX_CONTROLLER) errors.push(tooLong(path, MAX_CONTROLLER));
+    const [domain = "", ...rest] = controller.split("/");
+    if (rest.length === 0 || domain === "" || rest.join("/") === "")
+      errors.push(invalid(path, controller, 'must be a domain-prefixed path (such as "acme.io/foo")'));
+    else errors.push(...problems(path, domain, subdomainProblems(domain)));
+  }
+  if (parameters === undefined) return errors;
+  const at = "spec.parameters";
+  const { scope = "", namespace } = parameters;
+  errors.push(...validateReference(at, parameters));
+  if (!SCOPES.includes(scope)) errors.push(notSupported(`${at}.scope`, scope, SCOPES));
+  if (scope === "Namespace" && namespace === undefined)
+    errors.push(required(`${at}.namespace`, "`parameters.scope` is set to 'Namespace'"));
+  if (scope === "Namespace" && namespace !== undefined)
+    errors.push(...problems(`${at}.namespace`, namespace, labelProblems(namespace)));
+  if (scope === "Cluster" && namespace !== undefined)
+    errors.push(forbidden(`${at}.namespace`, "`parameters.scope` is set to 'Cluster'"));
+  return errors;
+}
 
 function parametersText(
   parameters: { apiGroup?: string | undefined; kind: string; name: string } | undefined,

@@ -40,9 +40,9 @@ export const ipAddresses: KindSpec<IPAddress> = kindSpec<IPAddress>({
   cells: (object, now) => [...table.cells(object, now), ageOf(object.metadata.creationTimestamp, now)],
 });
 
-function parentText(parent: ParentReference | undefined): string {
-  if (parent === undefined) return NONE;
-  const { group, resource, namespace, name } = parent;
+function parentText(parent: ParentReference | undefined | null): string {
+  if (parent === undefined || parent === null) return NONE;
+  const { group, resource = "", namespace, name = "" } = parent;
   const what = group ? `${resource}.${group}` : resource;
   return [what.toLowerCase(), ...(namespace ? [namespace] : []), name].join("/");
 }

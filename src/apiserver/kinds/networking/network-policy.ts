@@ -44,6 +44,11 @@ function validatePolicy({ spec }: NetworkPolicy): readonly FieldError[] {
   (spec?.egress ?? []).forEach((rule, i) => {
     errors.push(...validateRule(`spec.egress[${i}]`, rule.ports, "to", rule.to));
   });
+  if ((spec?.policyTypes ?? []).length > POLICY_TYPES.length)
+    return [
+      ...errors,
+      invalid("spec.policyTypes", spec?.policyTypes, "may not specify more than two policyTypes"),
+    ];
   (spec?.policyTypes ?? []).forEach((type, i) => {
     if (!POLICY_TYPES.includes(type)) errors.push(notSupported(`spec.policyTypes[${i}]`, type, POLICY_TYPES));
   });
@@ -72,7 +77,7 @@ function validatePolicyPort(path: string, entry: NetworkPolicyPort): readonly Fi
     errors.push(...portNameProblems(port).map((why) => invalid(`${path}.port`, port, why)));
   if (endPort === undefined) return errors;
   if (port === undefined)
-    errors.push(required(`${path}.port`, "must be specified when `endPort` is specified"));
+    errors.push(invalid(`${path}.endPort`, endPort, "may not be specified when `port` is not specified"));
   else if (typeof port === "string")
     errors.push(invalid(`${path}.endPort`, endPort, "may not be specified when `port` is non-numeric"));
   else if (endPort < port)

@@ -1,6 +1,6 @@
 import type { ResourceRequirements } from "#kube/generated/types";
 import { formatQuantity, parseQuantity } from "#kube/quantity";
-import { duplicate, forbidden, invalid, required } from "../field/error.ts";
+import { duplicate, forbidden, invalid, notFound, required } from "../field/error.ts";
 import { isHugePages, mayOvercommit, validateAmounts } from "../field/resources.ts";
 import type { FieldError } from "../kind.ts";
 
@@ -59,7 +59,12 @@ function validateClaims(
     const key = request ? `${name}/${request}` : name;
     if (seen.has(name) || seen.has(key)) errors.push(duplicate(at, key));
     seen.add(key);
-    if (!known.has(name)) errors.push({ type: "NotFound", path: at, value: name, detail: "" });
+    if (!known.has(name)) errors.push({ ...notFound(at, name), detail: claimNames(known) });
     return errors;
   });
+}
+
+function claimNames(known: ReadonlySet<string>): string {
+  const names = [...known].sort().join(", ");
+  return `must be one of the names in pod.spec.resourceClaims${names === "" ? " which is empty" : `: ${names}`}`;
 }

@@ -56,7 +56,11 @@ export function validateTaints(path: string, taints: readonly Taint[] | undefine
     else if (!EFFECTS.includes(taint.effect))
       errors.push(notSupported(`${at}.effect`, taint.effect, EFFECTS));
     const id = `${taint.key}:${taint.effect}`;
-    if (seen.has(id)) errors.push(duplicate(at, taint));
+    if (seen.has(id))
+      errors.push({
+        ...duplicate(at, taint),
+        detail: "taints must be unique by key and effect pair",
+      });
     seen.add(id);
     return errors;
   });

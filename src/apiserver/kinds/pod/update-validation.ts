@@ -10,7 +10,7 @@ const MAY_CHANGE =
  *  and narrow where it goes. */
 export function validatePodUpdate({ spec }: Pod, { spec: before }: Pod): readonly FieldError[] {
   if (spec === undefined || before === undefined) return [];
-  if (spec.containers?.length !== before.containers.length)
+  if ((spec.containers ?? []).length !== (before.containers ?? []).length)
     return [forbidden("spec.containers", "pod updates may not add or remove containers")];
   if ((spec.initContainers ?? []).length !== (before.initContainers ?? []).length)
     return [forbidden("spec.initContainers", "pod updates may not add or remove containers")];

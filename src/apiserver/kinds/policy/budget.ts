@@ -1,7 +1,9 @@
 import type { HorizontalPodAutoscaler, PodDisruptionBudget } from "#kube/generated/types";
 import { HORIZONTAL_POD_AUTOSCALERS, POD_DISRUPTION_BUDGETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { invalid } from "../field/error.ts";
+import { invalid, notSupported } from "../field/error.ts";
+import { validateLabelSelector } from "../field/labels.ts";
+import { nonNegative, percentOrCount } from "../field/numbers.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, count, nameColumn, printer, text } from "../print/printer.ts";
 
@@ -16,6 +18,7 @@ export const podDisruptionBudgets: KindSpec<PodDisruptionBudget> = kindSpec<PodD
     draft.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
   },
   validate: validateBudget,
+  validatePart: (_part, budget) => validateBudgetStatus(budget),
   ...printer<PodDisruptionBudget>([
     nameColumn,
     text("Min Available", ({ spec }) => String(spec?.minAvailable ?? "N/A")),
@@ -26,8 +29,23 @@ export const podDisruptionBudgets: KindSpec<PodDisruptionBudget> = kindSpec<PodD
 });
 
 function validateBudget({ spec }: PodDisruptionBudget): readonly FieldError[] {
-  if (spec?.minAvailable === undefined || spec.maxUnavailable === undefined) return [];
-  return [invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set")];
+  const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy: policy } = spec ?? {};
+  const errors: FieldError[] = [];
+  if (minAvailable !== undefined && maxUnavailable !== undefined)
+    errors.push(invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set"));
+  if (minAvailable !== undefined) errors.push(...percentOrCount("spec.minAvailable", minAvailable));
+  if (maxUnavailable !== undefined) errors.push(...percentOrCount("spec.maxUnavailable", maxUnavailable));
+  errors.push(...validateLabelSelector("spec.selector", selector));
+  if (policy !== undefined && !EVICTION_POLICIES.includes(policy))
+    errors.push(notSupported("spec.unhealthyPodEvictionPolicy", policy, EVICTION_POLICIES));
+  return errors;
+}
+
+const EVICTION_POLICIES = ["AlwaysAllow", "IfHealthyBudget"];
+const COUNTS = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"] as const;
+
+function validateBudgetStatus({ status }: PodDisruptionBudget): readonly FieldError[] {
+  return COUNTS.flatMap((field) => nonNegative(`status.${field}`, status?.[field]));
 }
 
 /** Stored and returned; nothing scales by it. */

@@ -121,8 +121,7 @@ function validateRules(
 function validateRule(rule: PolicyRule, path: string, namespaced: boolean): readonly FieldError[] {
   const errors: FieldError[] = [];
   const urls = rule.nonResourceURLs ?? [];
-  if (rule.verbs.length === 0)
-    errors.push(required(`${path}.verbs`, "verbs must contain at least one value"));
+  if (!rule.verbs?.length) errors.push(required(`${path}.verbs`, "verbs must contain at least one value"));
   if (urls.length > 0) {
     if (namespaced)
       errors.push(

@@ -6,8 +6,10 @@ import type { KindSpec } from "../kind.ts";
 import { carryOver, mirrorClusterIp, wipeForType } from "./carry-over.ts";
 import { defaultService } from "./defaults.ts";
 import { servicePrinter } from "./print.ts";
+import { validateServiceStatus } from "./status-validation.ts";
 import { validateServiceUpdate } from "./update-validation.ts";
 import { validateService } from "./validation.ts";
+import { serviceWarnings } from "./warnings.ts";
 
 /** Services, whose addresses and node ports come from `allocation`. */
 export function serviceKind(allocation: ServiceAllocation): KindSpec<Service> {
@@ -31,6 +33,8 @@ export function serviceKind(allocation: ServiceAllocation): KindSpec<Service> {
     },
     validate: validateService,
     validateUpdate: validateServiceUpdate,
+    validatePart: (_part, service) => validateServiceStatus(service),
+    warnings: serviceWarnings,
     allocate: (draft, stored) => allocation.allocate(draft, stored),
     settle: (ref, stored) => allocation.settle(ref, stored),
     selectableFields: ({ spec }) => ({
