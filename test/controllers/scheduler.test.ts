@@ -244,7 +244,7 @@ test("a claim that waits for its pod gets a volume of the node, and the pod its 
 
 test("a scheduler that dies loses no pod and its successor binds none twice", async () => {
   await makeNamespace("crash");
-  const names = Array.from({ length: 60 }, (_, i) => `p${i}`);
+  const names = Array.from({ length: 30 }, (_, i) => `p${i}`);
   const bound = new Map<string, number>();
   const through = (inner: KubeClient, limit: number): KubeClient => {
     let calls = 0;
@@ -256,18 +256,18 @@ test("a scheduler that dies loses no pod and its successor binds none twice", as
     });
   };
   await harness[Symbol.asyncDispose]();
-  const dying = await openHarness({ client, through: (inner) => through(inner, 25) });
+  const dying = await openHarness({ client, through: (inner) => through(inner, 12) });
   dying.becomesReady = () => false;
   await Promise.all(names.map((name) => create("crash", name, {}, "50m")));
-  await dying.until("half of them are bound", () => bound.size >= 25);
+  await dying.until("half of them are bound", () => bound.size >= 12);
   await dying[Symbol.asyncDispose]();
   harness = await openHarness({ client, through: (inner) => through(inner, 1000) });
   await harness.until("all are bound", async () => {
     const { items } = await client.list(PODS, { namespace: "crash" });
-    return items.length === 60 && items.every(({ spec }) => spec?.nodeName);
+    return items.length === 30 && items.every(({ spec }) => spec?.nodeName);
   });
   assert.deepEqual([...new Set(bound.values())], [1]);
-  assert.equal(bound.size, 60);
+  assert.equal(bound.size, 30);
   await clear("crash");
 });
 

@@ -67,3 +67,38 @@ for (let seed = 1; seed <= 6; seed++) {
     assert.ok(state.pods.length > 5);
   });
 }
+
+/** Whether the pod could run on some node if all that matter less were not there. */
+function couldPreempt(pod: Pod, { nodes, pods }: State): boolean {
+  const priority = pod.spec?.priority ?? 0;
+  return nodes.some((node) => {
+    const stays = ({ spec }: Pod) =>
+      spec?.nodeName !== node.metadata.name || (spec?.priority ?? 0) >= priority;
+    return brokenRule(pod, node, { nodes, pods: pods.filter(stays) }) === undefined;
+  });
+}
+
+for (let seed = 11; seed <= 14; seed++) {
+  test(`whoever matters more gets a place from those who matter less, seed ${seed}`, async () => {
+    const random = seeded(seed);
+    await using harness = await openHarness({ namespaces: ["default", "other"], random });
+    const { client, until } = harness;
+    for (let i = 0; i < 4; i++) await harness.addNode(`n${i}`, randomNode(random, `n${i}`));
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 10; i++) {
+        const { metadata, spec } = randomPod(random);
+        const { podAffinity: _, ...affinity } = spec?.affinity ?? {};
+        const priority = pick(random, [0, 10, 100]);
+        await client.create(PODS, {
+          metadata,
+          spec: { ...spec, containers: spec?.containers ?? [], affinity, priority },
+        });
+      }
+      await until(`round ${round}: only those wait who have to`, async () => {
+        const state = await stateOf(client);
+        const isStuck = (pod: Pod) => canRun(pod, state) || couldPreempt(pod, state);
+        return state.pods.every((pod) => !isDeleting(pod)) && !state.pending.some(isStuck);
+      });
+    }
+  });
+}

@@ -2,6 +2,7 @@ import type { Pod } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import { isDeleting, uidOf } from "#kube/owner";
 import { parseTime } from "../time.ts";
+import { type Disk, disksOf } from "./disks.ts";
 import { type Amounts, type HostPort, hostPortsOf, requestsOf, scoredRequests } from "./requests.ts";
 import { type PodTerms, termsOf } from "./terms.ts";
 
@@ -17,6 +18,7 @@ export interface PodInfo {
   readonly requests: Amounts;
   readonly scored: { readonly cpu: number; readonly memory: number };
   readonly ports: readonly HostPort[];
+  readonly disks: readonly Disk[];
   readonly terms: PodTerms;
   /** Equal for pods no selector can tell apart. */
   readonly likeness: string;
@@ -41,6 +43,7 @@ export function podInfoOf(pod: Pod): PodInfo {
     requests: requestsOf(pod),
     scored: scoredRequests(pod),
     ports: hostPortsOf(pod),
+    disks: disksOf(pod),
     terms: termsOf(pod),
     likeness: JSON.stringify([namespace, isGoing, sorted]),
     claims: claimNames(pod).map((name) => `${namespace}/${name}`),

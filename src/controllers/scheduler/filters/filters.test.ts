@@ -43,6 +43,12 @@ const none = (reasons: string, nodes = 1) => `0/${nodes} nodes are available: ${
 const uneven = "node(s) didn't match pod topology spread constraints";
 const tainted: NodeShape = { spec: { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] } };
 
+const disk = (readOnly: boolean): PodShape => ({
+  volumes: [
+    { name: "d", iscsi: { iqn: "iqn.2026-01.com.example:d", lun: 0, targetPortal: "10.0.0.9", readOnly } },
+  ],
+});
+
 const cases: readonly Case[] = [
   // resources
   { name: "memory", pod: asks({ memory: "9Gi" }), nodes: { a: {} }, answer: none("1 Insufficient memory") },
@@ -177,6 +183,15 @@ const cases: readonly Case[] = [
     nodes: { a: {}, b: {}, c: {} },
     answer: none("1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]", 3),
   },
+  // disks
+  {
+    name: "a disk is written by one pod of a node",
+    pod: disk(true),
+    nodes: { a: {} },
+    running: [["a", disk(false)]],
+    answer: none("1 node(s) had no available disk"),
+  },
+  { name: "and read by many", pod: disk(true), nodes: { a: {} }, running: [["a", disk(true)]], answer: "a" },
   // spread
   {
     name: "a node without the label",

@@ -1,5 +1,6 @@
 import { matchesNode } from "../../node-affinity.ts";
 import { HARD_EFFECTS, untolerated } from "../../tolerations.ts";
+import { disksClash } from "../disks.ts";
 import type { NodeView } from "../node-view.ts";
 import type { Candidate, Plugin, Refusal } from "./candidate.ts";
 
@@ -17,7 +18,7 @@ const FILTERS: readonly Filter[] = [
   refuseUnmatched,
   refuseTakenPorts,
   refuseFull,
-  ({ claims }) => (claims?.isInUse ? refusal("VolumeRestrictions", SINGLE_USE, false) : undefined),
+  refuseHeldVolumes,
   ({ claims, around }, view) => claims && around.volumes.refuseOverLimit(claims, view),
   ({ claims, around }, view) => claims && around.volumes.refuseUnbound(claims, view),
   ({ claims, around }, view) => claims && around.volumes.refuseOtherZone(claims, view),
@@ -88,6 +89,13 @@ function refuseFull({ info }: Candidate, view: NodeView): Refusal | undefined {
     isFinal ||= amount > all;
   }
   return reasons && { plugin: "NodeResourcesFit", reasons, isFinal };
+}
+
+function refuseHeldVolumes({ info, claims }: Candidate, view: NodeView): Refusal | undefined {
+  const isTaken =
+    info.disks.length > 0 && view.pods.values().some(({ disks }) => disksClash(info.disks, disks));
+  if (isTaken) return refusal("VolumeRestrictions", "node(s) had no available disk", false);
+  return claims?.isInUse ? refusal("VolumeRestrictions", SINGLE_USE, false) : undefined;
 }
 
 function refuseUneven({ spreads }: Candidate, view: NodeView): Refusal | undefined {

@@ -4,6 +4,7 @@ import { matchesSelector } from "#kube/label-selector";
 import { milliOf } from "#kube/quantity";
 import { matchesNode } from "../../node-affinity.ts";
 import { HARD_EFFECTS, untolerated } from "../../tolerations.ts";
+import { disksClash } from "../disks.ts";
 import type { Plugin } from "../filters/candidate.ts";
 import type { PodInfo } from "../pod-info.ts";
 import { portsConflict } from "../requests.ts";
@@ -39,8 +40,9 @@ const HINTS: Readonly<Record<Plugin, Hint>> = {
     return event.type === "node-added";
   },
   NodeResourcesFit: fitMayHelp,
-  VolumeRestrictions: ({ claims }, event) => {
-    if (event.type === "pod-gone") return event.info.claims.some((claim) => claims.includes(claim));
+  VolumeRestrictions: ({ claims, disks }, event) => {
+    if (event.type === "pod-gone")
+      return disksClash(event.info.disks, disks) || event.info.claims.some((claim) => claims.includes(claim));
     return event.type === "node-added" || isOwnClaim(claims, event);
   },
   NodeVolumeLimits: ({ claims }, event) => {
