@@ -6,7 +6,9 @@ import { after, before, test } from "node:test";
 import { openLog } from "#telemetry/log";
 import type { JsonObject } from "../../json.ts";
 import type { KeyPair } from "../../testing/authority.ts";
+import { ask, create, createNamespace } from "../../testing/client.ts";
 import { openRig, type Rig } from "../../testing/rig.ts";
+import { say } from "../../testing/say.ts";
 import {
   openWebhookServer,
   patchAnswer,
@@ -20,6 +22,7 @@ let answer: WebhookAnswer = () => ({ allowed: true });
 
 before(async () => {
   rig = await openRig({ log: openLog({ write: () => {}, level: "error" }) });
+  await say(rig, "POST", `${DEFAULT}/serviceaccounts`, { metadata: { name: "default" } });
   hooks = await openWebhookServer(serviceCertificate(rig), (request, path) => answer(request, path));
 });
 
@@ -90,10 +93,8 @@ function hook(given: HookGiven = {}): JsonObject {
   };
 }
 
-async function apply(object: object): Promise<string> {
-  const { code, stdout, stderr } = await rig.kubectl(["apply", "-f", "-"], { input: JSON.stringify(object) });
-  return code === 0 ? stdout + stderr : stderr;
-}
+const REGISTRATION = "/apis/admissionregistration.k8s.io/v1";
+const DEFAULT = "/api/v1/namespaces/default";
 
 /** Runs `work` while webhooks of a kind are configured. */
 async function withHooks(
@@ -101,33 +102,25 @@ async function withHooks(
   webhooks: readonly JsonObject[],
   work: () => Promise<void>,
 ): Promise<void> {
-  const said = await apply({
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: `${kind}WebhookConfiguration`,
-    metadata: { name: "test" },
-    webhooks,
-  });
-  assert.match(said, /created|configured/);
+  const path = `${REGISTRATION}/${kind.toLowerCase()}webhookconfigurations`;
+  assert.equal(await say(rig, "POST", path, { metadata: { name: "test" }, webhooks }), "created");
   try {
     await work();
   } finally {
     answer = () => ({ allowed: true });
     hooks.asked.length = 0;
-    await rig.kubectl(["delete", `${kind.toLowerCase()}webhookconfigurations`, "test"]);
+    await say(rig, "DELETE", `${path}/test`);
   }
 }
 
 let count = 0;
 async function createConfigMap(
-  given: object = {},
-  args: readonly string[] = [],
-): Promise<{ name: string; said: string }> {
+  metadata: object = {},
+  query = "",
+): Promise<{ readonly name: string; readonly said: string }> {
   const name = `cm-${++count}`;
-  const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name, ...given }, data: { a: "b" } };
-  const { stdout, stderr } = await rig.kubectl(["create", "-f", "-", ...args], {
-    input: JSON.stringify(object),
-  });
-  return { name, said: stdout + stderr };
+  const object = { metadata: { name, ...metadata }, data: { a: "b" } };
+  return { name, said: await say(rig, "POST", `${DEFAULT}/configmaps${query}`, object) };
 }
 
 test("a webhook is told of a write, and its warnings come through", async () => {
@@ -159,8 +152,8 @@ test("a refusal comes through with its message and code", async () => {
 });
 
 test("a delete is told with the old object, one by one in a collection", async () => {
-  await rig.kubectl(["create", "namespace", "many"]);
-  for (const name of ["one", "two"]) await rig.kubectl(["-n", "many", "create", "configmap", name]);
+  await createNamespace(rig, "many");
+  for (const name of ["one", "two"]) await create(rig, "/api/v1/namespaces/many/configmaps", name);
   await withHooks(
     "Validating",
     [
@@ -263,7 +256,7 @@ test("a webhook that is slow, unknown or confused has failed", async () => {
 
 test("a dry run is told; a webhook that may do more is not asked then", async () => {
   await withHooks("Validating", [hook({ sideEffects: "NoneOnDryRun" })], async () => {
-    assert.match((await createConfigMap({}, ["--dry-run=server"])).said, /created \(server dry run\)/);
+    assert.equal((await createConfigMap({}, "?dryRun=All")).said, "created");
     assert.equal(hooks.asked[0].dryRun, true);
   });
 });
@@ -292,9 +285,9 @@ test("webhooks change objects one after the other, and are asked again where the
       return patchAnswer([{ op: "add", path: `/data/${path.slice(1)}${seen}`, value: String(seen) }]);
     };
     const { name } = await createConfigMap();
-    const { stdout } = await rig.kubectl(["get", "configmap", name, "-o", "jsonpath={.data}"]);
+    const { body } = await ask(rig, "GET", `${DEFAULT}/configmaps/${name}`);
     assert.deepEqual(paths, ["/first", "/second", "/third", "/first", "/third"]);
-    assert.deepEqual(JSON.parse(stdout), { a: "b", first1: "1", second2: "2", first3: "3" });
+    assert.deepEqual(body.data, { a: "b", first1: "1", second2: "2", first3: "3" });
   });
 });
 
@@ -311,9 +304,9 @@ test("a pod that a webhook changed gets its defaults", async () => {
       metadata: { name: "p" },
       spec: { containers: [{ name: "c", image: "i" }] },
     };
-    assert.match(await apply(pod), /created/);
-    const { stdout } = await rig.kubectl(["get", "pod", "p", "-o", "json"]);
-    const [, sidecar] = JSON.parse(stdout).spec.containers;
+    assert.equal(await say(rig, "POST", `${DEFAULT}/pods`, pod), "created");
+    const { body } = await ask(rig, "GET", `${DEFAULT}/pods/p`);
+    const [, sidecar] = body.spec.containers;
     assert.equal(sidecar.imagePullPolicy, "IfNotPresent");
     assert.equal(sidecar.terminationMessagePath, "/dev/termination-log");
     assert.equal(sidecar.volumeMounts[0].mountPath, "/var/run/secrets/kubernetes.io/serviceaccount");
@@ -321,8 +314,8 @@ test("a pod that a webhook changed gets its defaults", async () => {
 });
 
 test("a webhook behind a Service is known by the Service's name", async () => {
-  const service = { apiVersion: "v1", kind: "Service", metadata: { name: "hook" } };
-  await apply({ ...service, spec: { ports: [{ port: 443 }] } });
+  const service = { metadata: { name: "hook" } };
+  await say(rig, "POST", `${DEFAULT}/services`, { ...service, spec: { ports: [{ port: 443 }] } });
   const clientConfig = {
     service: { name: "hook", namespace: "default", path: "/svc" },
     caBundle: Buffer.from(rig.ca).toString("base64"),
@@ -333,10 +326,11 @@ test("a webhook behind a Service is known by the Service's name", async () => {
       /Post "https:\/\/hook\.default\.svc:443\/svc\?timeout=10s": no endpoints available for service "hook"/,
     );
   });
-  await rig.kubectl(["delete", "service", "hook"]);
-  await apply({ ...service, spec: { type: "ExternalName", externalName: "localhost" } });
-  const named = { ...clientConfig, service: { ...clientConfig.service, port: hooks.port } };
-  await withHooks("Validating", [hook({ clientConfig: named })], async () => {
+  await say(rig, "DELETE", `${DEFAULT}/services/hook`);
+  const named = { ...service, spec: { type: "ExternalName", externalName: "localhost" } };
+  await say(rig, "POST", `${DEFAULT}/services`, named);
+  const outside = { ...clientConfig, service: { ...clientConfig.service, port: hooks.port } };
+  await withHooks("Validating", [hook({ clientConfig: outside })], async () => {
     answer = (_request, path) => ({ allowed: false, status: { message: `asked at ${path}` } });
     assert.match((await createConfigMap()).said, /asked at \/svc/);
   });
@@ -358,8 +352,7 @@ test("webhooks do not decide on webhooks", async () => {
     answer = () => ({ allowed: false });
     assert.match((await createConfigMap()).said, /denied the request/);
     hooks.asked.length = 0;
-    const { code } = await rig.kubectl(["delete", "validatingwebhookconfigurations", "test"]);
-    assert.equal(code, 0);
+    assert.equal(await say(rig, "DELETE", `${REGISTRATION}/validatingwebhookconfigurations/test`), "deleted");
     assert.equal(hooks.asked.length, 0);
   });
 });
@@ -400,11 +393,7 @@ const REFUSED: readonly (readonly [JsonObject, RegExp])[] = [
 
 for (const [given, expected] of REFUSED)
   test(`a configuration is refused: ${JSON.stringify(given)}`, async () => {
-    const said = await apply({
-      apiVersion: "admissionregistration.k8s.io/v1",
-      kind: "ValidatingWebhookConfiguration",
-      metadata: { name: "refused" },
-      webhooks: [hook(given)],
-    });
+    const configuration = { metadata: { name: "refused" }, webhooks: [hook(given)] };
+    const said = await say(rig, "POST", `${REGISTRATION}/validatingwebhookconfigurations`, configuration);
     assert.match(said, expected);
   });
