@@ -80,7 +80,8 @@ class DaemonSets {
       return undefined;
     }
     const selector = daemonSet.spec?.selector ?? {};
-    if (isEmptySelector(selector) || isDeleting(daemonSet)) return undefined;
+    if (isEmptySelector(selector)) return this.#refuse(daemonSet);
+    if (isDeleting(daemonSet)) return undefined;
     if (!this.#revisions.isSettled(key)) return undefined;
     const own = { resource: DAEMON_SETS, parent: daemonSet, selector };
     const candidates = candidatesOf(informers.pods, daemonSet);
@@ -92,6 +93,11 @@ class DaemonSets {
     await this.#report(snapshot, isSettled);
     const availableMs = nextAvailableMs(pods, daemonSet.spec?.minReadySeconds, clock.now());
     return againMs ?? availableMs;
+  }
+
+  #refuse(daemonSet: DaemonSet): undefined {
+    const message = "This daemon set is selecting all pods. A non-empty selector is required.";
+    this.#pods.events.record(daemonSet, { type: "Warning", reason: "SelectingAll", message });
   }
 
   /** The hash of the revision that equals the template, which exists afterwards. */

@@ -52,6 +52,8 @@ export function placesOf({ daemonSet, nodes, pods }: DaemonSnapshot): {
 } {
   const byNode = new Map<string, Pod[]>();
   for (const pod of pods) {
+    // Over and on its way out, it takes nobody's place.
+    if (isFinished(pod) && isDeleting(pod)) continue;
     const name = nodeNameOf(pod) ?? "";
     byNode.set(name, [...(byNode.get(name) ?? []), pod]);
   }

@@ -35,6 +35,8 @@ interface Round {
   readonly finding?: Finding | undefined;
   readonly collisionCount?: number | undefined;
   readonly error?: Error;
+  /** Whether it could move the roll-out. */
+  readonly isRollOut?: boolean;
 }
 
 /** Rolls each Deployment's ReplicaSets towards its template and size. */
@@ -116,7 +118,7 @@ class Deployments {
     }
     if (isScalingEvent(family)) return { family: await this.#resize(family, planScale(family)), finding };
     const round = isRecreate(deployment) ? await this.#recreate(family) : await this.#rollOut(family);
-    return { ...round, finding: round.finding ?? finding };
+    return { ...round, finding: round.finding ?? finding, isRollOut: true };
   }
 
   async #rollOut(family: Family): Promise<Round> {
@@ -245,10 +247,10 @@ class Deployments {
     await this.#context.client.replace(DEPLOYMENTS, { ...deployment, status }, { subresource: "status" });
   }
 
-  async #report({ family, finding, collisionCount }: Round): Promise<number | undefined> {
+  async #report({ family, finding, collisionCount, isRollOut = false }: Round): Promise<number | undefined> {
     const { deployment, newest } = family;
     const now = this.#context.clock.now();
-    const status = desiredStatus(family, { now, finding, collisionCount });
+    const status = desiredStatus(family, { now, finding, collisionCount, isRollOut });
     const revision = newest === undefined ? undefined : String(revisionOf(newest));
     const isNumbered = revision === undefined || deployment.metadata.annotations?.[REVISION] === revision;
     if (status !== deployment.status || !isNumbered) {

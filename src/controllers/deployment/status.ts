@@ -21,7 +21,13 @@ export type Finding = Pick<Condition, "status" | "reason" | "message">;
 /** The status that says what is; the very same object when the stored one already says it. */
 export function desiredStatus(
   family: Family,
-  options: { now: number; finding?: Finding | undefined; collisionCount?: number | undefined },
+  options: {
+    readonly now: number;
+    readonly finding?: Finding | undefined;
+    readonly collisionCount?: number | undefined;
+    /** Whether this round could move the roll-out; progress is judged only then. */
+    readonly isRollOut: boolean;
+  },
 ): DeploymentStatus {
   const { deployment } = family;
   const stored = deployment.status ?? {};
@@ -30,8 +36,8 @@ export function desiredStatus(
   conditions.set(availability(deployment, counted));
   if (options.finding !== undefined && hasDeadline(deployment))
     conditions.set({ type: "Progressing", ...options.finding });
-  if (hasDeadline(deployment)) setProgress(conditions, family, counted, options.now);
-  else conditions.remove("Progressing");
+  if (!hasDeadline(deployment)) conditions.remove("Progressing");
+  else if (options.isRollOut) setProgress(conditions, family, counted, options.now);
   setFailure(conditions, family);
   const status = { ...counted, conditions: conditions.list };
   return isSameStatus(stored, status) ? stored : status;

@@ -1,4 +1,4 @@
-import type { Pod } from "#kube/generated/types";
+import type { ContainerStatus, Pod } from "#kube/generated/types";
 import { isReady, readyCondition } from "../pods.ts";
 import { parseTime } from "../time.ts";
 
@@ -39,8 +39,8 @@ function rankOf(
     deletionCost(pod),
     -(siblings.get(nodeName) ?? 0),
     ready ? ageBucket(now - parseTime(readyCondition(pod)?.lastTransitionTime)) : 0,
-    -restarts(pod.status?.containerStatuses),
-    -restarts(pod.status?.initContainerStatuses),
+    -mostRestarts(pod.status?.containerStatuses),
+    -mostRestarts(sidecarStatuses(pod)),
     ageBucket(now - parseTime(pod.metadata.creationTimestamp)),
   ];
 }
@@ -63,6 +63,14 @@ function deletionCost(pod: Pod): number {
   return /^(?:0|-?[1-9]\d*)$/.test(text) && Math.abs(Number(text)) <= 2 ** 31 - 1 ? Number(text) : 0;
 }
 
-function restarts(statuses: readonly { readonly restartCount: number }[] | undefined): number {
-  return (statuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0);
+function mostRestarts(statuses: readonly ContainerStatus[] | undefined): number {
+  return Math.max(0, ...(statuses ?? []).map(({ restartCount }) => restartCount));
+}
+
+/** Init containers that keep running; the others start again for reasons of their own. */
+function sidecarStatuses({ spec, status }: Pod): readonly ContainerStatus[] {
+  const sidecars = new Set(
+    spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === "Always").map(({ name }) => name),
+  );
+  return (status?.initContainerStatuses ?? []).filter(({ name }) => sidecars.has(name));
 }
