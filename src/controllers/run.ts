@@ -27,6 +27,7 @@ import { runScheduler } from "./scheduler/controller.ts";
 import { ServedResources } from "./served-resources.ts";
 import { runStatefulSets } from "./statefulset/controller.ts";
 import { runTokenSecrets } from "./tokens/controller.ts";
+import { runVolumes } from "./volumes/controller.ts";
 
 /** Runs the controllers and the scheduler of a cluster until aborted: all that turns what users ask for into pods on nodes and
  *  endpoints behind Services. None of them acts before every local copy is complete. */
@@ -62,6 +63,7 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
   runEndpointSlices(context);
   runEndpoints(context);
   runEndpointMirror(context);
+  runVolumes(context);
   runDisruptionBudgets(context);
   await Promise.all([
     runReplicationControllers(context),

@@ -6,8 +6,6 @@ const UNATTENDED: Readonly<Record<string, string>> = {
   Ingress: "no ingress controller serves it yet",
   NetworkPolicy: "it is not enforced yet; traffic is not filtered",
   HorizontalPodAutoscaler: "nothing scales by it yet",
-  PersistentVolumeClaim: "nothing binds it to a volume yet",
-  PersistentVolume: "no claim is bound to it yet",
 };
 
 /** The kind, warning whoever creates one when nothing acts on it: kubectl prints the warning. */

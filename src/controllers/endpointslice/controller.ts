@@ -19,6 +19,9 @@ const NODE_RETRY_MS = 1_000;
 /** What others do to a slice is put right, but not in a race with them. */
 const REPAIR_MS = 1_000;
 const MAX_ENDPOINTS = 100;
+/** A Service so large that one look takes this long is looked at for at most a part of the time, however much its pods change. */
+const LONG_MS = 20;
+const REST = 4;
 
 /** Keeps each Service's EndpointSlices in step with the pods it selects. */
 export function runEndpointSlices(context: ControllerContext): void {
@@ -32,6 +35,8 @@ class EndpointSlices {
   readonly #times = new TriggerTimes();
   readonly #queue: WorkQueue<string>;
   readonly #topology = new Topology();
+  /** When a large Service may be looked at again. */
+  readonly #restUntil = new Map<string, number>();
   /** Whether hints stand, by Service and address type; told once when it changes. */
   readonly #hinted = new Map<string, string>();
 
@@ -73,6 +78,9 @@ class EndpointSlices {
     const service = informers.services.get(key);
     if (service === undefined) return this.#forget(key);
     if (!hasSelector(service) || service.spec?.type === "ExternalName") return undefined;
+    const startedAt = this.#context.clock.now();
+    const restMs = (this.#restUntil.get(key) ?? 0) - startedAt;
+    if (restMs > 0) return restMs;
     if (!this.#slices.isSettled(key)) return undefined;
     const pods = podsOf(this.#context, service);
     const desired = desiredEndpoints(service, pods, (name) => informers.nodes.get(name));
@@ -93,12 +101,16 @@ class EndpointSlices {
       this.#complain(service, error);
       throw error;
     }
+    const tookMs = this.#context.clock.now() - startedAt;
+    if (tookMs >= LONG_MS) this.#restUntil.set(key, startedAt + tookMs * REST);
+    else this.#restUntil.delete(key);
     return desired.isPartial ? NODE_RETRY_MS : undefined;
   }
 
   #forget(key: string): undefined {
     this.#slices.forget(key);
     this.#times.forget(key);
+    this.#restUntil.delete(key);
     for (const known of this.#hinted.keys()) if (known.startsWith(`${key}|`)) this.#hinted.delete(known);
   }
 

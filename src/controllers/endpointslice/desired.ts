@@ -63,7 +63,8 @@ function groupByPorts(
     const ip = podIps(pod).find((address) => familyOf(address) === family);
     if (ip === undefined) continue;
     const ports = (service.spec?.ports ?? []).flatMap((port) => resolvePort(port, pod));
-    const key = portsKey(ports);
+    // Within one Service nothing but the numbers can differ.
+    const key = ports.map(({ name, port }) => `${name}=${port}`).join();
     const group = groups.get(key) ?? { ports, endpoints: [] };
     group.endpoints.push(endpointOf(service, pod, ip, nodeOf(pod.spec?.nodeName ?? "")));
     groups.set(key, group);

@@ -171,13 +171,13 @@ export function endpointKey({ addresses, hostname, targetRef }: Endpoint): strin
 }
 
 function isSameEndpoint(a: Endpoint, b: Endpoint): boolean {
-  const view = ({ conditions, nodeName, zone, hints }: Endpoint) => [
-    conditions?.ready ?? true,
-    conditions?.serving ?? conditions?.ready ?? true,
-    conditions?.terminating ?? false,
-    nodeName,
-    zone,
-    hints ?? {},
-  ];
-  return isDeepStrictEqual(view(a), view(b));
+  const readyOf = ({ conditions }: Endpoint) => conditions?.ready ?? true;
+  return (
+    readyOf(a) === readyOf(b) &&
+    (a.conditions?.serving ?? readyOf(a)) === (b.conditions?.serving ?? readyOf(b)) &&
+    (a.conditions?.terminating ?? false) === (b.conditions?.terminating ?? false) &&
+    a.nodeName === b.nodeName &&
+    a.zone === b.zone &&
+    (a.hints === b.hints || isDeepStrictEqual(a.hints ?? {}, b.hints ?? {}))
+  );
 }
