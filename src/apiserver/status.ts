@@ -167,6 +167,11 @@ export function terminating(verb: string, resource: ResourceName): StatusFault {
 export function asStatus(error: unknown): StatusFault {
   if (error instanceof StatusFault) return error;
   if (isFault(error) && error.code === "Misfit") return badRequest(error.message);
+  if (isFault(error) && (error.code === "StoreClosed" || error.code === "StoreEnded"))
+    return new StatusFault("ServiceUnavailable", error.message, {
+      details: { retryAfterSeconds: 1 },
+      cause: error,
+    });
   return internalError(error);
 }
 
@@ -182,7 +187,7 @@ export function invalid(
   return new StatusFault("Invalid", `${what} "${name}" is invalid: ${all}`, {
     details: {
       ...(name === "" ? {} : { name }),
-      group: kind.group,
+      ...(kind.group === "" ? {} : { group: kind.group }),
       kind: kind.kind,
       causes: errors.map((error) => ({
         reason: `FieldValue${error.type}`,
@@ -207,15 +212,17 @@ export function fieldErrorBody(error: FieldError): string {
     case "Required":
       return `Required value${detail}`;
     case "Invalid":
+    case "TypeInvalid":
+      if (error.omitsValue) return `Invalid value${detail}`;
       return `Invalid value: ${formatValue(error.value)}${detail}`;
     case "NotSupported":
       return `Unsupported value: ${formatValue(error.value)}${detail}`;
     case "Duplicate":
-      return `Duplicate value: ${formatValue(error.value)}`;
+      return `Duplicate value: ${formatValue(error.value)}${detail}`;
     case "Forbidden":
       return `Forbidden${detail}`;
     case "NotFound":
-      return `Not found: ${formatValue(error.value)}`;
+      return `Not found: ${formatValue(error.value)}${detail}`;
     case "TooLong":
       return `Too long${detail}`;
     case "TooMany":

@@ -2,8 +2,9 @@ import type { KubeObject } from "#kube/object";
 import { objectKey } from "../cache/resource-cache.ts";
 import { decodeYaml } from "../codec/decode.ts";
 import { isObject, type JsonObject, numberAt, objectAt, textAt } from "../json.ts";
+import type { ScaleAccess } from "../kinds/kind.ts";
 import { mediaType, readBody } from "../request/body.ts";
-import { badRequest, conflict, invalid, notFound } from "../status.ts";
+import { badRequest, conflict, invalid, notFound, StatusFault } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
 import { checkPlace, metadataOf } from "../verbs/metadata.ts";
 import { patchFunction } from "../verbs/patch.ts";
@@ -30,7 +31,9 @@ export async function scale(call: Call): Promise<void> {
       if (version !== "" && version !== String(live.revision))
         throw conflict(cache.spec.resource, info.name ?? "");
       const draft = live.draft();
-      draft["spec"] = { ...objectAt(draft, "spec"), replicas: replicasOf(next, info.name ?? "") };
+      const replicas = replicasOf(next, info.name ?? "");
+      if (view.spec.scale?.setReplicas) view.spec.scale.setReplicas(draft, replicas);
+      else draft["spec"] = { ...objectAt(draft, "spec"), replicas };
       return { draft };
     },
   );
@@ -73,7 +76,8 @@ function replicasOf(scaleObject: JsonObject, name: string): number {
 
 function scaleOf({ view }: Call, object: KubeObject): JsonObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const selector = view.spec.scale?.selector(object) ?? "";
+  const access = view.spec.scale;
+  const selector = access?.selector(object) ?? "";
   return {
     kind: "Scale",
     apiVersion: "autoscaling/v1",
@@ -84,10 +88,20 @@ function scaleOf({ view }: Call, object: KubeObject): JsonObject {
       resourceVersion: resourceVersion ?? "",
       creationTimestamp: creationTimestamp ?? null,
     },
-    spec: { replicas: numberAt(objectAt(object, "spec"), "replicas") ?? 0 },
+    spec: { replicas: specReplicas(access, object) },
     status: {
-      replicas: numberAt(objectAt(object, "status"), "replicas") ?? 0,
+      replicas: access?.statusReplicas?.(object) ?? numberAt(objectAt(object, "status"), "replicas") ?? 0,
       ...(selector === "" ? {} : { selector }),
     },
   };
+}
+
+function specReplicas(access: ScaleAccess | undefined, object: KubeObject): number {
+  if (access?.replicas === undefined) return numberAt(objectAt(object, "spec"), "replicas") ?? 0;
+  const replicas = access.replicas(object);
+  if (replicas !== undefined) return replicas;
+  throw new StatusFault(
+    "InternalError",
+    `the spec replicas field ${JSON.stringify(access.specPath)} does not exist`,
+  );
 }

@@ -132,9 +132,12 @@ function checkDeletion(stored: Stored, { spec }: ResourceCache, options: DeleteO
 
 /** What a delete makes of an object: gone, as it was (it is being deleted already), or a marked draft. */
 function marksFor(stored: Stored, { request, options, now }: Deletion): "remove" | "leave" | JsonObject {
-  const { kind } = request.cache.spec.resource;
+  const { spec } = request.cache;
+  const { kind } = spec.resource;
   const { metadata } = stored.object;
-  const finalizers = finalizersAfter(stored.object, options, kind);
+  const held = metadata.deletionTimestamp === undefined ? (spec.deletion?.finalizers ?? []) : [];
+  const kept = finalizersAfter(stored.object, options, kind);
+  const finalizers = [...kept, ...held.filter((each) => !kept.includes(each))];
   const grace = kind === "Pod" ? graceOf(stored.draft(), options) : 0;
   const holds = finalizers.length > 0 || (kind === "Namespace" && hasSpecFinalizers(stored.draft()));
   if (!holds && grace === 0) return "remove";
@@ -145,7 +148,9 @@ function marksFor(stored: Stored, { request, options, now }: Deletion): "remove"
     finalizers.length === (metadata.finalizers ?? []).length
   )
     return "leave";
-  return marked(stored, { finalizers, grace, now, kind });
+  const draft = marked(stored, { finalizers, grace, now, kind });
+  if (!isMarked) spec.deletion?.mark?.(draft, now);
+  return draft;
 }
 
 function marked(

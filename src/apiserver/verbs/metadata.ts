@@ -139,6 +139,11 @@ function hasChanged(draft: JsonObject, stored: JsonObject, spec: KindSpec): bool
       )
         return true;
       return !sameJson(withoutMetadata(draft), withoutMetadata(stored));
+    case "all-but-metadata":
+      return !sameJson(
+        { ...withoutMetadata(draft), status: own(draft, "status") },
+        { ...withoutMetadata(stored), status: own(stored, "status") },
+      );
     default:
       return spec.generation satisfies never;
   }

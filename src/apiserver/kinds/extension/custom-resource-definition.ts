@@ -1,6 +1,7 @@
 import type { CustomResourceDefinition } from "#kube/generated/types";
 import { CUSTOM_RESOURCE_DEFINITIONS } from "#kube/resources";
-import { definitionErrors, definitionUpdateErrors } from "../../custom/definition-check.ts";
+import { setCondition } from "../../custom/conditions.ts";
+import { definitionErrors, definitionUpdateErrors, statusErrors } from "../../custom/definition-check.ts";
 import { definitionWarnings } from "../../custom/definition-warnings.ts";
 import { kindSpec } from "../base.ts";
 import type { Draft, KindSpec } from "../kind.ts";
@@ -10,34 +11,44 @@ import { createdAtColumn, nameColumn, printer } from "../print/printer.ts";
 export const CLEANUP = "customresourcecleanup.apiextensions.k8s.io";
 
 /** What makes other kinds: `custom/` serves what is defined here. */
-export const customResourceDefinitions: KindSpec<CustomResourceDefinition> = kindSpec<CustomResourceDefinition>({
-  resource: CUSTOM_RESOURCE_DEFINITIONS,
-  definition: "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition",
-  singular: "customresourcedefinition",
-  shortNames: ["crd", "crds"],
-  categories: ["api-extensions"],
-  hasStatus: true,
-  generation: "spec",
-  requiresVersion: true,
-  defaults,
-  prepareCreate: (draft) => {
-    draft.status = { storedVersions: [], ...storing(draft) };
-    // From the first moment: who deletes a definition must not leave its objects behind.
-    draft.metadata.finalizers = [...new Set([...(draft.metadata.finalizers ?? []), CLEANUP])];
-  },
-  prepareUpdate: (draft) => {
-    draft.status = { ...draft.status, ...storing(draft) };
-  },
-  validateCreate: (definition) => definitionErrors(definition),
-  validateUpdate: (definition, stored) => definitionUpdateErrors(definition, stored),
-  warnings: definitionWarnings,
-  ...printer<CustomResourceDefinition>([nameColumn, createdAtColumn]),
-});
+export const customResourceDefinitions: KindSpec<CustomResourceDefinition> =
+  kindSpec<CustomResourceDefinition>({
+    resource: CUSTOM_RESOURCE_DEFINITIONS,
+    definition: "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition",
+    singular: "customresourcedefinition",
+    shortNames: ["crd", "crds"],
+    categories: ["api-extensions"],
+    hasStatus: true,
+    generation: "spec",
+    requiresVersion: true,
+    defaults,
+    prepareCreate: (draft) => {
+      draft.status = { storedVersions: [], ...storing(draft) };
+    },
+    prepareUpdate: (draft) => {
+      draft.status = { ...draft.status, ...storing(draft) };
+    },
+    validateCreate: (definition) => definitionErrors(definition),
+    validateUpdate: (definition, stored) => definitionUpdateErrors(definition, stored),
+    validatePart: (_part, definition) => statusErrors(definition),
+    warnings: definitionWarnings,
+    deletion: {
+      finalizers: [CLEANUP],
+      mark: (draft, now) =>
+        setCondition(draft, {
+          type: "Terminating",
+          status: "True",
+          reason: "InstanceDeletionPending",
+          message: "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+          now,
+        }),
+    },
+    ...printer<CustomResourceDefinition>([nameColumn, createdAtColumn]),
+  });
 
 function defaults(draft: Draft): void {
   const { spec } = draft;
   if (spec === undefined) return;
-  spec.scope ??= "Namespaced";
   spec.conversion ??= { strategy: "None" };
   const { names } = spec;
   if (names?.kind) {

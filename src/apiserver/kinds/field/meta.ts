@@ -29,7 +29,9 @@ export function validateMeta(spec: KindSpec, object: KubeObject): readonly Field
       validateOwner(`metadata.ownerReferences[${i}]`, owner),
     ),
     ...validateControllers(metadata.ownerReferences ?? []),
-    ...validateFinalizers(metadata.finalizers ?? [], { mayBeShort: spec.custom !== undefined }),
+    ...validateFinalizers(metadata.finalizers ?? [], {
+      mayBeShort: spec.custom !== undefined || spec.deletion !== undefined,
+    }),
   ];
 }
 
@@ -104,7 +106,7 @@ export function validateFinalizerName(path: string, finalizer: string): readonly
 
 function validateFinalizers(
   finalizers: readonly string[],
-  // Custom resources were there before the rule.
+  // Custom resources and their definitions were there before the rule.
   { mayBeShort }: { readonly mayBeShort: boolean },
 ): readonly FieldError[] {
   const path = "metadata.finalizers";
