@@ -2,6 +2,7 @@ import type { DaemonSet } from "#kube/generated/types";
 import { DAEMON_SETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { nonNegative } from "../field/numbers.ts";
+import { sameJson } from "../field/same.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, count, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, mapText, selectorText } from "../print/words.ts";
@@ -28,6 +29,12 @@ export const daemonSets: KindSpec<DaemonSet> = kindSpec<DaemonSet>({
       numberMisscheduled: 0,
       numberReady: 0,
     };
+    noteTemplateGeneration(draft, 1);
+  },
+  prepareUpdate: (draft, stored) => {
+    const before = Number(stored.metadata.annotations?.[TEMPLATE_GENERATION] ?? 1);
+    const isSame = sameJson(draft.spec?.template, stored.spec?.template);
+    noteTemplateGeneration(draft, isSame ? before : before + 1);
   },
   validate: validateDaemonSet,
   validateUpdate: immutableSelector,
@@ -47,6 +54,13 @@ export const daemonSets: KindSpec<DaemonSet> = kindSpec<DaemonSet>({
     wide("Selector", ({ spec }) => selectorText(spec?.selector)),
   ]),
 });
+
+/** Counted by the server alone; pods made from a template carry its number. */
+const TEMPLATE_GENERATION = "deprecated.daemonset.template.generation";
+
+function noteTemplateGeneration({ metadata }: Draft, generation: number): void {
+  metadata.annotations = { ...metadata.annotations, [TEMPLATE_GENERATION]: String(generation) };
+}
 
 const COUNTS = [
   "currentNumberScheduled",

@@ -11,7 +11,6 @@ import { validateReplicaCounts } from "./status-validation.ts";
 import { defaultTemplate } from "./template.ts";
 import { validateReplicas, validateSelector, validateTemplate } from "./workload-validation.ts";
 
-/** Stored with its defaults; no controller runs it yet. */
 export const statefulSets: KindSpec<StatefulSet> = kindSpec<StatefulSet>({
   resource: STATEFUL_SETS,
   definition: "io.k8s.api.apps.v1.StatefulSet",

@@ -1,18 +1,16 @@
-import type { CronJob, Job } from "#kube/generated/types";
+import { isFault } from "#fault/fault";
+import { parseSchedule } from "#kube/cron/schedule";
+import type { CronJob, CronJobSpec, Job } from "#kube/generated/types";
 import { CRON_JOBS, JOBS } from "#kube/resources";
 import { defaultTemplate } from "../apps/template.ts";
 import { kindSpec } from "../base.ts";
-import { invalid, notSupported, required } from "../field/error.ts";
-import { sameJson } from "../field/same.ts";
-import type { Draft, FieldError, KindSpec } from "../kind.ts";
-import { validatePodSpec } from "../pod/validation.ts";
+import type { Draft, KindSpec } from "../kind.ts";
 import { ageOf, shortDuration } from "../print/age.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
+import { validateCronJob } from "./cron-job-validation.ts";
+import { validateJob, validateJobStatus, validateJobUpdate } from "./job-validation.ts";
 
-const RESTART_POLICIES = ["OnFailure", "Never"];
-
-/** Stored with its defaults and generated selector; no controller runs it yet. */
 export const jobs: KindSpec<Job> = kindSpec<Job>({
   resource: JOBS,
   definition: "io.k8s.api.batch.v1.Job",
@@ -27,11 +25,9 @@ export const jobs: KindSpec<Job> = kindSpec<Job>({
     draft.status = {};
     labelPods(draft);
   },
-  validate: ({ spec }) => validateJobSpec("spec", spec),
-  validateUpdate: (object, stored) =>
-    (["selector", "completionMode", "template"] as const)
-      .filter((field) => !sameJson(object.spec?.[field], stored.spec?.[field]))
-      .map((field) => invalid(`spec.${field}`, object.spec?.[field], "field is immutable")),
+  validate: validateJob,
+  validateUpdate: validateJobUpdate,
+  validatePart: (_part, job, stored) => validateJobStatus(job, stored),
   selectableFields: ({ status }) => ({ "status.successful": String(status?.succeeded ?? 0) }),
   ...printer<Job>([
     nameColumn,
@@ -45,7 +41,6 @@ export const jobs: KindSpec<Job> = kindSpec<Job>({
   ]),
 });
 
-/** Stored with its defaults; no controller runs it yet. */
 export const cronJobs: KindSpec<CronJob> = kindSpec<CronJob>({
   resource: CRON_JOBS,
   definition: "io.k8s.api.batch.v1.CronJob",
@@ -108,34 +103,6 @@ function labelPods(draft: Draft): void {
     "job-name": metadata.name,
   };
   spec.selector = { ...spec.selector, matchLabels: { ...spec.selector?.matchLabels, ...uid } };
-}
-
-function validateJobSpec(path: string, spec: Job["spec"]): readonly FieldError[] {
-  if (spec?.template === undefined) return [required(`${path}.template`)];
-  const at = `${path}.template.spec`;
-  const errors = [...validatePodSpec(at, spec.template.spec)];
-  const policy = spec.template.spec?.restartPolicy;
-  if (policy === undefined || policy === "Always")
-    errors.push(required(`${at}.restartPolicy`, 'valid values: "OnFailure", "Never"'));
-  else if (!RESTART_POLICIES.includes(policy))
-    errors.push(notSupported(`${at}.restartPolicy`, policy, RESTART_POLICIES));
-  return errors;
-}
-
-function validateCronJob({ metadata, spec }: CronJob): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (metadata.name.length > 52)
-    errors.push(invalid("metadata.name", metadata.name, "must be no more than 52 characters"));
-  if (!spec?.schedule) errors.push(required("spec.schedule"));
-  else if (/^(CRON_)?TZ=/.test(spec.schedule))
-    errors.push(
-      invalid(
-        "spec.schedule",
-        spec.schedule,
-        "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
-      ),
-    );
-  return [...errors, ...validateJobSpec("spec.jobTemplate.spec", spec?.jobTemplate.spec)];
 }
 
 function statusText({ metadata, spec, status }: Job): string {
