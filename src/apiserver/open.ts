@@ -89,6 +89,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
       caller[Symbol.dispose]();
       await chores;
       await store[Symbol.asyncDispose]();
+      await options.audit?.sink[Symbol.asyncDispose]();
     },
   };
 }

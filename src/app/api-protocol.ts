@@ -2,6 +2,7 @@ import type { Cidr } from "#addr/cidr";
 import type { Ip } from "#addr/ip";
 import type { Certified } from "#join/certificate";
 import type { ClusterConfig } from "#join/cluster-config";
+import type { ApiServerArgs } from "./config/apiserver-args.ts";
 import type { SigningKeyset } from "./controllers.ts";
 
 /** What the API's thread is started with. */
@@ -15,6 +16,7 @@ export interface ApiTask {
   readonly bindAddress: string | undefined;
   readonly listenFds: readonly number[];
   readonly serviceCidrs: readonly Cidr[];
+  readonly apiServer: ApiServerArgs;
   readonly isDebug: boolean;
 }
 

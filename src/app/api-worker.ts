@@ -6,6 +6,8 @@ import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { parentPort, workerData } from "node:worker_threads";
 import { openAdmission } from "#apiserver/admission/chain";
+import type { AuditOptions } from "#apiserver/audit/audit";
+import { AuditFile, auditToStdout } from "#apiserver/audit/sink";
 import { openKinds } from "#apiserver/kinds/all";
 import { openApiServer } from "#apiserver/open";
 import type { ApiServer } from "#apiserver/options";
@@ -80,11 +82,9 @@ function openApi(
     clusterDomain,
     advertise: task.advertise,
     serverCa: authority.serverCa.certPem,
-    serviceAccount: {
-      issuer: `https://kubernetes.default.svc.${clusterDomain}`,
-      privateKey: authority.serviceAccount.privateKey,
-      publicKey: authority.serviceAccount.publicKey,
-    },
+    serviceAccount: serviceAccountOf(task, authority),
+    ...(task.apiServer.anonymous === undefined ? {} : { anonymous: task.apiServer.anonymous }),
+    audit: auditOf(task, life.log),
     kubelet: {
       ca: authority.serverCa.certPem,
       cert: authority.apiserver.certPem,
@@ -96,6 +96,25 @@ function openApi(
     log: life.log,
     signal: life.signal,
   });
+}
+
+function serviceAccountOf({ cluster, apiServer: { tokens } }: ApiTask, { serviceAccount }: Authority) {
+  const { maxExpirationSeconds } = tokens;
+  return {
+    issuer: tokens.issuer ?? `https://kubernetes.default.svc.${cluster.clusterDomain}`,
+    audiences: tokens.audiences,
+    ...(maxExpirationSeconds === undefined ? {} : { maxExpirationSeconds }),
+    extendsExpiration: tokens.extendsExpiration,
+    privateKey: serviceAccount.privateKey,
+    publicKey: [serviceAccount.publicKey, ...tokens.publicKeys].join("\n"),
+  };
+}
+
+function auditOf({ apiServer: { audit } }: ApiTask, log: Logger): AuditOptions | undefined {
+  if (audit === undefined) return undefined;
+  const { policy, file } = audit;
+  const life = { clock: systemClock, log: log.child({ room: "audit" }) };
+  return { policy, sink: file === undefined ? auditToStdout() : new AuditFile(file, life) };
 }
 
 function supervisorOf(

@@ -168,6 +168,7 @@ function taskOf(config: ServerConfig, nodeIps: readonly Ip[]): ApiTask {
     bindAddress: config.bindAddress,
     listenFds: config.inherited.api,
     serviceCidrs: cluster.serviceCidrs,
+    apiServer: config.apiServer,
     isDebug: node.isDebug,
   };
 }

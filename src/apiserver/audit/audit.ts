@@ -95,6 +95,18 @@ export class AuditEntry {
     if (level === "Request" || level === "RequestResponse") this.#requestObject = structuredClone(body);
   }
 
+  /** The same, of a body that is kept as it came: a patch. */
+  askedText(bytes: Buffer): void {
+    const { level } = this.#means.verdict;
+    if (level !== "Request" && level !== "RequestResponse") return;
+    const text = bytes.toString("utf8");
+    try {
+      this.#requestObject = JSON.parse(text);
+    } catch {
+      this.#requestObject = text;
+    }
+  }
+
   /** A long answer is written down when it begins: it may never end. */
   #tellStart(response: ServerResponse): void {
     const writeHead = response.writeHead.bind(response);

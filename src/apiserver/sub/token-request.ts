@@ -33,7 +33,6 @@ export async function requestToken(call: Call): Promise<void> {
   const name = info.name ?? "";
   const namespace = info.namespace ?? "";
   const given = await readObject(call, TOKEN_REQUEST);
-  call.audit?.asked(given);
   checkPlace(given, { namespace, name });
   const account = cache.get(objectKey(namespace, name));
   if (account === undefined) throw notFound(cache.spec.resource, name);

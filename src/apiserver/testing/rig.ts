@@ -9,6 +9,8 @@ import { parseCidr } from "#addr/cidr";
 import { parseIp } from "#addr/ip";
 import { type Clock, systemClock } from "#life/clock";
 import { type Logger, openLog } from "#telemetry/log";
+import type { AuditOptions } from "../audit/audit.ts";
+import type { AnonymousAccess } from "../auth/authenticate.ts";
 import { openKinds } from "../kinds/all.ts";
 import { openApiServer } from "../open.ts";
 import { type KeyPair, openAuthority } from "./authority.ts";
@@ -49,6 +51,8 @@ export interface RigOptions {
   readonly directory?: string;
   /** A free one by default. */
   readonly port?: number;
+  readonly audit?: AuditOptions;
+  readonly anonymous?: AnonymousAccess;
 }
 
 export async function openRig(options: RigOptions = {}): Promise<Rig> {
@@ -68,6 +72,8 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     serverCa: authority.ca,
     serviceAccount: { issuer: "https://kubernetes.default.svc.cluster.local", ...authority.signer },
     kubelet: { ca: authority.ca, ...authority.certificate("system:kube-apiserver", "system:masters") },
+    ...(options.audit === undefined ? {} : { audit: options.audit }),
+    ...(options.anonymous === undefined ? {} : { anonymous: options.anonymous }),
     kinds: openKinds(cidrs).kinds,
     clock: options.clock ?? systemClock,
     log: options.log ?? openLog({ write: (line) => process.stderr.write(line), level: "error" }),

@@ -25,6 +25,7 @@ export type PatchFunction = (live: JsonObject) => Json;
 export async function patch(call: Call): Promise<void> {
   const type = mediaType(call.request.headers["content-type"]);
   const body = await readBody(call.request);
+  call.audit?.askedText(body);
   if (type === APPLY) return await apply(call, body.toString("utf8"));
   if (flag(call.query, "force"))
     throw invalid({ group: "meta.k8s.io", kind: "PatchOptions" }, "", [

@@ -84,7 +84,9 @@ export async function readObject(call: Call, spec: BodyKind): Promise<JsonObject
   checkType(body.value, { apiVersion: apiVersionOf(spec.resource), kind: spec.resource.kind });
   // Protobuf has no unknown fields to speak of: what the table does not know was skipped.
   const level = type === PROTOBUF ? "Ignore" : fieldValidationOf(call.query, spec.resource);
-  return fitBody(body, spec, { level, warn: (text) => call.reply.warn(text) });
+  const object = fitBody(body, spec, { level, warn: (text) => call.reply.warn(text) });
+  call.audit?.asked(object);
+  return object;
 }
 
 /** @throws {StatusFault} BadRequest when a field has the wrong type, or is unknown under Strict */

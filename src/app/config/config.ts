@@ -1,5 +1,6 @@
 import type { Ip } from "#addr/ip";
 import type { ClusterConfig } from "#join/cluster-config";
+import type { ApiServerArgs } from "./apiserver-args.ts";
 
 /** What any node is told about itself. */
 export interface NodeConfig {
@@ -40,6 +41,7 @@ export interface ServerConfig {
   readonly token: string | undefined;
   readonly agentToken: string | undefined;
   readonly disable: readonly string[];
+  readonly apiServer: ApiServerArgs;
   readonly kubeconfig: { readonly path: string; readonly mode: number };
   readonly inherited: InheritedSockets;
 }

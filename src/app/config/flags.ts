@@ -174,6 +174,12 @@ export const FLAGS: readonly FlagSpec[] = [
     help: "file holding the agent token",
   },
   { name: "disable", takes: "csv", on: "server", help: "packaged components to leave out: coredns" },
+  {
+    name: "kube-apiserver-arg",
+    takes: "list",
+    on: "server",
+    help: "argument of kube-apiserver, such as audit-log-path=-",
+  },
   { name: "disable-kube-proxy", takes: "switch", on: "server", help: "no service routing on any node" },
   {
     name: "write-kubeconfig",
@@ -235,7 +241,6 @@ export const NOT_YET: ReadonlySet<string> = new Set([
   "vpn-auth-file",
   "kubelet-arg",
   "kube-proxy-arg",
-  "kube-apiserver-arg",
   "kube-controller-manager-arg",
   "kube-scheduler-arg",
   "container-runtime-endpoint",

@@ -5,7 +5,7 @@ export function notAFlagOf(command: string, name: string, known: readonly string
 }
 
 /** One slip in three letters is a slip; more is another word. */
-function nearestWord(word: string, known: readonly string[]): string | undefined {
+export function nearestWord(word: string, known: readonly string[]): string | undefined {
   const ranked = known.map((each) => ({ each, distance: editDistance(word, each) }));
   const [best] = ranked.sort((a, b) => a.distance - b.distance);
   return best && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.each : undefined;

@@ -5,6 +5,7 @@ import { type Cidr, cidrFamily, containsIp, nthIp, overlaps, parseCidr, prefixLe
 import { familyOf, type Ip, parseIp } from "#addr/ip";
 import { isDnsSubdomain, parseDnsSubdomain } from "#addr/name";
 import type { ClusterConfig, FlannelBackend } from "#join/cluster-config";
+import { readApiServerArgs } from "./apiserver-args.ts";
 import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerConfig } from "./config.ts";
 import { type FileValues, readConfigFiles } from "./config-file.ts";
 import { FLAGS } from "./flags.ts";
@@ -27,6 +28,7 @@ export function readServerConfig(argv: readonly string[], env: Environment): Con
     token: reader.fileText("token-file") ?? reader.text("token"),
     agentToken: reader.fileText("agent-token-file") ?? reader.text("agent-token"),
     disable: reader.list("disable"),
+    apiServer: readApiServerArgs(reader),
     kubeconfig: {
       path: reader.text("write-kubeconfig") ?? "/etc/rancher/k3s/k3s.yaml",
       mode: reader.parse("write-kubeconfig-mode", parseMode) ?? 0o600,
