@@ -1,6 +1,4 @@
-import { isFault } from "#fault/fault";
-import { parseSchedule } from "#kube/cron/schedule";
-import type { CronJob, CronJobSpec, Job } from "#kube/generated/types";
+import type { CronJob, Job } from "#kube/generated/types";
 import { CRON_JOBS, JOBS } from "#kube/resources";
 import { defaultTemplate } from "../apps/template.ts";
 import { kindSpec } from "../base.ts";

@@ -1,10 +1,17 @@
 import { familyOf } from "#addr/ip";
 import { isDnsSubdomain } from "#addr/name";
-import type { EndpointSlice } from "#kube/generated/types";
+import type { Endpoint, EndpointSlice } from "#kube/generated/types";
 import { ENDPOINT_SLICES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { validEndpointIp } from "../field/addresses.ts";
-import { duplicate, invalid, notSupported, required, tooMany } from "../field/error.ts";
+import { duplicate, forbidden, invalid, notSupported, problems, required, tooMany } from "../field/error.ts";
+import { validateLabels } from "../field/labels.ts";
+import {
+  labelProblems,
+  labelValueProblems,
+  qualifiedNameProblems,
+  subdomainProblems,
+} from "../field/names.ts";
 import { validPort } from "../field/numbers.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
@@ -15,6 +22,8 @@ const PROTOCOLS = ["TCP", "UDP", "SCTP"];
 const MAX_ENDPOINTS = 1000;
 const MAX_ADDRESSES = 100;
 const MAX_PORTS = 20_000;
+const MAX_TOPOLOGY = 16;
+const MAX_HINTS = 8;
 
 export const endpointSlices: KindSpec<EndpointSlice> = kindSpec<EndpointSlice>({
   resource: ENDPOINT_SLICES,
@@ -60,9 +69,10 @@ function validateSlice(slice: EndpointSlice): readonly FieldError[] {
   const endpoints = slice.endpoints ?? [];
   if (endpoints.length > MAX_ENDPOINTS) return [tooMany("endpoints", endpoints.length, MAX_ENDPOINTS)];
   return [
-    ...endpoints.flatMap(({ addresses }, i) =>
-      validateAddresses(`endpoints[${i}].addresses`, addresses, slice.addressType),
-    ),
+    ...endpoints.flatMap((endpoint, i) => [
+      ...validateAddresses(`endpoints[${i}].addresses`, endpoint.addresses, slice.addressType),
+      ...validatePlace(`endpoints[${i}]`, endpoint),
+    ]),
     ...validatePorts(slice),
   ];
 }
@@ -75,6 +85,33 @@ function validateAddresses(
   if (!addresses?.length) return [required(path, "must contain at least 1 address")];
   if (addresses.length > MAX_ADDRESSES) return [tooMany(path, addresses.length, MAX_ADDRESSES)];
   return addresses.flatMap((address, i) => validateAddress(`${path}[${i}]`, address, type));
+}
+
+/** Where the endpoint is, and for whom it is. */
+function validatePlace(path: string, { hostname, nodeName, deprecatedTopology, hints }: Endpoint) {
+  const errors: FieldError[] = [];
+  if (hostname !== undefined) errors.push(...problems(`${path}.hostname`, hostname, labelProblems(hostname)));
+  if (nodeName !== undefined)
+    errors.push(...problems(`${path}.nodeName`, nodeName, subdomainProblems(nodeName)));
+  const labels = Object.keys(deprecatedTopology ?? {});
+  if (labels.length > MAX_TOPOLOGY)
+    errors.push(tooMany(`${path}.deprecatedTopology`, labels.length, MAX_TOPOLOGY));
+  errors.push(...validateLabels(`${path}.deprecatedTopology`, deprecatedTopology));
+  if (deprecatedTopology?.["kubernetes.io/hostname"] !== undefined)
+    errors.push(
+      forbidden(`${path}.deprecatedTopology[kubernetes.io/hostname]`, "may not be set on EndpointSlices"),
+    );
+  for (const field of ["forZones", "forNodes"] as const) {
+    const names = (hints?.[field] ?? []).map(({ name }) => name);
+    const at = `${path}.hints.${field}`;
+    if (names.length > MAX_HINTS) errors.push(tooMany(at, names.length, MAX_HINTS));
+    names.forEach((name, i) => {
+      if (names.indexOf(name) < i) errors.push(duplicate(`${at}[${i}]`, name));
+      const whys = field === "forZones" ? labelValueProblems(name) : subdomainProblems(name);
+      errors.push(...problems(`${at}[${i}].name`, name, whys));
+    });
+  }
+  return errors;
 }
 
 function validateAddress(path: string, address: string, type: string): readonly FieldError[] {
@@ -97,6 +134,11 @@ function validatePorts(slice: EndpointSlice): readonly FieldError[] {
     const errors: FieldError[] = [];
     if (seen.has(name)) errors.push(duplicate(`${path}.name`, name));
     seen.add(name);
+    if (name !== "") errors.push(...problems(`${path}.name`, name, labelProblems(name)));
+    if (port.appProtocol !== undefined)
+      errors.push(
+        ...problems(`${path}.appProtocol`, port.appProtocol, qualifiedNameProblems(port.appProtocol)),
+      );
     if (!PROTOCOLS.includes(port.protocol ?? ""))
       errors.push(notSupported(`${path}.protocol`, port.protocol ?? "", PROTOCOLS));
     if (port.port !== undefined) errors.push(...validPort(`${path}.port`, port.port));

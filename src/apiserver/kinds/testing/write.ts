@@ -29,6 +29,7 @@ export function create(
   const object = structuredClone(draft);
   const context = emptyContext();
   object.metadata ??= { name: "x", namespace: "default" };
+  object.metadata.uid ??= "0b8c1f5e-6a55-4c4b-a9d7-3f9a5d6c1b2e";
   kind.defaults?.(object, context);
   kind.prepareCreate?.(object, context);
   const errors = kind.validate?.(object, context) ?? [];
