@@ -101,7 +101,10 @@ export async function openHarness(
     },
   };
   pods.subscribe((change) => {
-    if (change.type !== "removed") void playKubelet(harness, change.object, clock);
+    if (change.type === "removed") return;
+    playKubelet(harness, change.object, clock).catch((error: unknown) => {
+      if (!abort.signal.aborted) throw error;
+    });
   });
   return harness;
 }
