@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { type Cidr, cidrFamily, containsIp, nthIp, overlaps, parseCidr, prefixLength } from "#addr/cidr";
 import { familyOf, type Ip, parseIp } from "#addr/ip";
 import { isDnsSubdomain, parseDnsSubdomain } from "#addr/name";
+import { isOthersLabel } from "#apiserver/admission/node-restriction/node";
 import type { ClusterConfig, FlannelBackend } from "#join/cluster-config";
 import { readApiServerArgs } from "./apiserver-args.ts";
 import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerConfig } from "./config.ts";
@@ -127,7 +128,7 @@ function readNode(reader: ValueReader): NodeConfig {
     ips: ips.length > 0 ? ips : undefined,
     externalIps: reader.ips("node-external-ip"),
     labels: Object.fromEntries(
-      reader.list("node-label").flatMap((text) => reader.try("node-label", () => [parsePair(text)]) ?? []),
+      reader.list("node-label").flatMap((text) => reader.try("node-label", () => [parseLabel(text)]) ?? []),
     ),
     taints: reader
       .list("node-taint")
@@ -249,10 +250,14 @@ function parseMode(text: string): number {
   return Number.parseInt(text, 8);
 }
 
-function parsePair(text: string): [string, string] {
+function parseLabel(text: string): [string, string] {
   const at = text.indexOf("=");
   if (at < 1) throw new Error(`${JSON.stringify(text)} is not key=value`);
-  return [text.slice(0, at), text.slice(at + 1)];
+  const key = text.slice(0, at);
+  // The API would refuse the node that asks for it, again and again.
+  if (isOthersLabel(key))
+    throw new Error(`${key} is a label that a node may not give itself; put it on with kubectl label node`);
+  return [key, text.slice(at + 1)];
 }
 
 function parseTaint(text: string): { key: string; value: string; effect: string } {

@@ -26,7 +26,7 @@ export const refuseNode: NodeRule = ({ operation, name, draft, stored }, node) =
   if (target !== node) return `node "${node}" is not allowed to modify node "${target}"`;
   if (operation === "delete") return undefined;
   const before = stored as Node | undefined;
-  const touched = changed(draft.metadata.labels, before?.metadata.labels).filter(isForbidden).sort();
+  const touched = changed(draft.metadata.labels, before?.metadata.labels).filter(isOthersLabel).sort();
   if (operation === "create")
     return touched.length === 0
       ? undefined
@@ -45,7 +45,8 @@ function changed(now: Labels, before: Labels): string[] {
   return [...keys].filter((key) => now?.[key] !== before?.[key]);
 }
 
-function isForbidden(label: string): boolean {
+/** Whether a label is one that a node must not give itself. */
+export function isOthersLabel(label: string): boolean {
   const slash = label.indexOf("/");
   const namespace = slash < 0 ? "" : label.slice(0, slash);
   if (isIn(namespace, RESTRICTED)) return true;
