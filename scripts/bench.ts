@@ -7,6 +7,7 @@ const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   dns: async () => (await import("../bench/dns.ts")).benchDns(),
   api: async () => (await import("../bench/api.ts")).benchApi(),
   scheduler: async () => (await import("../bench/scheduler.ts")).benchScheduler(),
+  workloads: async () => (await import("../bench/workloads.ts")).benchWorkloads(),
   idle: async () => (await import("../bench/idle.ts")).benchIdle(),
 };
 
