@@ -24,11 +24,18 @@ export async function decodeBody(bytes: Buffer, type: string, definition: string
     case PROTOBUF:
       return decodeProtobuf(bytes, definition);
     default:
-      throw new StatusFault(
-        "UnsupportedMediaType",
-        `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, ${PROTOBUF}`,
-      );
+      throw unknownFormat([...CUSTOM_TYPES, PROTOBUF]);
   }
+}
+
+/** What custom resources are read in: nobody has their field numbers. */
+export const CUSTOM_TYPES = ["application/json", "application/yaml"];
+
+export function unknownFormat(types: readonly string[]): StatusFault {
+  return new StatusFault(
+    "UnsupportedMediaType",
+    `the body of the request was in an unknown format - accepted media types include: ${types.join(", ")}`,
+  );
 }
 
 export function decodeJson(text: string): Body {

@@ -49,6 +49,18 @@ export function chooseForm(accept: string | undefined, allowed: ReadonlySet<Form
   );
 }
 
+/** Refuses clients that take objects in protobuf only, for objects that nobody can write so. @throws {StatusFault} NotAcceptable */
+export function requireJson(accept: string | undefined): void {
+  const clauses = parseAccept(accept ?? "");
+  const isOther = ({ type, parameters }: Clause) =>
+    type !== "application/vnd.kubernetes.protobuf" || parameters["as"] !== undefined;
+  if (clauses.length === 0 || clauses.some(isOther)) return;
+  throw new StatusFault(
+    "NotAcceptable",
+    "only the following media types are accepted: application/json, application/yaml",
+  );
+}
+
 function isServed(type: string): boolean {
   return ["application/json", "application/vnd.kubernetes.protobuf", "application/*", "*/*"].includes(type);
 }

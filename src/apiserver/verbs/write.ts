@@ -1,7 +1,7 @@
 import { apiVersionOf } from "#kube/object";
 import { objectKey } from "../cache/resource-cache.ts";
 import { conform, MisfitFault } from "../codec/conform.ts";
-import { type Body, checkType, decodeBody, PROTOBUF } from "../codec/decode.ts";
+import { type Body, CUSTOM_TYPES, checkType, decodeBody, PROTOBUF, unknownFormat } from "../codec/decode.ts";
 import { type JsonObject, textAt } from "../json.ts";
 import type { Fitted, KindSpec } from "../kinds/kind.ts";
 import { mediaType, readBody } from "../request/body.ts";
@@ -80,13 +80,23 @@ export async function update(call: Call): Promise<void> {
 /** Reads the body as an object of the kind, unknown fields dealt with as the caller wishes. @throws {StatusFault} BadRequest */
 export async function readObject(call: Call, spec: BodyKind): Promise<JsonObject> {
   const type = mediaType(call.request.headers["content-type"]);
+  if (type === PROTOBUF && spec.custom !== undefined) throw unknownFormat(CUSTOM_TYPES);
   const body = await decodeBody(await readBody(call.request), type, spec.definition);
+  if (spec.custom !== undefined) checkTyped(body.value);
   checkType(body.value, { apiVersion: apiVersionOf(spec.resource), kind: spec.resource.kind });
   // Protobuf has no unknown fields to speak of: what the table does not know was skipped.
   const level = type === PROTOBUF ? "Ignore" : fieldValidationOf(call.query, spec.resource);
   const object = fitBody(body, spec, { level, warn: (text) => call.reply.warn(text) });
   call.audit?.asked(object);
   return object;
+}
+
+/** Nobody fills in what a custom resource's body leaves out. @throws {StatusFault} BadRequest */
+export function checkTyped(value: JsonObject): void {
+  if ((textAt(value, "kind") ?? "") === "")
+    throw badRequest(`Object 'Kind' is missing in '${JSON.stringify(value)}'`);
+  if ((textAt(value, "apiVersion") ?? "") === "")
+    throw badRequest(`Object 'apiVersion' is missing in '${JSON.stringify(value)}'`);
 }
 
 /** @throws {StatusFault} BadRequest when a field has the wrong type, or is unknown under Strict */
