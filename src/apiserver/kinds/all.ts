@@ -14,12 +14,15 @@ import { daemonSets } from "./apps/daemon-set.ts";
 import { deployments } from "./apps/deployment.ts";
 import { replicaSets } from "./apps/replica-set.ts";
 import { statefulSets } from "./apps/stateful-set.ts";
+import { horizontalPodAutoscalers } from "./autoscaling/autoscaler.ts";
+import { horizontalPodAutoscalersV1 } from "./autoscaling/autoscaler-v1.ts";
 import { cronJobs, jobs } from "./batch/job.ts";
 import { certificateSigningRequests } from "./certificates/signing-request.ts";
 import { componentStatuses } from "./core/component-status.ts";
 import { configMaps, secrets } from "./core/config.ts";
 import { endpoints } from "./core/endpoints.ts";
 import { events } from "./core/event.ts";
+import { eventsV1 } from "./core/event-v1.ts";
 import { leases } from "./core/lease.ts";
 import { namespaces } from "./core/namespace.ts";
 import { nodes } from "./core/node.ts";
@@ -37,7 +40,7 @@ import { networkPolicies } from "./networking/network-policy.ts";
 import { serviceCidrKind } from "./networking/service-cidr.ts";
 import { runtimeClasses } from "./node/runtime-class.ts";
 import { pods } from "./pod/pod.ts";
-import { horizontalPodAutoscalers, podDisruptionBudgets } from "./policy/budget.ts";
+import { podDisruptionBudgets } from "./policy/budget.ts";
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from "./rbac/rbac.ts";
 import { serviceKind } from "./service/service.ts";
 import { priorityClasses, storageClasses } from "./storage/classes.ts";
@@ -92,7 +95,9 @@ export function openKinds(options: KindsOptions): { readonly kinds: readonly Kin
     kinds: [
       ...core,
       ...apps,
+      eventsV1,
       horizontalPodAutoscalers,
+      horizontalPodAutoscalersV1,
       cronJobs,
       jobs,
       ingressClasses,

@@ -1,5 +1,5 @@
-import type { HorizontalPodAutoscaler, PodDisruptionBudget } from "#kube/generated/types";
-import { HORIZONTAL_POD_AUTOSCALERS, POD_DISRUPTION_BUDGETS } from "#kube/resources";
+import type { PodDisruptionBudget } from "#kube/generated/types";
+import { POD_DISRUPTION_BUDGETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { invalid, notSupported } from "../field/error.ts";
 import { validateLabelSelector } from "../field/labels.ts";
@@ -46,49 +46,4 @@ const COUNTS = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expec
 
 function validateBudgetStatus({ status }: PodDisruptionBudget): readonly FieldError[] {
   return COUNTS.flatMap((field) => nonNegative(`status.${field}`, status?.[field]));
-}
-
-/** Stored and returned; nothing scales by it. */
-export const horizontalPodAutoscalers: KindSpec<HorizontalPodAutoscaler> = kindSpec<HorizontalPodAutoscaler>({
-  resource: HORIZONTAL_POD_AUTOSCALERS,
-  definition: "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
-  shortNames: ["hpa"],
-  categories: ["all"],
-  hasStatus: true,
-  defaults: (draft) => {
-    draft.spec ??= {};
-    draft.spec.minReplicas ??= 1;
-    draft.spec.metrics ??= [
-      {
-        type: "Resource",
-        resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } },
-      },
-    ];
-  },
-  prepareCreate: (draft) => {
-    draft.status = { currentReplicas: 0, desiredReplicas: 0 };
-  },
-  ...printer<HorizontalPodAutoscaler>([
-    nameColumn,
-    text("Reference", ({ spec }) => `${spec?.scaleTargetRef.kind}/${spec?.scaleTargetRef.name}`),
-    text("Targets", targetsText),
-    text("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
-    { ...count<HorizontalPodAutoscaler>("MaxPods", ({ spec }) => spec?.maxReplicas), type: "string" },
-    {
-      ...count<HorizontalPodAutoscaler>("Replicas", ({ status }) => status?.currentReplicas),
-      type: "string",
-    },
-    ageColumn,
-  ]),
-});
-
-function targetsText({ spec }: HorizontalPodAutoscaler): string {
-  const words = (spec?.metrics ?? []).map(({ resource }) =>
-    resource === undefined
-      ? "<unknown>"
-      : `${resource.name}: <unknown>/${resource.target.averageUtilization ?? resource.target.averageValue ?? ""}%`,
-  );
-  return words.length > 2
-    ? `${words.slice(0, 2).join(", ")} + ${words.length - 2} more...`
-    : words.join(", ");
 }

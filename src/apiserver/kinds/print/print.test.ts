@@ -94,7 +94,8 @@ test("every kind fills every column, even of an object that has nothing", () => 
 });
 
 test("plurals and short names are said once", () => {
-  const words = kinds.flatMap(({ resource, shortNames }) => [resource.plural, ...shortNames]);
+  const stored = kinds.filter(({ conversion }) => conversion === undefined);
+  const words = stored.flatMap(({ resource, shortNames }) => [resource.plural, ...shortNames]);
   assert.equal(new Set(words).size, words.length);
 });
 
