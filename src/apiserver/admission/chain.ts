@@ -2,9 +2,11 @@ import { randomInt } from "node:crypto";
 import type { Admission } from "../admit.ts";
 import { defaultIngressClass, defaultStorageClass } from "./default-class.ts";
 import { defaultTolerations } from "./default-tolerations.ts";
+import { limitRanger } from "./limit-range/limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { newNodeTaint } from "./new-node-taint.ts";
 import { nodeRestriction } from "./node-restriction.ts";
+import { podSecurity } from "./pod-security/pod-security.ts";
 import { priority } from "./priority.ts";
 import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
@@ -23,9 +25,11 @@ export function openAdmission(
 ): readonly Admission[] {
   return [
     namespaceLifecycle, // nothing new in a namespace that is missing or going
+    limitRanger, // what containers get that say nothing, and between which bounds
     serviceAccount(options.suffix), // who a pod is, and the token that proves it
     nodeRestriction, // a node changes its own things only
     newNodeTaint, // nothing is scheduled to a node before it is ready
+    podSecurity, // no more rights than the namespace allows
     priority, // the number behind a pod's priority class
     defaultTolerations, // pods stay five minutes on a node that went away
     runtimeClass, // what a pod's runtime costs, and where there is one

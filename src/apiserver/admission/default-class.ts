@@ -22,6 +22,7 @@ export const defaultStorageClass: Admission = {
     const { draft } = request;
     if (!isNew(request, "persistentvolumeclaims") || !draft.spec) return;
     if (draft.spec.storageClassName !== undefined) return;
+    if (draft.metadata.annotations?.["volume.beta.kubernetes.io/storage-class"] !== undefined) return;
     const name = newestDefault(context, STORAGE_CLASSES, "storageclass.kubernetes.io/is-default-class");
     if (name !== undefined) draft.spec.storageClassName = name;
   },
