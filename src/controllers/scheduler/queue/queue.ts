@@ -156,16 +156,18 @@ export class SchedulingQueue {
   /** Resolves when there may be something to try, or when aborted. One waiter only. */
   async whenReady(signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.#ready.size + this.#backingOff.size > 0) return;
-    const waiting = new AbortController();
-    const ended = AbortSignal.any([signal, waiting.signal]);
-    this.#wake = () => waiting.abort();
+    const nap = new AbortController();
+    const wake = () => nap.abort();
+    this.#wake = wake;
+    signal.addEventListener("abort", wake, { once: true });
     const at = this.#failing.peek()?.notBefore;
     const ms = at === undefined ? MAX_PARKED_MS : Math.max(1, at - this.#clock.now());
     try {
-      await this.#clock.sleep(ms, { signal: ended });
+      await this.#clock.sleep(ms, { signal: nap.signal });
     } catch (error) {
-      if (!ended.aborted) throw error;
+      if (!nap.signal.aborted) throw error;
     } finally {
+      signal.removeEventListener("abort", wake);
       this.#wake = () => {};
     }
   }
