@@ -131,7 +131,7 @@ for (const writes of [3, 8]) {
   });
 }
 
-for (const writes of [9, 16, 25]) {
+for (const writes of [9, 16, 20, 25]) {
   test(`sets of pods are never too large though their controllers die after every ${writes} writes`, async () => {
     await using harness = await openMortal(writes);
     const { client, until } = harness;

@@ -84,11 +84,12 @@ class DaemonSets {
     if (isDeleting(daemonSet)) return undefined;
     if (!this.#revisions.isSettled(key)) return undefined;
     const own = { resource: DAEMON_SETS, parent: daemonSet, selector };
+    // Asked before the pods are read: afterwards, a pod that came in between would be made again.
+    const isSettled = this.#pods.ledger.isSettled(key);
     const candidates = candidatesOf(informers.pods, daemonSet);
     const pods = await claimChildren(client, own, { resource: PODS, candidates });
     const hash = await this.#revise(key, daemonSet, pods);
     const snapshot = { daemonSet, hash, nodes: informers.nodes.list(), pods, now: clock.now() };
-    const isSettled = this.#pods.ledger.isSettled(key);
     const againMs = isSettled ? await this.#carryOut(key, snapshot, planDaemons(snapshot)) : undefined;
     await this.#report(snapshot, isSettled);
     const availableMs = nextAvailableMs(pods, daemonSet.spec?.minReadySeconds, clock.now());
