@@ -4,12 +4,14 @@ import type { Api } from "./api.ts";
 import type { AuditEntry } from "./audit/audit.ts";
 import type { User } from "./auth/user.ts";
 import { OtherRoutes } from "./discovery/routes.ts";
-import type { ResourceRequest } from "./request/info.ts";
+import type { RequestInfo, ResourceRequest } from "./request/info.ts";
 import { Reply } from "./request/reply.ts";
-import { whoAsks } from "./request/who.ts";
+import { type Asker, whoAsks } from "./request/who.ts";
 import { asStatus, methodNotAllowed } from "./status.ts";
 import { REVIEWS, review } from "./sub/reviews.ts";
 import { subresource } from "./sub/route.ts";
+import type { Errand } from "./traffic/errand.ts";
+import { Traffic, USUAL_LIMITS } from "./traffic/traffic.ts";
 import type { Call } from "./verbs/call.ts";
 import { deleteCollection, deleteOne } from "./verbs/delete.ts";
 import { list } from "./verbs/list.ts";
@@ -43,10 +45,12 @@ interface Exchange {
 export class Handler {
   readonly #api: Api;
   readonly #other: OtherRoutes;
+  readonly #traffic: Traffic;
 
   constructor(api: Api) {
     this.#api = api;
     this.#other = new OtherRoutes(api);
+    this.#traffic = new Traffic(api.options.inFlight ?? USUAL_LIMITS, api.meter);
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -56,11 +60,26 @@ export class Handler {
     try {
       const asker = await whoAsks(this.#api, { request, response, reply, path, query });
       const exchange = { request, response, reply, query, ...asker };
-      if (asker.info.is === "resource") await this.#resource(asker.info, exchange);
-      else this.#path(path, exchange);
+      const answer = () => this.#answer(path, asker.info, exchange);
+      await this.#traffic.run(this.#errand(asker), exchange, answer);
     } catch (error) {
       this.#refuse(error, { request, response, reply });
     }
+  }
+
+  /** Never rejects: what cannot be answered is refused. */
+  async #answer(path: string, info: RequestInfo, exchange: Exchange): Promise<void> {
+    try {
+      if (info.is === "resource") await this.#resource(info, exchange);
+      else this.#path(path, exchange);
+    } catch (error) {
+      this.#refuse(error, exchange);
+    }
+  }
+
+  #errand({ verb, info }: Pick<Asker, "verb" | "info">): Errand {
+    const isServed = info.is === "resource" && this.#api.world.viewOf(info) !== undefined;
+    return { verb, info: isServed ? info : undefined };
   }
 
   #path(path: string, { request, reply, query }: Exchange): void {
@@ -101,12 +120,13 @@ export class Handler {
     { request, response, reply }: Pick<Exchange, "request" | "response" | "reply">,
   ): void {
     // Nobody is left to tell: the client went away, or has half an answer already.
-    if (response.headersSent || response.destroyed || request.socket.destroyed) {
+    if (response.headersSent || response.destroyed || response.socket?.destroyed === true) {
       response.destroy();
       return;
     }
     const fault = asStatus(error);
-    if (fault.httpCode >= 500)
+    // A timeout is an answer: the client asked for the future, or for haste.
+    if (fault.httpCode >= 500 && fault.code !== "Timeout")
       this.#api.log.error("a request could not be answered", {
         method: request.method,
         path: request.url,

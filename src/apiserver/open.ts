@@ -1,5 +1,7 @@
 import { ticks } from "#life/clock";
 import { openStore } from "#store/open";
+import type { Store } from "#store/store";
+import { Metrics } from "#telemetry/metrics";
 import { authorizedAdmission } from "./admission/authorized.ts";
 import { openAdmission } from "./admission/chain.ts";
 import { openDynamicAdmission } from "./admission/dynamic/open.ts";
@@ -16,12 +18,16 @@ import { createFirstObjects, keepFirstObjects } from "./bootstrap.ts";
 import { World } from "./cache/world.ts";
 import { Lifecycle } from "./custom/lifecycle.ts";
 import { CustomKinds } from "./custom/registry.ts";
+import { type Check, Health } from "./discovery/health.ts";
 import { expireEvents } from "./expire.ts";
 import { Handler } from "./handler.ts";
 import type { ApiServer, ApiServerOptions } from "./options.ts";
 import { reconcileRoles } from "./role-reconcile.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { KubeletProxy } from "./sub/kubelet.ts";
+import { processMetrics } from "./traffic/process-metrics.ts";
+import { RequestMeter } from "./traffic/request-meter.ts";
+import { measureStore, objectMetrics } from "./traffic/store-metrics.ts";
 import { Writer } from "./verbs/writer.ts";
 import { WebhookCaller } from "./webhook/caller.ts";
 
@@ -35,8 +41,11 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
   const { clock, log, kinds } = options;
   const closing = new AbortController();
   const signal = AbortSignal.any([options.signal, closing.signal]);
-  const store = await openStore({ path: options.storePath });
+  const metrics = new Metrics();
+  const store = measureStore(await openStore({ path: options.storePath }), metrics);
   const world = new World(store, kinds);
+  objectMetrics(world, metrics);
+  processMetrics(metrics);
   const quotas = openQuotas(world, clock);
   const authorizer = new ClusterAuthorizer({
     rbac: new Rbac(world),
@@ -60,6 +69,9 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     authorizer,
     audit: options.audit && new AuditLog(options.audit, clock),
     kubelets: new KubeletProxy(options.kubelet, options.dialKubelet),
+    metrics,
+    meter: new RequestMeter(metrics),
+    health: openHealth(store, signal),
     clock,
     log,
     signal,
@@ -92,6 +104,28 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
       await options.audit?.sink[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The server answers at all only once what it begins with is made. */
+function openHealth(store: Store, signal: AbortSignal): Health {
+  let lost: string | undefined;
+  void store.ended.then(({ message }) => {
+    lost = message;
+  });
+  const done = (name: string): Check => ({ name: `poststarthook/${name}`, problem: () => undefined });
+  return new Health([
+    { name: "etcd", problem: () => lost },
+    { name: "etcd-readiness", onlyReady: true, problem: () => lost },
+    { name: "informer-sync", onlyReady: true, problem: () => undefined },
+    done("rbac/bootstrap-roles"),
+    done("scheduling/bootstrap-system-priority-classes"),
+    done("start-service-ip-repair-controllers"),
+    {
+      name: "shutdown",
+      onlyReady: true,
+      problem: () => (signal.aborted ? "process is shutting down" : undefined),
+    },
+  ]);
 }
 
 /** Every five minutes, forgets what happened more than five minutes ago. */

@@ -9,6 +9,7 @@ import type { AuditOptions } from "./audit/audit.ts";
 import type { AnonymousAccess } from "./auth/authenticate.ts";
 import type { KindSpec } from "./kinds/kind.ts";
 import type { DialKubelet } from "./sub/kubelet.ts";
+import type { InFlightLimits } from "./traffic/traffic.ts";
 
 export interface ApiServerOptions {
   /** The SQLite file; its folder is made when missing. */
@@ -46,6 +47,8 @@ export interface ApiServerOptions {
   readonly kinds: readonly KindSpec[];
   /** Run in order on every write, after defaulting. */
   readonly admission?: readonly Admission[];
+  /** How many requests are answered at once; those of kube-apiserver's flags by default. */
+  readonly inFlight?: InFlightLimits;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;

@@ -11,6 +11,7 @@ import { AuditFile, auditToStdout } from "#apiserver/audit/sink";
 import { openKinds } from "#apiserver/kinds/all";
 import { openApiServer } from "#apiserver/open";
 import type { ApiServer } from "#apiserver/options";
+import { MAX_HEADER_BYTES } from "#apiserver/traffic/traffic";
 import { asError, explain, Fault, isFault } from "#fault/fault";
 import { type Authority, openAuthority } from "#join/authority";
 import { NodePasswords } from "#join/node-password";
@@ -197,6 +198,7 @@ async function listen(onRequest: Listener, task: ApiTask, authority: Authority):
     ca: authority.clientCa.certPem,
     requestCert: true,
     rejectUnauthorized: false,
+    maxHeaderSize: MAX_HEADER_BYTES,
   };
   const open = () => createServer(options, onRequest);
   const host = task.bindAddress === undefined ? {} : { host: task.bindAddress };

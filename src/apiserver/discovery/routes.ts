@@ -7,7 +7,6 @@ import type { Reply } from "../request/reply.ts";
 import { AGGREGATED_TYPE, aggregatedDiscovery } from "./aggregated.ts";
 import { type CatalogVersion, catalogOf } from "./catalog.ts";
 import { Documents, type Hashed } from "./documents.ts";
-import { health } from "./health.ts";
 import { apiVersions, groupList, oneGroup, resourceList } from "./legacy.ts";
 import { versionBody } from "./version.ts";
 
@@ -48,7 +47,15 @@ export class OtherRoutes {
       case "healthz":
       case "livez":
       case "readyz":
-        health(first, second, exchange);
+        this.#api.health.answer(
+          first,
+          [second, third, ...rest].filter((part) => part !== "").join("/"),
+          exchange,
+        );
+        return true;
+      case "metrics":
+        if (second !== "") return false;
+        exchange.reply.send(200, this.#api.metrics.expose(), "text/plain; version=0.0.4; charset=utf-8");
         return true;
       case "api":
       case "apis":

@@ -13,6 +13,7 @@ import type { AuditOptions } from "../audit/audit.ts";
 import type { AnonymousAccess } from "../auth/authenticate.ts";
 import { openKinds } from "../kinds/all.ts";
 import { openApiServer } from "../open.ts";
+import { type InFlightLimits, MAX_HEADER_BYTES } from "../traffic/traffic.ts";
 import { type KeyPair, openAuthority } from "./authority.ts";
 
 export const KUBECTL = "/usr/bin/kubectl";
@@ -53,6 +54,7 @@ export interface RigOptions {
   readonly port?: number;
   readonly audit?: AuditOptions;
   readonly anonymous?: AnonymousAccess;
+  readonly inFlight?: InFlightLimits;
 }
 
 export async function openRig(options: RigOptions = {}): Promise<Rig> {
@@ -75,6 +77,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     ...(options.audit === undefined ? {} : { audit: options.audit }),
     ...(options.anonymous === undefined ? {} : { anonymous: options.anonymous }),
     kinds: openKinds(cidrs).kinds,
+    ...(options.inFlight && { inFlight: options.inFlight }),
     clock: options.clock ?? systemClock,
     log: options.log ?? openLog({ write: (line) => process.stderr.write(line), level: "error" }),
     signal: closing.signal,
@@ -85,6 +88,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
       ca: authority.ca,
       requestCert: true,
       rejectUnauthorized: false,
+      maxHeaderSize: MAX_HEADER_BYTES,
     },
     (request, response) => api.handle(request, response),
   );

@@ -11,6 +11,7 @@ const LAST_BOOKMARK_BEFORE_MS = 2000;
 export class WatchStream {
   readonly #response: ServerResponse;
   readonly #timeoutMs: number;
+  readonly #sent: (bytes: number) => void;
   readonly #done = new AbortController();
   #queue: Frame[] = [];
   #queuedBytes = 0;
@@ -18,9 +19,15 @@ export class WatchStream {
 
   constructor(
     response: ServerResponse,
-    options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+    options: {
+      readonly signal: AbortSignal;
+      readonly timeoutMs: number;
+      /** Told of each frame that goes out. */
+      readonly sent: (bytes: number) => void;
+    },
   ) {
     this.#response = response;
+    this.#sent = options.sent;
     this.#timeoutMs = options.timeoutMs;
     const stop = () => this.#done.abort();
     response.once("close", stop);
@@ -30,6 +37,7 @@ export class WatchStream {
   /** Hands over one live frame; undefined is no news. Never waits. */
   push(frame: Frame | undefined): void {
     if (frame === undefined || this.#done.signal.aborted) return;
+    this.#sent(frame.length);
     if (this.#isStarted && this.#queue.length === 0 && !this.#response.writableNeedDrain) {
       this.#response.write(frame);
       return;
@@ -76,7 +84,10 @@ export class WatchStream {
     let sinceTurn = 0;
     for (const frame of initial) {
       if (this.#done.signal.aborted) return;
-      if (frame !== undefined && !this.#response.write(frame)) await this.#drained();
+      if (frame !== undefined) {
+        this.#sent(frame.length);
+        if (!this.#response.write(frame)) await this.#drained();
+      }
       if (++sinceTurn % 256 === 0) await new Promise<void>((resolve) => setImmediate(resolve));
     }
     this.#isStarted = true;

@@ -31,6 +31,7 @@ export async function watch(call: Call): Promise<void> {
   const stream = new WatchStream(call.response, {
     signal: api.signal,
     timeoutMs: Math.max(1, seconds) * 1000,
+    sent: api.meter.watchEvents(view.spec.resource),
   });
   call.reply.start(200, "application/json");
   call.response.flushHeaders();
