@@ -18,6 +18,7 @@ import { runJobExpiry } from "./job/expiry.ts";
 import { runJobOrphans } from "./job/orphans.ts";
 import { runNamespaceDeletion } from "./namespace/deletion.ts";
 import { runRootCaPublisher, runServiceAccounts } from "./namespace/furnish.ts";
+import { runNodeAnnotations } from "./node/annotations.ts";
 import { runNodeLifecycle } from "./node/lifecycle.ts";
 import { runTaintEviction } from "./node/taint-eviction.ts";
 import { runReplicaSets } from "./replicaset/controller.ts";
@@ -51,6 +52,7 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
   runRoleAggregation(context);
   runNamespaceDeletion(context);
   runNodeLifecycle(context);
+  runNodeAnnotations(context);
   runTaintEviction(context);
   runDeployments(context);
   runReplicaSets(context);

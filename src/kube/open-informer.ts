@@ -14,6 +14,8 @@ export interface InformerOptions<T extends KubeObject> extends ListOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** What is kept of each object; all of it unless given. */
+  readonly keep?: (object: T) => T;
   /** Spreads the reconnections of many informers; 0 to 1. */
   readonly random?: () => number;
 }
@@ -121,7 +123,8 @@ class Reflector<T extends KubeObject> {
     const list = await this.#client.list(this.#resource, { namespace, labelSelector, fieldSelector });
     this.#here();
     this.resourceVersion = list.resourceVersion;
-    this.#cache.replaceAll(list.items, this.#onList);
+    const { keep } = this.#options;
+    this.#cache.replaceAll(keep ? list.items.map(keep) : list.items, this.#onList);
     return list.resourceVersion;
   }
 
@@ -131,7 +134,7 @@ class Reflector<T extends KubeObject> {
     this.resourceVersion = this.#from;
     if (bookmark) return;
     if (event.type === "DELETED") this.#cache.remove(event.object);
-    else this.#cache.put(event.object);
+    else this.#cache.put(this.#options.keep?.(event.object) ?? event.object);
   }
 
   /** The server answered: says so if it had been away. */

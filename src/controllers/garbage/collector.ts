@@ -5,6 +5,7 @@ import type { EventRecorder } from "#kube/event-recorder";
 import type { OwnerReference } from "#kube/generated/types";
 import type { KubeObject, ObjectRef } from "#kube/object";
 import { isDeleting } from "#kube/owner";
+import { CUSTOM_RESOURCE_DEFINITIONS } from "#kube/resources";
 import { ticks } from "#life/clock";
 import type { WorkQueue } from "#life/work-queue";
 import { type ControllerContext, openQueue, recorderFor } from "../context.ts";
@@ -32,6 +33,8 @@ class GarbageCollector {
   /** Objects seen before every copy was complete. */
   readonly #early = new Set<string>();
   #isReady = false;
+  /** Aborted when a kind came or went. */
+  #kindsChanged = new AbortController();
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -45,16 +48,24 @@ class GarbageCollector {
     const { clock, signal } = this.#context;
     while (!signal.aborted) {
       await this.#refresh();
-      // One tick: the wait depends on how the last look went.
-      for await (const _ of ticks(clock, this.#isReady ? REDISCOVER_MS : RETRY_MS, { signal })) break;
+      // One tick: the wait depends on how the last look went, and on whether kinds came or went meanwhile.
+      const woken = AbortSignal.any([signal, this.#kindsChanged.signal]);
+      const isOld = woken.aborted && !signal.aborted;
+      for await (const _ of ticks(clock, this.#isReady && !isOld ? REDISCOVER_MS : RETRY_MS, {
+        signal: isOld ? signal : woken,
+      }))
+        break;
     }
   }
 
   async #refresh(): Promise<void> {
     const { log, signal } = this.#context;
+    this.#kindsChanged = new AbortController();
     try {
       await this.#monitors.refresh();
-      await this.#monitors.whenSynced();
+      const isComplete = await this.#monitors.whenSynced();
+      if (!isComplete) log.warn("some resources cannot be watched for their owners; will try again");
+      // Owners are looked up one by one where the copies do not show them: what is missing here delays, and deletes nothing.
       this.#isReady = true;
       for (const uid of this.#early) this.#queue.add(uid);
       this.#early.clear();
@@ -66,7 +77,13 @@ class GarbageCollector {
 
   #sighted({ type, resource, object }: Sighting): void {
     const { uid } = object.metadata;
+    if (resource.plural === CUSTOM_RESOURCE_DEFINITIONS.plural) this.#kindsChanged.abort();
     if (uid === undefined) return;
+    if (type === "lost") {
+      this.#graph.remove(uid);
+      for (const dependent of this.#graph.dependentsOf(uid)) this.#queue.add(dependent.uid);
+      return;
+    }
     if (type === "gone") {
       this.#graph.remove(uid);
       this.#noteAbsent(identity(resource, object.metadata));
@@ -174,11 +191,14 @@ class GarbageCollector {
     await this.#dropFinalizer(item, ORPHAN);
   }
 
-  async #setOwners(item: Item, live: KubeObject, owners: readonly OwnerReference[]): Promise<void> {
+  async #setOwners(
+    item: Item,
+    live: KubeObject,
+    owners: readonly OwnerReference[],
+  ): Promise<KubeObject | undefined> {
     const { uid, resourceVersion } = live.metadata;
     const ownerReferences = owners.length === 0 ? null : owners;
-    const patch = { metadata: { uid, resourceVersion, ownerReferences } };
-    await this.#patch(item, patch);
+    return this.#patch(item, { metadata: { uid, resourceVersion, ownerReferences } });
   }
 
   async #dropFinalizer(item: Item, finalizer: string): Promise<undefined> {
@@ -191,11 +211,12 @@ class GarbageCollector {
     await this.#patch(item, { metadata: { uid, resourceVersion, finalizers } });
   }
 
-  async #patch({ resource, object }: Item, patch: unknown): Promise<void> {
+  async #patch({ resource, object }: Item, patch: unknown): Promise<KubeObject | undefined> {
     try {
-      await this.#context.client.patch(resource, object.metadata, patch, { type: "merge" });
+      return await this.#context.client.patch(resource, object.metadata, patch, { type: "merge" });
     } catch (error) {
-      if (!isApiFault(error, "NotFound")) throw error;
+      if (isApiFault(error, "NotFound")) return undefined;
+      throw error;
     }
   }
 
@@ -205,20 +226,21 @@ class GarbageCollector {
     live: KubeObject,
     propagationPolicy: "Foreground" | "Background" | "Orphan",
   ): Promise<void> {
-    if (propagationPolicy === "Foreground") await this.#breakCircle(item, live);
+    const judged = propagationPolicy === "Foreground" ? await this.#breakCircle(item, live) : live;
+    if (judged === undefined) return;
     const { resource, uid } = item;
-    await this.#context.client.delete(resource, live.metadata, { propagationPolicy, uid });
+    // Only in the very state that was judged: an owner may have been added since.
+    const { resourceVersion = "" } = judged.metadata;
+    await this.#context.client.delete(resource, live.metadata, { propagationPolicy, uid, resourceVersion });
     this.#context.log.debug("deleted what nobody owns", { kind: resource.kind, name: live.metadata.name });
   }
 
-  async #breakCircle(item: Item, live: KubeObject): Promise<void> {
+  /** The object as it is then; undefined when it is gone. */
+  async #breakCircle(item: Item, live: KubeObject): Promise<KubeObject | undefined> {
     const isCircle = this.#graph.dependentsOf(item.uid).some(({ object }) => isForeground(object));
-    if (!isCircle) return;
-    await this.#setOwners(
-      item,
-      live,
-      ownersOf(live).map((owner) => ({ ...owner, blockOwnerDeletion: false })),
-    );
+    if (!isCircle) return live;
+    const owners = ownersOf(live).map((owner) => ({ ...owner, blockOwnerDeletion: false }));
+    return this.#setOwners(item, live, owners);
   }
 
   #complain(dependent: KubeObject, owner: OwnerReference): void {

@@ -7,8 +7,12 @@ import type { ControllerContext } from "../context.ts";
 
 export type Sighting =
   | { readonly type: "seen"; readonly resource: ServedResource; readonly object: KubeObject }
-  | { readonly type: "gone"; readonly resource: ServedResource; readonly object: KubeObject };
+  | { readonly type: "gone"; readonly resource: ServedResource; readonly object: KubeObject }
+  /** Nobody tells of it any more: it may be there or not. */
+  | { readonly type: "lost"; readonly resource: ServedResource; readonly object: KubeObject };
 
+/** How long a new copy may take to be complete before the others go on without it. */
+const SYNC_MS = 30_000;
 const VERBS = ["delete", "list", "watch"];
 
 /** Copies that the other controllers keep anyway, whole ones only. */
@@ -26,12 +30,12 @@ function sharedInformers({ informers }: ControllerContext): ReadonlyMap<string, 
   ]);
 }
 
-type SharedInformer = Pick<Informer<KubeObject>, "subscribe" | "synced">;
+type SharedInformer = Pick<Informer<KubeObject>, "subscribe" | "synced" | "isSynced" | "list">;
 
 interface Monitor {
   readonly resource: ServedResource;
   readonly stop: () => void;
-  readonly synced: Promise<void>;
+  readonly informer: SharedInformer;
 }
 
 /** A live copy of everything that can own or be owned, following what the server serves. */
@@ -57,12 +61,20 @@ export class Monitors {
       if (wanted.has(key)) continue;
       monitor.stop();
       this.#monitors.delete(key);
+      const { resource } = monitor;
+      for (const object of monitor.informer.list()) this.#hear({ type: "lost", resource, object });
     }
     for (const [key, resource] of wanted) if (!this.#monitors.has(key)) this.#open(key, resource);
   }
 
-  whenSynced(): Promise<unknown> {
-    return Promise.all([...this.#monitors.values()].map(({ synced }) => synced));
+  /** Resolves to whether every copy is complete; waits half a minute at most, for a resource may go away before it was ever listed. */
+  async whenSynced(): Promise<boolean> {
+    const { clock, signal } = this.#context;
+    const cancel = new AbortController();
+    const all = Promise.all([...this.#monitors.values()].map(({ informer }) => informer.synced));
+    const late = clock.sleep(SYNC_MS, { signal: AbortSignal.any([signal, cancel.signal]) });
+    await Promise.race([all, late.catch(() => {})]).finally(() => cancel.abort());
+    return [...this.#monitors.values()].every(({ informer }) => informer.isSynced);
   }
 
   /** The resource of that kind, whatever version a reference names; undefined when nobody serves it. */
@@ -86,7 +98,7 @@ export class Monitors {
       leave();
       stop.abort();
     };
-    this.#monitors.set(key, { resource, stop: close, synced: informer.synced });
+    this.#monitors.set(key, { resource, stop: close, informer });
   }
 
   #openInformer(resource: ServedResource, stop: AbortSignal): SharedInformer {
@@ -95,8 +107,15 @@ export class Monitors {
       clock,
       log,
       signal: AbortSignal.any([signal, stop]),
+      keep: ownership,
     });
   }
+}
+
+/** Who an object is and whose: all the collector looks at. */
+function ownership({ apiVersion, kind, metadata }: KubeObject): KubeObject {
+  const { managedFields: _managed, annotations: _notes, labels: _labels, ...rest } = metadata;
+  return { apiVersion, kind, metadata: rest };
 }
 
 function isWatchable({ plural, group, verbs }: ServedResource): boolean {

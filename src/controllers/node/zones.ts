@@ -20,6 +20,11 @@ export function zoneOf({ metadata }: Node): string {
   return `${labels?.["topology.kubernetes.io/region"] ?? ""}/${labels?.["topology.kubernetes.io/zone"] ?? ""}`;
 }
 
+/** Nodes that come and go on purpose say nothing about the health of their zone. */
+function isExcluded({ metadata }: Node): boolean {
+  return metadata.labels?.["node.kubernetes.io/exclude-disruption"] !== undefined;
+}
+
 /** Lets nodes lose their pods one after the other in each zone, and none while no node at all is ready. */
 export class EvictionGate {
   readonly #last = new Map<string, number>();
@@ -28,7 +33,7 @@ export class EvictionGate {
   admits(node: Node, all: readonly Node[], now: number): boolean {
     if (!all.some(isNodeReady)) return false;
     const zone = zoneOf(node);
-    const peers = all.filter((other) => zoneOf(other) === zone);
+    const peers = all.filter((other) => zoneOf(other) === zone && !isExcluded(other));
     const rate = evictionRate(peers.length, peers.filter((other) => !isNodeReady(other)).length);
     const last = this.#last.get(zone);
     if (rate === 0 || (last !== undefined && now - last < 1000 / rate)) return false;
