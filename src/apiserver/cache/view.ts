@@ -18,6 +18,8 @@ export class View {
   readonly #states = new WeakMap<Stored, Stored | Promise<Stored>>();
   readonly #events = new WeakMap<CacheEvent, CacheEvent | Promise<CacheEvent>>();
   readonly #leavers = new Set<() => void>();
+  /** Who has taken over from this one. */
+  #next: View | undefined;
 
   constructor(spec: KindSpec, cache: ResourceCache) {
     this.spec = spec;
@@ -97,11 +99,20 @@ export class View {
   /** Calls `leave` when this view is no longer what is served: the kind is gone, or its schema is another. */
   whenRetired(leave: () => void): () => void {
     this.#leavers.add(leave);
-    return () => this.#leavers.delete(leave);
+    return () => this.#forget(leave);
   }
 
-  retire(): void {
-    for (const leave of [...this.#leavers]) leave();
+  /** `next` takes over whoever watches, where it shows objects as this one did. */
+  retire(next?: View): void {
+    const leavers = [...this.#leavers];
+    if (next === undefined) for (const leave of leavers) leave();
+    else for (const leave of leavers) next.#leavers.add(leave);
+    this.#next = next;
+  }
+
+  #forget(leave: () => void): void {
+    this.#leavers.delete(leave);
+    if (this.#next !== undefined) this.#next.#forget(leave);
   }
 
   #convert(stored: Stored, conversion: Conversion): Stored | Promise<Stored> {

@@ -9,6 +9,8 @@ import { View } from "./view.ts";
 export interface Served {
   readonly stored: KindSpec;
   readonly versions: readonly KindSpec[];
+  /** Whether objects look as they did in the versions served before: who watches them may then stay. */
+  readonly looksTheSame?: boolean;
 }
 
 /** Every resource's cache, kept in step with the store: whoever was told that a write is done finds it here. Kinds come and go while it runs. */
@@ -85,7 +87,7 @@ export class World {
         value: cache.format.encode(stored.draft()),
       }))
       .sort((a, b) => a.revision - b.revision);
-    this.#close(cache);
+    for (const view of this.#close(cache)) view.retire();
     this.#unclaimed.putBack(cache.prefix, { changes, forgotten: this.#revision });
     this.#tell();
   }
@@ -142,8 +144,8 @@ export class World {
     await this.#store.compact(revision);
   }
 
-  #open({ stored, versions }: Served, before?: ResourceCache): void {
-    if (before !== undefined) this.#close(before);
+  #open({ stored, versions, looksTheSame }: Served, before?: ResourceCache): void {
+    const retired = before === undefined ? [] : this.#close(before);
     const cache =
       before?.successor(stored) ?? new ResourceCache(stored, { forgotten: this.#store.loaded.compacted });
     const { group, plural } = stored.resource;
@@ -152,9 +154,13 @@ export class World {
     for (const spec of versions) this.#views.set(viewKey(spec), new View(spec, cache));
     this.#caches = [...this.#byPrefix.values()];
     this.#kinds = [...this.#kinds, ...versions];
+    for (const view of retired) {
+      const next = looksTheSame ? this.viewOf(view.spec.resource) : undefined;
+      view.retire(next);
+    }
   }
 
-  #close(cache: ResourceCache): void {
+  #close(cache: ResourceCache): readonly View[] {
     const { group, plural } = cache.spec.resource;
     this.#byPrefix.delete(cache.prefix);
     this.#byName.delete(`${group}/${plural}`);
@@ -162,7 +168,7 @@ export class World {
     const retired = [...this.#views].filter(([, view]) => view.cache === cache);
     for (const [key] of retired) this.#views.delete(key);
     this.#kinds = this.#kinds.filter((spec) => !retired.some(([, view]) => view.spec === spec));
-    for (const [, view] of retired) view.retire();
+    return retired.map(([, view]) => view);
   }
 
   #claim(cache: ResourceCache): void {

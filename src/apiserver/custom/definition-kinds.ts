@@ -22,7 +22,8 @@ export class DefinitionKinds {
       return [version.name, isKnown ? compiled : new VersionKind(definition, version)] as const;
     });
     this.#versions = new Map(versions);
-    this.served = this.#serve(converterOf(definition, caller));
+    const looksTheSame = before !== undefined && sameJson(before.definition.spec, definition.spec);
+    this.served = { ...this.#serve(converterOf(definition, caller)), looksTheSame };
   }
 
   #serve(converter: Converter): Served {

@@ -29,8 +29,8 @@ const ALL: readonly Verb[] = [
   "update",
   "watch",
 ];
-/** What is left to do with the objects of a definition that is being deleted. */
-const WHILE_LEAVING: readonly Verb[] = ["delete", "deletecollection", "get", "list", "watch"];
+/** Nothing is added to a definition that is being deleted. */
+const WHILE_LEAVING = ALL.filter((verb) => verb !== "create");
 
 /** A kind as one version of a definition describes it; everything that is compiled of its schema is compiled once, when first used. */
 export class VersionKind {
@@ -67,6 +67,7 @@ export class VersionKind {
       custom: {
         fit: (value) => this.fit(value),
         openApi: (version) => publishedSchema(schema, resource, version),
+        isLeaving,
       },
       ...(warning === undefined ? {} : { deprecation: warning }),
       singular: names.singular ?? resource.kind.toLowerCase(),

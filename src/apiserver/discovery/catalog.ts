@@ -86,6 +86,8 @@ function rank(group: string): number {
   return at < 0 ? GROUP_ORDER.length : at;
 }
 
+const WRITING: ReadonlySet<Verb> = new Set<Verb>(["create", "patch", "update"]);
+
 function resourcesOf(spec: KindSpec): CatalogResource[] {
   const { group, version, kind, plural, namespaced } = spec.resource;
   const own: CatalogResource = {
@@ -93,7 +95,7 @@ function resourcesOf(spec: KindSpec): CatalogResource[] {
     singular: spec.singular,
     namespaced,
     kind: { group, version, kind },
-    verbs: [...spec.verbs].sort(),
+    verbs: spec.verbs.filter((verb) => !spec.custom?.isLeaving || !WRITING.has(verb)).sort(),
     shortNames: spec.shortNames,
     categories: spec.categories,
     storedAs: spec.conversion?.storedAs ?? { group, version, kind },

@@ -94,6 +94,8 @@ export interface CustomFacts {
   fit(value: JsonObject): Fitted;
   /** The schema to publish, for OpenAPI v2 (3.x keywords and more than one type left out) or v3. */
   openApi(version: 2 | 3): OpenApiSchema;
+  /** Its definition is being deleted: discovery shows no verbs that write objects any more. */
+  readonly isLeaving: boolean;
 }
 
 /** What `/scale` reads and writes: spec.replicas and status.replicas where nothing else is said. `selector` prints the label selector. */
