@@ -3,8 +3,9 @@ import { methodNotAllowed, notFound, StatusFault } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
 import { patch } from "../verbs/patch.ts";
 import { get } from "../verbs/read.ts";
-import { update } from "../verbs/write.ts";
+import { update, writeRequest } from "../verbs/write.ts";
 import { bind } from "./binding.ts";
+import { connectOptions } from "./connect-options.ts";
 import { evict } from "./eviction.ts";
 import { podLog } from "./log.ts";
 import { scale } from "./scale.ts";
@@ -55,9 +56,12 @@ function routesOf({ view, info }: Call): Routes | undefined {
 }
 
 /** exec, attach and portforward need a stream through to the kubelet, which is not there yet. */
-async function later({ cache, info }: Call): Promise<void> {
+async function later(call: Call): Promise<void> {
+  const { cache, info, api } = call;
   const name = info.name ?? "";
-  if (cache.get(objectKey(info.namespace, name)) === undefined) throw notFound(cache.spec.resource, name);
+  const stored = cache.get(objectKey(info.namespace, name));
+  if (stored === undefined) throw notFound(cache.spec.resource, name);
+  await api.writer.admitConnect(writeRequest(call), connectOptions(call), stored);
   throw new StatusFault("NotImplemented", `pods/${info.subresource} is not served yet`, {
     details: { name, kind: "pods" },
   });

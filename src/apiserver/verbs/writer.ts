@@ -1,6 +1,6 @@
 import type { KubeObject } from "#kube/object";
 import type { Clock } from "#life/clock";
-import type { Admission, AdmissionRequest, AdmissionTarget } from "../admit.ts";
+import type { Admission, AdmissionRequest } from "../admit.ts";
 import { type FieldOwner, recordUpdate } from "../apply/managed-fields.ts";
 import type { User } from "../auth/user.ts";
 import { objectKey, type ResourceCache } from "../cache/resource-cache.ts";
@@ -8,19 +8,13 @@ import { Stored } from "../cache/stored.ts";
 import type { View } from "../cache/view.ts";
 import type { World } from "../cache/world.ts";
 import { toGoForm } from "../codec/go-form.ts";
-import { type JsonObject, objectAt, own, sameJson, textAt } from "../json.ts";
+import { type JsonObject, objectAt, sameJson, textAt } from "../json.ts";
 import { validateMeta, validateMetaUpdate } from "../kinds/field/meta.ts";
 import type { FieldError, KindSpec, Part, WriteContext } from "../kinds/kind.ts";
 import { typeOf } from "../schema.ts";
-import {
-  alreadyExists,
-  badRequest,
-  conflict,
-  invalidObject,
-  notFound,
-  StatusFault,
-  terminating,
-} from "../status.ts";
+import { alreadyExists, conflict, invalidObject, notFound, StatusFault, terminating } from "../status.ts";
+import { AdmissionLinks } from "./admission-links.ts";
+import { nothingHolds } from "./holds.ts";
 import { KeyedLock } from "./lock.ts";
 import { countGeneration, generateName, keepMetadata, metadataOf, stampNew } from "./metadata.ts";
 
@@ -58,13 +52,13 @@ const NAME_ATTEMPTS = 8;
 export class Writer {
   readonly #world: World;
   readonly #clock: Clock;
-  readonly #admission: readonly Admission[];
+  readonly #links: AdmissionLinks;
   readonly #lock = new KeyedLock();
 
   constructor(world: World, options: { readonly clock: Clock; readonly admission: readonly Admission[] }) {
     this.#world = world;
     this.#clock = options.clock;
-    this.#admission = options.admission;
+    this.#links = new AdmissionLinks(options.admission);
   }
 
   context(request: Pick<WriteRequest, "user" | "dryRun" | "warn" | "annotate">): WriteContext {
@@ -106,7 +100,8 @@ export class Writer {
     const { subresource, namespace } = request;
     const spec = specOf(request);
     const waits =
-      request.view?.waits === true || this.#waits({ spec, operation: "update", subresource, namespace });
+      request.view?.waits === true ||
+      this.#links.waits({ spec, operation: "update", subresource, namespace });
     const attempts = async () => {
       for (let attempt = 1; ; attempt++) {
         const stored = request.cache.get(key);
@@ -155,8 +150,14 @@ export class Writer {
       ...this.#admissionOf(request, stored.draft(), stored.object),
       operation: "delete",
     };
-    await this.#admit("mutate", admission, this.context(request));
-    await this.#admit("validate", admission, this.context(request));
+    await this.#links.runBoth(admission, this.context(request));
+  }
+
+  /** Runs admission for a connection to an object, such as an exec; `options` say what it is to be. */
+  async admitConnect(request: WriteRequest, options: JsonObject, stored: Stored): Promise<void> {
+    const { name } = stored.object.metadata;
+    const admission = this.#admissionOf(request, options, undefined);
+    await this.#links.runBoth({ ...admission, operation: "connect", name }, this.context(request));
   }
 
   /** Runs the checking half of admission for something that is not stored, such as a token request. */
@@ -166,7 +167,7 @@ export class Writer {
       operation: "create",
     };
     const { name } = stored.object.metadata;
-    await this.#admit("validate", { ...admission, name }, this.context(request));
+    await this.#links.run("validate", { ...admission, name }, this.context(request));
   }
 
   /** Runs `work` while nobody else writes this object. */
@@ -185,7 +186,7 @@ export class Writer {
     if (spec.hasStatus && !REGISTERS_WITH_STATUS.has(spec.resource.kind)) delete draft["status"];
     spec.defaults?.(draft, context);
     if (!options.fieldsAreSet) recordUpdate(draft, undefined, this.#owner(request));
-    await this.#admit("mutate", this.#admissionOf(request, draft, undefined), context);
+    await this.#links.run("mutate", this.#admissionOf(request, draft, undefined), context);
     spec.defaults?.(draft, context);
     spec.prepareCreate?.(draft, context);
     toGoForm(draft, typeOf(spec));
@@ -202,8 +203,8 @@ export class Writer {
     ]);
     for (const text of spec.warnings?.(object, undefined) ?? []) request.warn(text);
     const admission = this.#admissionOf(request, draft, undefined);
-    await this.#admit("validate", admission, context);
-    using _reserved = this.#reserve(admission, context);
+    await this.#links.run("validate", admission, context);
+    using _reserved = this.#links.reserve(admission, context);
     const key = objectKey(request.namespace, object.metadata.name);
     const value = await converted(request, draft);
     return await this.#exclusive(cache, key, async () => {
@@ -248,8 +249,8 @@ export class Writer {
     this.#refuse(request, object, errors);
     if (isMain(request)) for (const text of spec.warnings?.(object, stored.object) ?? []) request.warn(text);
     const admission = this.#admissionOf(request, draft, stored.object);
-    await this.#admit("validate", admission, context);
-    using _reserved = this.#reserve(admission, context);
+    await this.#links.run("validate", admission, context);
+    using _reserved = this.#links.reserve(admission, context);
     const value = await converted(request, draft);
     const store = () => this.#store(request, { key: stored.key, draft, stored, value }, context);
     return await (waits ? this.#exclusive(request.cache, stored.key, store) : store());
@@ -262,7 +263,7 @@ export class Writer {
     context: WriteContext,
   ): Promise<void> {
     const spec = specOf(request);
-    await this.#admit("mutate", this.#admissionOf(request, draft, stored.object), context);
+    await this.#links.run("mutate", this.#admissionOf(request, draft, stored.object), context);
     spec.defaults?.(draft, context);
     if (isMain(request)) {
       spec.prepareUpdate?.(draft, stored.object, context);
@@ -328,33 +329,6 @@ export class Writer {
     };
   }
 
-  async #admit(step: "mutate" | "validate", request: AdmissionRequest, context: WriteContext): Promise<void> {
-    let isChanged = false;
-    for (const link of this.#admission) {
-      const done = link[step]?.(request, context);
-      // A promise only where there is something to wait for: a turn of the loop for each link would cost every write.
-      if (done !== undefined && (await done) === "changed") isChanged = true;
-    }
-    if (isChanged && !request.isAgain) await this.#admit(step, { ...request, isAgain: true }, context);
-  }
-
-  /** Lets every link take what the write uses up; all of it is given back on disposal. @throws {StatusFault} */
-  #reserve(request: AdmissionRequest, context: WriteContext): Disposable {
-    const taken = new DisposableStack();
-    try {
-      for (const link of this.#admission) taken.use(link.reserve?.(request, context));
-      return taken;
-    } catch (error) {
-      taken.dispose();
-      throw error;
-    }
-  }
-
-  /** Whether the write may have to wait for somebody outside. */
-  #waits(target: AdmissionTarget): boolean {
-    return this.#admission.some((link) => link.waits?.(target) === true);
-  }
-
   #owner(request: WriteRequest): FieldOwner {
     return {
       manager: request.manager,
@@ -402,16 +376,6 @@ function isPart(subresource: string | undefined): subresource is Part {
   return PARTS.some((part) => part === subresource);
 }
 
-/** An object marked for deletion goes with its last finalizer, unless a grace period is running. */
-function nothingHolds(draft: JsonObject): boolean {
-  const { metadata } = asObject(draft);
-  if (metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).length > 0) return false;
-  if ((metadata.deletionGracePeriodSeconds ?? 0) > 0) return false;
-  const specFinalizers =
-    draft["kind"] === "Namespace" ? own(objectAt(draft, "spec") ?? {}, "finalizers") : undefined;
-  return !Array.isArray(specFinalizers) || specFinalizers.length === 0;
-}
-
 function withoutTimes(managedFields: unknown): unknown {
   if (!Array.isArray(managedFields)) return [];
   return managedFields.map(({ time: _time, ...rest }) => rest);
@@ -420,9 +384,4 @@ function withoutTimes(managedFields: unknown): unknown {
 /** A draft that conformed to its schema is an object of its kind. */
 export function asObject(draft: JsonObject): KubeObject {
   return draft as unknown as KubeObject;
-}
-
-export function requireName(name: string | undefined): string {
-  if (name === undefined || name === "") throw badRequest("name is required");
-  return name;
 }

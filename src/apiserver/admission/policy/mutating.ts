@@ -24,6 +24,8 @@ import { Policies, type Policy } from "./policy.ts";
 import { POLICY_BUDGET } from "./validating.ts";
 import { ruleOr, withVariables } from "./variables.ts";
 
+const CHANGES: ReadonlySet<AdmissionRequest["operation"]> = new Set(["create", "update"] as const);
+
 interface Change {
   readonly isPatch: boolean;
   readonly rule: Rule | CelFault;
@@ -44,7 +46,7 @@ export function mutatingPolicies(judging: Judging): Admission {
   return {
     name: "MutatingAdmissionPolicy",
     mutate: (request, context) => {
-      if (policies.bound.length === 0 || isExempt(request) || request.operation === "delete") return;
+      if (policies.bound.length === 0 || isExempt(request) || !CHANGES.has(request.operation)) return;
       const due = policies.bound.filter(({ isReinvoked }) => isReinvoked || !request.isAgain);
       if (due.length === 0) return;
       const before = canonicalJson(request.draft as Json);

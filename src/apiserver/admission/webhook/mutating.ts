@@ -63,7 +63,7 @@ async function askOne(hook: Hook, { request, context, round, asking }: Turn): Pr
   const before = canonicalJson(request.draft as Json);
   const review = await ask(hook, attributes, { context, asking });
   if (review?.patch !== undefined) {
-    if (attributes.object === undefined)
+    if (attributes.object === undefined || attributes.operation === "CONNECT")
       throw callFailure(
         hook.name,
         `admission webhook ${JSON.stringify(hook.name)} attempted to modify the object, which is not supported for this operation`,

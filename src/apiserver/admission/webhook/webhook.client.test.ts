@@ -346,6 +346,26 @@ test("connections are kept", async () => {
   });
 });
 
+test("a connection is told with its options", async () => {
+  const pod = { metadata: { name: "shell" }, spec: { containers: [{ name: "c", image: "i" }] } };
+  await say(rig, "POST", `${DEFAULT}/pods`, pod);
+  const rules = [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CONNECT"], resources: ["pods/exec"] }];
+  await withHooks("Validating", [hook({ rules })], async () => {
+    answer = () => ({ allowed: false, status: { message: "no shells" } });
+    const said = await say(rig, "POST", `${DEFAULT}/pods/shell/exec?command=sh&stdout=true&container=c`);
+    assert.match(said, /denied the request: no shells/);
+    const [request] = hooks.asked;
+    assert.deepEqual([request.operation, request.subResource, request.name], ["CONNECT", "exec", "shell"]);
+    assert.deepEqual(request.object, {
+      kind: "PodExecOptions",
+      apiVersion: "v1",
+      stdout: true,
+      container: "c",
+      command: ["sh"],
+    });
+  });
+});
+
 test("webhooks do not decide on webhooks", async () => {
   const rules = [{ apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*/*"] }];
   await withHooks("Validating", [hook({ rules })], async () => {

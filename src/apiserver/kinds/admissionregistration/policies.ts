@@ -1,5 +1,6 @@
 import type { MutatingAdmissionPolicy, ValidatingAdmissionPolicy } from "#kube/generated/types";
 import { MUTATING_ADMISSION_POLICIES, VALIDATING_ADMISSION_POLICIES } from "#kube/resources";
+import { sameJson } from "../../json.ts";
 import { kindSpec } from "../base.ts";
 import type { Draft, KindSpec } from "../kind.ts";
 import { ageColumn, count, nameColumn, printer, text } from "../print/printer.ts";
@@ -18,8 +19,10 @@ export const validatingAdmissionPolicies: KindSpec<ValidatingAdmissionPolicy> =
       // Expressions are checked when they are written: there is nothing left to find later.
       draft.status = { observedGeneration: 1, typeChecking: {} };
     },
-    prepareUpdate: (draft) => {
-      draft.status = { ...draft.status, typeChecking: draft.status?.typeChecking ?? {} };
+    prepareUpdate: (draft, stored) => {
+      const { generation = 1 } = stored.metadata;
+      const observedGeneration = sameJson(draft.spec, stored.spec) ? generation : generation + 1;
+      draft.status = { ...draft.status, observedGeneration, typeChecking: draft.status?.typeChecking ?? {} };
     },
     validate: validateValidatingPolicy,
     ...printer<ValidatingAdmissionPolicy>([
