@@ -4,6 +4,7 @@ import { kindSpec } from "../base.ts";
 import { nonNegative } from "../field/numbers.ts";
 import { sameJson } from "../field/same.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
+import { podWarnings } from "../pod/warnings.ts";
 import { ageColumn, count, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, mapText, selectorText } from "../print/words.ts";
 import { defaultTemplate } from "./template.ts";
@@ -40,6 +41,7 @@ export const daemonSets: KindSpec<DaemonSet> = kindSpec<DaemonSet>({
   validateUpdate: immutableSelector,
   validatePart: (_part, { status }) =>
     COUNTS.flatMap((field) => nonNegative(`status.${field}`, status?.[field])),
+  warnings: ({ spec }, stored) => podWarnings("spec.template", spec?.template ?? {}, stored),
   ...printer<DaemonSet>([
     nameColumn,
     count("Desired", ({ status }) => status?.desiredNumberScheduled),

@@ -5,6 +5,7 @@ import { forbidden, invalid, notSupported, required } from "../field/error.ts";
 import { nonNegative, percentOrCount } from "../field/numbers.ts";
 import { sameJson } from "../field/same.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
+import { podWarnings } from "../pod/warnings.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
 import { validateReplicaCounts } from "./status-validation.ts";
@@ -27,6 +28,7 @@ export const statefulSets: KindSpec<StatefulSet> = kindSpec<StatefulSet>({
   validate: validateStatefulSet,
   validateUpdate,
   validatePart: (_part, { status }) => validateReplicaCounts(status),
+  warnings: ({ spec }, stored) => podWarnings("spec.template", spec?.template ?? {}, stored),
   ...printer<StatefulSet>([
     nameColumn,
     text("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),

@@ -3,6 +3,7 @@ import { CRON_JOBS, JOBS } from "#kube/resources";
 import { defaultTemplate } from "../apps/template.ts";
 import { kindSpec } from "../base.ts";
 import type { Draft, KindSpec } from "../kind.ts";
+import { podWarnings } from "../pod/warnings.ts";
 import { ageOf, shortDuration } from "../print/age.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
@@ -27,6 +28,7 @@ export const jobs: KindSpec<Job> = kindSpec<Job>({
   validateUpdate: validateJobUpdate,
   validatePart: (_part, job, stored) => validateJobStatus(job, stored),
   selectableFields: ({ status }) => ({ "status.successful": String(status?.succeeded ?? 0) }),
+  warnings: ({ spec }, stored) => podWarnings("spec.template", spec?.template ?? {}, stored),
   ...printer<Job>([
     nameColumn,
     text("Status", statusText),
@@ -58,6 +60,8 @@ export const cronJobs: KindSpec<CronJob> = kindSpec<CronJob>({
     draft.status = {};
   },
   validate: validateCronJob,
+  warnings: ({ spec }, stored) =>
+    podWarnings("spec.jobTemplate.spec.template", spec?.jobTemplate?.spec?.template ?? {}, stored),
   ...printer<CronJob>([
     nameColumn,
     text("Schedule", ({ spec }) => spec?.schedule ?? ""),

@@ -19,7 +19,7 @@ export function subdomainProblems(name: string): readonly string[] {
   return problems;
 }
 
-const UNDERSCORE_TEXT = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*";
+const UNDERSCORE_TEXT = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*";
 const UNDERSCORE = whole(UNDERSCORE_TEXT);
 
 /** Search domains of a resolver, where `_tcp` is as good as any. */
@@ -27,7 +27,7 @@ export function underscoreSubdomainProblems(name: string): readonly string[] {
   const problems = tooLongFor(name, 253);
   if (!UNDERSCORE.test(name))
     problems.push(
-      `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '_' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '${UNDERSCORE_TEXT}')`,
+      `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '${UNDERSCORE_TEXT}')`,
     );
   return problems;
 }

@@ -4,7 +4,7 @@ import { labelProblems } from "../field/names.ts";
 
 /** A pod, or the template of one. */
 interface PodLike {
-  readonly metadata?: Pick<ObjectMeta, "annotations" | "name"> | undefined;
+  readonly metadata?: Partial<Pick<ObjectMeta, "annotations" | "name">> | undefined;
   readonly spec?: PodSpec | undefined;
 }
 

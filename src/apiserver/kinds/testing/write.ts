@@ -32,7 +32,10 @@ export function create(
   object.metadata.uid ??= "0b8c1f5e-6a55-4c4b-a9d7-3f9a5d6c1b2e";
   kind.defaults?.(object, context);
   kind.prepareCreate?.(object, context);
-  const errors = kind.validate?.(object, context) ?? [];
+  const errors = [
+    ...(kind.validate?.(object, context) ?? []),
+    ...(kind.validateCreate?.(object, context) ?? []),
+  ];
   const taken = errors.length > 0 ? [] : (kind.allocate?.(object, undefined, context) ?? []);
   return { object, errors: lines([...errors, ...taken]) };
 }
