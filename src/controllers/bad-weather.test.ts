@@ -46,6 +46,7 @@ function flaky(client: KubeClient, random: () => number): KubeClient {
     create: (resource, object, options) => risky(() => client.create(resource, object, options)),
     replace: (resource, object, options) => risky(() => client.replace(resource, object, options)),
     patch: (resource, ref, patch, options) => risky(() => client.patch(resource, ref, patch, options)),
+    deleteAll: (resource, options) => risky(() => client.deleteAll(resource, options)),
     delete: (resource, ref, options) => risky(() => client.delete(resource, ref, options)),
     bind: (pod, nodeName) => risky(() => client.bind(pod, nodeName)),
   };

@@ -29,6 +29,7 @@ function mortal(client: KubeClient, writes: number, onDeath: () => void): KubeCl
     create: (resource, object, options) => write(() => client.create(resource, object, options)),
     replace: (resource, object, options) => write(() => client.replace(resource, object, options)),
     patch: (resource, ref, patch, options) => write(() => client.patch(resource, ref, patch, options)),
+    deleteAll: (resource, options) => write(() => client.deleteAll(resource, options)),
     delete: (resource, ref, options) => write(() => client.delete(resource, ref, options)),
     bind: (pod, nodeName) => write(() => client.bind(pod, nodeName)),
   };

@@ -64,6 +64,8 @@ export interface KubeClient {
   ): Promise<T>;
   /** Absent is success. */
   delete<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, options?: DeleteOptions): Promise<void>;
+  /** Deletes every object of the namespace. */
+  deleteAll(resource: Resource, options: { readonly namespace: string }): Promise<void>;
   /** The replicas of anything that can be scaled: GET NAME/scale. */
   scale(resource: Resource, ref: ObjectRef): Promise<ScaleView>;
   /** Binds a pod to a node: POST pods/NAME/binding. */

@@ -148,6 +148,12 @@ class HttpClient implements KubeClient, AsyncDisposable {
     }
   }
 
+  async deleteAll(resource: Resource, { namespace }: { readonly namespace: string }): Promise<void> {
+    const body = { apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background" };
+    const what = `delete all ${describeTarget(resource, { namespace })}`;
+    await this.#http.json({ method: "DELETE", path: collectionPath(resource, namespace), body, what });
+  }
+
   scale(resource: Resource, ref: ObjectRef): Promise<ScaleView> {
     const what = `get the scale of ${describeTarget(resource, ref)}`;
     return this.#http.json<ScaleView>({ method: "GET", path: objectPath(resource, ref, "scale"), what });

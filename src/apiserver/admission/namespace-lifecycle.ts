@@ -8,11 +8,9 @@ const PROTECTED = ["default", "kube-system", "kube-public"];
 /** Refuses new objects in namespaces that are missing or being deleted, and the end of the three that must stay. */
 export const namespaceLifecycle: Admission = {
   name: "NamespaceLifecycle",
-  mutate: (request, context) => {
-    const { operation, spec, subresource } = request;
-    if (operation === "create" && spec.resource.namespaced && subresource === undefined)
-      requireLiving(request, context);
-  },
+  mutate: requireLiving,
+  // Others may have been asked since, and taken their time: what is let in now must not outlive its namespace.
+  reserve: requireLiving,
   validate: ({ operation, spec, name }) => {
     const { resource } = spec;
     if (operation === "delete" && resource.kind === "Namespace" && PROTECTED.includes(name))
@@ -20,7 +18,9 @@ export const namespaceLifecycle: Admission = {
   },
 };
 
-function requireLiving({ spec, namespace, name }: AdmissionRequest, context: WriteContext): void {
+function requireLiving(request: AdmissionRequest, context: WriteContext): undefined {
+  const { operation, spec, subresource, namespace, name } = request;
+  if (operation !== "create" || !spec.resource.namespaced || subresource !== undefined) return;
   if (namespace === undefined) return;
   const found = context.read(NAMESPACES, undefined, namespace);
   if (found === undefined) throw notFound(NAMESPACES, namespace);

@@ -90,20 +90,21 @@ class EndpointSlices {
     const triggeredAt = this.#times.next(key, service, pods);
     const stray = slices.filter(({ addressType }) => !desired.byAddressType.has(addressType));
     const frame = serviceFrame(service, this.#context.maxEndpointsPerSlice ?? MAX_ENDPOINTS);
+    const plans = [...desired.byAddressType].map(([addressType, groups]) => {
+      const standing = slices.filter((slice) => slice.addressType === addressType);
+      const hinted = this.#hints(service, addressType, groups, standing);
+      return stamped(planSlices(frame, addressType, hinted, standing), triggeredAt);
+    });
+    const tookMs = this.#context.clock.now() - startedAt;
+    if (tookMs >= LONG_MS) this.#restUntil.set(key, startedAt + tookMs * REST);
+    else this.#restUntil.delete(key);
     try {
-      for (const [addressType, groups] of desired.byAddressType) {
-        const standing = slices.filter((slice) => slice.addressType === addressType);
-        const hinted = this.#hints(service, addressType, groups, standing);
-        await this.#slices.apply(key, stamped(planSlices(frame, addressType, hinted, standing), triggeredAt));
-      }
+      for (const plan of plans) await this.#slices.apply(key, plan);
       await this.#slices.apply(key, { create: [], update: [], delete: stray });
     } catch (error) {
       this.#complain(service, error);
       throw error;
     }
-    const tookMs = this.#context.clock.now() - startedAt;
-    if (tookMs >= LONG_MS) this.#restUntil.set(key, startedAt + tookMs * REST);
-    else this.#restUntil.delete(key);
     return desired.isPartial ? NODE_RETRY_MS : undefined;
   }
 

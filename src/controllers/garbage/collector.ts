@@ -93,7 +93,9 @@ class GarbageCollector {
     }
     const before = this.#graph.get(uid)?.object;
     this.#graph.put({ uid, resource, object });
-    const hasOpenOwner = ownersOf(object).some((owner) => this.#graph.get(owner.uid) === undefined);
+    const hasOpenOwner = ownersOf(object).some(
+      (owner) => !isMeant(this.#graph.get(owner.uid), owner, object),
+    );
     if (hasOpenOwner || isForeground(object) || isOrphaning(object)) this.#queue.add(uid);
     if (isForeground(object) && !(before && isForeground(before)))
       for (const dependent of this.#graph.dependentsOf(uid)) this.#queue.add(dependent.uid);
@@ -146,16 +148,15 @@ class GarbageCollector {
 
   /** The copies are believed when they show an owner, never when they do not. Undefined when nobody can tell. */
   async #stateOf(item: Item, dependent: KubeObject, owner: OwnerReference): Promise<OwnerState | undefined> {
-    const known = this.#graph.get(owner.uid);
+    const found = this.#graph.get(owner.uid);
     const { namespace } = dependent.metadata;
     const resource = this.#monitors.find(owner.apiVersion, owner.kind);
     if (resource?.namespaced && !item.resource.namespaced) {
       this.#complain(dependent, owner);
       return "solid";
     }
-    if (known && (!known.resource.namespaced || known.object.metadata.namespace === namespace))
-      return isForeground(known.object) ? "waiting" : "solid";
-    if (known) {
+    if (found && isMeant(found, owner, dependent)) return isForeground(found.object) ? "waiting" : "solid";
+    if (found?.resource.namespaced && found.object.metadata.namespace !== namespace) {
       this.#complain(dependent, owner);
       return "absent";
     }
@@ -256,6 +257,14 @@ class GarbageCollector {
       this.#absent.delete(oldest);
     }
   }
+}
+
+/** Whether that is the object the reference is about: a uid alone could have been written beside another name, kind or namespace. */
+function isMeant(item: Item | undefined, owner: OwnerReference, dependent: KubeObject): boolean {
+  if (item === undefined) return false;
+  const { resource, object } = item;
+  if (resource.kind !== owner.kind || object.metadata.name !== owner.name) return false;
+  return !resource.namespaced || object.metadata.namespace === dependent.metadata.namespace;
 }
 
 /** Who exactly a reference means: a uid alone could be claimed for another kind, or in another namespace. */

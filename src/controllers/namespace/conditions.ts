@@ -9,6 +9,8 @@ export interface Leftovers {
   readonly finalizers: ReadonlyMap<string, number>;
   readonly discoveryError?: string | undefined;
   readonly deletionError?: string | undefined;
+  /** How long until it is worth looking again. */
+  readonly waitMs?: number;
 }
 
 /** The conditions that tell why a namespace is not gone yet; the very same list when nothing changed. */

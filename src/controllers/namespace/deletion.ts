@@ -6,11 +6,14 @@ import type { KubeObject } from "#kube/object";
 import { isDeleting } from "#kube/owner";
 import { NAMESPACES } from "#kube/resources";
 import { type ControllerContext, openQueue } from "../context.ts";
+import { parseTime } from "../time.ts";
 import { type Leftovers, namespaceConditions } from "./conditions.ts";
 
 const FINALIZER = "kubernetes";
-/** How soon to look again while something remains; pods that go are noticed at once. */
+/** How soon to look again while something remains, at first; pods that go are noticed at once. */
 const LOOK_AGAIN_MS = 1_000;
+/** What a finalizer of somebody else's may take. */
+const FINALIZER_SECONDS = 2;
 
 /** Empties namespaces that are being deleted, pods first, and lets them go when nothing is left. */
 export function runNamespaceDeletion(context: ControllerContext): void {
@@ -33,7 +36,7 @@ async function sync(context: ControllerContext, name: string): Promise<number | 
   const leftovers = await empty(context, name);
   const isEmpty = leftovers.remaining.size === 0 && !leftovers.discoveryError && !leftovers.deletionError;
   const reported = await report(context, namespace, leftovers);
-  if (!isEmpty) return LOOK_AGAIN_MS;
+  if (!isEmpty) return leftovers.waitMs ?? LOOK_AGAIN_MS;
   const finalizers = (reported.spec?.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
   try {
     const next = { ...reported, spec: { ...reported.spec, finalizers } };
@@ -57,6 +60,7 @@ async function empty(context: ControllerContext, namespace: string): Promise<Lef
   const mine = served.filter(
     ({ namespaced, verbs }) => namespaced && verbs.includes("delete") && verbs.includes("list"),
   );
+  let seconds = 0;
   const isPods = ({ group, plural }: ServedResource) => group === "" && plural === "pods";
   try {
     for (const batch of [mine.filter(isPods), mine.filter((resource) => !isPods(resource))]) {
@@ -64,6 +68,7 @@ async function empty(context: ControllerContext, namespace: string): Promise<Lef
         batch.map(async (resource) => {
           const left = await emptyResource(context, resource, namespace);
           if (left.length > 0) remaining.set(`${resource.plural}.${resource.group}`, left.length);
+          seconds = Math.max(seconds, estimate(resource, left, context.clock.now()));
           for (const finalizer of left.flatMap(({ metadata }) => metadata.finalizers ?? []))
             finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
         }),
@@ -73,7 +78,18 @@ async function empty(context: ControllerContext, namespace: string): Promise<Lef
   } catch (error) {
     return { remaining, finalizers, deletionError: asError(error).message };
   }
-  return { remaining, finalizers };
+  // Half of what it should take: whoever is early looks again.
+  return { remaining, finalizers, waitMs: seconds === 0 ? LOOK_AGAIN_MS : (seconds / 2 + 1) * 1000 };
+}
+
+/** How many seconds the objects that are left may still take to go. */
+function estimate({ group, plural }: ServedResource, left: readonly KubeObject[], now: number): number {
+  const waits = left.map(({ metadata }) => {
+    if ((metadata.finalizers ?? []).length > 0) return FINALIZER_SECONDS;
+    const isPod = group === "" && plural === "pods" && metadata.deletionTimestamp !== undefined;
+    return isPod ? Math.max(0, (parseTime(metadata.deletionTimestamp) - now) / 1000) : 0;
+  });
+  return Math.max(0, ...waits);
 }
 
 async function emptyResource(
@@ -83,11 +99,12 @@ async function emptyResource(
 ): Promise<readonly KubeObject[]> {
   const before = await client.list(resource, { namespace });
   if (before.items.length === 0) return [];
-  await Promise.all(
-    before.items
-      .filter((object) => !isDeleting(object))
-      .map((object) => client.delete(resource, object.metadata, { propagationPolicy: "Background" })),
-  );
+  const fresh = before.items.filter((object) => !isDeleting(object));
+  if (fresh.length > 0 && resource.verbs.includes("deletecollection"))
+    await client.deleteAll(resource, { namespace });
+  else
+    for (const object of fresh)
+      await client.delete(resource, object.metadata, { propagationPolicy: "Background" });
   return (await client.list(resource, { namespace })).items;
 }
 

@@ -148,6 +148,11 @@ class Fake implements FakeClient {
     else if (left !== stored) this.#store.put(resource, left);
   }
 
+  async deleteAll(resource: Resource, { namespace }: { readonly namespace: string }): Promise<void> {
+    for (const { metadata } of (await this.list(resource, { namespace })).items)
+      await this.delete(resource, metadata, { propagationPolicy: "Background" });
+  }
+
   async scale(resource: Resource, ref: ObjectRef): Promise<ScaleView> {
     await this.#enter("get", resource, ref);
     const { metadata, spec }: ScaleView = this.#stored(resource, ref);
