@@ -12,6 +12,9 @@ export interface Answer {
   readonly body: any;
 }
 
+/** A server, wherever it runs. */
+export type Target = Pick<Rig, "url" | "ca" | "admin">;
+
 export interface Ask {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
@@ -19,7 +22,7 @@ export interface Ask {
 }
 
 /** One request, raw: what the wire shows and no client library hides. */
-export async function ask(rig: Rig, method: string, path: string, options: Ask = {}): Promise<Answer> {
+export async function ask(rig: Target, method: string, path: string, options: Ask = {}): Promise<Answer> {
   const response = await send(rig, method, path, options);
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
@@ -44,7 +47,7 @@ export interface Watching extends Disposable {
   next(): Promise<Line | undefined>;
 }
 
-export async function watchPath(rig: Rig, path: string, options: Ask = {}): Promise<Watching> {
+export async function watchPath(rig: Target, path: string, options: Ask = {}): Promise<Watching> {
   const response = await send(rig, "GET", path, options);
   const lines = createInterface({ input: response })[Symbol.asyncIterator]();
   return {
@@ -60,7 +63,7 @@ export async function watchPath(rig: Rig, path: string, options: Ask = {}): Prom
 }
 
 async function send(
-  rig: Rig,
+  rig: Target,
   method: string,
   path: string,
   { body, headers, as }: Ask,
@@ -96,14 +99,14 @@ async function send(
 export const MERGE = { "content-type": "application/merge-patch+json" };
 
 /** Creates an object of only a name and `metadata`; fails the test when it is refused. */
-export async function create(rig: Rig, path: string, name: string, metadata: object = {}): Promise<Line> {
+export async function create(rig: Target, path: string, name: string, metadata: object = {}): Promise<Line> {
   const { code, body, text } = await ask(rig, "POST", path, { body: { metadata: { name, ...metadata } } });
   if (code !== 201) throw new Error(text);
   return body;
 }
 
 /** Merges labels into an object. */
-export async function label(rig: Rig, path: string, name: string, labels: object): Promise<Line> {
+export async function label(rig: Target, path: string, name: string, labels: object): Promise<Line> {
   const patch = { headers: MERGE, body: { metadata: { labels } } };
   const { code, body, text } = await ask(rig, "PATCH", `${path}/${name}`, patch);
   if (code !== 200) throw new Error(text);
@@ -111,7 +114,7 @@ export async function label(rig: Rig, path: string, name: string, labels: object
 }
 
 /** Makes a namespace with the service account that its pods run under. */
-export async function createNamespace(rig: Rig, name: string): Promise<void> {
+export async function createNamespace(rig: Target, name: string): Promise<void> {
   await create(rig, "/api/v1/namespaces", name);
   await create(rig, `/api/v1/namespaces/${name}/serviceaccounts`, "default");
 }
