@@ -36,7 +36,7 @@ export class History {
   push(event: CacheEvent): void {
     if (event.revision <= this.#forgotten) return;
     this.#events.push(event);
-    this.#chars += event.before?.text.length ?? 0;
+    this.#chars += event.before?.length ?? 0;
     const { length } = this.#events;
     if (length >= this.#limit * 2) this.#drop(length - this.#limit);
     else if (this.#chars > this.#limitChars && length > KEPT_EVENTS)
@@ -69,7 +69,7 @@ export class History {
     const last = this.#events[count - 1];
     if (last === undefined) return;
     this.#forgotten = Math.max(this.#forgotten, last.revision);
-    for (const { before } of this.#events.slice(0, count)) this.#chars -= before?.text.length ?? 0;
+    for (const { before } of this.#events.slice(0, count)) this.#chars -= before?.length ?? 0;
     this.#events = this.#events.slice(count);
   }
 }

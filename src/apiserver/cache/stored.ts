@@ -1,6 +1,6 @@
 import type { KubeObject } from "#kube/object";
 import { apiVersionOf } from "#kube/object";
-import type { JsonObject } from "../json.ts";
+import { isObject, type JsonObject } from "../json.ts";
 import type { KindSpec } from "../kinds/kind.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -12,23 +12,44 @@ export class Stored<T extends KubeObject = KubeObject> {
   /** `namespace/name`, or the bare name of a cluster-scoped object. */
   readonly key: string;
   readonly revision: number;
-  /** What clients get: complete JSON. */
-  readonly text: string;
+  readonly #text: string;
+  /** Where the revision belongs in the text; -1 when it is in there. */
+  readonly #versionAt: number;
   /** Held as long as nobody needs the memory: as an object a state takes twice its text again. */
   #object: WeakRef<T> | undefined;
   #labels: Labels | undefined;
 
-  constructor(key: string, revision: number, text: string) {
+  /** `text` is complete JSON; with `versionAt`, what is stored, whose revision is still to be put there. */
+  constructor(key: string, revision: number, text: string, versionAt = -1) {
     this.key = key;
     this.revision = revision;
-    this.text = text;
+    this.#text = text;
+    this.#versionAt = versionAt;
+  }
+
+  /** What clients get: complete JSON. Put together for each, since most states are sent rarely and all are held. */
+  get text(): string {
+    return this.from(0);
+  }
+
+  /** The text from an index on that is not behind the revision. */
+  from(start: number): string {
+    const at = this.#versionAt;
+    return at < 0
+      ? this.#text.slice(start)
+      : this.#text.slice(start, at) + this.revision + this.#text.slice(at);
+  }
+
+  /** How long the text is, the revision aside. */
+  get length(): number {
+    return this.#text.length;
   }
 
   /** Shared by everyone: never changed. */
   get object(): T {
     const known = this.#object?.deref();
     if (known !== undefined) return known;
-    const made = JSON.parse(this.text) as T;
+    const made = this.#parse() as unknown as T;
     this.#object = new WeakRef(made);
     return made;
   }
@@ -46,7 +67,14 @@ export class Stored<T extends KubeObject = KubeObject> {
 
   /** A private copy to change. */
   draft(): JsonObject {
-    return JSON.parse(this.text) as JsonObject;
+    return this.#parse();
+  }
+
+  #parse(): JsonObject {
+    const object = JSON.parse(this.#text) as JsonObject;
+    const metadata = object["metadata"];
+    if (this.#versionAt >= 0 && isObject(metadata)) metadata["resourceVersion"] = String(this.revision);
+    return object;
   }
 }
 
@@ -86,12 +114,12 @@ export class Format {
   decode(key: string, revision: number, value: string): Stored {
     const at = this.#headEnd(value);
     if (at < 0) throw new Error(`broken invariant: ${key} is not stored as ${this.#kind}`);
-    return new Stored(key, revision, value.slice(0, at) + revision + value.slice(at));
+    return new Stored(key, revision, value, at);
   }
 
   /** The object as it stands in a list: without kind and apiVersion, unless it is a custom one. */
   item(stored: Stored): string {
-    return this.#listsWhole ? stored.text : `{${stored.text.slice(this.#itemStart)}`;
+    return this.#listsWhole ? stored.text : `{${stored.from(this.#itemStart)}`;
   }
 
   /** Where the resourceVersion stands: after the head, whose version is an older one in what was stored before the version changed. */
@@ -103,7 +131,8 @@ export class Format {
 
   /** The state an object was last in, but with the revision of what happened to it next: what a DELETED event carries. */
   at(stored: Stored, revision: number): string {
-    const at = this.#headEnd(stored.text);
-    return stored.text.slice(0, at) + revision + stored.text.slice(stored.text.indexOf('"', at));
+    const { text } = stored;
+    const at = this.#headEnd(text);
+    return text.slice(0, at) + revision + text.slice(text.indexOf('"', at));
   }
 }
