@@ -1,12 +1,13 @@
 import { isFault } from "#fault/fault";
 import type { ImageContext } from "../preamble.ts";
-import { parseFlags } from "./flags.ts";
+import { type Flag, parseFlags } from "./flags.ts";
 import type { Subcommand } from "./subcommand.ts";
 
 /** Loaded one by one, because a pod that pauses should not pay for an HTTP server. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   ask: async () => (await import("./ask.ts")).ask,
   connect: async () => (await import("./connect.ts")).connect,
+  "crd-conversion-webhook": async () => (await import("./crd-conversion-webhook.ts")).crdConversionWebhook,
   "dns-server-list": async () => (await import("./host-files.ts")).dnsServerList,
   "dns-suffix": async () => (await import("./host-files.ts")).dnsSuffix,
   "entrypoint-tester": async () => (await import("./entrypoint-tester.ts")).entrypointTester,
@@ -17,7 +18,21 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   porter: async () => (await import("./porter.ts")).porter,
   "serve-hostname": async () => (await import("./serve-hostname.ts")).serveHostname,
   "test-webserver": async () => (await import("./test-webserver.ts")).testWebserver,
+  webhook: async () => (await import("./webhook.ts")).webhook,
 };
+
+/** What every subcommand takes and none minds: how much to log, and where to. */
+const LOG_FLAGS: readonly Flag[] = [
+  {
+    name: "alsologtostderr",
+    kind: "switch",
+    fallback: "false",
+    help: "no effect: everything goes to stderr",
+  },
+  { name: "logtostderr", kind: "switch", fallback: "true", help: "no effect: everything goes to stderr" },
+  { name: "v", kind: "number", fallback: "0", help: "no effect" },
+  { name: "vmodule", kind: "text", fallback: "", help: "no effect" },
+];
 
 /** Runs one subcommand of the test server that the Kubernetes conformance suite uses; resolves with the exit code:
  *  what the subcommand says, or 1 with the reason on stderr for a command line that cannot be read. */
@@ -32,7 +47,7 @@ export async function runAgnhost(argv: readonly string[], context: ImageContext)
   try {
     const parsed = subcommand.isRaw
       ? { ...parseFlags([], []), args: rest }
-      : parseFlags(subcommand.flags, rest);
+      : parseFlags([...subcommand.flags, ...LOG_FLAGS], rest);
     return await subcommand.run({ ...parsed, ...context });
   } catch (error) {
     if (isFault(error) && error.code === "Usage") return refuse(error.message, `agnhost ${name} --help`);
