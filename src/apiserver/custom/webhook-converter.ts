@@ -62,7 +62,7 @@ export class WebhookConverter implements Converter {
     } catch (error) {
       const verb = explain(error).startsWith("returned ") ? "" : "failed: ";
       for (const { reject } of batch)
-        reject(fault(`conversion webhook for ${what} ${verb}${explain(error)}`, error));
+        reject(fault(`conversion webhook for ${what} ${verb}${explain(error)}`));
     }
   }
 
@@ -131,6 +131,6 @@ function answerProblem(
   return problem === undefined ? undefined : `object: ${problem}`;
 }
 
-function fault(message: string, cause?: unknown): StatusFault {
-  return new StatusFault("InternalError", message, { cause });
+function fault(message: string): StatusFault {
+  return new StatusFault("InternalError", message);
 }
