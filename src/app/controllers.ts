@@ -25,12 +25,9 @@ export interface SigningKeyset {
   readonly serviceAccountKey: string;
 }
 
-/** Prefix lengths of a node's pod networks. */
-const NODE_MASK = { 4: 24, 6: 64 };
-
 /** Runs the controllers while this server is the one of the cluster that leads, until aborted. */
 export async function leadControllers(
-  { node, cluster }: ServerConfig,
+  { node, cluster, nodeMask }: ServerConfig,
   { client, serverCa, signing }: Means,
   { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
 ): Promise<void> {
@@ -42,7 +39,7 @@ export async function leadControllers(
       runControllers({
         client,
         clusterCidrs: cluster.clusterCidrs,
-        nodeMask: NODE_MASK,
+        nodeMask,
         serverCa,
         ...signersOf(signing),
         clock: systemClock,

@@ -1,3 +1,4 @@
+import type { PerFamily } from "#addr/family";
 import type { Ip } from "#addr/ip";
 import type { ClusterConfig } from "#join/cluster-config";
 import type { ApiServerArgs } from "./apiserver-args.ts";
@@ -35,6 +36,8 @@ export interface ServerConfig {
   readonly kind: "server";
   readonly node: NodeConfig;
   readonly cluster: ClusterConfig;
+  /** Prefix lengths of a node's pod networks. */
+  readonly nodeMask: PerFamily<number>;
   readonly bindAddress: Ip | undefined;
   readonly advertiseAddress: Ip | undefined;
   readonly tlsSans: readonly string[];

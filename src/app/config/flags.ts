@@ -125,6 +125,13 @@ export const FLAGS: readonly FlagSpec[] = [
     shown: "10.43.0.0/16",
   },
   {
+    name: "kube-controller-manager-arg",
+    takes: "list",
+    on: "server",
+    help: "node-cidr-mask-size[-ipv4|-ipv6]=LENGTH of a node's pod networks",
+    shown: "24 and 64",
+  },
+  {
     name: "service-node-port-range",
     takes: "text",
     on: "server",
@@ -241,7 +248,6 @@ export const NOT_YET: ReadonlySet<string> = new Set([
   "vpn-auth-file",
   "kubelet-arg",
   "kube-proxy-arg",
-  "kube-controller-manager-arg",
   "kube-scheduler-arg",
   "container-runtime-endpoint",
   "snapshotter",

@@ -98,6 +98,12 @@ const problems: readonly (readonly [argv: readonly string[], says: RegExp])[] = 
   [["--service-cidr=10.0.0.0/8", "--cluster-cidr=192.168.0.0/16"], /too large; the largest is a \/12/],
   [["--service-cidr=10.43.0.0/30"], /too small to hold the DNS address/],
   [["--cluster-cidr=10.42.0.0/25"], /smaller than one node's \/24/],
+  [
+    ["--kube-controller-manager-arg=node-cidr-mask-size=15"],
+    /10\.42\.0\.0\/16 is smaller than one node's \/15/,
+  ],
+  [["--kube-controller-manager-arg=node-cidr-mask-size=40"], /between \/1 and \/31/],
+  [["--kube-controller-manager-arg=profiling=true"], /Twill takes node-cidr-mask-size, /],
   [["--cluster-cidr=10.42.0.1/16"], /host bits are set; the network is 10\.42\.0\.0\/16/],
   [["--cluster-cidr=10.42.0.0/16,10.44.0.0/16"], /2 values are IPv4/],
   [["--cluster-dns=192.0.2.1"], /192\.0\.2\.1 is in no --service-cidr/],

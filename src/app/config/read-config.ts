@@ -10,6 +10,7 @@ import { readApiServerArgs } from "./apiserver-args.ts";
 import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerConfig } from "./config.ts";
 import { type FileValues, readConfigFiles } from "./config-file.ts";
 import { FLAGS } from "./flags.ts";
+import { readNodeMask } from "./node-mask.ts";
 import { addValue, type FlagValues, findFlag, readFlags } from "./read-flags.ts";
 import { ValueReader } from "./value-reader.ts";
 
@@ -19,10 +20,12 @@ const DEFAULT_CONFIG = "/etc/rancher/k3s/config.yaml";
 export function readServerConfig(argv: readonly string[], env: Environment): ConfigReading<ServerConfig> {
   const { reader, problems, warnings } = gather(argv, env, "server");
   const node = readNode(reader);
+  const cluster = readCluster(reader, node);
   const config: ServerConfig = {
     kind: "server",
     node,
-    cluster: readCluster(reader, node),
+    cluster,
+    nodeMask: readNodeMask(reader, cluster.clusterCidrs),
     bindAddress: reader.parse("bind-address", parseIp),
     advertiseAddress: reader.parse("advertise-address", parseIp),
     tlsSans: reader.list("tls-san"),
@@ -193,9 +196,6 @@ function checkNetworks(
     reader.problems.push("--cluster-cidr and --service-cidr: both need the same families in the same order");
   }
   for (const cidr of clusterCidrs) {
-    const [limit, node] = cidrFamily(cidr) === 4 ? [24, 24] : [64, 64];
-    if (prefixLength(cidr) > limit)
-      reader.problems.push(`--cluster-cidr: ${cidr} is smaller than one node's /${node}`);
     for (const other of serviceCidrs) {
       if (overlaps(cidr, other))
         reader.problems.push(`--cluster-cidr: ${cidr} overlaps --service-cidr ${other}`);
