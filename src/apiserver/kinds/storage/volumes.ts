@@ -14,7 +14,7 @@ const SHORT_MODES: Readonly<Record<string, string>> = {
   ReadWriteOncePod: "RWOP",
 };
 
-/** Stored and returned; nothing binds them yet. */
+/** Bound, protected and released by the controllers. */
 export const persistentVolumes: KindSpec<PersistentVolume> = kindSpec<PersistentVolume>({
   resource: PERSISTENT_VOLUMES,
   definition: "io.k8s.api.core.v1.PersistentVolume",
@@ -45,7 +45,7 @@ export const persistentVolumes: KindSpec<PersistentVolume> = kindSpec<Persistent
   ]),
 });
 
-/** Stored and returned; nothing binds them yet. */
+/** Bound, protected and released by the controllers. */
 export const persistentVolumeClaims: KindSpec<PersistentVolumeClaim> = kindSpec<PersistentVolumeClaim>({
   resource: PERSISTENT_VOLUME_CLAIMS,
   definition: "io.k8s.api.core.v1.PersistentVolumeClaim",
