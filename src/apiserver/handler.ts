@@ -4,10 +4,11 @@ import type { Api } from "./api.ts";
 import type { AuditEntry } from "./audit/audit.ts";
 import type { User } from "./auth/user.ts";
 import { OtherRoutes } from "./discovery/routes.ts";
+import { requireJson } from "./request/accept.ts";
 import type { RequestInfo, ResourceRequest } from "./request/info.ts";
 import { Reply } from "./request/reply.ts";
 import { type Asker, whoAsks } from "./request/who.ts";
-import { asStatus, methodNotAllowed } from "./status.ts";
+import { asStatus, methodNotAllowed, terminating } from "./status.ts";
 import { REVIEWS, review } from "./sub/reviews.ts";
 import { subresource } from "./sub/route.ts";
 import type { Errand } from "./traffic/errand.ts";
@@ -96,6 +97,7 @@ export class Handler {
         return await review(found, { api, user, request, reply, info, audit: exchange.audit });
       return notThere(reply);
     }
+    if (view.spec.custom !== undefined) requireJson(request.headers.accept);
     const call: Call = { api, ...exchange, info, cache: view.cache, view };
     if (info.subresource !== undefined) {
       if (!(await subresource(call))) notThere(reply);
@@ -110,7 +112,11 @@ export class Handler {
     const isUnscoped =
       spec.resource.namespaced && info.namespace === undefined && verb !== "list" && verb !== "watch";
     const run = isAllowed && !isUnscoped ? VERBS[verb] : undefined;
-    if (run === undefined) throw methodNotAllowed(verb, spec.resource);
+    // Of a custom kind, what is not allowed is what its definition's end forbids.
+    if (run === undefined)
+      throw spec.custom && verb === "create"
+        ? terminating(verb, spec.resource)
+        : methodNotAllowed(verb, spec.resource);
     if (spec.deprecation !== undefined) reply.warn(spec.deprecation);
     await run(call);
   }
