@@ -170,19 +170,23 @@ function protobufTable(names: readonly string[]): object {
   const queue = names.map(goName);
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     const message = messages[name];
-    if (message === undefined || out[openapiName(name)] !== undefined || LEAVES[openapiName(name)]) continue;
+    if (message === undefined || out[openapiName(name)] !== undefined || isLeafMessage(name)) continue;
     out[openapiName(name)] = Object.fromEntries(
       Object.entries(message).map(([field, [number, type]]) => {
         const { prefix, inner } = splitType(type, name);
         if (messages[inner]) queue.push(inner);
-        return [
-          String(number),
-          `${fieldName(name, field, prefix + inner)} ${prefix}${leafOf(inner)}${mark(name, field, leafOf(inner))}`,
-        ];
+        const known = fieldName(name, field, prefix + inner);
+        return [String(number), `${known} ${prefix}${leafOf(inner)}${mark(name, known, leafOf(inner))}`];
       }),
     );
   }
   return Object.fromEntries(Object.entries(out).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Read by the decoder without a layout. The unions of schemas have one, though clients may write anything into them as JSON. */
+function isLeafMessage(name: string): boolean {
+  const known = openapiName(name);
+  return LEAVES[known] !== undefined && !known.startsWith(`${EXTENSIONS}JSONSchemaPropsOr`);
 }
 
 function mark(message: string, field: string, type: string): string {
@@ -227,12 +231,13 @@ function fieldName(message: string, field: string, type: string): string {
   return field;
 }
 
+/** Packages are spelt with "_" where the document's names have "-". */
 function goName(name: string): string {
-  return name.replace(/^io\.k8s\./, "k8s.io.");
+  return name.replace(/^io\.k8s\.([^.]+)/, (_, first: string) => `k8s.io.${first.replaceAll("-", "_")}`);
 }
 
 function openapiName(name: string): string {
-  return name.replace(/^k8s\.io\./, "io.k8s.");
+  return name.replace(/^k8s\.io\.([^.]+)/, (_, first: string) => `io.k8s.${first.replaceAll("_", "-")}`);
 }
 
 function write(name: string, table: object): void {

@@ -10,6 +10,7 @@ import { decodeEnvelope, decodeMessage } from "./protobuf.ts";
 import { ProtobufFault } from "./wire-reader.ts";
 
 const POD = "io.k8s.api.core.v1.Pod";
+const SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
 const yaml = (text: string): JsonObject => parse(text) as JsonObject;
 
 const cases: readonly {
@@ -154,6 +155,32 @@ test("zero replicas are not no replicas", () => {
   const spec = Uint8Array.from([8, 0, 7 * 8, 0]);
   assert.deepEqual(decodeMessage("io.k8s.api.apps.v1.Deployment", new WireWriter().bytes(2, spec).finish()), {
     spec: { replicas: 0 },
+  });
+});
+
+test("a schema's unions and values are what they stand for", () => {
+  const json = (text: string) => new WireWriter().text(1, text);
+  const schema = new WireWriter().text(5, "string");
+  const properties: readonly [name: string, property: WireWriter, want: JsonObject][] = [
+    ["default", new WireWriter().message(8, json("false")), { default: false }],
+    ["enum", new WireWriter().message(20, json('"a"')).message(20, json("null")), { enum: ["a", null] }],
+    [
+      "items",
+      new WireWriter().message(24, new WireWriter().message(1, schema)),
+      { items: { type: "string" } },
+    ],
+    ["closed", new WireWriter().bytes(30, varint(1, 0)), { additionalProperties: false }],
+    ["open", new WireWriter().bytes(30, varint(1, 1)), { additionalProperties: true }],
+    [
+      "map",
+      new WireWriter().message(30, new WireWriter().message(2, schema)),
+      { additionalProperties: { type: "string" } },
+    ],
+  ];
+  for (const [name, property, want] of properties)
+    assert.deepEqual(decodeMessage(SCHEMA, property.finish()), want, name);
+  assert.deepEqual(decodeMessage(SCHEMA, Uint8Array.from([0xb0, 0x02, 0])), {
+    "x-kubernetes-preserve-unknown-fields": false,
   });
 });
 

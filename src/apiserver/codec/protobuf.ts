@@ -74,8 +74,14 @@ function readField(out: JsonObject, field: Field, at: At): void {
     setOwn(out, field.name, target);
   } else {
     const value = readValue(field.type, at);
-    if (value !== undefined && (field.keepsZero || !isZero(value))) setOwn(out, field.name, value);
+    const keepsZero = field.keepsZero || isMessage(field.type);
+    if (value !== undefined && (keepsZero || !isZero(value))) setOwn(out, field.name, value);
   }
+}
+
+/** A message that is there says so, even where it stands for `false`, 0 or "". */
+function isMessage(type: string): boolean {
+  return type.includes(".");
 }
 
 function isZero(value: Json): boolean {
@@ -123,12 +129,23 @@ function readValue(type: string, at: At): Json | undefined {
 }
 
 const RAW_JSON = /\.(RawExtension|FieldsV1|apiextensions\.v1\.JSON)$/;
+const UNION = /\.JSONSchemaPropsOr(Array|Bool|StringArray)$/;
 
 function readMessage(type: string, at: At): Json | undefined {
   const bytes = at.reader.bytes();
   if (RAW_JSON.test(type)) return decodeRawJson(bytes);
   if (/\.(ExtraValue|Verbs)$/.test(type)) return decodeMessage(type, bytes, at.depth + 1)["items"] ?? [];
-  return decodeMessage(type, bytes, at.depth + 1);
+  const inner = decodeMessage(type, bytes, at.depth + 1);
+  const union = UNION.exec(type)?.[1];
+  return union === undefined ? inner : settleUnion(inner, union);
+}
+
+/** What stands in JSON for one of a schema's unions: the schema, or what else it may be. */
+function settleUnion(inner: JsonObject, union: string): Json {
+  const { schema, jSONSchemas, property, allows } = inner;
+  const list = jSONSchemas ?? property;
+  if (list !== undefined) return list;
+  return schema ?? (union === "Bool" ? allows === true : null);
 }
 
 function decodeRawJson(bytes: Uint8Array): Json | undefined {
