@@ -57,11 +57,12 @@ export class NodeGraph {
     const cache = this.#world.cacheOf(resource.group, resource.plural);
     if (cache === undefined) return;
     const known = new Map<string, string>();
-    // The cache of a resource holds its objects. Read from the text each time, so that ten thousand pods are not kept as objects as well.
-    const read = (stored: Stored) => stored.draft() as unknown as T;
+    // The cache of a resource holds its objects.
     const change = (stored: Stored | undefined, by: 1 | -1) => {
-      if (stored !== undefined) for (const edge of edges(read(stored))) apply(edge, by);
+      if (stored !== undefined) for (const edge of edges(stored.object as T)) apply(edge, by);
     };
+    // Read from the text, so that ten thousand pods are not held as objects all at once.
+    const read = (stored: Stored) => stored.draft() as unknown as T;
     for (const stored of cache.list("")) {
       const object = read(stored);
       known.set(stored.key, signature(object));

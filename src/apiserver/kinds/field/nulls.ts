@@ -9,17 +9,27 @@ function strip(value: unknown): unknown {
 }
 
 function stripList(list: readonly unknown[]): readonly unknown[] {
-  const out = list.map(strip);
-  return out.every((item, i) => item === list[i]) ? list : out;
+  let out: unknown[] | undefined;
+  for (let i = 0; i < list.length; i++) {
+    const kept = strip(list[i]);
+    if (kept === list[i]) continue;
+    out ??= [...list];
+    out[i] = kept;
+  }
+  return out ?? list;
 }
 
+/** Nearly all are as they should be: a copy is made only once something has to go. */
 function stripObject(object: Readonly<Record<string, unknown>>): object {
-  let isSame = true;
-  const out: [string, unknown][] = [];
-  for (const [key, inner] of Object.entries(object)) {
+  let out: Record<string, unknown> | undefined;
+  for (const key of Object.keys(object)) {
+    const inner = object[key];
+    if (typeof inner !== "object") continue;
     const kept = strip(inner);
-    if (kept !== inner || kept === null) isSame = false;
-    if (kept !== null) out.push([key, kept]);
+    if (kept === inner && kept !== null) continue;
+    out ??= { ...object };
+    if (kept === null) delete out[key];
+    else out[key] = kept;
   }
-  return isSame ? object : Object.fromEntries(out);
+  return out ?? object;
 }
