@@ -60,7 +60,13 @@ for (const name of [
   "JSONSchemaPropsOrBool",
   "JSONSchemaPropsOrStringArray",
 ])
-  LEAVES[EXTENSIONS + name] = "any";
+  LEAVES[EXTENSIONS + name] = "json";
+
+/** Places of a schema where something else may stand too. */
+const UNIONS: Record<string, string> = {
+  [`${EXTENSIONS}JSONSchemaPropsOrArray`]: "list",
+  [`${EXTENSIONS}JSONSchemaPropsOrBool`]: "boolean",
+};
 
 const [openapiPath, protobufPath] = process.argv.slice(2);
 if (openapiPath === undefined || protobufPath === undefined)
@@ -139,6 +145,8 @@ function compactType(property: Property): unknown {
       map: compactType(property.additionalProperties),
       ...(property["x-kubernetes-map-type"] === "atomic" ? { atomic: true } : {}),
     };
+  const or = UNIONS[property.$ref?.replace("#/definitions/", "") ?? ""];
+  if (or !== undefined) return { of: `${EXTENSIONS}JSONSchemaProps`, or };
   const plain = scalarOrName(property);
   const atomic = property["x-kubernetes-map-type"] === "atomic" ? { atomic: true } : {};
   return Object.keys({ ...patch, ...atomic }).length > 0 ? { of: plain, ...atomic, ...patch } : plain;
@@ -207,7 +215,7 @@ function leafOf(name: string): string {
   if (messages[name] === undefined) return name;
   return openapiName(name).startsWith(EXTENSIONS)
     ? openapiName(name)
-    : LEAVES[openapiName(name)] === "any"
+    : ["any", "json"].includes(LEAVES[openapiName(name)] ?? "")
       ? openapiName(name)
       : (LEAVES[openapiName(name)] ?? openapiName(name));
 }

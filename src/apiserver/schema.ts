@@ -8,7 +8,10 @@ export type Scalar =
   | "double"
   | "boolean"
   | "bytes"
+  /** An object of any kind. */
   | "any"
+  /** Any value at all. */
+  | "json"
   | "quantity"
   | "int-or-string"
   | "time"
@@ -34,6 +37,8 @@ export interface MapType extends PatchFacts {
 export interface WrappedType extends PatchFacts {
   readonly of: string;
   readonly atomic?: boolean;
+  /** What may stand there instead of an object. */
+  readonly or?: "boolean" | "list";
 }
 /** An object whose fields are written out here: what a custom resource's schema says has no name of its own. */
 export interface StructType extends PatchFacts {

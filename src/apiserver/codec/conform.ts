@@ -39,6 +39,7 @@ function fit(value: Json, type: FieldType, place: Place): Json {
     case "scalar":
       return fitScalar(value, shape.scalar, place);
     case "struct":
+      if (isOther(value, type)) return value;
       if (!isObject(value)) throw misfit(value, `v1.${shortName(shape.name)}`, place);
       return fitStruct(value, shape, place);
     case "list":
@@ -54,6 +55,11 @@ function fit(value: Json, type: FieldType, place: Place): Json {
     default:
       return shape satisfies never;
   }
+}
+
+function isOther(value: Json, type: FieldType): boolean {
+  if (typeof type === "string" || !("or" in type)) return false;
+  return type.or === "list" ? Array.isArray(value) : typeof value === "boolean";
 }
 
 function fitStruct(
@@ -88,6 +94,7 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 function fitScalar(value: Json, scalar: Scalar, place: Place): Json {
   switch (scalar) {
     case "any":
+    case "json":
       return value;
     case "string":
       if (typeof value !== "string") throw misfit(value, "string", place);
@@ -158,6 +165,7 @@ function zeroOf(type: FieldType): Json {
     int64: 0,
     double: 0,
     any: null,
+    json: null,
     quantity: "0",
     "int-or-string": 0,
   };

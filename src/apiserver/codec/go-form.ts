@@ -89,6 +89,7 @@ function ruleOfValue(
     case "int-or-string":
       return { missing: () => 0, dropsZero: false };
     case "any":
+    case "json":
       return { missing: isKept ? () => null : undefined, dropsZero: false };
     case "bytes":
       return { missing: isKept ? () => null : undefined, dropsZero: !isKept };

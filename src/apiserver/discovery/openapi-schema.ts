@@ -47,6 +47,7 @@ const SCALARS: Readonly<Record<Scalar, OpenApiSchema>> = {
   boolean: { type: "boolean" },
   bytes: { type: "string", format: "byte" },
   any: { type: "object" },
+  json: {},
   quantity: { type: "string" },
   "int-or-string": { type: "string", format: "int-or-string" },
   time: { type: "string", format: "date-time" },
@@ -77,6 +78,8 @@ function fieldSchema(type: FieldType, refs: RefStyle, description?: string): Ope
     case "scalar":
       return { ...SCALARS[shape.scalar], ...extensions };
     case "struct": {
+      // An object or something else: no one type says it.
+      if (typeof type !== "string" && "or" in type) return extensions;
       const $ref = refs.prefix + shape.name;
       const isBare = Object.keys(extensions).length === 0 || !refs.wrapsRefs;
       return isBare ? { $ref, ...extensions } : { allOf: [{ $ref }], ...extensions };

@@ -134,6 +134,7 @@ export class RandomObjects {
       case "micro-time":
         return "2026-01-02T03:04:05Z";
       case "any":
+      case "json":
         return this.#random(2) === 0 ? this.#text() : { a: this.#text() };
       default:
         return scalar satisfies never;
