@@ -20,13 +20,13 @@ const NODE: readonly RuleLine[] = [
   ["coordination.k8s.io", "leases", "create delete get patch update"],
   ["storage.k8s.io", "volumeattachments", "get"],
   ["core", "serviceaccounts/token", "create"],
-  ["core", "serviceaccounts", "get"],
   ["core", "persistentvolumeclaims/status", "get patch update"],
   ["storage.k8s.io", "csidrivers", "read"],
   ["storage.k8s.io", "csinodes", "create delete get patch update"],
   ["node.k8s.io", "runtimeclasses", "read"],
   ["resource.k8s.io", "resourceclaims", "get"],
-  ["resource.k8s.io", "resourceslices", "deletecollection create delete get list patch update watch"],
+  ["resource.k8s.io", "resourceslices", "deletecollection"],
+  ["core", "serviceaccounts", "get"],
 ];
 
 /** The role of nodes, as far as it goes before the node authorizer narrows it to one node's own things. */

@@ -9,10 +9,11 @@ export const TO_VIEW: readonly RuleLine[] = [
   ],
   [
     "core",
-    "bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status",
+    "bindings limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status",
     "read",
   ],
   ["core", "namespaces", "read"],
+  ["core events.k8s.io", "events", "read"],
   ["discovery.k8s.io", "endpointslices", "read"],
   [
     "apps",
@@ -39,10 +40,11 @@ export const TO_EDIT: readonly RuleLine[] = [
   ["core", "pods/eviction", "create"],
   [
     "core",
-    "configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy",
+    "configmaps persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy",
     "write",
   ],
   ["core", "serviceaccounts/token", "create"],
+  ["core events.k8s.io", "events", "write"],
   [
     "apps",
     "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale",

@@ -57,7 +57,18 @@ function pathRoles(): Readonly<Record<string, readonly PolicyRule[]>> {
   return {
     "system:basic-user": reviews,
     "system:discovery": [
-      onPaths("/api", "/api/*", "/apis", "/apis/*", ...health, "/openapi", "/openapi/*", ...version),
+      onPaths(
+        "/api",
+        "/api/*",
+        "/apis",
+        "/apis/*",
+        "/healthz",
+        "/livez",
+        "/openapi",
+        "/openapi/*",
+        "/readyz",
+        ...version,
+      ),
     ],
     "system:public-info-viewer": [onPaths(...health, ...version)],
     "system:service-account-issuer-discovery": [
@@ -69,7 +80,18 @@ function pathRoles(): Readonly<Record<string, readonly PolicyRule[]>> {
       ),
     ],
     "system:monitoring": [
-      onPaths("/metrics", "/metrics/slis", ...health.map((path) => `${path}/*`), ...health),
+      onPaths(
+        "/flagz",
+        "/healthz",
+        "/healthz/*",
+        "/livez",
+        "/livez/*",
+        "/metrics",
+        "/metrics/slis",
+        "/readyz",
+        "/readyz/*",
+        "/statusz",
+      ),
       ...rulesOf([["core", "nodes/metrics", "get"]]),
     ],
   };
