@@ -20,13 +20,16 @@ const MANY_OBJECTS = 100_000;
 const TICKS_PER_SECOND = 100;
 const AIMS = { pacedP99Ms: 10, fanOutP99Ms: 100, rssMib: 250 };
 
+/** As the launcher starts the program. */
+const FLAGS: readonly string[] = ["--max-semi-space-size=4", "--heap-growing-percent=50"];
+
 /** Prints each figure with its aim where there is one. Leaves nothing behind. */
-export async function benchApi({ runMs = RUN_MS, execArgv = [] as readonly string[] } = {}): Promise<void> {
+export async function benchApi({ runMs = RUN_MS, execArgv = FLAGS } = {}): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "twill-bench-api-"));
   try {
     await benchCreates(directory, runMs, execArgv);
     await benchFull(join(directory, "full"), execArgv);
-    await benchStart(join(directory, "many"));
+    await benchStart(join(directory, "many"), execArgv);
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -149,9 +152,9 @@ async function benchFanOut(rig: RigChild, pool: Connections): Promise<void> {
 }
 
 /** Start-up over a store of many objects. */
-async function benchStart(directory: string): Promise<void> {
+async function benchStart(directory: string, execArgv: readonly string[]): Promise<void> {
   await openStoreOf(directory);
-  await using rig = await forkRig({ directory });
+  await using rig = await forkRig({ directory, execArgv });
   say(`api: with ${MANY_OBJECTS} pods in the store`);
   say(`  process start to first answer  ${rig.readyMs.toFixed(0)} ms`);
   await settled(rig, "started");

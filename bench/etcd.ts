@@ -3,11 +3,11 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { type ClientHttp2Session, connect } from "node:http2";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { closedLoop, type Load, paced } from "./api-load.ts";
 
-const PORT = 23790;
 const START_MS = 10_000;
 
 export interface EtcdFigures {
@@ -25,14 +25,15 @@ export async function measureEtcd(
   const program = findEtcd(directory);
   if (program === undefined) return undefined;
   const version = /etcd Version: (\S+)/.exec(spawnSync(program, ["--version"], { encoding: "utf8" }).stdout);
-  const url = `http://127.0.0.1:${PORT}`;
+  const url = `http://127.0.0.1:${await freePort()}`;
   const words = ["--data-dir", join(directory, "etcd"), "--listen-client-urls", url];
-  words.push("--advertise-client-urls", url, "--listen-peer-urls", `http://127.0.0.1:${PORT + 1}`);
+  words.push("--advertise-client-urls", url, "--listen-peer-urls", `http://127.0.0.1:${await freePort()}`);
   words.push("--logger", "zap", "--log-level", "error");
   const server = spawn(program, words, { stdio: "ignore" });
+  const gone = once(server, "exit");
   const sessions: ClientHttp2Session[] = [];
   try {
-    await answering(url);
+    await Promise.race([answering(url), gone.then(() => Promise.reject(new Error("etcd ended")))]);
     for (let i = 0; i < 50; i++) sessions.push(connect(url));
     let turn = 0;
     const put = (i: number, run: string) =>
@@ -45,7 +46,7 @@ export async function measureEtcd(
   } finally {
     for (const session of sessions) session.destroy();
     server.kill();
-    await once(server, "exit");
+    await gone;
   }
 }
 
@@ -60,6 +61,13 @@ function findEtcd(directory: string): string | undefined {
   if (file !== undefined) spawnSync("dpkg", ["-x", file, debian], { cwd: debian });
   const program = join(debian, "usr/bin/etcd");
   return existsSync(program) ? program : undefined;
+}
+
+async function freePort(): Promise<number> {
+  await using server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
 }
 
 async function answering(url: string): Promise<void> {

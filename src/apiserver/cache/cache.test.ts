@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configMaps } from "../kinds/core/config.ts";
-import type { CacheEvent } from "./history.ts";
+import { type CacheEvent, History } from "./history.ts";
 import { ResourceCache } from "./resource-cache.ts";
 import { SortedKeys } from "./sorted-keys.ts";
+import { Stored } from "./stored.ts";
 
 test("keys stay sorted, each once, and are found by prefix", () => {
   const keys = new SortedKeys();
@@ -76,4 +77,23 @@ test("a text is spliced, not rewritten", () => {
   assert.ok(stored);
   assert.equal(JSON.parse(cache.format.at(stored, 99)).metadata.resourceVersion, "99");
   assert.deepEqual(Object.keys(JSON.parse(cache.format.item(stored))), ["metadata", "data"]);
+});
+
+test("history is bounded by the length of what it holds, and remembers some events however large", () => {
+  const history = new History({ limit: 8192, limitChars: 1_000_000, forgotten: 0 });
+  const large = new Stored("n/a", 1, "x".repeat(100_000));
+  for (let revision = 1; revision <= 2000; revision++)
+    history.push({ revision, key: "n/a", before: large, after: large });
+  const kept = history.after(history.forgotten);
+  assert.equal(kept.at(-1)?.revision, 2000);
+  assert.equal(kept[0]?.revision, history.forgotten + 1, "without gaps");
+  assert.ok(kept.length >= 256 && kept.length < 400, `${kept.length}`);
+});
+
+test("keys that come in bulk are sorted, and each once", () => {
+  const keys = new SortedKeys();
+  const some = Array.from({ length: 500 }, (_, i) => `k/${(i * 7919) % 250}`);
+  for (const key of some) keys.add(key);
+  assert.deepEqual(keys.range("", ""), [...new Set(some)].sort());
+  assert.equal(keys.length, 250);
 });

@@ -5,7 +5,7 @@ import { WireWriter } from "../discovery/wire-writer.ts";
 import type { JsonObject } from "../json.ts";
 import { conform } from "./conform.ts";
 import { decodeBody } from "./decode.ts";
-import { duplicateFields } from "./duplicates.ts";
+import { duplicateFields, fieldsInText, fieldsInValue } from "./duplicates.ts";
 import { decodeEnvelope, decodeMessage } from "./protobuf.ts";
 import { ProtobufFault } from "./wire-reader.ts";
 
@@ -212,4 +212,16 @@ test("no bytes make the protobuf decoder do anything but answer or refuse", () =
       assert.ok(error instanceof ProtobufFault, `${bytes.toString("hex")}: ${error}`);
     }
   }
+});
+
+test("fields are counted alike in text and value, unless one stands twice", () => {
+  for (const [text, isTwice] of [
+    ['{"a":1,"b":{"c":[{"d":"e\\"f\\\\"}]},"g" : "h:i"}', false],
+    ['{"a":"\\\\","b":":","":{"":null}}', false],
+    ['{"__proto__":{"a":1},"toString":[[{"a":1}]]}', false],
+    ['{"a":1,"a":1}', true],
+    ['{"a":{"b":1},"a":{}}', true],
+    ['[{"a":1,"\\u0061":2}]', true],
+  ] as const)
+    assert.equal(fieldsInText(text) !== fieldsInValue(JSON.parse(text)), isTwice, text);
 });

@@ -20,6 +20,8 @@ export async function forkRig(options: {
     [options.directory, String(options.port ?? 0)],
     {
       execArgv: [...(options.execArgv ?? [])],
+      // As the launcher has it.
+      env: { ...process.env, MALLOC_ARENA_MAX: "2" },
     },
   );
   const ready = await hear(child);
