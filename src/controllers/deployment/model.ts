@@ -64,8 +64,16 @@ export function fencesOf(deployment: Deployment): { surge: number; unavailable: 
   return { surge, unavailable: Math.min(wanted, surge === 0 && unavailable === 0 ? 1 : unavailable) };
 }
 
-export function revisionOf({ metadata }: ReplicaSet | Deployment): number {
-  return Number.parseInt(metadata.annotations?.[REVISION] ?? "0", 10) || 0;
+/** 0 where the annotation is missing or no number. A big one, because it has 64 bits. */
+export function revisionOf({ metadata }: ReplicaSet | Deployment): bigint {
+  const text = metadata.annotations?.[REVISION] ?? "";
+  return /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
+}
+
+/** The lower revision first. */
+export function byRevision(a: ReplicaSet, b: ReplicaSet): number {
+  const [first, second] = [revisionOf(a), revisionOf(b)];
+  return first < second ? -1 : first > second ? 1 : 0;
 }
 
 /** Everything asked for runs, is up to date, and nothing else is left. */

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Deployment, ReplicaSet } from "#kube/generated/types";
-import { DESIRED_REPLICAS, type Family, fencesOf, MAX_REPLICAS, REVISION, type Resize } from "./model.ts";
+import {
+  DESIRED_REPLICAS,
+  type Family,
+  fencesOf,
+  MAX_REPLICAS,
+  REVISION,
+  type Resize,
+  revisionOf,
+} from "./model.ts";
+import { draftReplicaSet } from "./replica-set.ts";
 import { planCleanUp, planRecreate, planRollingUpdate } from "./roll-out.ts";
 import { isScalingEvent, planScale } from "./scale.ts";
 
@@ -192,4 +201,14 @@ test("history keeps the highest revisions, and never a set that still has pods",
     gone.map(({ metadata }) => metadata.name),
     ["r1", "r2"],
   );
+});
+
+test("revisions have 64 bits", () => {
+  const old = [setOf("web-1", "1", { [REVISION]: "3546343826724305832" })];
+  const made = draftReplicaSet(
+    { deployment: deploymentOf({ replicas: 1 }), newest: undefined, old },
+    undefined,
+  );
+  assert.equal(made.metadata.annotations?.[REVISION], "3546343826724305833");
+  assert.equal(revisionOf(setOf("web-2", "1", { [REVISION]: "none" })), 0n);
 });

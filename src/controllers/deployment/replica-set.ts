@@ -3,6 +3,7 @@ import { controllerRef } from "#kube/owner";
 import { DEPLOYMENTS } from "#kube/resources";
 import { hashTemplate, POD_TEMPLATE_HASH } from "../template.ts";
 import {
+  byRevision,
   DESIRED_REPLICAS,
   type Family,
   fencesOf,
@@ -79,12 +80,13 @@ export function refreshedNewest({ deployment, old }: Family, newest: ReplicaSet)
   };
 }
 
-function nextRevision(old: readonly ReplicaSet[]): number {
-  return Math.max(0, ...old.map(revisionOf)) + 1;
+function nextRevision(old: readonly ReplicaSet[]): bigint {
+  const highest = [...old].sort(byRevision).at(-1);
+  return (highest === undefined ? 0n : revisionOf(highest)) + 1n;
 }
 
 /** A ReplicaSet used again gets a new number and remembers the old ones. */
-function raisedRevision(newest: ReplicaSet, revision: number): Record<string, string> {
+function raisedRevision(newest: ReplicaSet, revision: bigint): Record<string, string> {
   const before = revisionOf(newest);
   if (revision <= before) return {};
   const former = newest.metadata.annotations?.[REVISION];

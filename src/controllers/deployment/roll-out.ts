@@ -1,11 +1,11 @@
 import type { ReplicaSet } from "#kube/generated/types";
 import {
   availableOf,
+  byRevision,
   everyone,
   type Family,
   fencesOf,
   type Resize,
-  revisionOf,
   sizeOf,
   sum,
   UNLIMITED,
@@ -37,10 +37,7 @@ export function planCleanUp({ deployment, old }: Family): readonly ReplicaSet[] 
   const idle = old.filter((set) => !set.metadata.deletionTimestamp);
   const surplus = idle.length - limit;
   if (surplus <= 0) return [];
-  return [...idle]
-    .sort((a, b) => revisionOf(a) - revisionOf(b))
-    .slice(0, surplus)
-    .filter(isIdle);
+  return [...idle].sort(byRevision).slice(0, surplus).filter(isIdle);
 }
 
 function planNewest({

@@ -2,6 +2,7 @@ import type { ReplicaSet } from "#kube/generated/types";
 import { parseTime } from "../time.ts";
 import {
   availableOf,
+  byRevision,
   DESIRED_REPLICAS,
   everyone,
   type Family,
@@ -9,7 +10,6 @@ import {
   isRecreate,
   MAX_REPLICAS,
   type Resize,
-  revisionOf,
   sizeOf,
   sum,
   wantedOf,
@@ -89,7 +89,7 @@ function isSaturated(set: ReplicaSet, wanted: number): boolean {
 }
 
 function latest(sets: readonly ReplicaSet[]): ReplicaSet | undefined {
-  return [...sets].sort((a, b) => revisionOf(b) - revisionOf(a))[0];
+  return [...sets].sort(byRevision).at(-1);
 }
 
 function bySeniority(a: ReplicaSet, b: ReplicaSet, delta: number): number {
