@@ -21,6 +21,7 @@ export class Lifecycle {
   readonly #api: Api;
   readonly #kinds: CustomKinds;
   readonly #waiting = new Set<string>();
+  readonly #finishing = new Set<string>();
   #wake: () => void = () => {};
 
   constructor(api: Api, kinds: CustomKinds) {
@@ -154,8 +155,6 @@ export class Lifecycle {
       this.#finishing.delete(name);
     }
   }
-
-  readonly #finishing = new Set<string>();
 
   async #removeAll(definition: CustomResourceDefinition): Promise<void> {
     const { name } = definition.metadata;
