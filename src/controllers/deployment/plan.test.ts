@@ -22,7 +22,7 @@ interface Shape {
 
 function deploymentOf({ replicas, maxSurge = "25%", maxUnavailable = "25%" }: Shape): Deployment {
   return {
-    metadata: { name: "web", namespace: "default" },
+    metadata: { name: "web", namespace: "default", uid: "web-uid" },
     spec: {
       replicas,
       selector: { matchLabels: { app: "web" } },
