@@ -88,7 +88,7 @@ const CASES: readonly (readonly [string, unknown, unknown, unknown?])[] = [
   ["self.metadata.name == 'n' && self.kind == 'K'", { kind: "K", metadata: { name: "n" } }, true],
   ["self.metadata.labels.x == 'n'", {}, "compilation failed: ERROR: <input>:1:14: undefined field 'labels'"],
   ["self.unknown == 1", {}, "compilation failed: ERROR: <input>:1:5: undefined field 'unknown'"],
-  ["self.namespace == 'n'", {}, "compilation failed: ERROR: <input>:1:5: undefined field 'namespace'"],
+  ["self.namespace == 'n' && has(self.namespace)", { namespace: "n" }, true],
   ["self.replicas", {}, "must evaluate to a bool"],
   ["self.replicas > 0", {}, "no such key: replicas"],
   ["!has(self.replicas)", {}, true],

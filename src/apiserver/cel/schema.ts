@@ -119,7 +119,11 @@ function fieldsType(schema: RuleSchema, name: string, isRoot: boolean): Type {
   const names = new Map(
     Object.keys(properties ?? {}).flatMap((json) => {
       const escaped = escapeName(json);
-      return escaped === undefined ? [] : [[escaped, json] as const];
+      if (escaped === undefined) return [];
+      // After a dot a reserved word is a name like any other; the escaped form is from before kube-apiserver saw it so.
+      return RESERVED.has(json)
+        ? [[escaped, json] as const, [json, json] as const]
+        : [[escaped, json] as const];
     }),
   );
   const known = new Map<string, Field | undefined>();
