@@ -5,7 +5,7 @@ import { type KubeObject, keyOf, type Resource } from "#kube/object";
 import { controllerRef, isControlledBy } from "#kube/owner";
 import { CONTROLLER_REVISIONS } from "#kube/resources";
 import type { Ledger } from "./ledger.ts";
-import { canonicalJson, hashTemplate } from "./template.ts";
+import { canonicalJson, hashTemplate, withSortedFields } from "./template.ts";
 
 /** A parent whose templates are remembered as ControllerRevisions. */
 export interface Author {
@@ -85,9 +85,10 @@ async function createRevision(
   }
 }
 
-/** What `kubectl rollout undo` applies: a strategic merge patch that puts the whole template back. */
+/** What `kubectl rollout undo` applies: a strategic merge patch that puts the whole template back. Its fields are in order, because clients
+ *  tell the current revision from others by its bytes. */
 function revisionData(template: PodTemplateSpec | undefined): unknown {
-  return { spec: { template: { ...template, $patch: "replace" } } };
+  return withSortedFields({ spec: { template: { ...template, $patch: "replace" } } });
 }
 
 function draftRevision(author: Author, revision: number): ControllerRevision {

@@ -37,6 +37,14 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(canonical(value, "")) ?? "null";
 }
 
+/** The same value, the fields of its objects in the order in which Go writes a map. */
+export function withSortedFields(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withSortedFields);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([field, part]) => [field, withSortedFields(part)]));
+}
+
 function canonicalTemplate(template: PodTemplateSpec | undefined): string {
   const { [POD_TEMPLATE_HASH]: _, ...labels } = template?.metadata?.labels ?? {};
   return canonicalJson({ ...template, metadata: { ...template?.metadata, labels } });

@@ -5,7 +5,7 @@ import type { PodTemplateSpec } from "#kube/generated/types";
 import { milliOf } from "#kube/quantity";
 import { CidrSet } from "./ipam/cidr-set.ts";
 import { slowStart } from "./slow-start.ts";
-import { fnv1a, hashTemplate, isSameTemplate, safeEncode } from "./template.ts";
+import { fnv1a, hashTemplate, isSameTemplate, safeEncode, withSortedFields } from "./template.ts";
 import { tolerates } from "./tolerations.ts";
 
 describe("quantities", () => {
@@ -42,6 +42,10 @@ describe("templates", () => {
     assert.ok(!isSameTemplate(template({ app: "a" }, "1"), template({ app: "b" }, "1")));
     const ordered = (args: string[]) => template({}, "1", { args });
     assert.ok(!isSameTemplate(ordered(["a", "b"]), ordered(["b", "a"])));
+  });
+  test("fields are sorted on every level, nothing is left out", () => {
+    const given = { b: [{ d: {}, c: 1 }], a: null };
+    assert.equal(JSON.stringify(withSortedFields(given)), '{"a":null,"b":[{"c":1,"d":{}}]}');
   });
   test("hashes are written as kubernetes writes them", () => {
     assert.equal(fnv1a("a"), 3826002220);

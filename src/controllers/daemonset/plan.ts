@@ -34,6 +34,8 @@ export function planDaemons(snapshot: DaemonSnapshot): DaemonPlan {
   const plan = { create: [] as string[], delete: [...lost], finished: [] as Pod[] };
   for (const place of places) planPlace(snapshot, place, plan);
   if (snapshot.daemonSet.spec?.updateStrategy?.type === "OnDelete") return plan;
+  // Where a pod is only about to be made, nothing runs: no old pod goes before that one is there to be counted.
+  if (plan.create.length > 0) return plan;
   const update = surgeOf(snapshot.daemonSet, places) > 0 ? planSurge : planReplace;
   const wanted = places.filter(({ eligibility }) => eligibility.shouldRun);
   const { create, remove } = update(snapshot, wanted);
