@@ -105,7 +105,8 @@ function below(set: FieldSet, prefix: string): string[] {
   return [...owned, ...children.flatMap(([edge, child]) => below(child, prefix + formatEdge(edge)))];
 }
 
-function formatEdge(edge: string): string {
+/** One step of a path as messages spell it: `.image`, `[name="a"]`. */
+export function formatEdge(edge: string): string {
   const rest = edge.slice(2);
   switch (edge[0]) {
     case "f":

@@ -10,7 +10,7 @@ import {
 } from "../json.ts";
 import { type FieldType, fieldOf, type ListType, shapeOf } from "../schema.ts";
 import { badRequest } from "../status.ts";
-import { EMPTY, type FieldSet, isEmpty, LEAF, node } from "./field-set.ts";
+import { EMPTY, type FieldSet, formatEdge, isEmpty, LEAF, node } from "./field-set.ts";
 
 /** What a value is made of for server-side apply: edges to values of known types, or one thing that is taken whole. */
 interface Part {
@@ -71,6 +71,26 @@ export function fieldsOf(value: Json, type: FieldType): FieldSet {
       return [edge, entriesOwn ? { ...fields, isOwned: true } : fields] as const;
     }),
   );
+}
+
+/** Paths of fields that the type does not declare, as messages spell them. */
+export function undeclaredFields(value: Json, type: FieldType, path = ""): string[] {
+  const shape = shapeOf(type);
+  if (shape.is === "struct" && isObject(value))
+    return Object.entries(value).flatMap(([field, inner]) => {
+      const known = fieldOf(shape.definition, field);
+      return known === undefined ? [`${path}.${field}`] : undeclaredFields(inner, known, `${path}.${field}`);
+    });
+  if (shape.is === "map" && isObject(value))
+    return Object.entries(value).flatMap(([key, inner]) =>
+      undeclaredFields(inner, shape.type.map, `${path}.${key}`),
+    );
+  if (shape.is === "list" && Array.isArray(value))
+    return value.flatMap((item, index) => {
+      const edge = shape.type.kind === undefined ? `i:${index}` : elementEdge(item, shape.type);
+      return undeclaredFields(item, shape.type.list, path + formatEdge(edge));
+    });
+  return [];
 }
 
 /** Refuses lists that say the same element twice. @throws {StatusFault} BadRequest */

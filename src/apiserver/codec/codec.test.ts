@@ -4,8 +4,8 @@ import { parse } from "yaml";
 import { WireWriter } from "../discovery/wire-writer.ts";
 import type { JsonObject } from "../json.ts";
 import { conform } from "./conform.ts";
-import { decodeBody } from "./decode.ts";
-import { duplicateFields, fieldsInText, fieldsInValue } from "./duplicates.ts";
+import { decodeBody, decodeYaml } from "./decode.ts";
+import { duplicateFields, fieldsInText, fieldsInValue, problemsInOrder } from "./duplicates.ts";
 import { decodeEnvelope, decodeMessage } from "./protobuf.ts";
 import { ProtobufFault } from "./wire-reader.ts";
 
@@ -108,6 +108,31 @@ test("duplicate fields are found by path", () => {
     "a",
   ]);
   assert.deepEqual(duplicateFields('{"a": {"x": 1}, "b": {"x": 1}, "c": [{"x": 1}, {"x": 1}]}'), []);
+});
+
+test("what a strict decoder complains of comes once and in the text's order", () => {
+  const text =
+    '{"metadata": {"x": {"a": 1, "a": 1}, "x": 2, "labels": {"a": "b", "a": "c"}}, "foo": 1, "data": {"a": 1, "a": 2}, "foo": 2, "data": {"a": 1, "a": 2}}';
+  assert.deepEqual(problemsInOrder(text, ["metadata.x", "foo"]), [
+    'unknown field "metadata.x"',
+    'duplicate field "metadata.labels.a"',
+    'unknown field "foo"',
+    'duplicate field "data.a"',
+    'duplicate field "data"',
+  ]);
+});
+
+test("keys that stand twice in YAML are told by line, the inner ones first", async () => {
+  const text = "kind: ConfigMap\ndata:\n  a: b\n  a: c\ndata:\n  a: d\n  b: {c: 1,\n    c: 2}\n";
+  const { value, repeated } = await decodeYaml(text);
+  assert.deepEqual(value, { kind: "ConfigMap", data: { a: "d", b: { c: 2 } } });
+  assert.deepEqual(repeated, [
+    'line 4: key "a" already set in map',
+    'line 8: key "c" already set in map',
+    'line 6: key "data" already set in map',
+  ]);
+  assert.deepEqual((await decodeYaml('{"a": 1,\n"a": 2}')).repeated, ['line 2: key "a" already set in map']);
+  assert.deepEqual((await decodeYaml("{a: 1}")).value, { a: 1 });
 });
 
 function envelope(kind: string, apiVersion: string, raw: Uint8Array): Buffer {

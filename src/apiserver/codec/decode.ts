@@ -7,7 +7,12 @@ import { decodeEnvelope, decodeMessage } from "./protobuf.ts";
 /** A request body as JSON, with what strictness has to say about its text. */
 export interface Body {
   readonly value: JsonObject;
+  /** Of a JSON text: the paths of fields that stand twice. */
   readonly duplicates: readonly string[];
+  /** The JSON text itself, where it has such fields. */
+  readonly text?: string;
+  /** Of a YAML text: a sentence for each key that stands twice. */
+  readonly repeated?: readonly string[];
 }
 
 export const PROTOBUF = "application/vnd.kubernetes.protobuf";
@@ -46,20 +51,28 @@ export function decodeJson(text: string): Body {
     );
   // Counting is an order of magnitude quicker than looking which, and nearly every body has none.
   const hasDuplicates = fieldsInText(text) !== fieldsInValue(value);
-  return { value, duplicates: hasDuplicates ? duplicateFields(text) : [] };
+  return hasDuplicates ? { value, duplicates: duplicateFields(text), text } : { value, duplicates: [] };
 }
 
-/** YAML or JSON: what starts with a brace is read as JSON, which is far quicker. */
+/** YAML or JSON: what starts with a brace and is JSON is read as JSON, which is far quicker; fields that stand twice are told as YAML's. */
 export async function decodeYaml(text: string): Promise<Body> {
-  if (text.trimStart().startsWith("{")) return decodeJson(text);
-  const { parseDocument } = await import("yaml");
-  const document = parseDocument(text, { uniqueKeys: false, version: "1.1", merge: true });
-  const problem = document.errors[0];
-  if (problem !== undefined) throw badRequest(`error converting YAML to JSON: yaml: ${problem.message}`);
-  const value: unknown = document.toJS({ maxAliasCount: 100 });
-  if (!isObject(value)) throw badRequest("error converting YAML to JSON: the document is not an object");
-  // Through text, so that dates and other YAML values become what JSON has.
-  return { value: JSON.parse(JSON.stringify(value)) as JsonObject, duplicates: [] };
+  if (text.trimStart().startsWith("{") && isJson(text)) {
+    const body = decodeJson(text);
+    if (body.duplicates.length === 0) return body;
+  }
+  // By way of a module of our own: of a package that is loaded late a bundle has no names.
+  const { parseYaml } = await import("./yaml.ts");
+  const { value, repeated } = parseYaml(text);
+  return { value, duplicates: [], repeated };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function parseJson(text: string): unknown {

@@ -1,6 +1,38 @@
 /** Paths of fields that stand twice in one object of a JSON text, such as `spec.replicas`. The text must be valid JSON. */
 export function duplicateFields(text: string): string[] {
-  const found: string[] = [];
+  return fieldsOf(text)
+    .filter(({ isRepeated }) => isRepeated)
+    .map(({ path }) => path);
+}
+
+/** What Go's strict decoder complains of, once each and in the order of the text: fields that are unknown, whose insides it does not look at,
+ *  and fields that stand twice. */
+export function problemsInOrder(text: string, unknown: readonly string[]): string[] {
+  const strangers = new Set(unknown);
+  const problems = new Set<string>();
+  let skipped: string | undefined;
+  for (const { path, isRepeated } of fieldsOf(text)) {
+    if (skipped !== undefined && isInside(path, skipped)) continue;
+    skipped = strangers.has(path) ? path : undefined;
+    if (skipped !== undefined) problems.add(`unknown field ${JSON.stringify(path)}`);
+    else if (isRepeated) problems.add(`duplicate field ${JSON.stringify(path)}`);
+  }
+  return [...problems];
+}
+
+function isInside(path: string, outer: string): boolean {
+  return path.startsWith(outer) && (path[outer.length] === "." || path[outer.length] === "[");
+}
+
+interface TextField {
+  readonly path: string;
+  /** Its object has had a field of that name before. */
+  readonly isRepeated: boolean;
+}
+
+/** Every field of every object, in the order of the text. */
+function fieldsOf(text: string): TextField[] {
+  const found: TextField[] = [];
   const stack: { readonly seen: Set<string> | undefined; readonly path: string; index: number }[] = [];
   let key: string | undefined;
   const here = (): string => {
@@ -18,7 +50,7 @@ export function duplicateFields(text: string): string[] {
       if (top !== undefined) top.index++;
     } else if (token.endsWith(":") && token.startsWith('"') && top?.seen !== undefined) {
       key = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)) as string;
-      if (top.seen.has(key)) found.push(here());
+      found.push({ path: here(), isRepeated: top.seen.has(key) });
       top.seen.add(key);
     }
   }
