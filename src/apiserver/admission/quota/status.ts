@@ -37,9 +37,16 @@ export function openQuotas(world: World, clock: Clock): Quotas {
         onFailure: (quota, error) =>
           log.warn("a quota's usage was not written; will try again", { quota, error }),
       });
-      for (const { metadata } of world.list(RESOURCE_QUOTAS))
-        queue.add(objectKey(metadata.namespace, metadata.name));
-      for await (const _ of ticks(clock, RECOUNT_MS, { signal })) ledger.recount();
+      // Again after each count: a status that somebody else has written is put right too.
+      const reportAll = () => {
+        for (const { metadata } of world.list(RESOURCE_QUOTAS))
+          queue?.add(objectKey(metadata.namespace, metadata.name));
+      };
+      reportAll();
+      for await (const _ of ticks(clock, RECOUNT_MS, { signal })) {
+        ledger.recount();
+        reportAll();
+      }
     },
   };
 }
