@@ -3,7 +3,7 @@ import { OBJECT_META, type OpenApiSchema, V2_REFS, V3_REFS } from "../discovery/
 import { isObject, type Json, type JsonObject } from "../json.ts";
 import { isEmbedded, type Schema } from "./schema.ts";
 
-const VERSION_TEXT = "The group and the version in which the object is written.";
+const VERSION_TEXT = "APIVersion defines the group and the version in which the object is written.";
 const KIND_TEXT = "What kind of object it is.";
 
 /** The schema of a custom resource as clients read it: with type and metadata, and in version 2 without what that cannot say. */
