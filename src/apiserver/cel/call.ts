@@ -2,13 +2,13 @@ import { type Call, dottedName, type Expr } from "./ast.ts";
 import type { Compiler } from "./compile.ts";
 import { dispatch, type Overload } from "./declare.ts";
 import { CelFault, NO_OVERLOAD, runtimeFault } from "./fault.ts";
+import { tryConversion, tryLiteral } from "./fixed.ts";
+import { checkFormat } from "./format-check.ts";
 import type { Compiled, Frame, Scope } from "./frame.ts";
-import { Budget, Meter } from "./meter.ts";
+import { noOverloadFor } from "./no-overload.ts";
+import { keyShown, qualified } from "./qualify.ts";
 import { assign, BOOL, DYN, join, showType, substitute, type Type } from "./types.ts";
-import type { Value } from "./value.ts";
-
-/** Functions whose literal arguments are tried while compiling. */
-const CHECKED_ARGUMENTS = new Set(["matches", "timestamp", "duration"]);
+import { isList, Optional, type Value } from "./value.ts";
 
 /** A call of an operator, a function (`isIP(x)`, `math.greatest(1, 2)`) or a member (`x.size()`). */
 export function compileCall(compiler: Compiler, call: Call, scope: Scope): Compiled {
@@ -38,9 +38,10 @@ function functionCall(compiler: Compiler, call: Call, scope: Scope): Compiled {
   if (found === undefined)
     return noOverload(compiler, call, { name, isMember, types: compiled.map(({ type }) => type) });
   const { overloads, type } = found;
-  const run = runner(overloads, compiled);
-  if (CHECKED_ARGUMENTS.has(name)) tryLiteral(compiler, { name, args, compiled, run });
-  return { type, run };
+  const made = { type, run: runner({ name, overloads }, compiled) };
+  const application = { name, args, compiled, made };
+  if (name === "format") checkFormat(compiler, call, compiled);
+  return tryLiteral(compiler, application) ?? tryConversion(compiler, application) ?? made;
 }
 
 /** What is called, with the receiver among the arguments. */
@@ -91,51 +92,51 @@ function noOverload(
   return compiler.wrong(call.at, `found no matching overload for '${name}' applied to '${applied}'`);
 }
 
-function runner(overloads: readonly Overload[], args: readonly Compiled[]): (frame: Frame) => Value {
+interface Callee {
+  readonly name: string;
+  readonly overloads: readonly Overload[];
+}
+
+function runner(callee: Callee, args: readonly Compiled[]): (frame: Frame) => Value {
+  const { name, overloads } = callee;
+  if (name === "_[_]" || name === "_[?_]") return indexer(args, name === "_[?_]");
   return (frame) => {
     const values = args.map((arg) => arg.run(frame));
     const answer = dispatch(overloads, values, frame.meter);
-    if (answer === undefined) throw runtimeFault(NO_OVERLOAD);
+    if (answer === undefined) throw runtimeFault(noOverloadFor(name, values));
     return answer;
   };
 }
 
-/** A literal that its function cannot read is wrong before it is run. */
-function tryLiteral(
-  compiler: Compiler,
-  {
-    name,
-    args,
-    compiled,
-    run,
-  }: { name: string; args: readonly Expr[]; compiled: readonly Compiled[]; run: (frame: Frame) => Value },
-): void {
-  const last = args.at(-1);
-  if (last?.kind !== "literal" || typeof last.value !== "string") return;
-  const isAlone = args.length === 1;
-  const frame: Frame = { slots: [], meter: new Meter(new Budget(10_000_000)), read: () => null };
-  try {
-    if (isAlone) run(frame);
-    else
-      runner(
-        resolve(
-          compiler.environment.functions.get(name) ?? [],
-          compiled.map(({ type }) => type),
-        )?.overloads ?? [],
-        [{ type: DYN, run: () => "" }, compiled.at(-1) ?? { type: DYN, run: () => "" }],
-      )(frame);
-  } catch (error) {
-    if (!(error instanceof CelFault)) throw error;
-    compiler.wrong(last.at, `invalid ${name} argument`);
-  }
+/** `a[b]` and `a[?b]`. What is found through an optional is an optional. */
+function indexer(args: readonly Compiled[], isOptional: boolean): (frame: Frame) => Value {
+  const [operand, index] = args;
+  if (operand === undefined || index === undefined)
+    throw new Error("broken invariant: an index has two sides");
+  return (frame) => {
+    frame.meter.spend(1);
+    const [value, key] = [operand.run(frame), index.run(frame)];
+    const inner = value instanceof Optional ? value.value : value;
+    const found = inner === undefined ? undefined : qualified(inner, key);
+    if (isOptional || value instanceof Optional) return new Optional(found);
+    if (found !== undefined) return found;
+    throw runtimeFault(
+      isList(value) ? `index out of bounds: ${keyShown(key)}` : `no such key: ${keyShown(key)}`,
+    );
+  };
 }
 
 /** `&&` and `||`: the deciding side decides, even when the other one cannot be evaluated. */
 function logic(compiler: Compiler, call: Call, scope: Scope, decisive: boolean): Compiled {
   const [left, right] = call.args.map((arg) => compiler.compile(arg, scope));
   if (left === undefined || right === undefined) throw new Error("broken invariant: logic has two sides");
-  const types = [left.type, right.type];
-  if (!types.every(isBool)) return noOverload(compiler, call, { name: call.name, isMember: false, types });
+  let isSound = true;
+  for (const [i, { type }] of [left, right].entries())
+    if (!isBool(type)) {
+      isSound = false;
+      compiler.wrong(call.args[i]?.at ?? call.at, `expected type 'bool' but found '${showType(type)}'`);
+    }
+  if (!isSound) return compiler.unknown();
   const run = (frame: Frame) => {
     const first = attempt(left, frame);
     if (first === decisive) return decisive;

@@ -1,22 +1,28 @@
 import { type Call, dottedName, type Expr, type Select } from "./ast.ts";
 import { compileCall } from "./call.ts";
 import { compileList, compileMap, compileStruct } from "./construct.ts";
+import { parseType } from "./declare.ts";
 import type { Environment } from "./environment.ts";
-import { type Issue, NO_OVERLOAD, runtimeFault } from "./fault.ts";
+import { type Issue, runtimeFault } from "./fault.ts";
 import type { Compiled, Frame, Scope } from "./frame.ts";
 import { compileMacro } from "./macro.ts";
-import { DYN, optionalOf, showType, TYPE, type Type } from "./types.ts";
-import { CelMap, Optional, TypeValue, type Value } from "./value.ts";
+import { qualified } from "./qualify.ts";
+import { DYN, optionalOf, showType, type Type, typeOf } from "./types.ts";
+import { Optional, TypeValue, type Value } from "./value.ts";
 
-const TYPE_NAMES: ReadonlySet<string> = new Set([
-  ..."bool int uint double string bytes list map null_type type optional_type".split(" "),
-  "google.protobuf.Timestamp",
-  "google.protobuf.Duration",
-  "net.IP",
-  "net.CIDR",
-  "kubernetes.URL",
-  "kubernetes.Quantity",
-  "kubernetes.Semver",
+/** Types that an expression may name, with what they are the types of. */
+const NAMED_TYPES: ReadonlyMap<string, Type> = new Map([
+  ..."bool int uint double string bytes".split(" ").map((name) => [name, parseType(name)] as const),
+  ["list", parseType("list(dyn)")],
+  ["map", parseType("map(dyn, dyn)")],
+  ["null_type", parseType("null")],
+  ["type", typeOf(DYN)],
+  ["optional_type", optionalOf(DYN)],
+  ["google.protobuf.Timestamp", parseType("timestamp")],
+  ["google.protobuf.Duration", parseType("duration")],
+  ...["net.IP", "net.CIDR", "kubernetes.URL", "kubernetes.Quantity", "kubernetes.Semver"].map(
+    (name) => [name, parseType(name)] as const,
+  ),
 ]);
 
 /** Turns a tree into something that runs, checking types on the way; collects everything that is wrong. */
@@ -25,6 +31,8 @@ export class Compiler {
   readonly issues: Issue[] = [];
   /** The environment's variables that the expression reads. */
   readonly uses = new Set<string>();
+  /** Why a sound expression cannot be made to run. */
+  obstacle: string | undefined;
   #mixing = 0;
 
   constructor(environment: Environment) {
@@ -34,8 +42,7 @@ export class Compiler {
   compile(expr: Expr, scope: Scope): Compiled {
     switch (expr.kind) {
       case "literal": {
-        const { type, value } = expr;
-        return { type, run: () => value };
+        return constantOf(expr.value, expr.type);
       }
       case "ident":
         return this.#ident(expr.name, expr.at, scope);
@@ -80,6 +87,16 @@ export class Compiler {
     };
   }
 
+  /** What goes with everything, where something wrong has been noted already. */
+  unknown(): Compiled {
+    return { type: DYN, run: () => null };
+  }
+
+  /** Notes that the expression is right but can never be run. */
+  cannotStart(why: string): void {
+    this.obstacle ??= why;
+  }
+
   #ident(name: string, at: number, scope: Scope): Compiled {
     const local = scope.find(name);
     if (local !== undefined) return localOf(local.slot, local.type);
@@ -92,9 +109,8 @@ export class Compiler {
       this.uses.add(name);
       return { type, run: (frame) => charged(frame, frame.read(name)) };
     }
-    if (!TYPE_NAMES.has(name)) return undefined;
-    const value = new TypeValue(name);
-    return { type: TYPE, run: () => value };
+    const named = NAMED_TYPES.get(name);
+    return named === undefined ? undefined : constantOf(new TypeValue(name), typeOf(named));
   }
 
   #call(expr: Call, scope: Scope): Compiled {
@@ -123,6 +139,11 @@ export function localOf(slot: number, type: Type): Compiled {
   return { type, run: (frame) => charged(frame, frame.slots[slot] ?? null) };
 }
 
+/** What is known before anything runs. */
+export function constantOf(value: Value, type: Type): Compiled {
+  return { type, run: () => value, constant: value };
+}
+
 function charged(frame: Frame, value: Value): Value {
   frame.meter.spend(1);
   return value;
@@ -139,6 +160,8 @@ export function fieldType(type: Type, field: string): { readonly type: Type } | 
       const known = type.field(field);
       return known === undefined ? { problem: `undefined field '${field}'` } : { type: known.type };
     }
+    case "opaque":
+      return { problem: `unexpected failed resolution of '${type.name}'` };
     default:
       return { problem: `type '${showType(type)}' does not support field selection` };
   }
@@ -154,14 +177,11 @@ function selector(operand: Compiled, field: string, isOptional: boolean): (frame
 }
 
 function optionalField(value: Value | undefined, field: string): Value {
-  if (value === undefined || value === null) return new Optional(undefined);
-  if (!(value instanceof CelMap)) throw runtimeFault(NO_OVERLOAD);
-  return new Optional(value.get(field));
+  return new Optional(value === undefined ? undefined : qualified(value, field));
 }
 
 function fieldOf(value: Value, field: string): Value {
-  if (!(value instanceof CelMap)) throw runtimeFault(NO_OVERLOAD);
-  const found = value.get(field);
+  const found = qualified(value, field);
   if (found === undefined) throw runtimeFault(`no such key: ${field}`);
   return found;
 }

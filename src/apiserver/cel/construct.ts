@@ -1,10 +1,12 @@
 import type { Expr, FieldEntry, ListItem, MapEntry } from "./ast.ts";
 import type { Compiler } from "./compile.ts";
-import { NO_OVERLOAD, runtimeFault } from "./fault.ts";
-import type { Compiled, Frame, Scope } from "./frame.ts";
+import { CelFault, NO_OVERLOAD, runtimeFault } from "./fault.ts";
+import type { Compiled, Frame, Part, Scope } from "./frame.ts";
+import { Budget, Meter } from "./meter.ts";
 import { assign, DYN, join, listOf, mapOf, optionalOf, showType, type Type } from "./types.ts";
-import { keyText, MadeMap, Optional, type Value } from "./value.ts";
+import { MadeMap, Optional, type Value } from "./value.ts";
 
+const KNOWN_BUDGET = 10_000_000;
 const LIST_COST = 10;
 const MAP_COST = 30;
 const STRUCT_COST = 40;
@@ -26,7 +28,15 @@ export function compileList(compiler: Compiler, { items }: Of<"list">, scope: Sc
     }
     return out;
   };
-  return { type: listOf(of), run };
+  return {
+    type: listOf(of),
+    run,
+    ...knownOf(
+      parts.map(({ compiled, isOptional }) => (isOptional ? undefined : compiled)),
+      run,
+    ),
+    items: parts.map(({ compiled, value }) => partOf(compiled, value.at)),
+  };
 }
 
 export function compileMap(compiler: Compiler, { entries }: Of<"map">, scope: Scope): Compiled {
@@ -48,11 +58,23 @@ export function compileMap(compiler: Compiler, { entries }: Of<"map">, scope: Sc
     const out = new MadeMap();
     for (const { key, value } of parts) {
       const [name, said] = [key.run(frame), value.run(frame)];
-      if (said !== undefined && !out.set(name, said)) throw keyFault(out, name);
+      if (said !== undefined && !out.put(name, said)) throw runtimeFault("unsupported key type");
+      if (said === undefined) out.remove(name);
     }
     return out;
   };
-  return { type: mapOf(keyType, valueType), run };
+  return {
+    type: mapOf(keyType, valueType),
+    run,
+    ...knownOf(
+      parts.flatMap(({ key, value, entry }) => [key, entry.isOptional ? undefined : value]),
+      run,
+    ),
+    items: parts.flatMap(({ key, value, entry }) => [
+      partOf(key, entry.key.at),
+      partOf(value, entry.value.at),
+    ]),
+  };
 }
 
 export function compileStruct(
@@ -85,10 +107,27 @@ export function compileStruct(
   return { type: maker.type, run };
 }
 
-interface Item {
-  readonly type: Type;
+interface Item extends Omit<Compiled, "run"> {
   /** Undefined where an optional item has none. */
   readonly run: (frame: Frame) => Value | undefined;
+}
+
+function partOf({ type, items }: Omit<Compiled, "run">, at: number): Part {
+  return { type, items, at };
+}
+
+/** What is made of known parts only is known itself. */
+function knownOf(
+  parts: readonly (Omit<Compiled, "run"> | undefined)[],
+  run: Compiled["run"],
+): Pick<Compiled, "constant"> {
+  if (parts.some((part) => part?.constant === undefined)) return {};
+  try {
+    return { constant: run({ slots: [], meter: new Meter(new Budget(KNOWN_BUDGET)), read: () => null }) };
+  } catch (error) {
+    if (error instanceof CelFault) return {};
+    throw error;
+  }
 }
 
 function itemOf(compiler: Compiler, { value, isOptional }: ListItem, scope: Scope): Item {
@@ -96,7 +135,10 @@ function itemOf(compiler: Compiler, { value, isOptional }: ListItem, scope: Scop
   if (!isOptional) return compiled;
   const { type } = compiled;
   if (!assign(optionalOf(DYN), type, new Map()))
-    compiler.wrong(value.at, `expected type 'optional_type(dyn)' but found '${showType(type)}'`);
+    compiler.wrong(
+      value.at,
+      `expected type 'optional_type(${showType(type)})' but found '${showType(type)}'`,
+    );
   const run = (frame: Frame) => {
     const found = compiled.run(frame);
     if (!(found instanceof Optional)) throw runtimeFault(NO_OVERLOAD);
@@ -111,14 +153,11 @@ function joined(compiler: Compiler, parts: readonly { readonly type: Type; reado
   for (const { type, at } of parts) {
     const next: Type | undefined = all === undefined ? type : join(all, type);
     if (next === undefined && compiler.mayMix) return DYN;
-    if (next === undefined)
+    if (next === undefined) {
       compiler.wrong(at, `expected type '${showType(all ?? DYN)}' but found '${showType(type)}'`);
-    else all = next;
+      return DYN;
+    }
+    all = next;
   }
   return all ?? DYN;
-}
-
-function keyFault(map: MadeMap, key: Value): Error {
-  if (keyText(key) === undefined) return runtimeFault("unsupported key type");
-  return map.has(key) ? runtimeFault(`Failed with repeated key`) : runtimeFault(NO_OVERLOAD);
 }

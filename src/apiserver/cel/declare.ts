@@ -13,8 +13,8 @@ import {
   optionalOf,
   STRING,
   TIMESTAMP,
-  TYPE,
   type Type,
+  typeOf,
   UINT,
 } from "./types.ts";
 import {
@@ -108,20 +108,21 @@ const PLAIN: Readonly<Record<string, Type>> = {
   dyn: DYN,
   timestamp: TIMESTAMP,
   duration: DURATION,
-  type: TYPE,
 };
 
 export function parseType(text: string): Type {
   const plain = PLAIN[text];
   if (plain !== undefined) return plain;
   if (/^[A-Z]$/.test(text)) return { kind: "param", name: text };
-  const [, maker, inner = ""] = /^(list|map|optional)\((.*)\)$/.exec(text) ?? [];
+  const [, maker, inner = ""] = /^(list|map|optional|type)\((.*)\)$/.exec(text) ?? [];
   const [first = "dyn", second = "dyn"] = splitTypes(inner);
   switch (maker) {
     case "list":
       return listOf(parseType(first));
     case "optional":
       return optionalOf(parseType(first));
+    case "type":
+      return typeOf(parseType(first));
     case "map":
       return mapOf(parseType(first), parseType(second));
     default:

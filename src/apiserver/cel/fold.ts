@@ -6,7 +6,7 @@ import type { Compiled, Frame, Scope } from "./frame.ts";
 import { compareValues } from "./library/compare.ts";
 import { boundName } from "./macro.ts";
 import { BOOL, DYN, INT, listOf, mapOf, showType, type Type } from "./types.ts";
-import { CelMap, isList, MadeMap, type Value } from "./value.ts";
+import { CelMap, goTypeName, isList, MadeMap, type Value } from "./value.ts";
 
 /** How many variables a macro binds when it has so many arguments. */
 const VARIABLES: Readonly<Record<string, Readonly<Record<number, 1 | 2>>>> = {
@@ -59,13 +59,12 @@ export function fold(
   const rest = args.slice(count).map((arg) => compiler.compile(arg, inner));
   const [body, filter] = [rest.at(-1), rest.length > 1 ? rest[0] : undefined];
   if (body === undefined) throw new Error("broken invariant: a macro has a body");
-  const conditions = isConditional(name) ? [body] : filter === undefined ? [] : [filter];
-  for (const condition of conditions)
-    if (!isBool(condition.type))
-      return compiler.wrong(
-        at,
-        `found no matching overload for '_&&_' applied to '(bool, ${showType(condition.type)})'`,
-      );
+  const condition = isConditional(name) ? body : filter;
+  if (condition !== undefined && !isBool(condition.type)) {
+    const conditionAt = args[isConditional(name) ? args.length - 1 : count]?.at ?? at;
+    return notBool(compiler, { name, at, conditionAt, condition, result: resultOf(name, types[0], body) });
+  }
+  if (name === "sortBy" && !isOrdered(body.type)) return notOrdered(compiler, { at, range, body });
   const each = looper(
     range,
     scopes.map(({ slot }) => slot),
@@ -75,6 +74,42 @@ export function fold(
 
 function isConditional(name: string): boolean {
   return name === "all" || name.startsWith("exists") || name === "filter";
+}
+
+/** What the loop that a macro stands for builds up. */
+function resultOf(name: string, element: Type | undefined, body: Compiled): Type {
+  if (name === "filter") return listOf(element ?? DYN);
+  return name.toLowerCase() === "existsone" || name === "exists_one" ? INT : listOf(body.type);
+}
+
+function notBool(
+  compiler: Compiler,
+  wrong: { name: string; at: number; conditionAt: number; condition: Compiled; result: Type },
+): Compiled {
+  const { name, at, conditionAt, condition, result } = wrong;
+  const type = showType(condition.type);
+  if (name === "all" || name === "exists")
+    return compiler.wrong(conditionAt, `expected type 'bool' but found '${type}'`);
+  const applied = `(${type}, ${showType(result)}, ${showType(result)})`;
+  return compiler.wrong(at, `found no matching overload for '_?_:_' applied to '${applied}'`);
+}
+
+const ORDERED = new Set<Type["kind"]>([
+  ...(["int", "uint", "double", "bool", "duration", "timestamp", "string", "bytes", "dyn"] as const),
+]);
+
+function isOrdered({ kind }: Type): boolean {
+  return ORDERED.has(kind);
+}
+
+function notOrdered(
+  compiler: Compiler,
+  { at, range, body }: { at: number; range: Compiled; body: Compiled },
+): Compiled {
+  return compiler.wrong(
+    at,
+    `found no matching overload for '@sortByAssociatedKeys' applied to '${showType(range.type)}.(list(${showType(body.type)}))'`,
+  );
 }
 
 function variableTypes(range: Type, count: 1 | 2): readonly Type[] | undefined {
@@ -103,8 +138,15 @@ function looper(range: Compiled, slots: readonly number[]): Loop["each"] {
         if (second !== undefined) frame.slots[second] = item;
         if (visit(key, item)) return;
       }
-    } else throw runtimeFault(NO_OVERLOAD);
+    } else throw notIterable(value, second !== undefined);
   };
+}
+
+function notIterable(value: Value, hasTwo: boolean): Error {
+  const name = goTypeName(value);
+  return runtimeFault(
+    hasTwo ? `unsupported comprehension range type: ${name}` : `got '${name}', expected iterable type`,
+  );
 }
 
 const FOLDS: Readonly<Record<string, (loop: Loop) => Compiled>> = {

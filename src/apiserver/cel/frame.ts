@@ -14,6 +14,17 @@ export interface Frame {
 export interface Compiled {
   readonly type: Type;
   readonly run: (frame: Frame) => Value;
+  /** What it always is, where that is known before it runs. */
+  readonly constant?: Value;
+  /** What a list or map is made of, where the expression says so. */
+  readonly items?: readonly Part[];
+}
+
+/** An element, key or value that an expression writes down, and where. */
+export interface Part {
+  readonly type: Type;
+  readonly at: number;
+  readonly items?: readonly Part[] | undefined;
 }
 
 export interface Local {

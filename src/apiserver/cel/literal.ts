@@ -38,17 +38,17 @@ export function negativeLiteral(token: Token, at: number): Literal {
 }
 
 function intLiteral(value: bigint, at: number): bigint {
-  if (!isInt64(value)) throw new SyntaxIssue(at, "Syntax error: invalid int literal");
+  if (!isInt64(value)) throw new SyntaxIssue(at, "invalid int literal");
   return value;
 }
 
 function uintLiteral(value: bigint, at: number): bigint {
-  if (!isUint64(value)) throw new SyntaxIssue(at, "Syntax error: invalid uint literal");
+  if (!isUint64(value)) throw new SyntaxIssue(at, "invalid uint literal");
   return value;
 }
 
 function doubleLiteral(text: string, at: number): number {
   const value = Number(text);
-  if (!Number.isFinite(value)) throw new SyntaxIssue(at, "Syntax error: invalid double literal");
+  if (!Number.isFinite(value)) throw new SyntaxIssue(at, "invalid double literal");
   return value;
 }

@@ -4,6 +4,7 @@ import { fieldType } from "./compile.ts";
 import { NO_OVERLOAD, runtimeFault } from "./fault.ts";
 import { fold, isFold } from "./fold.ts";
 import type { Compiled, Frame, Scope } from "./frame.ts";
+import { qualified } from "./qualify.ts";
 import { BOOL, DYN, optionalOf, showType } from "./types.ts";
 import { CelMap, Optional } from "./value.ts";
 
@@ -12,8 +13,6 @@ export function compileMacro(compiler: Compiler, call: Call, scope: Scope): Comp
   const { name, target, args } = call;
   if (target === undefined)
     return name === "has" && args.length === 1 ? has(compiler, call, scope) : undefined;
-  if (name === "bind" && args.length === 3 && target.kind === "ident" && target.name === "cel")
-    return bind(compiler, call, scope);
   if ((name === "optMap" || name === "optFlatMap") && args.length === 2)
     return optional(compiler, { target, name, args }, scope);
   return isFold(name, args.length) ? fold(compiler, { target, name, args, at: call.at }, scope) : undefined;
@@ -22,13 +21,13 @@ export function compileMacro(compiler: Compiler, call: Call, scope: Scope): Comp
 /** The name that a macro binds, when the argument is nothing but one. */
 export function boundName(compiler: Compiler, arg: Expr | undefined): string {
   if (arg?.kind === "ident") return arg.name;
-  compiler.wrong(arg?.at ?? 0, "argument must be a simple name");
+  compiler.wrong(arg?.at ?? 0, "argument is not an identifier");
   return "";
 }
 
 function has(compiler: Compiler, call: Call, scope: Scope): Compiled {
   const [arg] = call.args;
-  if (arg?.kind !== "select") return compiler.wrong(call.at, "invalid argument to has() macro");
+  if (arg?.kind !== "select") return compiler.wrong(arg?.at ?? call.at, "invalid argument to has() macro");
   const operand = compiler.compile(arg.operand, scope);
   const { field } = arg;
   const found = fieldType(operand.type.kind === "optional" ? operand.type.of : operand.type, field);
@@ -38,23 +37,9 @@ function has(compiler: Compiler, call: Call, scope: Scope): Compiled {
     const value = operand.run(frame);
     const inner = value instanceof Optional ? value.value : value;
     if (inner === undefined) return false;
-    if (!(inner instanceof CelMap)) throw runtimeFault(NO_OVERLOAD);
-    return inner.has(field);
+    return inner instanceof CelMap ? inner.has(field) : qualified(inner, field) !== undefined;
   };
   return { type: BOOL, run };
-}
-
-function bind(compiler: Compiler, call: Call, scope: Scope): Compiled {
-  const [variable, start, body] = call.args;
-  if (!start || !body) throw new Error("broken invariant: cel.bind has three arguments");
-  const value = compiler.compile(start, scope);
-  const inner = scope.bind(boundName(compiler, variable), value.type);
-  const result = compiler.compile(body, inner);
-  const run = (frame: Frame) => {
-    frame.slots[inner.slot] = value.run(frame);
-    return result.run(frame);
-  };
-  return { type: result.type, run };
 }
 
 function optional(

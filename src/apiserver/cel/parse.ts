@@ -152,11 +152,11 @@ class Parser {
     const { text, at } = token;
     if (text === "true" || text === "false" || text === "null") return literal(token);
     if (text === "in") throw this.#unexpected(STARTS, token);
+    if (RESERVED.has(text)) throw new SyntaxIssue(at, `reserved identifier: ${text}`);
     const open = this.#accept("(");
     if (open) return call(text, this.#arguments(")"), open.at);
     const name = this.#structName(text);
     if (name !== undefined) return this.#struct(name);
-    if (RESERVED.has(text)) throw new SyntaxIssue(at, `Syntax error: reserved identifier: ${text}`);
     return { kind: "ident", name: text, at, depth: 1 };
   }
 
@@ -195,6 +195,9 @@ class Parser {
       };
     }
     if (text === "." && this.#peek().kind === "name") return this.#named(this.#take());
+    const number = this.#peek();
+    if (text === "-" && (number.kind === "int" || number.kind === "double"))
+      return negativeLiteral(this.#take(), at);
     throw this.#unexpected(STARTS, token);
   }
 
@@ -226,7 +229,7 @@ class Parser {
 
   #fieldName(): string {
     const token = this.#take();
-    if (token.kind === "quoted-name") return token.text.slice(1, -1);
+    if (token.kind === "quoted-name") throw new SyntaxIssue(token.at, "unsupported syntax: '`'");
     if (token.kind === "name" && !KEYWORDS.has(token.text)) return token.text;
     throw this.#unexpected("IDENTIFIER", token);
   }

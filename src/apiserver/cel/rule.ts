@@ -32,6 +32,9 @@ export interface Rule {
   readonly evaluateWithin: (bindings: Bindings, meter: Meter) => Value;
 }
 
+/** How the message of an expression begins that is right but cannot be run. */
+export const CANNOT_START = "program instantiation failed: ";
+
 /** Reads, checks and prepares an expression. `expects`: what it must give, with the message when it does not.
  *  @throws {CelFault} compile, such as `compilation failed: ERROR: <input>:1:6: undefined field 'x'\n | self.x\n | ....^` */
 export function compileRule(
@@ -67,6 +70,7 @@ function compileSource(
   try {
     const { type, run } = compiler.compile(parse(source), new Scope());
     if (compiler.issues.length > 0) throw compilationFault(source, compiler.issues);
+    if (compiler.obstacle !== undefined) throw new CelFault("compile", `${CANNOT_START}${compiler.obstacle}`);
     return { type, run, uses: compiler.uses };
   } catch (error) {
     if (error instanceof SyntaxIssue) throw compilationFault(source, [error]);

@@ -13,7 +13,7 @@ const UNIT_NANOS: Readonly<Record<string, bigint>> = {
   m: 60n * NANOS,
   h: 3600n * NANOS,
 };
-const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)$/;
+const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)$/;
 const FIRST_MOMENT = -62_135_596_800n * NANOS;
 const LAST_MOMENT = 253_402_300_800n * NANOS - 1n;
 
@@ -23,7 +23,8 @@ export function parseTimestamp(text: string): Timestamp {
   const millis = found === null ? Number.NaN : moment(found);
   if (Number.isNaN(millis))
     throw runtimeFault(`type conversion error from 'string' to 'google.protobuf.Timestamp'`);
-  return timestamp(BigInt(millis) * 1_000_000n + BigInt((found?.[7] ?? "").padEnd(9, "0")));
+  const nanos = BigInt(millis) * 1_000_000n + BigInt((found?.[7] ?? "").padEnd(9, "0"));
+  return timestamp(nanos, offsetMillis(found?.[8] ?? "Z") / 60_000);
 }
 
 function moment([, ...parts]: RegExpExecArray): number {
@@ -43,14 +44,14 @@ function offsetMillis(offset: string): number {
 }
 
 /** @throws {CelFault} outside of the years 1 to 9999 */
-export function timestamp(nanos: bigint): Timestamp {
+export function timestamp(nanos: bigint, offsetMinutes = 0): Timestamp {
   if (nanos < FIRST_MOMENT || nanos > LAST_MOMENT) throw runtimeFault("timestamp overflow");
-  return new Timestamp(nanos);
+  return new Timestamp(nanos, offsetMinutes);
 }
 
 /** @throws {CelFault} when it does not fit 64 bits of nanoseconds */
 export function duration(nanos: bigint): Duration {
-  if (!isInt64(nanos)) throw runtimeFault("duration overflow");
+  if (!isInt64(nanos)) throw runtimeFault("integer overflow");
   return new Duration(nanos);
 }
 
@@ -66,20 +67,38 @@ export function parseDuration(text: string): Duration {
     const digits = fraction.slice(0, 18);
     nanos += BigInt(whole || "0") * scale + (BigInt(digits || "0") * scale) / 10n ** BigInt(digits.length);
   }
-  return duration(found[1] === "-" ? -nanos : nanos);
+  const signed = found[1] === "-" ? -nanos : nanos;
+  if (!isInt64(signed))
+    throw runtimeFault(`type conversion error from 'string' to 'google.protobuf.Duration'`);
+  return new Duration(signed);
 }
 
 /** Seconds with `s`, as `string(duration)` gives them: `5400s`, `0.5s`. */
 export function formatDuration({ nanos }: Duration): string {
   const size = nanos < 0n ? -nanos : nanos;
-  return `${nanos < 0n ? "-" : ""}${size / NANOS}${fraction(size % NANOS)}s`;
+  const seconds = Number(size / NANOS) + Number(size % NANOS) / 1e9;
+  return `${nanos < 0n ? "-" : ""}${plainDecimal(seconds)}s`;
+}
+
+/** The shortest text for a double, never with an exponent: durations are given so, with what a double loses. */
+function plainDecimal(value: number): string {
+  if (value >= 1e-6) return String(value);
+  return value === 0 ? "0" : value.toFixed(20).replace(/0+$/, "");
 }
 
 /** RFC 3339 with as many decimals as there are. */
-export function formatTimestamp({ nanos }: Timestamp): string {
+export function formatTimestamp({ nanos: at, offsetMinutes }: Timestamp): string {
+  const nanos = at + BigInt(offsetMinutes) * 60n * NANOS;
   const within = ((nanos % NANOS) + NANOS) % NANOS;
   const whole = new Date(Number((nanos - within) / 1_000_000n)).toISOString();
-  return `${whole.slice(0, 19)}${fraction(within)}Z`;
+  return `${whole.slice(0, 19)}${fraction(within)}${offsetText(offsetMinutes)}`;
+}
+
+function offsetText(minutes: number): string {
+  if (minutes === 0) return "Z";
+  const size = Math.abs(minutes);
+  const [hours, rest] = [Math.floor(size / 60), size % 60].map((part) => String(part).padStart(2, "0"));
+  return `${minutes < 0 ? "-" : "+"}${hours}:${rest}`;
 }
 
 function fraction(nanos: bigint): string {

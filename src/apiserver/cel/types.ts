@@ -8,11 +8,16 @@ export type PlainKind =
   | "null"
   | "dyn"
   | "timestamp"
-  | "duration"
-  | "type";
+  | "duration";
 
 export interface PlainType {
   readonly kind: PlainKind;
+}
+
+/** The type of types: `type(int)` is what `int` is. */
+export interface TypeType {
+  readonly kind: "type";
+  readonly of: Type;
 }
 
 export interface ListType {
@@ -47,6 +52,7 @@ export type Type =
   | PlainType
   | ListType
   | MapType
+  | TypeType
   | ObjectType
   | { readonly kind: "optional"; readonly of: Type }
   | { readonly kind: "opaque"; readonly name: string }
@@ -62,7 +68,6 @@ export const NULL: Type = { kind: "null" };
 export const DYN: Type = { kind: "dyn" };
 export const TIMESTAMP: Type = { kind: "timestamp" };
 export const DURATION: Type = { kind: "duration" };
-export const TYPE: Type = { kind: "type" };
 
 export function listOf(of: Type, merge?: ListMerge): Type {
   return merge === undefined ? { kind: "list", of } : { kind: "list", of, merge };
@@ -74,6 +79,10 @@ export function mapOf(key: Type, value: Type): Type {
 
 export function optionalOf(of: Type): Type {
   return { kind: "optional", of };
+}
+
+export function typeOf(of: Type): Type {
+  return { kind: "type", of };
 }
 
 export function opaque(name: string): Type {
@@ -100,6 +109,8 @@ export function showType(type: Type): string {
       return `map(${showType(type.key)}, ${showType(type.value)})`;
     case "optional":
       return `optional_type(${showType(type.of)})`;
+    case "type":
+      return `type(${showType(type.of)})`;
     case "object":
     case "opaque":
     case "param":
@@ -181,6 +192,8 @@ export function substitute(type: Type, bound: Substitution): Type {
       return listOf(substitute(type.of, bound));
     case "optional":
       return optionalOf(substitute(type.of, bound));
+    case "type":
+      return typeOf(substitute(type.of, bound));
     case "map":
       return mapOf(substitute(type.key, bound), substitute(type.value, bound));
     default:

@@ -27,9 +27,12 @@ export class Uint {
 /** A moment, in nanoseconds since 1970. */
 export class Timestamp {
   readonly nanos: bigint;
+  /** How far ahead of UTC the clock was that it was read from. */
+  readonly offsetMinutes: number;
 
-  constructor(nanos: bigint) {
+  constructor(nanos: bigint, offsetMinutes = 0) {
     this.nanos = nanos;
+    this.offsetMinutes = offsetMinutes;
   }
 }
 
@@ -133,7 +136,9 @@ export function keyText(key: Value): string | undefined {
   if (typeof key === "bigint") return `n${key}`;
   if (key instanceof Uint) return `n${key.value}`;
   if (typeof key === "boolean") return `b${key}`;
-  if (typeof key === "number") return Number.isInteger(key) ? `n${BigInt(key)}` : undefined;
+  if (typeof key === "number") return Number.isInteger(key) ? `n${BigInt(key)}` : `d${key}`;
+  if (key instanceof Timestamp) return `t${key.nanos}`;
+  if (key instanceof Duration) return `l${key.nanos}`;
   return undefined;
 }
 
@@ -155,6 +160,17 @@ export class MadeMap extends CelMap {
     return true;
   }
 
+  /** Takes the place of what was there. False when the key cannot be one. */
+  put(key: Value, value: Value): boolean {
+    this.remove(key);
+    return this.set(key, value);
+  }
+
+  remove(key: Value): void {
+    const text = keyText(key);
+    if (text !== undefined) this.#entries.delete(text);
+  }
+
   get size(): number {
     return this.#entries.size;
   }
@@ -172,4 +188,24 @@ export class MadeMap extends CelMap {
   keys(): readonly Value[] {
     return [...this.#entries.values()].map(([key]) => key);
   }
+}
+
+const GO_NAMES: Readonly<Record<string, string>> = {
+  null_type: "types.Null",
+  "google.protobuf.Timestamp": "types.Timestamp",
+  "google.protobuf.Duration": "types.Duration",
+  optional_type: "*types.Optional",
+  type: "*types.Type",
+  "net.IP": "cel.IP",
+  "net.CIDR": "cel.CIDR",
+  "kubernetes.URL": "cel.URL",
+  "kubernetes.Quantity": "cel.Quantity",
+  "kubernetes.Semver": "cel.Semver",
+  "kubernetes.NamedFormat": "*cel.Format",
+};
+
+/** What Go calls a value of such a type, which some messages show. */
+export function goTypeName(value: Value): string {
+  const name = typeName(value);
+  return GO_NAMES[name] ?? `types.${name.slice(0, 1).toUpperCase()}${name.slice(1)}`;
 }

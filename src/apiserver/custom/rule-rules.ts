@@ -1,4 +1,5 @@
 import type { ValidationRule } from "#kube/generated/types";
+import { compileError } from "../kinds/admissionregistration/expressions.ts";
 import { invalid, notSupported, required } from "../kinds/field/error.ts";
 import type { FieldError } from "../kinds/kind.ts";
 import { readFieldPath } from "./field-path.ts";
@@ -58,7 +59,7 @@ function expressionErrors(schema: Schema, { path, isRoot, uncorrelated }: RulesP
     const at = `${path}.x-kubernetes-validations[${i}]`;
     const { source, problem, messageProblem, usesOldSelf } = compiled;
     const errors: FieldError[] = [];
-    if (problem !== undefined) errors.push(invalid(`${at}.rule`, source, problem));
+    if (problem !== undefined) errors.push(compileError(`${at}.rule`, source, problem));
     if (messageProblem !== undefined)
       errors.push(invalid(`${at}.messageExpression`, source, `messageExpression ${messageProblem}`));
     if (usesOldSelf && uncorrelated !== undefined)

@@ -17,6 +17,8 @@ export type FieldErrorType =
   | "NotFound"
   | "TooLong"
   | "TooMany"
+  /** Nothing that whoever wrote the field can see in it. */
+  | "Internal"
   /** Worded as Invalid; its reason tells that not even the type is right. */
   | "TypeInvalid";
 

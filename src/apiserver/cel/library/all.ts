@@ -4,7 +4,6 @@ import { arithmetic } from "./arithmetic.ts";
 import { conversions } from "./conversions.ts";
 import { formats } from "./formats.ts";
 import { lists } from "./lists.ts";
-import { math } from "./math.ts";
 import { net } from "./net.ts";
 import { optionals } from "./optionals.ts";
 import { quantities } from "./quantity.ts";
@@ -22,7 +21,7 @@ let functions: ReadonlyMap<string, readonly Overload[]> | undefined;
 export function standardFunctions(): ReadonlyMap<string, readonly Overload[]> {
   functions ??= byName(
     [
-      ...[arithmetic, standard, conversions, times, strings, regex, lists, sets, math, optionals],
+      ...[arithmetic, standard, conversions, times, strings, regex, lists, sets, optionals],
       ...[urls, net, quantities, semver, formats],
     ].flatMap((library) => library()),
   );

@@ -18,9 +18,15 @@ function ints(): readonly Overload[] {
     define("_-_(int, int): int", (a: bigint, b: bigint) => int64(a - b), "flat"),
     define("_*_(int, int): int", (a: bigint, b: bigint) => int64(a * b), "flat"),
     define("_/_(int, int): int", (a: bigint, b: bigint) => int64(a / divisor(b, "division")), "flat"),
-    define("_%_(int, int): int", (a: bigint, b: bigint) => a % divisor(b, "modulus"), "flat"),
+    define("_%_(int, int): int", remainder, "flat"),
     define("-_(int): int", (a: bigint) => int64(-a), "flat"),
   ];
+}
+
+/** What is left of a division that fits 64 bits itself. */
+function remainder(a: bigint, b: bigint): bigint {
+  int64(a / divisor(b, "modulus"));
+  return a % b;
 }
 
 function uints(): readonly Overload[] {
@@ -52,7 +58,7 @@ function doubles(): readonly Overload[] {
 }
 
 function moments(): readonly Overload[] {
-  const later = (at: Timestamp, by: Duration) => timestamp(at.nanos + by.nanos);
+  const later = (at: Timestamp, by: Duration) => timestamp(at.nanos + by.nanos, at.offsetMinutes);
   return [
     define("_+_(timestamp, duration): timestamp", later, "flat"),
     define("_+_(duration, timestamp): timestamp", (by: Duration, at: Timestamp) => later(at, by), "flat"),
@@ -68,7 +74,7 @@ function moments(): readonly Overload[] {
     ),
     define(
       "_-_(timestamp, duration): timestamp",
-      (a: Timestamp, b: Duration) => timestamp(a.nanos - b.nanos),
+      (a: Timestamp, b: Duration) => timestamp(a.nanos - b.nanos, a.offsetMinutes),
       "flat",
     ),
     define(

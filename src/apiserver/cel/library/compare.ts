@@ -4,7 +4,11 @@ import { Duration, isPlain, Timestamp, Uint, type Value } from "../value.ts";
 
 /** How two values of one comparable type lie: negative, zero, positive, or NaN. @throws {CelFault} no such overload */
 export function compareValues(a: Value, b: Value): number {
-  if (isNumber(a) && isNumber(b)) return compareNumbers(a, b);
+  if (isNumber(a) && isNumber(b)) {
+    const order = compareNumbers(a, b);
+    if (Number.isNaN(order)) throw runtimeFault("NaN values cannot be ordered");
+    return order;
+  }
   if (typeof a === "string" && typeof b === "string") return compareText(a, b);
   if (typeof a === "boolean" && typeof b === "boolean") return Number(a) - Number(b);
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b);

@@ -94,8 +94,9 @@ function toOthers(): readonly Overload[] {
   ];
 }
 
-function durationOf(nanos: bigint): Value {
-  return parseDuration(`${nanos}ns`);
+/** Declared but not given by cel-go. */
+function durationOf(): Value {
+  throw runtimeFault("type conversion error from 'int' to 'google.protobuf.Duration'");
 }
 
 function boolOf(text: string): boolean {

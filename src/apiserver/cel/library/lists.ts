@@ -34,6 +34,8 @@ function add(a: Value, b: Value): Value {
   throw runtimeFault(NO_OVERLOAD);
 }
 
+const ORDERED = ["int", "uint", "double", "bool", "duration", "timestamp", "string", "bytes"];
+
 function orders(): readonly Overload[] {
   const isSorted = (list: readonly Value[]) =>
     list.every((item, i) => i === 0 || compareValues(list[i - 1] ?? null, item) <= 0);
@@ -41,12 +43,12 @@ function orders(): readonly Overload[] {
     meter.spend(list.length * Math.log2(list.length + 1));
     return [...list].sort(compareValues);
   };
-  return [
-    define("list(T).isSorted(): bool", isSorted),
-    define("list(T).min(): T", (list: readonly Value[]) => extreme(list, -1, "min")),
-    define("list(T).max(): T", (list: readonly Value[]) => extreme(list, 1, "max")),
-    define("list(T).sort(): list(T)", sorted),
-  ];
+  return ORDERED.flatMap((type) => [
+    define(`list(${type}).isSorted(): bool`, isSorted),
+    define(`list(${type}).min(): ${type}`, (list: readonly Value[]) => extreme(list, -1, "min")),
+    define(`list(${type}).max(): ${type}`, (list: readonly Value[]) => extreme(list, 1, "max")),
+    define(`list(${type}).sort(): list(${type})`, sorted),
+  ]);
 }
 
 function extreme(list: readonly Value[], sign: 1 | -1, name: string): Value {

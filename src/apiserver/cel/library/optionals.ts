@@ -16,6 +16,8 @@ export function optionals(): readonly Overload[] {
       "flat",
     ),
     define("optional.none(): optional(T)", () => new Optional(undefined), "flat"),
+    define("optional.unwrap(list(optional(T))): list(T)", unwrapped),
+    define("list(optional(T)).unwrapOpt(): list(T)", unwrapped),
     define("optional(T).hasValue(): bool", (from: Optional) => from.value !== undefined, "flat"),
     define("optional(T).value(): T", value, "flat"),
     define(
@@ -29,6 +31,11 @@ export function optionals(): readonly Overload[] {
       "flat",
     ),
   ];
+}
+
+/** What those that hold something hold. */
+function unwrapped(items: readonly Value[]): readonly Value[] {
+  return items.flatMap((item) => (item instanceof Optional && item.value !== undefined ? [item.value] : []));
 }
 
 function isZero(value: Value): boolean {

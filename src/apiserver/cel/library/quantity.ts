@@ -10,10 +10,13 @@ const NANOS = 1_000_000_000n;
 export class QuantityValue extends Opaque {
   readonly typeName = "kubernetes.Quantity";
   readonly nanos: bigint;
+  /** Whether it was written as a fraction of a power of two. */
+  readonly isFraction: boolean;
 
-  constructor(nanos: bigint) {
+  constructor(nanos: bigint, isFraction = false) {
     super();
     this.nanos = nanos;
+    this.isFraction = isFraction;
   }
 
   equals(other: Opaque): boolean {
@@ -27,12 +30,8 @@ export function quantities(): readonly Overload[] {
   return [
     define(`quantity(string): ${of}`, quantityOf),
     define("isQuantity(string): bool", (text: string) => parseQuantity(text) !== undefined),
-    define(`${of}.sign(): int`, ({ nanos }: Q) => BigInt(compareNumbers(nanos, 0n)), "flat"),
-    define(
-      `${of}.isInteger(): bool`,
-      ({ nanos }: Q) => nanos % NANOS === 0n && isInt64(nanos / NANOS),
-      "flat",
-    ),
+    define(`sign(${of}): int`, ({ nanos }: Q) => BigInt(compareNumbers(nanos, 0n)), "flat"),
+    define(`${of}.isInteger(): bool`, (quantity: Q) => isInteger(quantity), "flat"),
     define(`${of}.asInteger(): int`, asInteger, "flat"),
     define(`${of}.asApproximateFloat(): double`, ({ nanos }: Q) => Number(nanos) / Number(NANOS), "flat"),
     define(`${of}.isGreaterThan(${of}): bool`, (a: Q, b: Q) => a.nanos > b.nanos, "flat"),
@@ -51,10 +50,16 @@ function quantityOf(text: string): Value {
     throw runtimeFault(
       "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
     );
-  return new QuantityValue(quantity.nanos);
+  return new QuantityValue(quantity.nanos, /\.\d*[1-9]\d*[KMGTPE]i$/.test(text));
 }
 
-function asInteger({ nanos }: QuantityValue): Value {
-  if (nanos % NANOS !== 0n || !isInt64(nanos / NANOS)) throw runtimeFault("cannot convert value to integer");
+/** Whether it is a whole number that was written without a fraction of a power of two: `1.25Ki` is none. */
+function isInteger({ nanos, isFraction }: QuantityValue): boolean {
+  return !isFraction && nanos % NANOS === 0n && isInt64(nanos / NANOS);
+}
+
+function asInteger(quantity: QuantityValue): Value {
+  const { nanos } = quantity;
+  if (!isInteger(quantity)) throw runtimeFault("cannot convert value to integer");
   return nanos / NANOS;
 }

@@ -1,8 +1,7 @@
 import { define, type Overload } from "../declare.ts";
 import { contains, equal } from "../equal.ts";
-import { runtimeFault } from "../fault.ts";
 import type { Meter } from "../meter.ts";
-import { type CelMap, characters, Optional, TypeValue, typeName, type Value } from "../value.ts";
+import { type CelMap, characters, TypeValue, typeName, type Value } from "../value.ts";
 
 /** Equality, membership, indexes, sizes, and what every CEL has of strings. */
 export function standard(): readonly Overload[] {
@@ -17,45 +16,23 @@ function relations(): readonly Overload[] {
     define("!_(bool): bool", (value: boolean) => !value, "flat"),
     define("@in(T, list(T)): bool", isIn, "flat"),
     define("@in(K, map(K, V)): bool", (key: Value, map: CelMap) => map.has(key), "flat"),
-    define("type(T): type", (value: Value) => new TypeValue(typeName(value)), "flat"),
+    define("type(T): type(T)", (value: Value) => new TypeValue(typeName(value)), "flat"),
     define("dyn(T): dyn", (value: Value) => value, "flat"),
   ];
 }
 
+/** The types of indexes; what they give depends on the value alone. @see ../qualify.ts */
 function indexes(): readonly Overload[] {
   return [
-    define("_[_](list(T), int): T", elementAt, "flat"),
-    define("_[_](map(K, V), K): V", valueAt, "flat"),
-    define("_[_](optional(list(T)), int): optional(T)", throughOptional, "flat"),
-    define("_[_](optional(map(K, V)), K): optional(V)", throughOptional, "flat"),
-    define("_[?_](list(T), int): optional(T)", optionalAt, "flat"),
-    define("_[?_](map(K, V), K): optional(V)", optionalAt, "flat"),
-    define("_[?_](optional(list(T)), int): optional(T)", throughOptional, "flat"),
-    define("_[?_](optional(map(K, V)), K): optional(V)", throughOptional, "flat"),
-  ];
-}
-
-function elementAt(list: readonly Value[], index: bigint): Value {
-  const found = list[Number(index)];
-  if (found === undefined) throw runtimeFault(`index out of bounds: ${index}`);
-  return found;
-}
-
-function valueAt(map: CelMap, key: Value): Value {
-  const found = map.get(key);
-  if (found === undefined)
-    throw runtimeFault(`no such key: ${typeof key === "object" ? typeName(key) : key}`);
-  return found;
-}
-
-function optionalAt(from: readonly Value[] | CelMap, key: Value): Value {
-  if (!("get" in from)) return new Optional(typeof key === "bigint" ? from[Number(key)] : undefined);
-  return new Optional(from.get(key));
-}
-
-function throughOptional({ value }: Optional, key: Value): Value {
-  if (value === undefined || value === null || typeof value !== "object") return new Optional(undefined);
-  return optionalAt(value as readonly Value[] | CelMap, key);
+    "_[_](list(T), int): T",
+    "_[_](map(K, V), K): V",
+    "_[_](optional(list(T)), int): optional(T)",
+    "_[_](optional(map(K, V)), K): optional(V)",
+    "_[?_](list(T), int): optional(T)",
+    "_[?_](map(K, V), K): optional(V)",
+    "_[?_](optional(list(T)), int): optional(T)",
+    "_[?_](optional(map(K, V)), K): optional(V)",
+  ].map((signature) => define(signature, () => null, "flat"));
 }
 
 function sizes(): readonly Overload[] {

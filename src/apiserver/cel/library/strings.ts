@@ -3,6 +3,7 @@ import { runtimeFault } from "../fault.ts";
 import type { Meter } from "../meter.ts";
 import { isPlain, type Value } from "../value.ts";
 import { format } from "./format-text.ts";
+import { NAMED_ESCAPES } from "./quote.ts";
 
 /** cel-go's strings extension. Places are counted in characters. */
 export function strings(): readonly Overload[] {
@@ -36,8 +37,10 @@ function charAt(text: string, index: bigint): string {
 }
 
 function indexOf(text: string, part: string, from: bigint): bigint {
+  if (part === "") return from;
   const all = letters(text);
-  if (from < 0n || from > BigInt(all.length)) throw outOfRange(from);
+  if (from < 0n) throw outOfRange(from);
+  if (from >= BigInt(all.length)) return -1n;
   if (typeof all === "string") return BigInt(all.indexOf(part, Number(from)));
   const skipped = all.slice(0, Number(from)).join("").length;
   const found = text.indexOf(part, skipped);
@@ -46,7 +49,9 @@ function indexOf(text: string, part: string, from: bigint): bigint {
 
 function lastIndexOf(text: string, part: string, from?: bigint | Meter): bigint {
   const all = letters(text);
-  if (typeof from === "bigint" && (from < 0n || from > BigInt(all.length))) throw outOfRange(from);
+  if (part === "") return typeof from === "bigint" ? from : BigInt(all.length);
+  if (typeof from === "bigint" && from < 0n) throw outOfRange(from);
+  if (typeof from === "bigint" && from >= BigInt(all.length)) return -1n;
   const limit = typeof from === "bigint" ? Number(from) : all.length;
   if (typeof all === "string") return BigInt(all.lastIndexOf(part, limit));
   const found = text.lastIndexOf(part, all.slice(0, limit).join("").length);
@@ -55,10 +60,11 @@ function lastIndexOf(text: string, part: string, from?: bigint | Meter): bigint 
 
 function substring(text: string, from: bigint, to?: bigint | Meter): string {
   const all = letters(text);
+  if (typeof to !== "bigint" && (from < 0n || from > BigInt(all.length))) throw outOfRange(from);
   const end = typeof to === "bigint" ? to : BigInt(all.length);
+  if (from > end) throw runtimeFault(`invalid substring range. start: ${from}, end: ${end}`);
   if (from < 0n || from > BigInt(all.length)) throw outOfRange(from);
   if (end < 0n || end > BigInt(all.length)) throw outOfRange(end);
-  if (from > end) throw runtimeFault(`invalid substring range. start: ${from}, end: ${end}`);
   const part = all.slice(Number(from), Number(end));
   return typeof part === "string" ? part : part.join("");
 }
@@ -70,26 +76,14 @@ function shapes(): readonly Overload[] {
     define("string.lowerAscii(): string", lower),
     define("string.upperAscii(): string", upper),
     define("string.trim(): string", trim),
-    define("string.reverse(): string", (text: string) => [...text].reverse().join("")),
     define("strings.quote(string): string", quote),
   ];
 }
 
-const QUOTED: Readonly<Record<string, string>> = {
-  "\x07": "\\a",
-  "\b": "\\b",
-  "\f": "\\f",
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  "\v": "\\v",
-  "\\": "\\\\",
-  '"': '\\"',
-};
-
+/** In quotes, with what would end or break them escaped. */
 function quote(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is escaped here
-  return `"${text.replace(/[\x07\b\f\n\r\t\v\\"]/g, (sign) => QUOTED[sign] ?? sign)}"`;
+  return `"${text.replace(/[\x07\b\f\n\r\t\v\\"]/g, (sign) => NAMED_ESCAPES[sign] ?? sign)}"`;
 }
 
 /** Without Unicode's white space at both ends. */

@@ -42,7 +42,7 @@ function durations(): readonly Overload[] {
     getMinutes: 60_000_000_000n,
     getSeconds: 1_000_000_000n,
   };
-  const millis = ({ nanos }: Duration): Value => (nanos / 1_000_000n) % 1000n;
+  const millis = ({ nanos }: Duration): Value => nanos / 1_000_000n;
   return [
     ...Object.entries(whole).map(([name, unit]) =>
       define(`duration.${name}(): int`, ({ nanos }: Duration) => nanos / unit, "flat"),

@@ -3,6 +3,7 @@ import { runtimeFault } from "../fault.ts";
 import { MadeMap, Opaque, type Value } from "../value.ts";
 
 const URL_TEXT = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):)?(?:\/\/([^/?]*))?(\/[^?]*|)(?:\?(.*))?$/;
+const OPAQUE_URL = /^([a-zA-Z][a-zA-Z0-9+.-]*):[^/?][^?]*(?:\?(.*))?$/;
 const HOST = /^(?:[^\s[\]<>"\\^`{|}%:]|%[0-9a-fA-F]{2})*$/;
 const BAD_ESCAPE = /%(?![0-9a-fA-F]{2})/;
 /** What Go's url package leaves as it is in a path. */
@@ -58,7 +59,11 @@ function made(text: string): Url {
 }
 
 /** @see net/url ParseRequestURI */
-function parseUrl(text: string): Url | undefined {
+function parseUrl(given: string): Url | undefined {
+  const text = given.replace(/#.*$/, "");
+  const [, opaqueScheme, opaqueQuery = ""] = OPAQUE_URL.exec(text) ?? [];
+  if (opaqueScheme !== undefined)
+    return new Url({ scheme: opaqueScheme.toLowerCase(), host: "", path: "", query: opaqueQuery });
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
   const found = /[\x00-\x20\x7f]/.test(text) ? null : URL_TEXT.exec(text);
   if (found === null) return undefined;
@@ -66,13 +71,12 @@ function parseUrl(text: string): Url | undefined {
   if (scheme === "" && (authority !== undefined ? !text.startsWith("//") : path === "")) return undefined;
   if (scheme !== "" && authority === undefined && path === "") return undefined;
   if (BAD_ESCAPE.test(path)) return undefined;
-  const isPath = scheme === "" && authority !== undefined;
-  const host = isPath ? "" : hostOf(authority ?? "");
+  const host = hostOf(authority ?? "");
   if (host === undefined) return undefined;
   return new Url({
     scheme: scheme.toLowerCase(),
     host,
-    path: isPath ? text.replace(/\?.*$/, "") : path,
+    path,
     query,
   });
 }

@@ -17,6 +17,7 @@ const NOT_FOUND_ACTIONS = ["Allow", "Deny"];
 export const validatingAdmissionPolicyBindings: KindSpec<ValidatingAdmissionPolicyBinding> =
   kindSpec<ValidatingAdmissionPolicyBinding>({
     resource: VALIDATING_ADMISSION_POLICY_BINDINGS,
+    requiresVersion: true,
     definition: "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
     categories: ["api-extensions"],
     generation: "spec",
@@ -33,6 +34,7 @@ export const validatingAdmissionPolicyBindings: KindSpec<ValidatingAdmissionPoli
 export const mutatingAdmissionPolicyBindings: KindSpec<MutatingAdmissionPolicyBinding> =
   kindSpec<MutatingAdmissionPolicyBinding>({
     resource: MUTATING_ADMISSION_POLICY_BINDINGS,
+    requiresVersion: true,
     definition: "io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding",
     categories: ["api-extensions"],
     generation: "spec",

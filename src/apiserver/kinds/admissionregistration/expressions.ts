@@ -1,7 +1,7 @@
 import { type AdmissionScope, admissionEnvironment } from "../../cel/admission.ts";
 import type { Environment } from "../../cel/environment.ts";
 import { CelFault } from "../../cel/fault.ts";
-import { compileRule, type Rule } from "../../cel/rule.ts";
+import { CANNOT_START, compileRule, type Rule } from "../../cel/rule.ts";
 import { BOOL, type Type } from "../../cel/types.ts";
 import { duplicate, invalid, required, tooMany } from "../field/error.ts";
 import { qualifiedNameProblems } from "../field/names.ts";
@@ -21,7 +21,13 @@ export function expressionErrors(
   { environment, types, otherwise }: { environment: Environment; types: readonly Type[]; otherwise: string },
 ): readonly FieldError[] {
   const { problem } = compiled(source, environment, { types, otherwise });
-  return problem === undefined ? [] : [invalid(path, source, problem)];
+  return problem === undefined ? [] : [compileError(path, source, problem)];
+}
+
+/** An expression that is right but cannot be run is nobody's mistake. */
+export function compileError(path: string, value: unknown, problem: string): FieldError {
+  if (problem.startsWith(CANNOT_START)) return { type: "Internal", path, detail: problem };
+  return invalid(path, value, problem);
 }
 
 /** The rule, or why there is none. */

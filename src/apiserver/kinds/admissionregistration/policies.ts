@@ -10,6 +10,7 @@ import { defaultMatch } from "./rules.ts";
 export const validatingAdmissionPolicies: KindSpec<ValidatingAdmissionPolicy> =
   kindSpec<ValidatingAdmissionPolicy>({
     resource: VALIDATING_ADMISSION_POLICIES,
+    requiresVersion: true,
     definition: "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
     categories: ["api-extensions"],
     hasStatus: true,
@@ -36,6 +37,7 @@ export const validatingAdmissionPolicies: KindSpec<ValidatingAdmissionPolicy> =
 export const mutatingAdmissionPolicies: KindSpec<MutatingAdmissionPolicy> = kindSpec<MutatingAdmissionPolicy>(
   {
     resource: MUTATING_ADMISSION_POLICIES,
+    requiresVersion: true,
     definition: "io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy",
     categories: ["api-extensions"],
     generation: "spec",

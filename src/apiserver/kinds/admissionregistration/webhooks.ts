@@ -24,6 +24,7 @@ type Configuration = ValidatingWebhookConfiguration | MutatingWebhookConfigurati
 export const validatingWebhookConfigurations: KindSpec<ValidatingWebhookConfiguration> =
   kindSpec<ValidatingWebhookConfiguration>({
     resource: VALIDATING_WEBHOOK_CONFIGURATIONS,
+    requiresVersion: true,
     definition: "io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration",
     categories: ["api-extensions"],
     generation: "outside-metadata",
@@ -35,6 +36,7 @@ export const validatingWebhookConfigurations: KindSpec<ValidatingWebhookConfigur
 export const mutatingWebhookConfigurations: KindSpec<MutatingWebhookConfiguration> =
   kindSpec<MutatingWebhookConfiguration>({
     resource: MUTATING_WEBHOOK_CONFIGURATIONS,
+    requiresVersion: true,
     definition: "io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration",
     categories: ["api-extensions"],
     generation: "outside-metadata",

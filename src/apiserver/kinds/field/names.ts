@@ -72,7 +72,7 @@ export function qualifiedNameProblems(key: string): readonly string[] {
   else if (prefix !== undefined)
     problems.push(...subdomainProblems(prefix).map((problem) => `prefix part ${problem}`));
   if (name === "") problems.push("name part must be non-empty");
-  else problems.push(...tooLongFor(name, 63).map((problem) => `name part ${problem}`));
+  else problems.push(...tooLongFor(name, 63, "bytes").map((problem) => `name part ${problem}`));
   if (!QUALIFIED.test(name))
     problems.push(
       `name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${QUALIFIED_TEXT}')`,
@@ -81,7 +81,7 @@ export function qualifiedNameProblems(key: string): readonly string[] {
 }
 
 export function labelValueProblems(value: string): readonly string[] {
-  const problems = tooLongFor(value, 63);
+  const problems = tooLongFor(value, 63, "bytes");
   if (!LABEL_VALUE.test(value))
     problems.push(
       `a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(${QUALIFIED_TEXT})?')`,
@@ -89,8 +89,8 @@ export function labelValueProblems(value: string): readonly string[] {
   return problems;
 }
 
-function tooLongFor(text: string, max: number): string[] {
-  return text.length > max ? [`must be no more than ${max} bytes`] : [];
+function tooLongFor(text: string, max: number, unit: "bytes" | "characters" = "characters"): string[] {
+  return text.length > max ? [`must be no more than ${max} ${unit}`] : [];
 }
 
 function whole(text: string): RegExp {
