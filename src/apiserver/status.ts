@@ -18,6 +18,8 @@ export type StatusReason =
   | "Timeout"
   | "TooManyRequests"
   | "Unauthorized"
+  /** An error that kube-apiserver gives no reason for. */
+  | "Unknown"
   | "UnsupportedMediaType";
 
 export interface Cause {
@@ -52,6 +54,7 @@ const HTTP_CODE: Readonly<Record<StatusReason, number>> = {
   Timeout: 504,
   TooManyRequests: 429,
   Unauthorized: 401,
+  Unknown: 500,
   UnsupportedMediaType: 415,
 };
 
@@ -85,7 +88,7 @@ export class StatusFault extends Fault<StatusReason> {
       metadata: this.continueToken === undefined ? {} : { continue: this.continueToken },
       status: "Failure",
       message: this.message,
-      reason: this.code,
+      ...(this.code === "Unknown" ? {} : { reason: this.code }),
       ...(this.details === undefined ? {} : { details: this.details }),
       code: this.httpCode,
     };
@@ -104,6 +107,11 @@ export function qualified({ group, plural }: ResourceName): string {
 
 export function badRequest(message: string): StatusFault {
   return new StatusFault("BadRequest", message);
+}
+
+/** An error for which kube-apiserver has no reason: 500. */
+export function unknownFault(message: string): StatusFault {
+  return new StatusFault("Unknown", message);
 }
 
 export function notFound(resource: ResourceName, name: string): StatusFault {
@@ -144,6 +152,20 @@ export function methodNotAllowed(verb: string, resource: ResourceName): StatusFa
       details: about(resource, ""),
     },
   );
+}
+
+/** A path that the API has, asked in a way that it does not answer. */
+export function wrongMethod(): StatusFault {
+  return new StatusFault(
+    "MethodNotAllowed",
+    "the server does not allow this method on the requested resource",
+    { details: {} },
+  );
+}
+
+/** A path under a group of the API's own that leads nowhere. */
+export function noSuchPath(): StatusFault {
+  return new StatusFault("NotFound", "the server could not find the requested resource", { details: {} });
 }
 
 export function internalError(cause: unknown): StatusFault {
@@ -188,9 +210,9 @@ export function invalid(
     details: {
       ...(name === "" ? {} : { name }),
       ...(kind.group === "" ? {} : { group: kind.group }),
-      kind: kind.kind,
+      ...(kind.kind === "" ? {} : { kind: kind.kind }),
       causes: errors.map((error) => ({
-        reason: `FieldValue${error.type}`,
+        reason: error.type === "Internal" ? "InternalError" : `FieldValue${error.type}`,
         message: fieldErrorBody(error),
         field: error.path,
       })),
@@ -229,6 +251,8 @@ export function fieldErrorBody(error: FieldError): string {
       return error.value === undefined
         ? `Too many${detail}`
         : `Too many: ${formatValue(error.value)}${detail}`;
+    case "Internal":
+      return `Internal error${detail}`;
     default:
       return error.type satisfies never;
   }
