@@ -14,8 +14,8 @@ export function listTypeErrors(schema: Schema, path: string): FieldError[] {
     const detail = "must be array if x-kubernetes-list-type is specified";
     errors.push(type === "" ? required(`${path}.type`, detail) : invalid(`${path}.type`, type, detail));
   } else if (listType === "set") errors.push(...setErrors(schema, path));
-  if (listType !== undefined && !["atomic", "set", "map"].includes(listType))
-    errors.push(notSupported(`${path}.x-kubernetes-list-type`, listType, ["atomic", "set", "map"]));
+  if (listType !== undefined && !["atomic", "map", "set"].includes(listType))
+    errors.push(notSupported(`${path}.x-kubernetes-list-type`, listType, ["atomic", "map", "set"]));
   if (keys.length > 0 && listType !== "map") {
     const detail = "must be map if x-kubernetes-list-map-keys is non-empty";
     const at = `${path}.x-kubernetes-list-type`;

@@ -172,7 +172,7 @@ const cases: readonly Case[] = [
     kind: csiDrivers,
     object: { metadata: { name: "csi.example.com" }, spec: { volumeLifecycleModes: ["Eternal"] } },
     errors: [
-      'spec.volumeLifecycleModes: Unsupported value: "Eternal": supported values: "Ephemeral", "Persistent"',
+      'spec.volumeLifecycleModes: Unsupported value: "Eternal": supported values: "Persistent", "Ephemeral"',
     ],
   },
   {

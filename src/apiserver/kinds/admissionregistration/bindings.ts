@@ -12,7 +12,7 @@ import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { defaultMatch, validateMatch } from "./rules.ts";
 
 const ACTIONS = ["Audit", "Deny", "Warn"];
-const NOT_FOUND_ACTIONS = ["Allow", "Deny"];
+const NOT_FOUND_ACTIONS = ["Deny", "Allow"];
 
 export const validatingAdmissionPolicyBindings: KindSpec<ValidatingAdmissionPolicyBinding> =
   kindSpec<ValidatingAdmissionPolicyBinding>({

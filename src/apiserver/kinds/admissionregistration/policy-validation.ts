@@ -15,7 +15,7 @@ import { compiled, conditionErrors, expressionErrors, MUST_BE_BOOL } from "./exp
 import { validateMatch } from "./rules.ts";
 import { FAILURE_POLICIES } from "./webhooks.ts";
 
-const REASONS = ["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"];
+const REASONS = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
 const PATCH_TYPES = ["ApplyConfiguration", "JSONPatch"];
 
 /** @see validateValidatingAdmissionPolicySpec of kube-apiserver */

@@ -3,8 +3,8 @@ import { invalid, notSupported, required } from "../field/error.ts";
 import { validateLabelSelector } from "../field/labels.ts";
 import type { Draft, FieldError } from "../kind.ts";
 
-const OPERATIONS = ["CREATE", "UPDATE", "DELETE", "CONNECT", "*"];
-const SCOPES = ["Cluster", "Namespaced", "*"];
+const OPERATIONS = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+const SCOPES = ["*", "Cluster", "Namespaced"];
 const MATCH_POLICIES = ["Equivalent", "Exact"];
 
 /** What rules leave out. */

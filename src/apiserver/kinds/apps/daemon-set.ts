@@ -10,7 +10,7 @@ import { containerImages, containerNames, mapText, selectorText } from "../print
 import { defaultTemplate } from "./template.ts";
 import {
   immutableSelector,
-  validateSelector,
+  validateDaemonSelector,
   validateTemplate,
   validateUpdateStrategy,
 } from "./workload-validation.ts";
@@ -78,7 +78,9 @@ const COUNTS = [
 
 function defaultDaemonSet(draft: Draft): void {
   draft.spec ??= {};
-  const { spec } = draft;
+  const { spec, metadata } = draft;
+  // Whoever creates it owns the count, as if it had been written down.
+  if (metadata.annotations?.[TEMPLATE_GENERATION] === undefined) noteTemplateGeneration(draft, 0);
   spec.updateStrategy ??= {};
   spec.updateStrategy.type ||= "RollingUpdate";
   if (spec.updateStrategy.type === "RollingUpdate") {
@@ -92,8 +94,8 @@ function defaultDaemonSet(draft: Draft): void {
 
 function validateDaemonSet(set: DaemonSet): readonly FieldError[] {
   return [
-    ...validateSelector(set.spec, "daemonset"),
-    ...validateTemplate(set.spec),
+    ...validateDaemonSelector(set.spec),
+    ...validateTemplate(set.spec, "DaemonSet"),
     ...nonNegative("spec.minReadySeconds", set.spec?.minReadySeconds),
     ...validateUpdateStrategy(set.spec?.updateStrategy),
     ...nonNegative("spec.revisionHistoryLimit", set.spec?.revisionHistoryLimit),

@@ -3,17 +3,23 @@ import { forbidden, invalid, notSupported } from "../field/error.ts";
 import { nonNegative } from "../field/numbers.ts";
 import type { FieldError } from "../kind.ts";
 import {
+  goStrategy,
   validateReplicas,
   validateRollingUpdate,
-  validateSelector,
-  validateTemplate,
+  validateSelectorAndTemplate,
 } from "./workload-validation.ts";
+
+/** ReplicaSets are complained of in the same words. */
+export const DEPLOYMENT_WORDS = {
+  what: "deployment",
+  unusable: "invalid label selector",
+  kind: "ReplicaSet",
+};
 
 export function validateDeployment({ spec }: Deployment): readonly FieldError[] {
   return [
     ...validateReplicas(spec?.replicas),
-    ...validateSelector(spec, "deployment"),
-    ...validateTemplate(spec),
+    ...validateSelectorAndTemplate(spec, DEPLOYMENT_WORDS),
     ...validateStrategy(spec?.strategy),
     ...nonNegative("spec.minReadySeconds", spec?.minReadySeconds),
     ...nonNegative("spec.revisionHistoryLimit", spec?.revisionHistoryLimit),
@@ -30,7 +36,7 @@ function validateStrategy(strategy: Strategy | undefined): readonly FieldError[]
       ? []
       : [forbidden(`${path}.rollingUpdate`, "may not be specified when strategy `type` is 'Recreate'")];
   if (strategy?.type !== "RollingUpdate")
-    return [notSupported(`${path}.type`, strategy?.type ?? "", ["Recreate", "RollingUpdate"])];
+    return [notSupported(path, goStrategy(strategy), ["Recreate", "RollingUpdate"])];
   return validateRollingUpdate(
     `${path}.rollingUpdate`,
     strategy.rollingUpdate,

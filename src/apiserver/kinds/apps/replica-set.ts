@@ -6,14 +6,10 @@ import type { KindSpec } from "../kind.ts";
 import { podWarnings } from "../pod/warnings.ts";
 import { ageColumn, count, nameColumn, printer, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
+import { DEPLOYMENT_WORDS } from "./deployment-validation.ts";
 import { validateReplicaCounts } from "./status-validation.ts";
 import { defaultTemplate } from "./template.ts";
-import {
-  immutableSelector,
-  validateReplicas,
-  validateSelector,
-  validateTemplate,
-} from "./workload-validation.ts";
+import { immutableSelector, validateReplicas, validateSelectorAndTemplate } from "./workload-validation.ts";
 
 export const replicaSets: KindSpec<ReplicaSet> = kindSpec<ReplicaSet>({
   resource: REPLICA_SETS,
@@ -52,7 +48,6 @@ function validateReplicaSet(set: ReplicaSet) {
   return [
     ...validateReplicas(set.spec?.replicas),
     ...nonNegative("spec.minReadySeconds", set.spec?.minReadySeconds),
-    ...validateSelector(set.spec, "replica set"),
-    ...validateTemplate(set.spec),
+    ...validateSelectorAndTemplate(set.spec, DEPLOYMENT_WORDS),
   ];
 }

@@ -1,16 +1,18 @@
 import type { StatefulSet } from "#kube/generated/types";
 import { STATEFUL_SETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { forbidden, invalid, notSupported, required } from "../field/error.ts";
+import { forbidden, invalid, notSupported, problems, required } from "../field/error.ts";
+import { labelProblems } from "../field/names.ts";
 import { nonNegative, percentOrCount } from "../field/numbers.ts";
 import { sameJson } from "../field/same.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { podWarnings } from "../pod/warnings.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
+import { validateClaimSpec } from "../storage/claim-validation.ts";
 import { validateReplicaCounts } from "./status-validation.ts";
 import { defaultTemplate } from "./template.ts";
-import { validateReplicas, validateSelector, validateTemplate } from "./workload-validation.ts";
+import { validateReplicas, validateSelectorAndTemplate } from "./workload-validation.ts";
 
 export const statefulSets: KindSpec<StatefulSet> = kindSpec<StatefulSet>({
   resource: STATEFUL_SETS,
@@ -66,17 +68,40 @@ function defaultStatefulSet(draft: Draft): void {
 function validateStatefulSet(set: StatefulSet): readonly FieldError[] {
   return [
     ...validatePolicies(set.spec),
+    ...(set.spec?.volumeClaimTemplates ?? []).flatMap(({ spec = {} }, i) =>
+      validateClaimSpec(`spec.volumeClaimTemplates[${i}].spec`, spec),
+    ),
     ...validateReplicas(set.spec?.replicas),
     ...nonNegative("spec.minReadySeconds", set.spec?.minReadySeconds),
     ...nonNegative("spec.ordinals.start", set.spec?.ordinals?.start),
-    ...validateSelector(set.spec, "statefulset"),
-    ...validateTemplate(set.spec),
-    ...nonNegative("spec.revisionHistoryLimit", set.spec?.revisionHistoryLimit),
+    ...(set.spec?.serviceName
+      ? problems("spec.serviceName", set.spec.serviceName, labelProblems(set.spec.serviceName))
+      : []),
+    ...validateSelectorAndTemplate(withClaims(set.spec), {
+      what: "statefulset",
+      unusable: "",
+      kind: "StatefulSet",
+    }),
   ];
 }
 
+/** The spec with the template's pods as the controller will make them: with volumes for the claims, and names of its own choice. */
+function withClaims(spec: StatefulSet["spec"]): StatefulSet["spec"] {
+  const claims = spec?.volumeClaimTemplates ?? [];
+  const pod = spec?.template?.spec;
+  if (spec === undefined || pod === undefined) return spec;
+  const { hostname: _hostname, subdomain: _subdomain, ...rest } = pod;
+  const names = claims.map(({ metadata }) => metadata?.name ?? "");
+  const claimed = names.map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
+  const volumes = [...claimed, ...(pod.volumes ?? []).filter(({ name }) => !names.includes(name))];
+  return {
+    ...spec,
+    template: { ...spec.template, spec: { ...rest, ...(volumes.length > 0 && { volumes }) } },
+  };
+}
+
 const MANAGEMENT = ["OrderedReady", "Parallel"];
-const RETENTION = ["Delete", "Retain"];
+const RETENTION = ["Retain", "Delete"];
 
 function validatePolicies(spec: StatefulSet["spec"]): readonly FieldError[] {
   const { podManagementPolicy: management = "", updateStrategy } = spec ?? {};
@@ -98,7 +123,7 @@ function validatePolicies(spec: StatefulSet["spec"]): readonly FieldError[] {
     if (rollingUpdate?.maxUnavailable !== undefined)
       errors.push(...percentOrCount(`${path}.rollingUpdate.maxUnavailable`, rollingUpdate.maxUnavailable));
   } else if (type !== "OnDelete")
-    errors.push(invalid(path, updateStrategy, "must be 'RollingUpdate' or 'OnDelete'"));
+    errors.push(invalid(path, goStrategy(type, rollingUpdate), "must be 'RollingUpdate' or 'OnDelete'"));
   for (const field of ["whenDeleted", "whenScaled"] as const) {
     const policy = spec?.persistentVolumeClaimRetentionPolicy?.[field] ?? "";
     if (!RETENTION.includes(policy))
@@ -106,6 +131,16 @@ function validatePolicies(spec: StatefulSet["spec"]): readonly FieldError[] {
   }
   return errors;
 }
+
+function goStrategy(type: string, rolling: RollingUpdate): object {
+  const { partition = 0, maxUnavailable = null } = rolling ?? {};
+  return {
+    Type: type,
+    RollingUpdate: rolling === undefined ? null : { Partition: partition, MaxUnavailable: maxUnavailable },
+  };
+}
+
+type RollingUpdate = NonNullable<NonNullable<StatefulSet["spec"]>["updateStrategy"]>["rollingUpdate"];
 
 const MAY_CHANGE = [
   "replicas",

@@ -10,7 +10,7 @@ import { validatePodTemplate } from "../pod/template.ts";
 import { validateFailurePolicy, validateSuccessPolicy } from "./job-policies.ts";
 
 const RESTART_POLICIES = ["OnFailure", "Never"];
-const COMPLETION_MODES = ["Indexed", "NonIndexed"];
+const COMPLETION_MODES = ["NonIndexed", "Indexed"];
 const REPLACEMENT_POLICIES = ["Failed", "TerminatingOrFailed"];
 /** The most pods an Indexed job runs at once; and the most indexes of it that may fail. */
 const MAX_PARALLEL = 100_000;

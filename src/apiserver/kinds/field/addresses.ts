@@ -40,6 +40,30 @@ export function validEndpointIp(path: string, text: string): readonly FieldError
   return SPECIAL.filter(({ is }) => is(text)).map(({ why }) => invalid(path, text, why(text)));
 }
 
+/** What is legal and yet not how the address should be written. */
+export function ipWarnings(path: string, text: string): readonly string[] {
+  if (!isIp(text)) return [];
+  const right = parseIp(text);
+  if (right === text || !text.includes(":")) return [];
+  const [is, should] = [JSON.stringify(text), JSON.stringify(right)];
+  return [`${path}: IPv6 address ${is} should be in RFC 5952 canonical format (${should})`];
+}
+
+/** The same for a network. */
+export function cidrWarnings(path: string, text: string): readonly string[] {
+  const cidr = readCidr(text);
+  const [address = ""] = text.split("/");
+  if (cidr === undefined || !isIp(address)) return [];
+  const ip = parseIp(address);
+  const [is, should] = [JSON.stringify(text), JSON.stringify(cidr)];
+  if (!cidr.startsWith(`${ip}/`)) {
+    const single = JSON.stringify(`${ip}/${ip.includes(":") ? 128 : 32}`);
+    return [`${path}: CIDR value ${is} is ambiguous in this context (should be ${should} or ${single}?)`];
+  }
+  if (cidr === text || !text.includes(":")) return [];
+  return [`${path}: IPv6 CIDR value ${is} should be in RFC 5952 canonical format (${should})`];
+}
+
 /** A network as upstream takes it in old fields: host bits may be set. */
 export function validCidr(path: string, text: string): readonly FieldError[] {
   return readCidr(text) === undefined ? [invalid(path, text, CIDR_RULE)] : [];

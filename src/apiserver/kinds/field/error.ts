@@ -16,8 +16,9 @@ export function problems(path: string, value: string, whys: readonly string[]): 
 /** What says that a field never changes. */
 export const IMMUTABLE = "field is immutable";
 
+/** `supported` in the order that kube-apiserver names them in, which is not always the alphabet's. */
 export function notSupported(path: string, value: unknown, supported: readonly string[]): FieldError {
-  const quoted = [...supported].sort().map((text) => JSON.stringify(text));
+  const quoted = supported.map((text) => JSON.stringify(text));
   return { type: "NotSupported", path, value, detail: `supported values: ${quoted.join(", ")}` };
 }
 

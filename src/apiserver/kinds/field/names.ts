@@ -11,7 +11,7 @@ const LABEL_VALUE = whole(`(${QUALIFIED_TEXT})?`);
 
 /** What is wrong with a name, in kube-apiserver's words; nothing when it is fine. @see apimachinery util/validation */
 export function subdomainProblems(name: string): readonly string[] {
-  const problems = tooLongFor(name, 253);
+  const problems = tooLongFor(name, 253, "characters");
   if (!SUBDOMAIN.test(name))
     problems.push(
       `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '${SUBDOMAIN_TEXT}')`,
@@ -24,7 +24,7 @@ const UNDERSCORE = whole(UNDERSCORE_TEXT);
 
 /** Search domains of a resolver, where `_tcp` is as good as any. */
 export function underscoreSubdomainProblems(name: string): readonly string[] {
-  const problems = tooLongFor(name, 253);
+  const problems = tooLongFor(name, 253, "characters");
   if (!UNDERSCORE.test(name))
     problems.push(
       `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '${UNDERSCORE_TEXT}')`,
@@ -33,7 +33,7 @@ export function underscoreSubdomainProblems(name: string): readonly string[] {
 }
 
 export function labelProblems(name: string): readonly string[] {
-  const problems = tooLongFor(name, 63);
+  const problems = tooLongFor(name, 63, "characters");
   if (!LABEL.test(name))
     problems.push(
       SUBDOMAIN.test(name)
@@ -44,7 +44,7 @@ export function labelProblems(name: string): readonly string[] {
 }
 
 export function label1035Problems(name: string): readonly string[] {
-  const problems = tooLongFor(name, 63);
+  const problems = tooLongFor(name, 63, "characters");
   if (!LABEL_1035.test(name))
     problems.push(
       `a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '${LABEL_1035_TEXT}')`,
@@ -63,14 +63,18 @@ export function qualifiedNameProblems(key: string): readonly string[] {
   const parts = key.split("/");
   if (parts.length > 2)
     return [
-      `a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${QUALIFIED_TEXT}') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+      `a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${QUALIFIED_TEXT}') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
     ];
   const name = parts.at(-1) ?? "";
   const prefix = parts.length === 2 ? (parts[0] ?? "") : undefined;
   const problems: string[] = [];
   if (prefix === "") problems.push("prefix part must be non-empty");
   else if (prefix !== undefined)
-    problems.push(...subdomainProblems(prefix).map((problem) => `prefix part ${problem}`));
+    problems.push(
+      ...subdomainProblems(prefix).map(
+        (problem) => `prefix part ${problem.replace(/ characters$/, " bytes")}`,
+      ),
+    );
   if (name === "") problems.push("name part must be non-empty");
   else problems.push(...tooLongFor(name, 63, "bytes").map((problem) => `name part ${problem}`));
   if (!QUALIFIED.test(name))
@@ -89,8 +93,9 @@ export function labelValueProblems(value: string): readonly string[] {
   return problems;
 }
 
-function tooLongFor(text: string, max: number, unit: "bytes" | "characters" = "characters"): string[] {
-  return text.length > max ? [`must be no more than ${max} ${unit}`] : [];
+/** Both are counted in bytes; older rules call them characters. */
+function tooLongFor(text: string, max: number, unit: "bytes" | "characters" = "bytes"): string[] {
+  return Buffer.byteLength(text) > max ? [`must be no more than ${max} ${unit}`] : [];
 }
 
 function whole(text: string): RegExp {

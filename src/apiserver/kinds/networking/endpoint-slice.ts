@@ -17,8 +17,8 @@ import type { FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { someOf } from "../print/words.ts";
 
-const ADDRESS_TYPES = ["IPv4", "IPv6", "FQDN"];
-const PROTOCOLS = ["TCP", "UDP", "SCTP"];
+const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
+const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const MAX_ENDPOINTS = 1000;
 const MAX_ADDRESSES = 100;
 const MAX_PORTS = 20_000;
@@ -28,7 +28,7 @@ const MAX_HINTS = 8;
 export const endpointSlices: KindSpec<EndpointSlice> = kindSpec<EndpointSlice>({
   resource: ENDPOINT_SLICES,
   definition: "io.k8s.api.discovery.v1.EndpointSlice",
-  generation: "outside-metadata",
+  generation: "labels-and-outside-metadata",
   defaults: (draft) => {
     for (const port of draft.ports ?? []) {
       port.name ??= "";

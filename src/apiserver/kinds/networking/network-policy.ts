@@ -11,7 +11,7 @@ import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { selectorText } from "../print/words.ts";
 
 const PROTOCOLS = ["TCP", "UDP", "SCTP"];
-const POLICY_TYPES = ["Egress", "Ingress"];
+const POLICY_TYPES = ["Ingress", "Egress"];
 
 export const networkPolicies: KindSpec<NetworkPolicy> = kindSpec<NetworkPolicy>({
   resource: NETWORK_POLICIES,

@@ -12,7 +12,7 @@ import { validateSecurityContext } from "./security-validation.ts";
 import type { Volumes } from "./volume-validation.ts";
 
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
-const MESSAGE_POLICIES = ["FallbackToLogsOnError", "File"];
+const MESSAGE_POLICIES = ["File", "FallbackToLogsOnError"];
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const HOST_PORT_RULE = "must match `containerPort` when `hostNetwork` is true";
 

@@ -2,14 +2,21 @@ import type { Draft } from "../kind.ts";
 
 /** An image is pulled each time when its tag says nothing about its content. */
 function pullPolicy(image: string): string {
-  if (image.includes("@")) return "IfNotPresent";
-  const name = image.slice(image.lastIndexOf("/") + 1);
-  const tag = name.includes(":") ? name.slice(name.indexOf(":") + 1) : "latest";
-  return tag === "latest" ? "Always" : "IfNotPresent";
+  const [, , tag, digest] = IMAGE.exec(image) ?? [image, image, "unreadable"];
+  return tag === "latest" || (tag === undefined && digest === undefined) ? "Always" : "IfNotPresent";
 }
+
+/** `[domain/]path[:tag][@digest]`. @see github.com/distribution/reference */
+const WORD = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*";
+const HOST_PART = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
+const HOST = `(?:${HOST_PART}(?:\\.${HOST_PART})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?`;
+const IMAGE = new RegExp(
+  `^((?:${HOST}/)?${WORD}(?:/${WORD})*)(?::([\\w][\\w.-]{0,127}))?(?:@([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?$`,
+);
 
 /** Fills a pod's or a template's spec. */
 export function defaultPodSpec(spec: Draft): void {
+  dropUnserved(spec);
   spec.restartPolicy ||= "Always";
   spec.dnsPolicy ||= "ClusterFirst";
   spec.schedulerName ||= "default-scheduler";
@@ -21,11 +28,23 @@ export function defaultPodSpec(spec: Draft): void {
   for (const container of allContainers(spec)) defaultContainer(container);
 }
 
+/** What is behind gates that are closed unless somebody opens them is as if it were unknown. */
+function dropUnserved(spec: Draft): void {
+  delete spec.schedulingGroup;
+  for (const { projected } of spec.volumes ?? [])
+    for (const source of projected?.sources ?? []) {
+      delete source.clusterTrustBundle;
+      delete source.podCertificate;
+    }
+  for (const { lifecycle } of allContainers(spec)) if (lifecycle) delete lifecycle.stopSignal;
+}
+
 /** What is filled in for pods alone, never for templates. */
 export function defaultPod(draft: Draft): void {
   if (!draft.spec) return;
   defaultPodSpec(draft.spec);
   draft.spec.enableServiceLinks ??= true;
+  if (draft.spec.terminationGracePeriodSeconds < 0) draft.spec.terminationGracePeriodSeconds = 1;
   if (draft.spec.hostNetwork) defaultHostPorts(draft.spec);
   for (const container of allContainers(draft.spec)) {
     const { limits } = container.resources;

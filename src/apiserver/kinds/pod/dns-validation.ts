@@ -4,7 +4,7 @@ import { invalid, notSupported, problems, required } from "../field/error.ts";
 import { underscoreSubdomainProblems } from "../field/names.ts";
 import type { FieldError } from "../kind.ts";
 
-const DNS_POLICIES = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
+const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const MAX_NAMESERVERS = 3;
 const MAX_SEARCHES = 32;
 const MAX_SEARCH_CHARACTERS = 2048;

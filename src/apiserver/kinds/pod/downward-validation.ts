@@ -59,10 +59,9 @@ export function validateFieldRef(
   return problems(path, name, qualifiedNameProblems(name));
 }
 
-const RESOURCES = ["cpu", "ephemeral-storage", "memory"].flatMap((name) => [
-  `limits.${name}`,
-  `requests.${name}`,
-]);
+const RESOURCES = ["limits", "requests"].flatMap((kind) =>
+  ["cpu", "ephemeral-storage", "memory"].map((name) => `${kind}.${name}`),
+);
 const BYTE_DIVISORS = ["1", ..."kMGTPE".split("").flatMap((unit) => [`1${unit}`, `1${unit.toUpperCase()}i`])];
 const BYTE_RULE = `only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the`;
 

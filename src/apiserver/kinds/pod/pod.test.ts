@@ -162,7 +162,7 @@ const refused: readonly { name: string; spec: object; errors: readonly string[] 
     name: "an unknown restart policy",
     spec: { restartPolicy: "Sometimes", containers: [app] },
     errors: [
-      'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"',
+      'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
     ],
   },
   {

@@ -22,7 +22,7 @@ export function validateRestartPolicy(path: string, container: Container): reado
   rules.forEach(({ action, exitCodes }, i) => {
     const place = `${path}.restartPolicyRules[${i}]`;
     if (!RULE_ACTIONS.includes(action)) errors.push(notSupported(`${place}.action`, action, RULE_ACTIONS));
-    if (exitCodes === undefined) errors.push(required(`${place}.exitCodes`));
+    if (exitCodes === undefined) errors.push(required(`${place}.exitCodes`, "must be specified"));
     else if (!OPERATORS.includes(exitCodes.operator))
       errors.push(notSupported(`${place}.exitCodes.operator`, exitCodes.operator, OPERATORS));
   });

@@ -3,7 +3,7 @@ import { duplicate, invalid, notSupported, problems, required } from "../field/e
 import { labelValueProblems, qualifiedNameProblems } from "../field/names.ts";
 import type { FieldError } from "../kind.ts";
 
-const EFFECTS = ["NoExecute", "NoSchedule", "PreferNoSchedule"];
+const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 const OPERATORS = ["Equal", "Exists"];
 
 export function validateTolerations(

@@ -16,8 +16,8 @@ import { validateTolerations } from "./toleration-validation.ts";
 import { validateVolumes } from "./volume-validation.ts";
 import { validateHostProcess, validateOs } from "./windows-validation.ts";
 
-const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
-const PREEMPTION_POLICIES = ["Never", "PreemptLowerPriority"];
+const RESTART_POLICIES = ["Always", "OnFailure", "Never"];
+const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
 const MAX_SECONDS = 2 ** 31 - 1;
 
 export function validatePod({ metadata, spec }: Pod): readonly FieldError[] {
@@ -66,7 +66,7 @@ export function validatePodSpec(
     ...(spec.preemptionPolicy === undefined
       ? []
       : oneOf(`${path}.preemptionPolicy`, spec.preemptionPolicy, PREEMPTION_POLICIES)),
-    ...validateAmounts(`${path}.overhead`, spec.overhead, "container"),
+    ...validateAmounts(`${path}.overhead.limits`, spec.overhead, "container"),
     ...validateOs(path, spec),
   ];
 }
@@ -115,19 +115,28 @@ function validateResourceClaims(path: string, { resourceClaims = [] }: PodSpec):
       errors.push(
         invalid(
           at,
-          claim,
+          goClaim(claim),
           "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified",
         ),
       );
     if (own === undefined && template === undefined)
       errors.push(
-        invalid(at, claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"),
+        invalid(at, goClaim(claim), "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"),
       );
     if (own !== undefined) errors.push(...problems(`${at}.resourceClaimName`, own, subdomainProblems(own)));
     if (template !== undefined)
       errors.push(...problems(`${at}.resourceClaimTemplateName`, template, subdomainProblems(template)));
     return errors;
   });
+}
+
+/** A claim as complaints about it as a whole show it. */
+function goClaim(claim: NonNullable<PodSpec["resourceClaims"]>[number]): object {
+  return {
+    Name: claim.name,
+    ResourceClaimName: claim.resourceClaimName ?? null,
+    ResourceClaimTemplateName: claim.resourceClaimTemplateName ?? null,
+  };
 }
 
 /** A token proves who the pod is: there is none for a pod that is nobody. */

@@ -69,7 +69,10 @@ export function validateVolumeSource(
   const at = `${path}.${PATHS[type] ?? type}`;
   const source = sources[type] as unknown as Readonly<Record<string, unknown>>;
   const missing = (REQUIRED[type] ?? []).filter((field) => isBlank(source[field]));
-  return [...missing.map((field) => required(`${at}.${field}`)), ...validateRest(at, type, sources)];
+  return [
+    ...missing.map((field) => required(`${at}.${field}`, field === "registry" ? PAIR_RULE : "")),
+    ...validateRest(at, type, sources),
+  ];
 }
 
 function isBlank(value: unknown): boolean {
@@ -116,7 +119,7 @@ function validateRest(at: string, type: SourceName, sources: Sources): readonly 
     case "projected":
       return sources.projected ? validateProjected(at, sources.projected) : [];
     case "csi":
-      return validateDriverName(`${at}.driver`, sources.csi?.driver ?? "");
+      return validateDriverName(`${at}.driver`, sources.csi?.driver);
     case "image":
       return validateImage(at, sources.image);
     case "local":
@@ -210,11 +213,12 @@ function validateFlocker(at: string, source: Sources["flocker"]): readonly Field
 
 function validateQuobyte(at: string, source: Sources["quobyte"]): readonly FieldError[] {
   const { registry = "", tenant = "" } = source ?? {};
-  if (registry === "") return [];
   if (tenant.length >= 65)
     return [required(`${at}.tenant`, "must be a UUID and may not exceed a length of 64 characters")];
   const isPair = (text: string) => /^(?:\[[^\]]*\]|[^:]*):[^:]*$/.test(text);
-  return registry.split(",").every(isPair) ? [] : [invalid(`${at}.registry`, registry, PAIR_RULE)];
+  return registry === "" || registry.split(",").every(isPair)
+    ? []
+    : [invalid(`${at}.registry`, registry, PAIR_RULE)];
 }
 
 function validateFlexOptions(
@@ -268,9 +272,9 @@ function validateLocal(at: string, source: Sources["local"]): readonly FieldErro
 }
 
 /** The name of a storage driver: a domain of at most 63 characters. */
-export function validateDriverName(path: string, name: string): readonly FieldError[] {
+export function validateDriverName(path: string, name = ""): readonly FieldError[] {
+  if (name === "") return [required(path)];
   return [
-    ...(name === "" ? [required(path)] : []),
     ...(name.length > 63 ? [tooLong(path, 63)] : []),
     ...problems(path, name, subdomainProblems(name.toLowerCase())),
   ];

@@ -42,6 +42,9 @@ const SOURCES = [
   "image",
 ] as const;
 
+/** What second sources are called in complaints, where not by their field's name. */
+const PATHS: Readonly<Record<string, string>> = { downwardAPI: "downwarAPI", cephfs: "cephFS" };
+
 /** What is wrong with the volumes. `metadata` is a pod's; templates have none. */
 export function validateVolumes(
   path: string,
@@ -71,8 +74,22 @@ function validateOneSource(path: string, volume: Volume, pod: string): readonly 
     ...(first === "ephemeral"
       ? validateEphemeral(path, volume, pod)
       : validateVolumeSource(path, first, volume)),
-    ...more.map((type) => forbidden(`${path}.${type}`, "may not specify more than 1 volume type")),
+    ...(first === "csi" ? validateSecretName(`${path}.csi`, volume.csi?.nodePublishSecretRef) : []),
+    ...more.map((type) =>
+      forbidden(`${path}.${PATHS[type] ?? type}`, "may not specify more than 1 volume type"),
+    ),
   ];
+}
+
+function validateSecretName(
+  path: string,
+  secret: { readonly name?: string | undefined } | undefined,
+): readonly FieldError[] {
+  if (secret === undefined) return [];
+  const { name = "" } = secret;
+  return name === ""
+    ? [required(`${path}.nodePublishSecretRef.name`)]
+    : problems(`${path}.name`, name, subdomainProblems(name));
 }
 
 /** The claim is made with the pod, under a name of both. */

@@ -1,6 +1,8 @@
 import type { Container, ContainerPort, NodeSelectorTerm, ObjectMeta, PodSpec } from "#kube/generated/types";
 import { formatQuantity, parseQuantity } from "#kube/quantity";
-import { labelProblems } from "../field/names.ts";
+import { ipWarnings } from "../field/addresses.ts";
+import { labelProblems, labelValueProblems } from "../field/names.ts";
+import { pathWarnings } from "./path-warnings.ts";
 
 /** A pod, or the template of one. */
 interface PodLike {
@@ -18,6 +20,7 @@ export function podWarnings(path: string, pod: PodLike, stored: object | undefin
     ...labelWarnings(at, spec),
     ...annotationWarnings(path, metadata?.annotations ?? {}),
     ...volumeWarnings(`${at}.volumes`, spec),
+    ...pathWarnings(spec.volumes ?? []),
     ...repeated(
       `${at}.hostAliases`,
       "ip",
@@ -34,14 +37,20 @@ export function podWarnings(path: string, pod: PodLike, stored: object | undefin
     ...fractions(`${at}.overhead`, spec.overhead),
     ...containersOf(at, spec).flatMap(([place, container]) => containerWarnings(place, container)),
     ...portWarnings(containersOf(at, spec)),
+    ...portNameWarnings(containersOf(at, spec)),
     ...graceWarnings(at, spec),
+    ...affinityWarnings(`${at}.affinity`, spec),
+    ...(spec.dnsConfig?.nameservers ?? []).flatMap((ip, i) =>
+      ipWarnings(`${at}.dnsConfig.nameservers[${i}]`, ip),
+    ),
+    ...(spec.hostAliases ?? []).flatMap(({ ip }, i) => ipWarnings(`${at}.hostAliases[${i}].ip`, ip)),
   ];
 }
 
 function nameWarnings(name: string): readonly string[] {
   if (name === "" || labelProblems(name).length === 0) return [];
   return [
-    `metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: ${JSON.stringify(labelProblems(name))}`,
+    `metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [${labelProblems(name).join(" ")}]`,
   ];
 }
 
@@ -67,7 +76,9 @@ function labelWarnings(at: string, spec: PodSpec): readonly string[] {
       termWarnings(`${base}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[${i}]`, term),
     ),
     ...may.flatMap(({ preference = {} }, i) =>
-      termWarnings(`${base}.preferredDuringSchedulingIgnoredDuringExecution[${i}].preference`, preference),
+      termWarnings(`${base}.preferredDuringSchedulingIgnoredDuringExecution[${i}].preference`, preference, {
+        checksValues: true,
+      }),
     ),
     ...(spec.topologySpreadConstraints ?? []).flatMap(({ topologyKey, labelSelector }, i) => {
       const place = `${at}.topologySpreadConstraints[${i}]`;
@@ -82,10 +93,19 @@ function labelWarnings(at: string, spec: PodSpec): readonly string[] {
   ];
 }
 
-function termWarnings(at: string, { matchExpressions = [] }: NodeSelectorTerm): readonly string[] {
-  return matchExpressions.flatMap(({ key }, i) => {
+/** What is only preferred may have values that no label has. */
+function termWarnings(
+  at: string,
+  { matchExpressions = [] }: NodeSelectorTerm,
+  { checksValues = false } = {},
+): readonly string[] {
+  return matchExpressions.flatMap(({ key, values = [] }, i) => {
+    const place = `${at}.matchExpressions[${i}]`;
     const why = DEPRECATED_LABELS[key];
-    return why === undefined ? [] : [`${at}.matchExpressions[${i}].key: ${key} is ${why}`];
+    const bad = (checksValues ? values : []).flatMap((value, j) =>
+      labelValueProblems(value).map((what) => `${place}.values[${j}]: ${value} is invalid, ${what}`),
+    );
+    return [...(why === undefined ? [] : [`${place}.key: ${key} is ${why}`]), ...bad];
   });
 }
 
@@ -128,7 +148,7 @@ function volumeWarnings(at: string, { volumes = [] }: PodSpec): readonly string[
   return volumes.flatMap((volume, i) =>
     Object.keys(volume).flatMap((type) => {
       const why = DEPRECATED_VOLUMES[type];
-      return why === undefined ? [] : [`${at}[${i}].${type}: ${why}`];
+      return why === undefined ? [] : [`${at}[${i}].${type === "storageos" ? "storageOS" : type}: ${why}`];
     }),
   );
 }
@@ -174,6 +194,7 @@ function portWarnings(containers: readonly (readonly [string, Container])[]): re
   for (const [place, { ports = [] }] of containers)
     for (const [i, port] of ports.entries()) {
       const at = `${place}.ports[${i}]`;
+      if (port.hostIP && !port.hostPort) warnings.push(`${at}: hostIP set without hostPort: ${goPort(port)}`);
       for (const other of seen)
         if (other.port.containerPort === port.containerPort && other.port.protocol === port.protocol)
           warnings.push(...overlap(at, port, other));
@@ -193,10 +214,54 @@ function overlap(
   const ipA = a.hostIP ?? "";
   const ipB = b.hostIP ?? "";
   if (ipA === ipB && portA === portB) return [`${at}: duplicate port definition with ${other.at}`];
-  const isAny = (ip: string) => ip === "" || ip === "0.0.0.0" || ip === "::";
-  if (portA === 0 || portB === 0 || (portA === portB && isAny(ipA) !== isAny(ipB)))
-    return [`${at}: overlapping port definition with ${other.at}`];
+  if (portA === 0 || portB === 0) return [`${at}: overlapping port definition with ${other.at}`];
+  if (portA === portB && (ipA === "") !== (ipB === ""))
+    return [`${at}: dangerously ambiguous port definition with ${other.at}`];
   return [];
+}
+
+function goPort({ name = "", hostPort = 0, containerPort, protocol, hostIP = "" }: ContainerPort): string {
+  return `{Name:${name} HostPort:${hostPort} ContainerPort:${containerPort} Protocol:${protocol} HostIP:${hostIP}}`;
+}
+
+function portNameWarnings(containers: readonly (readonly [string, Container])[]): readonly string[] {
+  const first = new Map<string, string>();
+  return containers.flatMap(([place, { ports = [] }]) =>
+    ports.flatMap(({ name }, i) => {
+      const at = `${place}.ports[${i}]`;
+      const other = name ? first.get(name) : undefined;
+      if (name && other === undefined) first.set(name, at);
+      if (other === undefined) return [];
+      return [
+        `${at}: duplicate port name ${JSON.stringify(name)} with ${other}, services and probes that select ports by name will use ${other}`,
+      ];
+    }),
+  );
+}
+
+/** Terms without a selector: they select nobody. */
+function affinityWarnings(at: string, { affinity }: PodSpec): readonly string[] {
+  return (["podAffinity", "podAntiAffinity"] as const).flatMap((field) => {
+    const {
+      requiredDuringSchedulingIgnoredDuringExecution: must = [],
+      preferredDuringSchedulingIgnoredDuringExecution: may = [],
+    } = affinity?.[field] ?? {};
+    const base = `${at}.${field}`;
+    const nobody = (place: string) =>
+      `${place}.labelSelector: a null labelSelector results in matching no pod`;
+    return [
+      ...must.flatMap(({ labelSelector }, i) =>
+        labelSelector === undefined
+          ? [nobody(`${base}.requiredDuringSchedulingIgnoredDuringExecution[${i}]`)]
+          : [],
+      ),
+      ...may.flatMap(({ podAffinityTerm }, i) =>
+        podAffinityTerm?.labelSelector === undefined
+          ? [nobody(`${base}.preferredDuringSchedulingIgnoredDuringExecution[${i}].podAffinityTerm`)]
+          : [],
+      ),
+    ];
+  });
 }
 
 function graceWarnings(at: string, { terminationGracePeriodSeconds: grace }: PodSpec): readonly string[] {

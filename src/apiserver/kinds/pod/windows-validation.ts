@@ -132,7 +132,7 @@ const SYSTEMS = ["linux", "windows"];
 export function validateOs(path: string, spec: PodSpec): readonly FieldError[] {
   if (spec.os === undefined) return [];
   const { name } = spec.os;
-  if (!name) return [required(`${path}.os.name`, "cannot be empty")];
+  if (!name) return [required(`${path}.os.name`)];
   if (!SYSTEMS.includes(name)) return [notSupported(`${path}.os`, name, SYSTEMS)];
   return name === "linux" ? forbidWindows(path, spec) : forbidLinux(path, spec);
 }

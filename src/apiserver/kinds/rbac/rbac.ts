@@ -104,9 +104,12 @@ function validateSubject(subject: Subject, path: string): readonly FieldError[] 
   if (!subject.name) errors.push(required(`${path}.name`));
   if (!["ServiceAccount", "User", "Group"].includes(subject.kind))
     errors.push(notSupported(`${path}.kind`, subject.kind, ["ServiceAccount", "User", "Group"]));
-  const group = subject.kind === "ServiceAccount" ? "" : GROUP;
-  if ((subject.apiGroup ?? "") !== group)
-    errors.push(notSupported(`${path}.apiGroup`, subject.apiGroup ?? "", [group]));
+  else if ((subject.apiGroup ?? "") !== (subject.kind === "ServiceAccount" ? "" : GROUP))
+    errors.push(
+      notSupported(`${path}.apiGroup`, subject.apiGroup ?? "", [
+        subject.kind === "ServiceAccount" ? "" : GROUP,
+      ]),
+    );
   if (subject.kind === "ServiceAccount" && !subject.namespace) errors.push(required(`${path}.namespace`));
   return errors;
 }

@@ -111,7 +111,7 @@ function validateTopology(path: string, { matchLabelExpressions = [] }: Topology
 
 /** No user's class may outrank the two system classes. */
 const USER_MAX = 1_000_000_000;
-const PREEMPTION_POLICIES = ["Never", "PreemptLowerPriority"];
+const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
 const SYSTEM = ["system-node-critical", "system-cluster-critical"];
 
 function validatePriorityClass(

@@ -1,3 +1,4 @@
+import { sameJson } from "../../json.ts";
 import type { CSIDriver } from "#kube/generated/types";
 import { CSI_DRIVERS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
@@ -8,16 +9,20 @@ import { validateDriverName } from "../pod/volume-sources.ts";
 import { ageColumn, flag, nameColumn, printer, text } from "../print/printer.ts";
 
 const GROUP_POLICIES = ["File", "None", "ReadWriteOnceWithFSType"];
-const MODES = ["Ephemeral", "Persistent"];
+const MODES = ["Persistent", "Ephemeral"];
 const MIN_SECONDS = 10 * 60;
 const MAX_SECONDS = 2 ** 32;
 
 export const csiDrivers: KindSpec<CSIDriver> = kindSpec<CSIDriver>({
   resource: CSI_DRIVERS,
+  requiresVersion: true,
   definition: "io.k8s.api.storage.v1.CSIDriver",
-  generation: "spec",
   deleteReturnsObject: true,
   defaults: defaultDriver,
+  // Nothing until the first change of the spec, and counted from there.
+  prepareUpdate: ({ metadata, spec }, stored) => {
+    if (!sameJson(spec, stored.spec)) metadata.generation = (stored.metadata.generation ?? 0) + 1;
+  },
   validate: validateDriver,
   validateUpdate: ({ spec }, { spec: before }) => [
     ...immutableField("spec.attachRequired", spec?.attachRequired, before?.attachRequired),

@@ -1,5 +1,6 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "#kube/generated/types";
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES } from "#kube/resources";
+import { formatTime } from "../../verbs/metadata.ts";
 import { kindSpec } from "../base.ts";
 import type { Draft, KindSpec } from "../kind.ts";
 import { SOURCE_DEFAULTS } from "../pod/defaults.ts";
@@ -22,8 +23,9 @@ export const persistentVolumes: KindSpec<PersistentVolume> = kindSpec<Persistent
   hasStatus: true,
   deleteReturnsObject: true,
   defaults: defaultVolume,
-  prepareCreate: (draft) => {
-    draft.status = { phase: "Pending" };
+  prepareCreate: (draft, { clock }) => {
+    draft.status = { phase: "Pending", lastPhaseTransitionTime: formatTime(clock.now()) };
+    protect(draft, "kubernetes.io/pv-protection");
   },
   validate: validateVolume,
   validateUpdate: validateVolumeUpdate,
@@ -55,6 +57,7 @@ export const persistentVolumeClaims: KindSpec<PersistentVolumeClaim> = kindSpec<
   defaults: defaultClaim,
   prepareCreate: (draft) => {
     draft.status = { phase: "Pending" };
+    protect(draft, "kubernetes.io/pvc-protection");
   },
   validate: validateClaim,
   validateUpdate: validateClaimUpdate,
@@ -74,6 +77,12 @@ export const persistentVolumeClaims: KindSpec<PersistentVolumeClaim> = kindSpec<
     wide("VolumeMode", ({ spec }) => spec?.volumeMode ?? "<unset>"),
   ]),
 });
+
+/** Held from the start by the controller that knows when it is in use. */
+function protect({ metadata }: Draft, finalizer: string): void {
+  if (!metadata.finalizers?.includes(finalizer))
+    metadata.finalizers = [...(metadata.finalizers ?? []), finalizer];
+}
 
 function defaultVolume(draft: Draft): void {
   draft.spec ??= {};
