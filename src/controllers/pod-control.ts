@@ -1,5 +1,4 @@
-import { asError } from "#fault/fault";
-import { hasCause, isApiFault } from "#kube/api-fault";
+import { hasCause, isApiFault, wordsOf } from "#kube/api-fault";
 import type { EventRecorder } from "#kube/event-recorder";
 import type { Pod } from "#kube/generated/types";
 import { type KubeObject, keyOf } from "#kube/object";
@@ -27,7 +26,7 @@ export class PodControl {
       this.#note(parent, "SuccessfulCreate", `Created pod: ${pod.metadata.name}`);
     } catch (error) {
       if (isApiFault(error) && hasCause(error, "NamespaceTerminating")) return;
-      this.#note(parent, "FailedCreate", `Error creating: ${asError(error).message}`);
+      this.#note(parent, "FailedCreate", `Error creating: ${wordsOf(error)}`);
       throw error;
     }
   }
@@ -39,7 +38,7 @@ export class PodControl {
       this.ledger.deleted(key, keyOf(pod), uid);
       this.#note(parent, "SuccessfulDelete", `Deleted pod: ${pod.metadata.name}`);
     } catch (error) {
-      this.#note(parent, "FailedDelete", `Error deleting: ${asError(error).message}`);
+      this.#note(parent, "FailedDelete", `Error deleting: ${wordsOf(error)}`);
       throw error;
     }
   }

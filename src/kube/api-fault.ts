@@ -1,4 +1,4 @@
-import { Fault } from "#fault/fault";
+import { asError, Fault } from "#fault/fault";
 import type { Status } from "./generated/types.ts";
 import { apiVersionOf, type Resource } from "./object.ts";
 
@@ -71,6 +71,11 @@ export class ApiFault extends Fault<ApiReason> {
 
 export function isApiFault(error: unknown, ...codes: readonly ApiReason[]): error is ApiFault {
   return error instanceof ApiFault && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** What went wrong in the server's own words, where it had some: for conditions and events, which users compare with what they know. */
+export function wordsOf(error: unknown): string {
+  return (isApiFault(error) ? error.body?.message : undefined) ?? asError(error).message;
 }
 
 /** True when one of the Status' causes has that reason, such as `NamespaceTerminating`. */

@@ -3,6 +3,7 @@ import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import { hasCause, isApiFault } from "./api-fault.ts";
 import type { KubeClient } from "./client.ts";
+import { EventNames, referenceTo } from "./event-names.ts";
 import type { Event, ObjectReference } from "./generated/types.ts";
 import type { KubeObject } from "./object.ts";
 import { EVENTS } from "./resources.ts";
@@ -61,21 +62,22 @@ export function openEventRecorder(client: KubeClient, options: EventRecorderOpti
 class Recorder implements EventRecorder {
   readonly #client: KubeClient;
   readonly #options: EventRecorderOptions;
+  readonly #names: EventNames;
   readonly #written = new Map<string, Written>();
   readonly #similar = new Map<string, Similar>();
   readonly #buckets = new Map<string, Bucket>();
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
-  #sequence = 0;
 
   constructor(client: KubeClient, options: EventRecorderOptions) {
     this.#client = client;
     this.#options = options;
+    this.#names = new EventNames(options.clock);
   }
 
   record(object: KubeObject, note: EventNote): void {
     if (this.#options.signal.aborted || this.#waiting >= MAX_WAITING) return;
-    const involved = involvedObject(object, note.fieldPath);
+    const involved = referenceTo(object, note.fieldPath);
     if (!this.#admits(subjectKey(involved))) return;
     this.#waiting++;
     this.#tail = this.#tail.then(() => this.#write(involved, note)).finally(() => void this.#waiting--);
@@ -102,10 +104,7 @@ class Recorder implements EventRecorder {
   async #first(key: string, involvedObject: ObjectReference, note: EventNote): Promise<void> {
     const { clock, component, host } = this.#options;
     const time = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, "Z");
-    const namespace = involvedObject.namespace ?? "default";
-    // The nanosecond stamp makes the name unique; a millisecond clock leaves six digits for a counter.
-    const stamp = (BigInt(clock.now()) * 1_000_000n + BigInt(this.#sequence++ % 1_000_000)).toString(16);
-    const name = `${involvedObject.name ?? "unknown"}.${stamp}`;
+    const { name, namespace } = this.#names.next(involvedObject);
     const event: Event = {
       metadata: { name, namespace },
       involvedObject,
@@ -163,19 +162,6 @@ class Recorder implements EventRecorder {
     bucket.tokens--;
     return true;
   }
-}
-
-function involvedObject(object: KubeObject, fieldPath: string | undefined): ObjectReference {
-  const { namespace, name, uid, resourceVersion } = object.metadata;
-  return {
-    apiVersion: object.apiVersion,
-    kind: object.kind,
-    ...(namespace ? { namespace } : {}),
-    name,
-    uid,
-    resourceVersion,
-    ...(fieldPath ? { fieldPath } : {}),
-  };
 }
 
 function subjectKey({ kind, namespace, name, uid }: ObjectReference): string {

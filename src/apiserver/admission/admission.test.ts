@@ -280,3 +280,26 @@ for (const { name, want, ...write } of refusals)
   test(`${want === undefined ? "allowed" : "refused"}: ${name}`, () => {
     assert.equal(admit(write), want);
   });
+
+test("a pod with a node is told the zone and region of it", () => {
+  const zone = { "topology.kubernetes.io/zone": "za", "topology.kubernetes.io/region": "r" };
+  const node = {
+    kind: "Node",
+    metadata: { name: "n1", labels: { ...zone, "kubernetes.io/hostname": "n1" } },
+  };
+  const cases: readonly [Omit<Write, "kind" | "draft">, string, object | undefined][] = [
+    [{ operation: "update", subresource: "binding" }, "n1", { app: "x", ...zone }],
+    [{}, "n1", { app: "x", ...zone }],
+    [{}, "elsewhere", { app: "x" }],
+    [{ operation: "update" }, "n1", { app: "x" }],
+    [{ operation: "update", subresource: "status" }, "n1", { app: "x" }],
+  ];
+  for (const [write, nodeName, labels] of cases) {
+    const draft = pod({ nodeName });
+    draft.metadata.labels = { app: "x" };
+    const stored = write.operation === "update" ? structuredClone(draft) : undefined;
+    const refusal = admit({ ...write, kind: "Pod", draft, objects: [node], ...(stored && { stored }) });
+    assert.equal(refusal, undefined);
+    assert.deepEqual(draft.metadata.labels, labels, JSON.stringify(write));
+  }
+});

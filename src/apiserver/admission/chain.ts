@@ -7,6 +7,7 @@ import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { newNodeTaint } from "./new-node-taint.ts";
 import { nodeRestriction } from "./node-restriction.ts";
 import { podSecurity } from "./pod-security/pod-security.ts";
+import { podTopology } from "./pod-topology.ts";
 import { priority } from "./priority.ts";
 import { runtimeClass } from "./runtime-class.ts";
 import { serviceAccount } from "./service-account.ts";
@@ -35,5 +36,6 @@ export function openAdmission(
     runtimeClass, // what a pod's runtime costs, and where there is one
     defaultStorageClass,
     defaultIngressClass,
+    podTopology, // in which zone and region a pod with a node is
   ];
 }

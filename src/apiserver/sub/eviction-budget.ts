@@ -34,7 +34,9 @@ export async function takeFromBudget(call: Call, pod: Pod, dryRun: boolean): Pro
   refuseUnless(budget);
   const cache = api.world.cacheOf(POD_DISRUPTION_BUDGETS.group, POD_DISRUPTION_BUDGETS.plural);
   if (dryRun || cache === undefined) return { kind: "taken" };
-  const request = { ...writeRequest(call), cache, dryRun: false, subresource: "status" };
+  // the call's view is of pods
+  const { view: _, ...write } = writeRequest(call);
+  const request = { ...write, cache, dryRun: false, subresource: "status" };
   await api.writer.update(request, budget.metadata.name, (live) => {
     refuseUnless(live.object as PodDisruptionBudget);
     return {

@@ -45,6 +45,8 @@ export type Change = (stored: Stored) => { readonly draft: JsonObject; readonly 
 /** A kubelet creates its Node complete with addresses and capacity. */
 const REGISTERS_WITH_STATUS = new Set(["Node"]);
 const PARTS: readonly Part[] = ["status", "ephemeralcontainers", "resize", "finalize", "approval"];
+/** What is written through these is no change of what was asked for: a pod keeps its generation when it gets its node. */
+const UNCOUNTED: ReadonlySet<string | undefined> = new Set(["status", "binding"]);
 const ATTEMPTS = 6;
 const NAME_ATTEMPTS = 8;
 
@@ -268,7 +270,7 @@ export class Writer {
     if (isMain(request)) {
       spec.prepareUpdate?.(draft, stored.object, context);
       countGeneration(draft, stored.object, spec);
-    } else if (request.subresource !== "status") countGeneration(draft, stored.object, spec);
+    } else if (!UNCOUNTED.has(request.subresource)) countGeneration(draft, stored.object, spec);
   }
 
   /** Whether a write would change nothing but its own time stamp in managedFields. */

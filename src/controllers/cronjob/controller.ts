@@ -1,5 +1,5 @@
-import { asError, isFault } from "#fault/fault";
-import { hasCause, isApiFault } from "#kube/api-fault";
+import { isFault } from "#fault/fault";
+import { hasCause, isApiFault, wordsOf } from "#kube/api-fault";
 import { parseSchedule, type Schedule } from "#kube/cron/schedule";
 import type { EventRecorder } from "#kube/event-recorder";
 import type { CronJob, CronJobStatus, Job } from "#kube/generated/types";
@@ -165,7 +165,7 @@ class CronJobs {
         return isControlledBy(existing, cronJob) ? existing : undefined;
       }
       if (isApiFault(error) && hasCause(error, "NamespaceTerminating")) return undefined;
-      this.#warn(cronJob, "FailedCreate", `Error creating job: ${asError(error).message}`);
+      this.#warn(cronJob, "FailedCreate", `Error creating job: ${wordsOf(error)}`);
       throw error;
     }
   }
@@ -202,7 +202,7 @@ class CronJobs {
         message: `Deleted job ${name}`,
       });
     } catch (error) {
-      this.#warn(cronJob, "FailedDelete", `Deleted job: ${asError(error).message}`);
+      this.#warn(cronJob, "FailedDelete", `Deleted job: ${wordsOf(error)}`);
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import { asError } from "#fault/fault";
-import { hasCause, isApiFault } from "#kube/api-fault";
+import { hasCause, isApiFault, wordsOf } from "#kube/api-fault";
 import type { EventRecorder } from "#kube/event-recorder";
 import type { Deployment, ReplicaSet } from "#kube/generated/types";
 import { isEmptySelector, matchesSelector } from "#kube/label-selector";
@@ -194,7 +194,7 @@ class Deployments {
 
   #createRefused(family: Family, draft: ReplicaSet, error: Error): Round {
     const { deployment } = family;
-    const message = `Failed to create new replica set "${draft.metadata.name}": ${error.message}`;
+    const message = `Failed to create new replica set "${draft.metadata.name}": ${wordsOf(error)}`;
     this.#events.record(deployment, { type: "Warning", reason: "ReplicaSetCreateError", message });
     const finding = { status: "False", reason: "ReplicaSetCreateError", message };
     return { family, ...(hasDeadline(deployment) ? { finding } : {}), error };

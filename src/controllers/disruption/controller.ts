@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { asError } from "#fault/fault";
-import { isApiFault } from "#kube/api-fault";
+import { isApiFault, wordsOf } from "#kube/api-fault";
 import type { EventRecorder } from "#kube/event-recorder";
 import type { Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from "#kube/generated/types";
 import { formatSelector, matchesSelector } from "#kube/label-selector";
@@ -67,7 +66,7 @@ class DisruptionBudgets {
       return await this.#bringUpToDate(budget);
     } catch (error) {
       if (isApiFault(error, "Conflict", "NotFound")) throw error;
-      await this.#write(budget, failedStatus(budget, asError(error).message, this.#context.clock.now()));
+      await this.#write(budget, failedStatus(budget, wordsOf(error), this.#context.clock.now()));
       throw error;
     }
   }
@@ -96,7 +95,7 @@ class DisruptionBudgets {
       if (unmanaged.length > 0) this.#note(budget, "Warning", "UnmanagedPods", unmanagedText(budget));
       return expectationOf(budget, replicas);
     } catch (error) {
-      const message = `Failed to calculate the number of expected pods: ${asError(error).message}`;
+      const message = `Failed to calculate the number of expected pods: ${wordsOf(error)}`;
       this.#note(budget, "Warning", "CalculateExpectedPodCountFailed", message);
       throw error;
     }

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { asError } from "#fault/fault";
-import { hasCause, isApiFault } from "#kube/api-fault";
+import { hasCause, isApiFault, wordsOf } from "#kube/api-fault";
 import type { Endpoints } from "#kube/endpoints";
 import type { EventRecorder } from "#kube/event-recorder";
 import type { Service } from "#kube/generated/types";
@@ -86,7 +85,7 @@ class EndpointsKeeper {
       if (!isApiFault(error, "Conflict", "NotFound", "AlreadyExists")) {
         const verb = standing === undefined ? "create" : "update";
         const reason = standing === undefined ? "FailedToCreateEndpoint" : "FailedToUpdateEndpoint";
-        const message = `Failed to ${verb} endpoint for service ${service.metadata.namespace}/${service.metadata.name}: ${asError(error).message}`;
+        const message = `Failed to ${verb} endpoint for service ${service.metadata.namespace}/${service.metadata.name}: ${wordsOf(error)}`;
         this.#events.record(service, { type: "Warning", reason, message });
       }
       throw error;

@@ -1,5 +1,4 @@
-import { asError } from "#fault/fault";
-import { hasCause, isApiFault } from "#kube/api-fault";
+import { hasCause, isApiFault, wordsOf } from "#kube/api-fault";
 import type { EventRecorder } from "#kube/event-recorder";
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
@@ -155,7 +154,7 @@ class EndpointSlices {
       (isApiFault(error) && hasCause(error, "NamespaceTerminating"))
     )
       return;
-    const message = `Error updating Endpoint Slices for Service ${keyOf(service)}: ${asError(error).message}`;
+    const message = `Error updating Endpoint Slices for Service ${keyOf(service)}: ${wordsOf(error)}`;
     this.#events.record(service, { type: "Warning", reason: "FailedToUpdateEndpointSlices", message });
   }
 }

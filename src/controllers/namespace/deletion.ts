@@ -1,5 +1,4 @@
-import { asError } from "#fault/fault";
-import { isApiFault } from "#kube/api-fault";
+import { isApiFault, wordsOf } from "#kube/api-fault";
 import type { ServedResource } from "#kube/client";
 import type { Namespace } from "#kube/generated/types";
 import type { KubeObject } from "#kube/object";
@@ -55,7 +54,7 @@ async function empty(context: ControllerContext, namespace: string): Promise<Lef
   try {
     served = await context.client.resources();
   } catch (error) {
-    return { remaining, finalizers, discoveryError: asError(error).message };
+    return { remaining, finalizers, discoveryError: wordsOf(error) };
   }
   const mine = served.filter(
     ({ namespaced, verbs }) => namespaced && verbs.includes("delete") && verbs.includes("list"),
@@ -76,7 +75,7 @@ async function empty(context: ControllerContext, namespace: string): Promise<Lef
       if (remaining.size > 0) break;
     }
   } catch (error) {
-    return { remaining, finalizers, deletionError: asError(error).message };
+    return { remaining, finalizers, deletionError: wordsOf(error) };
   }
   // Half of what it should take: whoever is early looks again.
   return { remaining, finalizers, waitMs: seconds === 0 ? LOOK_AGAIN_MS : (seconds / 2 + 1) * 1000 };

@@ -1,4 +1,5 @@
 import { asError } from "#fault/fault";
+import { wordsOf } from "#kube/api-fault";
 import type { Pod, ReplicaSet } from "#kube/generated/types";
 import { isEmptySelector, matchesSelector } from "#kube/label-selector";
 import { keyOf } from "#kube/object";
@@ -135,5 +136,5 @@ function failed(
   thrown: unknown,
 ): { failure: Failure; error: Error } {
   const error = asError(thrown);
-  return { failure: { reason, message: error.message }, error };
+  return { failure: { reason, message: wordsOf(error) }, error };
 }

@@ -1,5 +1,5 @@
 import { asError, Fault, isFault } from "#fault/fault";
-import { isApiFault } from "#kube/api-fault";
+import { isApiFault, wordsOf } from "#kube/api-fault";
 import { PODS } from "#kube/resources";
 import type { ControllerContext } from "../context.ts";
 import type { ClusterView } from "./cluster-view.ts";
@@ -83,6 +83,6 @@ export class Binder {
       error: asError(error),
     });
     queue.fail(waiting);
-    if (!isRace) void notes.failed(info, { reason: "SchedulerError", message: error.message });
+    if (!isRace) void notes.failed(info, { reason: "SchedulerError", message: wordsOf(error) });
   }
 }

@@ -133,7 +133,6 @@ class Scheduler {
     const wasPlaced = this.#cluster.pod(uid) !== undefined;
     this.#queue.remove(uid);
     this.#nominations.drop(uid);
-    this.#notes.forget(uid);
     this.#evictor.forget(uid);
     this.#cluster.removePod(uid);
     if (wasPlaced) this.#queue.hear({ type: "pod-gone", info });

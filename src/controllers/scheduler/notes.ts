@@ -1,13 +1,14 @@
+import { hostname } from "node:os";
 import { asError } from "#fault/fault";
 import { isApiFault } from "#kube/api-fault";
-import type { EventRecorder } from "#kube/event-recorder";
+import { openSeriesRecorder, type SeriesRecorder } from "#kube/event-series";
 import { PODS } from "#kube/resources";
-import { type ControllerContext, recorderFor } from "../context.ts";
+import type { ControllerContext } from "../context.ts";
 import { formatTime } from "../time.ts";
 import type { PodInfo } from "./pod-info.ts";
 import { cutNote } from "./refusals.ts";
 
-const REPEAT_AFTER_MS = 300_000;
+const FAILED = { type: "Warning", reason: "FailedScheduling", action: "Scheduling" } as const;
 
 interface Failure {
   readonly reason: "Unschedulable" | "SchedulerError";
@@ -19,51 +20,43 @@ interface Failure {
 /** What the scheduler tells of its pods: events, and the condition that kubectl shows. */
 export class Notes {
   readonly #context: ControllerContext;
-  readonly #events: EventRecorder;
-  /** The last failure told of each pod, by uid. */
-  readonly #told = new Map<string, { readonly message: string; readonly at: number }>();
+  readonly #events: SeriesRecorder;
 
   constructor(context: ControllerContext, component: string) {
     this.#context = context;
-    this.#events = recorderFor(context, component);
+    const { client, clock, log, signal } = context;
+    const instance = `${component}-${hostname()}`;
+    this.#events = openSeriesRecorder(client, { component, instance, clock, log, signal });
   }
 
-  scheduled({ pod, uid }: PodInfo, nodeName: string): void {
-    this.#told.delete(uid);
+  scheduled({ pod }: PodInfo, nodeName: string): void {
     const { namespace, name } = pod.metadata;
     const message = `Successfully assigned ${namespace}/${name} to ${nodeName}`;
-    this.#events.record(pod, { type: "Normal", reason: "Scheduled", message });
+    this.#events.record(pod, { type: "Normal", reason: "Scheduled", action: "Binding", message });
   }
 
   preempted(victim: PodInfo, preemptor: PodInfo, nodeName: string): void {
     const message = `Preempted by pod ${preemptor.uid} on node ${nodeName}`;
-    this.#events.record(victim.pod, { type: "Normal", reason: "Preempted", message });
+    const related = preemptor.pod;
+    const note = { type: "Normal", reason: "Preempted", action: "Preempting", message, related } as const;
+    this.#events.record(victim.pod, note);
   }
 
   skipped({ pod }: PodInfo): void {
     const message = `skip schedule deleting pod: ${pod.metadata.namespace}/${pod.metadata.name}`;
-    this.#events.record(pod, { type: "Warning", reason: "FailedScheduling", message });
+    this.#events.record(pod, { ...FAILED, message });
   }
 
-  /** Tells why the pod has no node: once, and again only when the reason is another or a while has passed. */
+  /** Tells why the pod has no node. */
   async failed(info: PodInfo, failure: Failure): Promise<void> {
     const message = cutNote(failure.message);
-    const now = this.#context.clock.now();
-    const told = this.#told.get(info.uid);
-    if (told?.message !== message || now - told.at >= REPEAT_AFTER_MS) {
-      this.#told.set(info.uid, { message, at: now });
-      this.#events.record(info.pod, { type: "Warning", reason: "FailedScheduling", message });
-    }
+    this.#events.record(info.pod, { ...FAILED, message });
     await this.#writeStatus(info, { ...failure, message });
   }
 
   /** The pod no longer waits for a node it was nominated to. */
   async withdraw(info: PodInfo): Promise<void> {
     await this.#patchStatus(info, { nominatedNodeName: null });
-  }
-
-  forget(uid: string): void {
-    this.#told.delete(uid);
   }
 
   async #writeStatus(info: PodInfo, { reason, message, nominatedNodeName }: Failure): Promise<void> {

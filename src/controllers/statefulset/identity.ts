@@ -44,7 +44,7 @@ export function draftPod(
   ordinal: number,
   { template, revision }: { readonly template: PodTemplateSpec; readonly revision: string },
 ): Pod {
-  const { generateName: _, ...metadata } = podFromTemplate(STATEFUL_SETS, set, template).metadata;
+  const { metadata } = podFromTemplate(STATEFUL_SETS, set, template);
   const name = `${set.metadata.name}-${ordinal}`;
   return {
     metadata: {

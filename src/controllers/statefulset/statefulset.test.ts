@@ -79,7 +79,7 @@ test("pods come one after the other with their names, and go in reverse", async 
   await settled(harness, 3);
   const [first] = await pods(harness);
   assert.equal(first?.metadata.name, "db-5");
-  assert.equal(first?.metadata.generateName, undefined);
+  assert.equal(first?.metadata.generateName, "db-");
   assert.equal(first?.spec?.hostname, "db-5");
   assert.equal(first?.spec?.subdomain, "db");
   assert.equal(first?.metadata.labels?.["apps.kubernetes.io/pod-index"], "5");
@@ -92,8 +92,8 @@ test("pods come one after the other with their names, and go in reverse", async 
       ({ reason, message }) => `${reason}: ${message}`,
     );
     return (
-      said.includes("SuccessfulCreate: create Pod db-6 in StatefulSet db successful") &&
-      said.includes("SuccessfulDelete: delete Pod db-7 in StatefulSet db successful")
+      said.includes("SuccessfulCreate: Create Pod db-6 in StatefulSet db successful") &&
+      said.includes("SuccessfulDelete: Delete Pod db-7 in StatefulSet db successful")
     );
   });
 });

@@ -1,5 +1,4 @@
-import { asError } from "#fault/fault";
-import { isApiFault } from "#kube/api-fault";
+import { isApiFault, wordsOf } from "#kube/api-fault";
 import type { EventRecorder } from "#kube/event-recorder";
 import type { OwnerReference, PersistentVolumeClaim, Pod, StatefulSet } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
@@ -141,7 +140,7 @@ export class Steps {
     act: () => Promise<T>,
   ): Promise<T> {
     const title = `${verb.charAt(0).toUpperCase()}${verb.slice(1)}`;
-    const said = `${verb} ${what} in StatefulSet ${set.metadata.name}`;
+    const said = `${title} ${what} in StatefulSet ${set.metadata.name}`;
     try {
       const result = await act();
       const ending = what.startsWith("Claim") ? "success" : "successful";
@@ -152,7 +151,7 @@ export class Steps {
       });
       return result;
     } catch (error) {
-      const message = `${said} failed error: ${asError(error).message}`;
+      const message = `${said.replace(/^(\w+ Claim \S+) Pod /, "$1 for Pod ")} failed error: ${wordsOf(error)}`;
       if (!isApiFault(error, "AlreadyExists"))
         this.#events.record(set, { type: "Warning", reason: `Failed${title}`, message });
       throw error;

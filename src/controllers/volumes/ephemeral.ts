@@ -1,5 +1,4 @@
-import { asError } from "#fault/fault";
-import { isApiFault } from "#kube/api-fault";
+import { isApiFault, wordsOf } from "#kube/api-fault";
 import type { EventRecorder } from "#kube/event-recorder";
 import type { PersistentVolumeClaim, Pod, Volume } from "#kube/generated/types";
 import { controllerRef, isControlledBy, isDeleting } from "#kube/owner";
@@ -54,7 +53,7 @@ async function ensure(
     await client.create(PERSISTENT_VOLUME_CLAIMS, wanted);
   } catch (error) {
     if (!isApiFault(error, "AlreadyExists")) {
-      const message = `ephemeral volume ${volume.name}: ${asError(error).message}`;
+      const message = `ephemeral volume ${volume.name}: ${wordsOf(error)}`;
       events.record(pod, { type: "Warning", reason: "FailedToCreateEphemeralClaim", message });
     }
     throw error;
