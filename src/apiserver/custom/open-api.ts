@@ -5,6 +5,7 @@ import { isEmbedded, type Schema } from "./schema.ts";
 
 const VERSION_TEXT = "APIVersion defines the group and the version in which the object is written.";
 const KIND_TEXT = "What kind of object it is.";
+const META_TEXT = "Standard object's metadata: its name, labels, owners and history.";
 
 /** The schema of a custom resource as clients read it: with type and metadata, and in version 2 without what that cannot say. */
 export function publishedSchema(schema: Schema, resource: Resource, version: 2 | 3): OpenApiSchema {
@@ -12,8 +13,10 @@ export function publishedSchema(schema: Schema, resource: Resource, version: 2 |
   const given = schema as unknown as JsonObject;
   const body = version === 2 ? simplified(given, { keepsUnknown: false }) : given;
   const { group, version: of, kind } = resource;
+  // Clients of version 2 would take the few fields that are named for all there are.
+  const isOpen = version === 2 && given["x-kubernetes-preserve-unknown-fields"] === true;
   return {
-    ...withMeta(body, version),
+    ...(isOpen ? { type: "object" } : withMeta(body, version)),
     "x-kubernetes-group-version-kind": [{ group, version: of, kind }],
   };
 }
@@ -28,7 +31,7 @@ function withMeta(body: JsonObject, version: 2 | 3): JsonObject {
       apiVersion: { type: "string", description: VERSION_TEXT },
       kind: { type: "string", description: KIND_TEXT },
       ...properties,
-      metadata: version === 2 ? { $ref } : { allOf: [{ $ref }] },
+      metadata: { description: META_TEXT, ...(version === 2 ? { $ref } : { allOf: [{ $ref }] }) },
     },
   };
 }
