@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Mount } from "#kernel/sandbox";
 import type { VolumeBind } from "../runtime.ts";
+import { IMAGES_FOLDER } from "./images/preamble.ts";
 
 /** What of the host a carried image stands on: the C library and CA certificates, all read-only. */
 const HOST_FOLDERS = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix"] as const;
@@ -22,7 +23,7 @@ const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"] as const;
 const QUIET = ["suid", "dev", "exec"] as const;
 
 export const NODE_PATH = "/.twill/node";
-export const IMAGES_PATH = "/.twill/images";
+export const IMAGES_PATH = IMAGES_FOLDER;
 
 export interface RootSpec {
   /** The folder of bundles on the host. */

@@ -11,6 +11,9 @@ export type ImageMain = (argv: readonly string[], context: ImageContext) => Prom
 /** The variable that names where to leave the exit code, for an agent that was away when the process ended. */
 export const EXIT_FILE = "TWILL_EXIT_FILE";
 
+/** Where a container finds the carried images, and so a sign that this is one. */
+export const IMAGES_FOLDER = "/.twill/images";
+
 /** Runs `main` as the whole process: ends with its code, at once on a second signal, and leaves
  *  `{"code":N,"finishedAt":"..."}` in the file that `TWILL_EXIT_FILE` names. The program itself never sees that variable.
  *

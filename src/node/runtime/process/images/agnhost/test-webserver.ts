@@ -2,12 +2,14 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, normalize } from "node:path";
 import { untilAborted } from "../preamble.ts";
 import { type HttpAnswer, serveHttp } from "./http-server.ts";
+import { leaveRootFiles } from "./root-files.ts";
 import type { Subcommand } from "./subcommand.ts";
 
 export const testWebserver: Subcommand = {
   summary: "Serves the files of the container over HTTP",
   flags: [{ name: "port", kind: "number", fallback: "80", help: "Port number" }],
   async run({ flags, signal }) {
+    leaveRootFiles();
     await serveHttp(flags.number("port"), ({ url }) => fileAnswer(decodeURIComponent(url.pathname)), {
       signal,
     });
