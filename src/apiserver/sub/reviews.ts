@@ -5,6 +5,7 @@ import { authenticated, type User } from "../auth/user.ts";
 import { conform } from "../codec/conform.ts";
 import { checkType, decodeBody } from "../codec/decode.ts";
 import { type JsonObject, listAt, objectAt, own, textAt } from "../json.ts";
+import { chooseForm } from "../request/accept.ts";
 import { mediaType, readBody } from "../request/body.ts";
 import type { ResourceRequest } from "../request/info.ts";
 import type { Reply } from "../request/reply.ts";
@@ -90,6 +91,8 @@ export async function review(
   },
 ): Promise<void> {
   const { api, user, request, reply, info, audit } = exchange;
+  // No table shows a review, and none has metadata of its own.
+  chooseForm(request.headers.accept, new Set());
   const definition = `${PACKAGE[found.group]}.${found.kind}`;
   const apiVersion = `${found.group}/v1`;
   const body = await decodeBody(
