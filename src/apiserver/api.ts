@@ -4,6 +4,7 @@ import type { Metrics } from "#telemetry/metrics";
 import type { AuditLog } from "./audit/audit.ts";
 import type { Authenticator } from "./auth/authenticate.ts";
 import type { Authorizer } from "./auth/authorize.ts";
+import type { Impersonator } from "./auth/impersonate.ts";
 import type { TokenIssuer } from "./auth/token.ts";
 import type { World } from "./cache/world.ts";
 import type { Health } from "./discovery/health.ts";
@@ -19,6 +20,7 @@ export interface Api {
   readonly writer: Writer;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
+  readonly impersonator: Impersonator;
   /** Undefined when nothing is written down. */
   readonly audit: AuditLog | undefined;
   readonly tokens: TokenIssuer;

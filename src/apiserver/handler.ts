@@ -88,13 +88,13 @@ export class Handler {
   }
 
   async #resource(info: ResourceRequest, exchange: Exchange): Promise<void> {
-    const { request, user, reply, verb } = exchange;
+    const { request, reply, verb } = exchange;
     const api = this.#api;
     const view = api.world.viewOf(info);
     if (view === undefined) {
       const found = REVIEWS.find(({ group, plural }) => group === info.group && plural === info.plural);
       if (found !== undefined && info.version === "v1" && verb === "create")
-        return await review(found, { api, user, request, reply, info, audit: exchange.audit });
+        return await review(found, { api, ...exchange, info });
       return notThere(reply);
     }
     if (view.spec.custom !== undefined) requireJson(request.headers.accept);

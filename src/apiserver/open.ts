@@ -1,3 +1,4 @@
+import type { Secret } from "#kube/generated/types";
 import { ticks } from "#life/clock";
 import { openStore } from "#store/open";
 import type { Store } from "#store/store";
@@ -10,6 +11,7 @@ import type { Api } from "./api.ts";
 import { AuditLog } from "./audit/audit.ts";
 import { Authenticator, PUBLIC_PATHS } from "./auth/authenticate.ts";
 import { ClusterAuthorizer } from "./auth/authorize.ts";
+import { Impersonator } from "./auth/impersonate.ts";
 import { NodeAuthorizer } from "./auth/node-authorizer.ts";
 import { NodeGraph } from "./auth/node-graph.ts";
 import { Rbac } from "./auth/rbac.ts";
@@ -21,6 +23,7 @@ import { CustomKinds } from "./custom/registry.ts";
 import { type Check, Health } from "./discovery/health.ts";
 import { expireEvents } from "./expire.ts";
 import { Handler } from "./handler.ts";
+import { beginTracking, LegacyTokenUse } from "./legacy-tokens.ts";
 import type { ApiServer, ApiServerOptions } from "./options.ts";
 import { reconcileRoles } from "./role-reconcile.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
@@ -59,7 +62,9 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     quotas.admission,
   ];
   const writer = new Writer(world, { clock, admission });
-  const tokens = new TokenIssuer({ world, clock, ...options.serviceAccount });
+  const legacy = new LegacyTokenUse({ world, writer, clock, log });
+  const onLegacyUse = (secret: Secret) => legacy.note(secret);
+  const tokens = new TokenIssuer({ world, clock, onLegacyUse, ...options.serviceAccount });
   const api: Api = {
     options,
     world,
@@ -67,6 +72,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     tokens,
     authenticator: new Authenticator({ tokens, world, clock, anonymous: options.anonymous ?? PUBLIC_PATHS }),
     authorizer,
+    impersonator: new Impersonator(authorizer),
     audit: options.audit && new AuditLog(options.audit, clock),
     kubelets: new KubeletProxy(options.kubelet, options.dialKubelet),
     metrics,
@@ -80,6 +86,7 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
   customKinds.follow();
   await createFirstObjects(api);
   await reconcileRoles(api);
+  await beginTracking(api);
   const addresses = new ServiceAddresses(api);
   await addresses.start();
   const chores = Promise.all([

@@ -64,6 +64,7 @@ export class AuditEntry {
   readonly #receivedAt: number;
   readonly #annotations: Record<string, string> = {};
   #impersonated: User | undefined;
+  #constraint = "";
   #requestObject: Json | undefined;
   #body: { readonly text: string; readonly type: string } | undefined;
 
@@ -85,8 +86,10 @@ export class AuditEntry {
     this.#annotations[key] ??= value;
   }
 
-  actsAs(user: User): void {
+  /** `constraint`: the verb that allowed it; empty for the one that allows everything. */
+  actsAs(user: User, constraint: string): void {
     this.#impersonated = user;
+    this.#constraint = constraint;
   }
 
   /** The request's body, once it is understood. Nobody may change it afterwards. */
@@ -137,6 +140,7 @@ export class AuditEntry {
           uri: request.url ?? "",
           user,
           impersonated: this.#impersonated,
+          constraint: this.#constraint,
           sourceIps: sourceIpsOf(request),
           userAgent: request.headers["user-agent"] ?? "",
           target,

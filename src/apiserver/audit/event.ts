@@ -10,6 +10,7 @@ export interface AuditFacts {
   readonly uri: string;
   readonly user: User;
   readonly impersonated: User | undefined;
+  readonly constraint: string;
   readonly sourceIps: readonly string[];
   readonly userAgent: string;
   readonly target: AuditTarget;
@@ -45,6 +46,8 @@ export function auditEvent(facts: AuditFacts): object {
     verb: target.verb,
     user: userInfo(facts.user),
     impersonatedUser: facts.impersonated && userInfo(facts.impersonated),
+    authenticationMetadata:
+      facts.constraint === "" ? undefined : { impersonationConstraint: facts.constraint },
     sourceIPs: facts.sourceIps,
     userAgent: facts.userAgent || undefined,
     objectRef: objectRef(target, withRequest ? facts.requestObject : undefined),

@@ -54,13 +54,14 @@ export class Authenticator {
     this.#options = options;
   }
 
-  /** @throws {StatusFault} Unauthorized for credentials that are not good, and for none where some are needed */
-  authenticate(request: IncomingMessage, path: string): Authentication {
+  /** `warn` hears of what is overlooked.
+   *  @throws {StatusFault} Unauthorized for credentials that are not good, and for none where some are needed */
+  authenticate(request: IncomingMessage, path: string, warn: (text: string) => void): Authentication {
     const certified = this.#byCertificate(request);
     if (certified.kind === "good") return { user: certified.user, annotations: {} };
-    const token = bearerToken(request);
+    const token = bearerToken(request, warn);
     if (token !== undefined) {
-      const found = this.#byToken(token);
+      const found = this.#byToken(token, warn);
       if (found === undefined) throw unauthorized();
       return found;
     }
@@ -75,8 +76,9 @@ export class Authenticator {
     return bootstrapUser(token, this.#options);
   }
 
-  #byToken(token: string): Authentication | undefined {
+  #byToken(token: string, warn: (text: string) => void): Authentication | undefined {
     const account = this.#options.tokens.verify(token);
+    for (const text of account?.warnings ?? []) warn(text);
     if (account !== undefined) return { user: authenticated(account.user), annotations: account.annotations };
     const user = this.bootstrapUser(token);
     return user && { user: authenticated(user), annotations: {} };
@@ -98,9 +100,11 @@ export function unauthorized(): StatusFault {
 }
 
 /** The token of an Authorization header; undefined when there is no such header, or one of another scheme. */
-function bearerToken({ headers }: IncomingMessage): string | undefined {
-  const match = /^bearer +(.*)$/i.exec((headers.authorization ?? "").trim());
-  const token = (match?.[1] ?? "").trim().split(" ")[0];
+function bearerToken({ headers }: IncomingMessage, warn: (text: string) => void): string | undefined {
+  const [scheme = "", token = "", ...rest] = (headers.authorization ?? "").trim().split(" ");
+  if (scheme.toLowerCase() !== "bearer") return undefined;
+  if (token === "" && rest.length > 0)
+    warn("the provided Authorization header contains extra space before the bearer token, and is ignored");
   return token === "" ? undefined : token;
 }
 
@@ -111,7 +115,7 @@ function readCertificate(socket: TLSSocket): Certified {
   const fields = { ...subject } as Readonly<Record<string, string | string[] | undefined>>;
   // Node gives a name that stands more than once as a list; Go takes the last.
   const name = listOf(fields["CN"]).at(-1) ?? "";
-  if (name === "") return { kind: "bad" };
+  if (name === "") return { kind: "none" };
   const uid = listOf(fields[UID_ATTRIBUTE]).at(-1);
   return {
     kind: "good",

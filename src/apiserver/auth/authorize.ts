@@ -10,8 +10,10 @@ export type { Decision, PathAttributes, ResourceAttributes } from "./attributes.
 /** What someone may do, as far as it can be listed. */
 export interface HeldRules {
   readonly rules: readonly PolicyRule[];
-  /** Why there may be more than the list has; empty when it is whole. */
+  /** What was wrong on the way. */
   readonly problems: readonly string[];
+  /** There may be more than can be listed. */
+  readonly isIncomplete: boolean;
 }
 
 /** Says who may do what; whatever nobody allows is denied. */
@@ -29,10 +31,6 @@ export interface Authorizer {
 }
 
 const MASTER: Decision = { allowed: true, reason: "" };
-const EVERYTHING: readonly PolicyRule[] = [
-  { apiGroups: ["*"], resources: ["*"], verbs: ["*"] },
-  { nonResourceURLs: ["*"], verbs: ["*"] },
-];
 
 /** First whether someone is a master, then the nodes' own rules, then roles: the first to allow decides. */
 export class ClusterAuthorizer implements Authorizer {
@@ -62,9 +60,9 @@ export class ClusterAuthorizer implements Authorizer {
 
   rulesOf(user: User, namespace: string | undefined): HeldRules {
     const { rules, missing } = this.#rbac.rulesOf(user, namespace);
-    const problems =
-      nodeOf(user) === undefined ? [] : ["node authorizer does not support user rule resolution"];
-    return { rules: isMaster(user) ? [...EVERYTHING, ...rules] : rules, problems: [...problems, ...missing] };
+    const isIncomplete = nodeOf(user) !== undefined;
+    const problems = isIncomplete ? ["node authorizer does not support user rule resolution"] : [];
+    return { rules, problems: [...problems, ...new Set(missing)], isIncomplete };
   }
 
   heldRules(user: User, namespace: string | undefined): readonly PolicyRule[] {
@@ -92,7 +90,8 @@ export class ClusterAuthorizer implements Authorizer {
   }
 }
 
-function forbiddenResource(user: User, attributes: ResourceAttributes, reason: string): StatusFault {
+/** Why the user may not do it, as clients are told. */
+export function forbiddenResource(user: User, attributes: ResourceAttributes, reason: string): StatusFault {
   const { verb, group, plural, subresource, namespace, name = "" } = attributes;
   const resource = subresource === undefined ? plural : `${plural}/${subresource}`;
   const where =

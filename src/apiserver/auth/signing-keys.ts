@@ -70,6 +70,8 @@ export class SigningKeys {
     const id = textAt(header, "kid");
     const candidates = this.#all.filter((key) => id === undefined || key.id === id);
     const bytes = Buffer.from(signature, "base64url");
+    // Another text of the same bytes is not the token that was given out.
+    if (bytes.toString("base64url") !== signature) return undefined;
     const isGood = candidates.some(
       ({ key, algorithm }) =>
         textAt(header, "alg") === algorithm &&

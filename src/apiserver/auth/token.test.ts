@@ -123,7 +123,7 @@ test("a token says where it was issued for, and a stale one is noticed", () => {
     },
   });
   assert.deepEqual(verified?.annotations, {
-    "authentication.kubernetes.io/stale-token":
+    "authentication.k8s.io/stale-token":
       "subject: system:serviceaccount:a:robot, seconds after warning threshold: 60",
   });
 });

@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
-import type { Resource } from "#kube/object";
-import { NODES, PODS, SECRETS, SERVICE_ACCOUNTS } from "#kube/resources";
+import type { Secret } from "#kube/generated/types";
+import { SECRETS, SERVICE_ACCOUNTS } from "#kube/resources";
 import type { Clock } from "#life/clock";
 import type { World } from "../cache/world.ts";
 import { type JsonObject, listAt, numberAt, objectAt, textAt } from "../json.ts";
+import { notFound } from "../status.ts";
 import { sameText } from "./bootstrap-token.ts";
 import { type KeyFiles, SigningKeys } from "./signing-keys.ts";
+import { accountUser, subjectProblem } from "./token-subject.ts";
 import type { User } from "./user.ts";
 
 export interface BoundObject {
@@ -32,6 +34,8 @@ export interface Verified {
   readonly audiences: readonly string[];
   /** What the audit log says of it: an old token in use, say. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** What its user should hear. */
+  readonly warnings: readonly string[];
 }
 
 export interface IssuerOptions extends KeyFiles {
@@ -41,16 +45,21 @@ export interface IssuerOptions extends KeyFiles {
   readonly issuer: string;
   /** Who the API is to those who make tokens for it; its issuer when there is none. */
   readonly audiences?: readonly string[];
+  /** Hears of every use of a token that is kept in a Secret. */
+  readonly onLegacyUse?: (secret: Secret) => void;
 }
 
-/** A bound object that is being deleted keeps its tokens this long. */
-const DELETED_GRACE_MS = 60_000;
 /** What clocks may differ by. */
 const LEEWAY_SECONDS = 60;
 const REMEMBERED_TOKENS = 4096;
 const LEGACY_ISSUER = "kubernetes/serviceaccount";
 const LEGACY = "kubernetes.io/serviceaccount/";
 const PREFIX = "authentication.kubernetes.io/";
+/** Of the audit log's annotations. */
+const AUDIT = "authentication.k8s.io/";
+const INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since";
+const OLD_SECRET =
+  "Use tokens from the TokenRequest API or manually created secret-based tokens instead of auto-generated secret-based tokens.";
 
 /** Makes and checks service account tokens: JWTs signed with the cluster's key, good as long as what they are bound to exists. */
 export class TokenIssuer {
@@ -59,6 +68,7 @@ export class TokenIssuer {
   readonly keys: SigningKeys;
   readonly #world: World;
   readonly #clock: Clock;
+  readonly #onLegacyUse: (secret: Secret) => void;
   /** Signatures already found good, so that the costly part is done once a token. */
   readonly #checked = new Map<string, JsonObject>();
 
@@ -68,6 +78,7 @@ export class TokenIssuer {
     this.keys = new SigningKeys(options);
     this.#world = options.world;
     this.#clock = options.clock;
+    this.#onLegacyUse = options.onLegacyUse ?? (() => {});
   }
 
   issue(claims: TokenClaims): { readonly token: string; readonly id: string } {
@@ -97,43 +108,78 @@ export class TokenIssuer {
 
   /** Whose token this is, or undefined when it is not good for any of `audiences` (the API's own when not given). */
   verify(token: string, audiences: readonly string[] = this.audiences): Verified | undefined {
+    const examined = this.examine(token, audiences);
+    return "problem" in examined ? undefined : examined;
+  }
+
+  /** The same, with what is wrong with a token that is one of ours; an empty problem when it is not. */
+  examine(
+    token: string,
+    audiences: readonly string[] = this.audiences,
+  ): Verified | { readonly problem: string } {
     const claims = this.#claims(token);
-    if (claims === undefined) return undefined;
-    if (textAt(claims, "iss") === LEGACY_ISSUER) return this.#legacy(token, claims, audiences);
-    if (!this.#isCurrent(claims)) return undefined;
-    const granted = (listAt(claims, "aud") ?? []).filter(
-      (audience): audience is string => typeof audience === "string" && audiences.includes(audience),
-    );
+    const issuer = textAt(claims, "iss");
+    if (claims === undefined) return { problem: "" };
+    if (issuer === LEGACY_ISSUER) return this.#legacy(token, claims, audiences);
+    if (issuer !== this.issuer) return { problem: "" };
+    const own = (listAt(claims, "aud") ?? []).filter((audience) => typeof audience === "string");
+    const granted = own.filter((audience) => audiences.includes(audience));
+    if (granted.length === 0)
+      return {
+        problem: `token audiences ${quoted(own)} is invalid for the target audiences ${quoted(audiences)}`,
+      };
     const kubernetes = objectAt(claims, "kubernetes.io");
-    const namespace = textAt(kubernetes, "namespace") ?? "";
+    const now = this.#clock.now();
+    const problem = timeProblem(claims, now) ?? subjectProblem(kubernetes, { world: this.#world, now });
+    if (problem !== undefined) return { problem };
     const account = objectAt(kubernetes, "serviceaccount");
-    const name = textAt(account, "name") ?? "";
-    const uid = textAt(account, "uid") ?? "";
-    if (granted.length === 0 || !this.#isAccount(namespace, name, uid)) return undefined;
-    if (textAt(claims, "sub") !== accountUser(namespace, name).name) return undefined;
-    if (!this.#isBound(kubernetes, namespace)) return undefined;
+    const user = accountUser(textAt(kubernetes, "namespace") ?? "", textAt(account, "name") ?? "");
+    if (textAt(claims, "sub") !== user.name) return { problem: "" };
     return {
-      user: { ...accountUser(namespace, name), uid, extra: extrasOf(claims, kubernetes) },
+      user: { ...user, uid: textAt(account, "uid") ?? "", extra: extrasOf(claims, kubernetes) },
       audiences: granted,
-      annotations: this.#staleness(kubernetes, accountUser(namespace, name).name),
+      annotations: this.#staleness(kubernetes, user.name),
+      warnings: [],
     };
   }
 
-  /** Legacy tokens name no audience: they are the API's. */
-  #legacy(token: string, claims: JsonObject, audiences: readonly string[]): Verified | undefined {
+  /** Legacy tokens name no audience: they are the API's. @see kubernetes pkg/serviceaccount/legacy.go */
+  #legacy(
+    token: string,
+    claims: JsonObject,
+    audiences: readonly string[],
+  ): Verified | { readonly problem: string } {
     const at = (field: string) => textAt(claims, `${LEGACY}${field}`) ?? "";
     const [namespace, name, uid] = [at("namespace"), at("service-account.name"), at("service-account.uid")];
     const granted = audiences.filter((audience) => this.audiences.includes(audience));
-    if (granted.length === 0 || !this.#isAccount(namespace, name, uid)) return undefined;
+    if (granted.length === 0) return { problem: "" };
     const secret = this.#world.read(SECRETS, namespace, at("secret.name"));
-    const held = Buffer.from(secret?.data?.["token"] ?? "", "base64").toString("utf8");
-    const isRevoked = secret?.metadata.labels?.["kubernetes.io/legacy-token-invalid-since"] !== undefined;
-    if (secret?.metadata.deletionTimestamp !== undefined || isRevoked || !sameText(held, token))
-      return undefined;
+    if (secret === undefined || secret.metadata.deletionTimestamp !== undefined)
+      return { problem: "Token has been invalidated" };
+    const held = Buffer.from(secret.data?.["token"] ?? "", "base64").toString("utf8");
+    if (!sameText(held, token)) return { problem: "Token does not match server's copy" };
+    const account = this.#world.read(SERVICE_ACCOUNTS, namespace, name);
+    if (account === undefined) return { problem: notFound(SERVICE_ACCOUNTS, name).message };
+    if (account.metadata.deletionTimestamp !== undefined)
+      return { problem: `ServiceAccount ${namespace}/${name} has been deleted` };
+    if (account.metadata.uid !== uid)
+      return { problem: `ServiceAccount UID (${account.metadata.uid}) does not match claim (${uid})` };
+    this.#onLegacyUse(secret);
+    if (secret.metadata.labels?.[INVALID_SINCE])
+      return {
+        problem: `the token in secret ${namespace}/${secret.metadata.name} for service account ${namespace}/${name} has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the '${INVALID_SINCE}' label from the secret to temporarily allow use of this token`,
+      };
+    const isMadeForAccount = account.secrets?.some((each) => each.name === secret.metadata.name) === true;
+    const user = accountUser(namespace, name);
     return {
-      user: { ...accountUser(namespace, name), uid },
+      user: { ...user, uid },
       audiences: granted,
-      annotations: { [`${PREFIX}legacy-token`]: accountUser(namespace, name).name },
+      annotations: {
+        [`${AUDIT}legacy-token`]: user.name,
+        [`${AUDIT}legacy-token-${isMadeForAccount ? "autogenerated" : "manual"}-secret`]:
+          secret.metadata.name,
+      },
+      warnings: isMadeForAccount ? [OLD_SECRET] : [],
     };
   }
 
@@ -147,63 +193,24 @@ export class TokenIssuer {
     return claims;
   }
 
-  #isCurrent(claims: JsonObject): boolean {
-    const now = this.#clock.now() / 1000;
-    const expires = numberAt(claims, "exp") ?? 0;
-    const notBefore = numberAt(claims, "nbf") ?? 0;
-    return textAt(claims, "iss") === this.issuer && now < expires && now >= notBefore - LEEWAY_SECONDS;
-  }
-
   #staleness(kubernetes: JsonObject | undefined, subject: string): Readonly<Record<string, string>> {
     const late = Math.floor(this.#clock.now() / 1000 - (numberAt(kubernetes, "warnafter") ?? Infinity));
     if (late <= 0) return {};
-    return { [`${PREFIX}stale-token`]: `subject: ${subject}, seconds after warning threshold: ${late}` };
-  }
-
-  #isAccount(namespace: string, name: string, uid: string): boolean {
-    const account = this.#world.read(SERVICE_ACCOUNTS, namespace, name);
-    return (
-      account !== undefined &&
-      account.metadata.uid === uid &&
-      this.#isThere(account.metadata.deletionTimestamp)
-    );
-  }
-
-  /** Whether an object exists, or has only just begun to go. */
-  #isThere(deletionTimestamp: string | undefined): boolean {
-    return (
-      deletionTimestamp === undefined || this.#clock.now() - Date.parse(deletionTimestamp) <= DELETED_GRACE_MS
-    );
-  }
-
-  #isBound(kubernetes: JsonObject | undefined, namespace: string): boolean {
-    return BINDINGS.every(([kind, resource]) => {
-      const bound = objectAt(kubernetes, kind);
-      if (bound === undefined) return true;
-      // A node beside a pod only says where the pod ran when the token was made.
-      if (kind === "node" && objectAt(kubernetes, "pod") !== undefined) return true;
-      const where = resource.namespaced ? namespace : undefined;
-      const object = this.#world.read(resource, where, textAt(bound, "name") ?? "");
-      return (
-        object !== undefined &&
-        object.metadata.uid === textAt(bound, "uid") &&
-        this.#isThere(object.metadata.deletionTimestamp)
-      );
-    });
+    return { [`${AUDIT}stale-token`]: `subject: ${subject}, seconds after warning threshold: ${late}` };
   }
 }
 
-const BINDINGS: readonly (readonly [string, Resource])[] = [
-  ["pod", PODS],
-  ["secret", SECRETS],
-  ["node", NODES],
-];
+/** The time before and after which a token is nobody's. */
+function timeProblem(claims: JsonObject, now: number): string | undefined {
+  if (now / 1000 >= (numberAt(claims, "exp") ?? 0)) return "service account token has expired";
+  if (now / 1000 < (numberAt(claims, "nbf") ?? 0) - LEEWAY_SECONDS)
+    return "service account token is not valid yet";
+  return undefined;
+}
 
-export function accountUser(namespace: string, name: string): User {
-  return {
-    name: `system:serviceaccount:${namespace}:${name}`,
-    groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`],
-  };
+/** As Go prints a list of texts. */
+function quoted(texts: readonly string[]): string {
+  return `[${texts.map((text) => JSON.stringify(text)).join(" ")}]`;
 }
 
 function extrasOf(claims: JsonObject, kubernetes: JsonObject | undefined): Record<string, string[]> {

@@ -16,7 +16,8 @@ export function isMaster(user: Pick<User, "groups">): boolean {
   return user.groups.includes("system:masters");
 }
 
-/** The user, known to be who they say they are. */
+/** The user, known to be who they say they are; unless that is nobody in particular. */
 export function authenticated(user: User): User {
-  return user.groups.includes(AUTHENTICATED) ? user : { ...user, groups: [...user.groups, AUTHENTICATED] };
+  const isSaid = user.groups.includes(AUTHENTICATED) || user.groups.includes(UNAUTHENTICATED);
+  return isSaid || user.name === ANONYMOUS.name ? user : { ...user, groups: [...user.groups, AUTHENTICATED] };
 }

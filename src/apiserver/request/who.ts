@@ -4,7 +4,6 @@ import type { AuditEntry } from "../audit/audit.ts";
 import type { AuditTarget } from "../audit/policy.ts";
 import { narrowed, type ResourceAttributes } from "../auth/attributes.ts";
 import { unauthorized } from "../auth/authenticate.ts";
-import { impersonated } from "../auth/impersonate.ts";
 import { ANONYMOUS, type User } from "../auth/user.ts";
 import { badRequest, StatusFault } from "../status.ts";
 import { parsePath, type RequestInfo, type ResourceRequest } from "./info.ts";
@@ -44,13 +43,16 @@ export async function whoAsks(api: Api, arrival: Arrival): Promise<Asker> {
   const audit = api.audit?.begin({ ...arrival, user: self, target });
   for (const [key, value] of Object.entries(annotations)) audit?.annotate(key, value);
   if (info === undefined) throw badRequest("the path is not valid percent-encoding");
-  const other = await impersonated(self, request.headersDistinct, api.authorizer);
-  if (other !== undefined) audit?.actsAs(other);
-  const user = other ?? self;
+  // Roles speak of paths as people write them.
+  const plainPath = decodeURIComponent(path);
+  const attempt = attributes === undefined ? { path: { verb, path: plainPath } } : { resource: attributes };
+  const other = await api.impersonator.impersonate(self, request.headersDistinct, attempt);
+  if (other !== undefined) audit?.actsAs(other.user, other.constraint);
+  const user = other?.user ?? self;
   try {
     const { reason } =
       attributes === undefined
-        ? api.authorizer.requirePath(user, { verb, path })
+        ? api.authorizer.requirePath(user, { verb, path: plainPath })
         : await api.authorizer.require(user, attributes);
     tellDecision(audit, "allow", reason);
   } catch (error) {
@@ -62,7 +64,7 @@ export async function whoAsks(api: Api, arrival: Arrival): Promise<Asker> {
 
 function authenticate(api: Api, arrival: Arrival, target: AuditTarget) {
   try {
-    return api.authenticator.authenticate(arrival.request, arrival.path);
+    return api.authenticator.authenticate(arrival.request, arrival.path, (text) => arrival.reply.warn(text));
   } catch (error) {
     // Nobody is known to have asked; that somebody did is written down all the same.
     api.audit?.begin({ ...arrival, user: { ...ANONYMOUS, name: "" }, target });
@@ -108,6 +110,6 @@ function verbOf(info: RequestInfo | undefined, method: string, query: URLSearchP
     case "DELETE":
       return info.name === undefined ? "deletecollection" : "delete";
     default:
-      return method.toLowerCase();
+      return "";
   }
 }

@@ -1,97 +1,132 @@
 import type { ResourceAttributes } from "../auth/attributes.ts";
 import type { User } from "../auth/user.ts";
 import { type JsonObject, listAt, objectAt, textAt } from "../json.ts";
+import { invalid as invalidField } from "../kinds/field/error.ts";
 import type { FieldError } from "../kinds/kind.ts";
-import type { Requirement } from "../select/fields.ts";
-import { parseTerms } from "../select/fields.ts";
-import { invalid, StatusFault } from "../status.ts";
+import { invalid } from "../status.ts";
 import type { ReviewAsker } from "./reviews.ts";
+import { readSelectors, validateSelectors } from "./selector-attributes.ts";
 
 const GROUP = "authorization.k8s.io";
 
 /** May I? */
 export function reviewSelf(given: JsonObject, asker: ReviewAsker): JsonObject {
-  return decide("SelfSubjectAccessReview", objectAt(given, "spec") ?? {}, { ...asker, subject: asker.user });
+  return decide(given, { ...asker, subject: asker.user });
 }
 
 /** May they? */
 export function reviewOther(given: JsonObject, asker: ReviewAsker): JsonObject {
-  const spec = objectAt(given, "spec") ?? {};
-  return decide("SubjectAccessReview", spec, { ...asker, subject: subjectOf(spec), needsSubject: true });
+  return decide(given, { ...asker, subject: subjectOf(objectAt(given, "spec")), needsSubject: true });
 }
 
 /** May they, in this namespace? */
 export function reviewLocal(given: JsonObject, asker: ReviewAsker): JsonObject {
-  const spec = objectAt(given, "spec") ?? {};
+  const spec = objectAt(given, "spec");
   const resource = objectAt(spec, "resourceAttributes");
+  const path = objectAt(spec, "nonResourceAttributes");
   const problems: FieldError[] = [];
-  if ((textAt(resource, "namespace") ?? "") !== (asker.namespace ?? ""))
-    problems.push({
-      type: "Invalid",
-      path: "spec.resourceAttributes.namespace",
-      value: textAt(resource, "namespace") ?? "",
-      detail: "must match metadata.namespace",
-    });
-  if (objectAt(spec, "nonResourceAttributes") !== undefined)
-    problems.push({
-      type: "Invalid",
-      path: "spec.nonResourceAttributes",
-      value: objectAt(spec, "nonResourceAttributes"),
-      detail: "disallowed on this kind of request",
-    });
-  return decide("LocalSubjectAccessReview", spec, {
-    ...asker,
-    subject: subjectOf(spec),
-    needsSubject: true,
-    problems,
-  });
+  if (resource !== undefined && text(resource, "namespace") !== (asker.namespace ?? ""))
+    problems.push(
+      invalidField(
+        "spec.resourceAttributes.namespace",
+        text(resource, "namespace"),
+        "must match metadata.namespace",
+      ),
+    );
+  if (path !== undefined)
+    problems.push(
+      invalidField("spec.nonResourceAttributes", inGo(path), "disallowed on this kind of request"),
+    );
+  return decide(given, { ...asker, subject: subjectOf(spec), needsSubject: true, isLocal: true, problems });
 }
 
 interface Question extends ReviewAsker {
   readonly subject: User;
   readonly needsSubject?: boolean;
+  /** Its metadata may say its namespace. */
+  readonly isLocal?: boolean;
   readonly problems?: readonly FieldError[];
 }
 
-function decide(kind: string, spec: JsonObject, question: Question): JsonObject {
+/** @throws {StatusFault} Invalid */
+function decide(given: JsonObject, question: Question): JsonObject {
   const { api, subject } = question;
-  const problems = [...problemsOf(spec, question), ...(question.problems ?? [])];
-  if (problems.length > 0) throw invalid({ group: GROUP, kind }, "", problems);
+  const spec = objectAt(given, "spec");
+  const problems = [
+    ...problemsOf(spec, question),
+    ...validateMetadata(given, question),
+    ...(question.problems ?? []),
+  ];
+  // Upstream has forgotten the kind by then.
+  if (problems.length > 0) throw invalid({ group: GROUP, kind: "" }, "", problems);
   const resource = objectAt(spec, "resourceAttributes");
-  const path = objectAt(spec, "nonResourceAttributes");
-  const { allowed, reason } =
-    resource === undefined
-      ? api.authorizer.decidePath(subject, { verb: text(path, "verb"), path: text(path, "path") })
-      : api.authorizer.decide(subject, attributesOf(resource));
-  return { allowed, ...(reason === "" ? {} : { reason }) };
+  if (resource === undefined) {
+    const path = objectAt(spec, "nonResourceAttributes");
+    return answer(
+      api.authorizer.decidePath(subject, { verb: text(path, "verb"), path: text(path, "path") }),
+      [],
+    );
+  }
+  const selectors = readSelectors(resource);
+  const attributes = { ...attributesOf(resource), fields: selectors.fields };
+  return answer(api.authorizer.decide(subject, attributes), selectors.problems);
 }
 
-function problemsOf(spec: JsonObject, { needsSubject, subject }: Question): readonly FieldError[] {
+function answer(
+  { allowed, reason }: { readonly allowed: boolean; readonly reason: string },
+  problems: readonly string[],
+): JsonObject {
+  return {
+    allowed,
+    ...(reason === "" ? {} : { reason }),
+    ...(problems.length === 0 ? {} : { evaluationError: problems.join("; ") }),
+  };
+}
+
+function problemsOf(
+  spec: JsonObject | undefined,
+  { needsSubject, subject }: Question,
+): readonly FieldError[] {
   const resource = objectAt(spec, "resourceAttributes");
   const path = objectAt(spec, "nonResourceAttributes");
   const problems: FieldError[] = [];
-  const add = (type: FieldError["type"], where: string, detail: string, value?: unknown) =>
-    problems.push({ type, path: where, detail, ...(value === undefined ? {} : { value }) });
   if (resource !== undefined && path !== undefined)
-    add(
-      "Invalid",
-      "spec.nonResourceAttributes",
-      "cannot be specified in combination with resourceAttributes",
-      path,
+    problems.push(
+      invalidField(
+        "spec.nonResourceAttributes",
+        inGo(path),
+        "cannot be specified in combination with resourceAttributes",
+      ),
     );
   if (resource === undefined && path === undefined)
-    add(
-      "Invalid",
-      "spec.resourceAttributes",
-      "exactly one of nonResourceAttributes or resourceAttributes must be specified",
-      null,
+    problems.push(
+      invalidField(
+        "spec.resourceAttributes",
+        null,
+        "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+      ),
     );
   if (needsSubject && subject.name === "" && subject.groups.length === 0)
-    add("Invalid", "spec.user", "at least one of user or group must be specified", "");
-  return problems;
+    problems.push(invalidField("spec.user", "", "at least one of user or group must be specified"));
+  return [...problems, ...validateSelectors(resource)];
 }
 
-function subjectOf(spec: JsonObject): User {
+/** A question has no name. */
+function validateMetadata(given: JsonObject, { isLocal }: Question): readonly FieldError[] {
+  const { managedFields: _, ...metadata } = objectAt(given, "metadata") ?? {};
+  const said = Object.keys(metadata).filter((field) => !(isLocal && field === "namespace"));
+  if (said.length === 0) return [];
+  return [
+    invalidField("metadata", metadata, isLocal ? "must be empty except for namespace" : "must be empty"),
+  ];
+}
+
+/** The attributes of a path, as kube-apiserver shows them. */
+function inGo(path: JsonObject): JsonObject {
+  return { Path: text(path, "path"), Verb: text(path, "verb") };
+}
+
+function subjectOf(spec: JsonObject | undefined): User {
   const extra = objectAt(spec, "extra");
   const uid = textAt(spec, "uid");
   return {
@@ -114,29 +149,7 @@ function attributesOf(resource: JsonObject): ResourceAttributes {
     subresource: or(text(resource, "subresource")),
     namespace: or(text(resource, "namespace")),
     name: text(resource, "name"),
-    fields: fieldsOf(objectAt(resource, "fieldSelector")),
   };
-}
-
-/** What a review says of a field selector, as text or as requirements. What cannot be read narrows nothing. */
-function fieldsOf(selector: JsonObject | undefined): readonly Requirement[] {
-  const raw = text(selector, "rawSelector");
-  if (raw !== "") return termsOf(raw);
-  return (listAt(selector, "requirements") ?? []).flatMap((requirement) => {
-    const [value, ...rest] = texts(listAt(requirement, "values"));
-    const operator = text(requirement, "operator");
-    if (value === undefined || rest.length > 0 || (operator !== "In" && operator !== "NotIn")) return [];
-    return [{ field: text(requirement, "key"), equal: operator === "In", value }];
-  });
-}
-
-function termsOf(raw: string): readonly Requirement[] {
-  try {
-    return parseTerms(raw);
-  } catch (error) {
-    if (error instanceof StatusFault) return [];
-    throw error;
-  }
 }
 
 function text(from: unknown, field: string): string {

@@ -1,16 +1,12 @@
-import type { IncomingMessage } from "node:http";
 import type { Api } from "../api.ts";
-import type { AuditEntry } from "../audit/audit.ts";
 import { authenticated, type User } from "../auth/user.ts";
-import { conform } from "../codec/conform.ts";
-import { checkType, decodeBody } from "../codec/decode.ts";
-import { type JsonObject, listAt, objectAt, own, textAt } from "../json.ts";
+import { toGoForm } from "../codec/go-form.ts";
+import { type JsonObject, listAt, objectAt, textAt } from "../json.ts";
 import { chooseForm } from "../request/accept.ts";
-import { mediaType, readBody } from "../request/body.ts";
-import type { ResourceRequest } from "../request/info.ts";
-import type { Reply } from "../request/reply.ts";
 import { badRequest } from "../status.ts";
-import { formatTime } from "../verbs/metadata.ts";
+import type { Call } from "../verbs/call.ts";
+import { checkPlace, formatTime } from "../verbs/metadata.ts";
+import { readObject } from "../verbs/write.ts";
 import { reviewLocal, reviewOther, reviewSelf } from "./access-review.ts";
 import { reviewRules } from "./rules-review.ts";
 
@@ -28,8 +24,20 @@ export interface Review {
   readonly plural: string;
   readonly kind: string;
   readonly namespaced: boolean;
-  /** The status of the answer. @throws {StatusFault} */
-  readonly answer: (given: JsonObject, asker: ReviewAsker) => JsonObject;
+  /** @throws {StatusFault} */
+  readonly answer: (given: JsonObject, asker: ReviewAsker) => ReviewAnswer;
+}
+
+export interface ReviewAnswer {
+  /** Instead of the question's own. */
+  readonly metadata?: JsonObject;
+  readonly spec?: JsonObject;
+  readonly status: JsonObject;
+}
+
+/** An answer that repeats what was asked. */
+function withSpec(answer: (given: JsonObject, asker: ReviewAsker) => JsonObject): Review["answer"] {
+  return (given, asker) => ({ spec: objectAt(given, "spec") ?? {}, status: answer(given, asker) });
 }
 
 const AUTHN = "authentication.k8s.io";
@@ -49,28 +57,28 @@ export const REVIEWS: readonly Review[] = [
     plural: "localsubjectaccessreviews",
     kind: "LocalSubjectAccessReview",
     namespaced: true,
-    answer: reviewLocal,
+    answer: withSpec(reviewLocal),
   },
   {
     group: AUTHZ,
     plural: "selfsubjectaccessreviews",
     kind: "SelfSubjectAccessReview",
     namespaced: false,
-    answer: reviewSelf,
+    answer: withSpec(reviewSelf),
   },
   {
     group: AUTHZ,
     plural: "selfsubjectrulesreviews",
     kind: "SelfSubjectRulesReview",
     namespaced: false,
-    answer: reviewRules,
+    answer: (given, asker) => ({ metadata: {}, spec: {}, status: reviewRules(given, asker) }),
   },
   {
     group: AUTHZ,
     plural: "subjectaccessreviews",
     kind: "SubjectAccessReview",
     namespaced: false,
-    answer: reviewOther,
+    answer: withSpec(reviewOther),
   },
 ];
 
@@ -79,57 +87,63 @@ const PACKAGE: Readonly<Record<string, string>> = {
   [AUTHZ]: "io.k8s.api.authorization.v1",
 };
 
+/** Answers a review, in the form in which Go would write it. @throws {StatusFault} */
 export async function review(
   found: Review,
-  exchange: {
-    readonly api: Api;
-    readonly user: User;
-    readonly request: IncomingMessage;
-    readonly reply: Reply;
-    readonly info: ResourceRequest;
-    readonly audit: AuditEntry | undefined;
-  },
+  exchange: Pick<Call, "api" | "user" | "request" | "query" | "reply" | "info" | "audit">,
 ): Promise<void> {
-  const { api, user, request, reply, info, audit } = exchange;
+  const { api, user, request, reply, info } = exchange;
   // No table shows a review, and none has metadata of its own.
   chooseForm(request.headers.accept, new Set());
   const definition = `${PACKAGE[found.group]}.${found.kind}`;
-  const apiVersion = `${found.group}/v1`;
-  const body = await decodeBody(
-    await readBody(request),
-    mediaType(request.headers["content-type"]),
-    definition,
-  );
-  checkType(body.value, { apiVersion, kind: found.kind });
-  const given = conform(body.value, definition).value;
-  audit?.asked(given);
-  const status = found.answer(given, { api, user, namespace: info.namespace });
-  const spec = own(given, "spec");
-  reply.json(201, {
-    kind: found.kind,
-    apiVersion,
-    metadata: { ...objectAt(given, "metadata"), creationTimestamp: formatTime(api.clock.now()) },
+  const { group, plural, kind, namespaced } = found;
+  const resource = { group, version: "v1", kind, plural, namespaced };
+  const given = await readObject(exchange, { resource, definition });
+  checkPlace(given, { namespace: namespaced ? info.namespace : undefined, name: undefined });
+  toGoForm(given, definition);
+  const { metadata, spec, status } = found.answer(given, { api, user, namespace: info.namespace });
+  const said = metadata ?? objectAt(given, "metadata") ?? {};
+  const out = {
+    kind,
+    apiVersion: `${group}/v1`,
+    metadata: said,
     ...(spec === undefined ? {} : { spec }),
     status,
-  });
+  };
+  reply.json(201, out);
 }
 
-function whoAmI(_given: JsonObject, { user }: ReviewAsker): JsonObject {
-  return { userInfo: formatUser(user) };
+/** Only this one is a thing that happened. */
+function whoAmI(_given: JsonObject, { user, api }: ReviewAsker): ReviewAnswer {
+  const metadata = { creationTimestamp: formatTime(api.clock.now()) };
+  return { metadata, status: { userInfo: formatUser(user) } };
 }
 
-function reviewToken(given: JsonObject, { api }: ReviewAsker): JsonObject {
-  const spec = objectAt(given, "spec");
+function reviewToken(given: JsonObject, { api }: ReviewAsker): ReviewAnswer {
+  const spec = objectAt(given, "spec") ?? {};
   const token = textAt(spec, "token") ?? "";
   if (token === "") throw badRequest("token is required for TokenReview in authentication");
   const asked = texts(listAt(spec, "audiences"));
-  const verified = api.tokens.verify(token, asked.length === 0 ? undefined : asked);
-  const user = verified?.user ?? (asked.length === 0 ? api.authenticator.bootstrapUser(token) : undefined);
-  if (user === undefined) return { user: {}, error: "invalid bearer token" };
+  const examined = api.tokens.examine(token, asked.length === 0 ? undefined : asked);
+  if (!("problem" in examined)) {
+    // In the order in which they are asked for.
+    const audiences =
+      asked.length === 0 ? examined.audiences : asked.filter((one) => examined.audiences.includes(one));
+    return { spec, status: tokenStatus(examined.user, audiences) };
+  }
+  const user = asked.length === 0 ? api.authenticator.bootstrapUser(token) : undefined;
+  if (user !== undefined) return { spec, status: tokenStatus(user, undefined) };
+  const error = examined.problem === "" ? INVALID_TOKEN : `[${INVALID_TOKEN}, ${examined.problem}]`;
+  return { spec, status: { user: {}, error } };
+}
+
+const INVALID_TOKEN = "invalid bearer token";
+
+function tokenStatus(user: User, audiences: readonly string[] | undefined): JsonObject {
   return {
     authenticated: true,
     user: formatUser(authenticated(user)),
-    ...(verified === undefined ? {} : { audiences: [...verified.audiences] }),
+    ...(audiences === undefined ? {} : { audiences: [...audiences] }),
   };
 }
 

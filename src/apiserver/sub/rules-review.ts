@@ -8,7 +8,7 @@ import type { ReviewAsker } from "./reviews.ts";
 export function reviewRules(given: JsonObject, { api, user }: ReviewAsker): JsonObject {
   const namespace = textAt(objectAt(given, "spec"), "namespace") ?? "";
   if (namespace === "") throw badRequest("no namespace on request");
-  const { rules, problems } = api.authorizer.rulesOf(user, namespace);
+  const { rules, problems, isIncomplete } = api.authorizer.rulesOf(user, namespace);
   const paths = rules.filter(
     ({ nonResourceURLs }) => nonResourceURLs !== undefined && nonResourceURLs.length > 0,
   );
@@ -19,8 +19,10 @@ export function reviewRules(given: JsonObject, { api, user }: ReviewAsker): Json
       verbs: [...verbs],
       nonResourceURLs: [...(nonResourceURLs ?? [])],
     })),
-    incomplete: problems.length > 0,
-    ...(problems.length === 0 ? {} : { evaluationError: problems.join(", ") }),
+    incomplete: isIncomplete,
+    ...(problems.length === 0
+      ? {}
+      : { evaluationError: problems.length === 1 ? problems[0] : `[${problems.join(", ")}]` }),
   };
 }
 

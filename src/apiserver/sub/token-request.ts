@@ -1,6 +1,6 @@
 import type { Pod } from "#kube/generated/types";
 import type { KubeObject } from "#kube/object";
-import { NODES, PODS, SECRETS } from "#kube/resources";
+import { NAMESPACES, NODES, PODS, SECRETS } from "#kube/resources";
 import type { BoundObject } from "../auth/token.ts";
 import { objectKey } from "../cache/resource-cache.ts";
 import { type JsonObject, listAt, numberAt, objectAt, textAt } from "../json.ts";
@@ -33,9 +33,14 @@ export async function requestToken(call: Call): Promise<void> {
   const name = info.name ?? "";
   const namespace = info.namespace ?? "";
   const given = await readObject(call, TOKEN_REQUEST);
-  checkPlace(given, { namespace, name });
+  checkPlace(given, { namespace, name: undefined });
+  if (api.world.read(NAMESPACES, undefined, namespace) === undefined) throw notFound(NAMESPACES, namespace);
+  const metadata = objectAt(given, "metadata") ?? {};
+  checkName(metadata, name);
   const account = cache.get(objectKey(namespace, name));
   if (account === undefined) throw notFound(cache.spec.resource, name);
+  const uid = account.object.metadata.uid ?? "";
+  checkAccount(metadata, { name, uid });
   const spec = objectAt(given, "spec") ?? {};
   const asked = secondsOf(spec);
   await api.writer.admitOther(writeRequest(call), given, account);
@@ -44,11 +49,12 @@ export async function requestToken(call: Call): Promise<void> {
   const bound = boundOf(call, spec);
   const now = api.clock.now();
   const seconds = Math.min(asked, api.options.serviceAccount.maxExpirationSeconds ?? asked);
+  if (seconds < asked) reply.warn(`requested expiration of ${asked} seconds shortened to ${seconds} seconds`);
   const isExtended = isPodToken(call, { seconds: asked, bound, audiences });
   const { token, id } = api.tokens.issue({
     namespace,
     name,
-    uid: account.object.metadata.uid ?? "",
+    uid,
     audiences,
     expiresAtMs: now + (isExtended ? YEAR_SECONDS : seconds) * 1000,
     warnAfterMs: isExtended ? now + seconds * 1000 : undefined,
@@ -56,14 +62,37 @@ export async function requestToken(call: Call): Promise<void> {
     node: nodeOf(call, bound),
   });
   call.audit?.annotate("authentication.kubernetes.io/issued-credential-id", `JTI=${id}`);
-  const metadata = { name, namespace, creationTimestamp: formatTime(now) };
   reply.json(201, {
     kind: "TokenRequest",
     apiVersion: "authentication.k8s.io/v1",
-    metadata,
+    metadata: { ...metadata, name, namespace, uid, creationTimestamp: formatTime(now) },
     spec: { ...spec, audiences, expirationSeconds: seconds, boundObjectRef: spec["boundObjectRef"] ?? null },
     status: { token, expirationTimestamp: formatTime(now + seconds * 1000) },
   });
+}
+
+/** @throws {StatusFault} Invalid for a request that is about another account */
+function checkName(metadata: JsonObject, name: string): void {
+  const given = textAt(metadata, "name") ?? "";
+  if (given === "" || given === name) return;
+  const detail = "must match the service account name if specified";
+  throw invalid({ group: "authentication.k8s.io", kind: "TokenRequest" }, name, [
+    { type: "Invalid", path: "metadata.name", value: given, detail },
+  ]);
+}
+
+/** @throws {StatusFault} Conflict for a request that is about an account that was there before */
+function checkAccount(
+  metadata: JsonObject,
+  { name, uid }: { readonly name: string; readonly uid: string },
+): void {
+  const given = textAt(metadata, "uid") ?? "";
+  if (given === "" || given === uid) return;
+  throw conflict(
+    { group: "authentication.k8s.io", plural: "TokenRequest" },
+    name,
+    `the UID in the token request (${given}) does not match the UID of the service account (${uid})`,
+  );
 }
 
 function isPodToken(
@@ -104,17 +133,18 @@ function boundOf({ api, info }: Call, spec: JsonObject): BoundObject | undefined
   const kind = textAt(reference, "kind") ?? "";
   const name = textAt(reference, "name") ?? "";
   const apiVersion = textAt(reference, "apiVersion") ?? "";
-  if ((kind !== "Pod" && kind !== "Secret" && kind !== "Node") || apiVersion !== "v1")
+  if ((kind !== "Pod" && kind !== "Secret" && kind !== "Node") || apiVersion.includes("/"))
     throw badRequest(`cannot bind token to object of type ${typeText(apiVersion, kind)}`);
   const resource = BINDABLE[kind];
   const where = resource.namespaced ? info.namespace : undefined;
+  if (name === "") throw badRequest("Name parameter required.");
   const object: KubeObject | undefined = api.world.read<KubeObject>(resource, where, name);
   if (object === undefined) throw notFound(resource, name);
   const uid = object.metadata.uid ?? "";
   const wanted = textAt(reference, "uid") ?? "";
   if (wanted !== "" && wanted !== uid)
     throw conflict(
-      resource,
+      { group: "", plural: kind },
       name,
       `the UID in the bound object reference (${wanted}) does not match the UID in record. The object might have been deleted and then recreated`,
     );

@@ -78,7 +78,10 @@ export async function update(call: Call): Promise<void> {
 }
 
 /** Reads the body as an object of the kind, unknown fields dealt with as the caller wishes. @throws {StatusFault} BadRequest */
-export async function readObject(call: Call, spec: BodyKind): Promise<JsonObject> {
+export async function readObject(
+  call: Pick<Call, "request" | "query" | "reply" | "audit">,
+  spec: BodyKind,
+): Promise<JsonObject> {
   const type = mediaType(call.request.headers["content-type"]);
   if (type === PROTOBUF && spec.custom !== undefined) throw unknownFormat(CUSTOM_TYPES);
   const body = await decodeBody(await readBody(call.request), type, spec.definition);

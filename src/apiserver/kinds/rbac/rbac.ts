@@ -95,11 +95,14 @@ function validateBinding(binding: Binding, roleKinds: readonly string[]): readon
   if (!roleRef.name) errors.push(required("roleRef.name"));
   return [
     ...errors,
-    ...(binding.subjects ?? []).flatMap((subject, i) => validateSubject(subject, `subjects[${i}]`)),
+    ...(binding.subjects ?? []).flatMap((subject, i) =>
+      validateSubject(subject, `subjects[${i}]`, roleKinds.includes("Role")),
+    ),
   ];
 }
 
-function validateSubject(subject: Subject, path: string): readonly FieldError[] {
+/** Inside a namespace an account that names none is one of it. */
+function validateSubject(subject: Subject, path: string, namespaced: boolean): readonly FieldError[] {
   const errors: FieldError[] = [];
   if (!subject.name) errors.push(required(`${path}.name`));
   if (!["ServiceAccount", "User", "Group"].includes(subject.kind))
@@ -110,7 +113,8 @@ function validateSubject(subject: Subject, path: string): readonly FieldError[] 
         subject.kind === "ServiceAccount" ? "" : GROUP,
       ]),
     );
-  if (subject.kind === "ServiceAccount" && !subject.namespace) errors.push(required(`${path}.namespace`));
+  if (subject.kind === "ServiceAccount" && !subject.namespace && !namespaced)
+    errors.push(required(`${path}.namespace`));
   return errors;
 }
 
