@@ -17,6 +17,8 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   pause: async () => (await import("./pause.ts")).pause,
   porter: async () => (await import("./porter.ts")).porter,
   "serve-hostname": async () => (await import("./serve-hostname.ts")).serveHostname,
+  "test-service-account-issuer-discovery": async () =>
+    (await import("./issuer-discovery.ts")).issuerDiscovery,
   "test-webserver": async () => (await import("./test-webserver.ts")).testWebserver,
   webhook: async () => (await import("./webhook.ts")).webhook,
 };
