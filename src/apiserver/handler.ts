@@ -7,10 +7,11 @@ import { OtherRoutes } from "./discovery/routes.ts";
 import { requireJson } from "./request/accept.ts";
 import type { RequestInfo, ResourceRequest } from "./request/info.ts";
 import { Reply } from "./request/reply.ts";
+import { isInScope, isOwnGroup, isRouted, isWellFormed } from "./request/shape.ts";
 import { type Asker, whoAsks } from "./request/who.ts";
-import { asStatus, methodNotAllowed, terminating } from "./status.ts";
-import { REVIEWS, review } from "./sub/reviews.ts";
+import { asStatus, methodNotAllowed, noSuchPath, terminating, wrongMethod } from "./status.ts";
 import { subresource } from "./sub/route.ts";
+import { answerUnstored } from "./sub/unstored.ts";
 import type { Errand } from "./traffic/errand.ts";
 import { Traffic, USUAL_LIMITS } from "./traffic/traffic.ts";
 import type { Call } from "./verbs/call.ts";
@@ -31,6 +32,8 @@ const VERBS: Readonly<Record<string, (call: Call) => Promise<void>>> = {
   delete: deleteOne,
   deletecollection: deleteCollection,
 };
+
+const READS_EVERYWHERE = new Set(["list", "watch", "deletecollection"]);
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -91,34 +94,45 @@ export class Handler {
     const { request, reply, verb } = exchange;
     const api = this.#api;
     const view = api.world.viewOf(info);
-    if (view === undefined) {
-      const found = REVIEWS.find(({ group, plural }) => group === info.group && plural === info.plural);
-      if (found !== undefined && info.version === "v1" && verb === "create")
-        return await review(found, { api, ...exchange, info });
-      return notThere(reply);
-    }
-    if (view.spec.custom !== undefined) requireJson(request.headers.accept);
-    const call: Call = { api, ...exchange, info, cache: view.cache, view };
-    if (info.subresource !== undefined) {
-      if (!(await subresource(call))) notThere(reply);
-      return;
-    }
+    if (view === undefined) return await this.#unstored(info, exchange);
     const { spec } = view;
-    if (!spec.resource.namespaced && info.namespace !== undefined) {
-      notThere(reply);
-      return;
-    }
-    const isAllowed = spec.verbs.some((each) => each === verb);
-    const isUnscoped =
-      spec.resource.namespaced && info.namespace === undefined && verb !== "list" && verb !== "watch";
-    const run = isAllowed && !isUnscoped ? VERBS[verb] : undefined;
-    // Of a custom kind, what is not allowed is what its definition's end forbids.
-    if (run === undefined)
-      throw spec.custom && verb === "create"
-        ? terminating(verb, spec.resource)
-        : methodNotAllowed(verb, spec.resource);
+    const call: Call = { api, ...exchange, info, cache: view.cache, view };
+    if (spec.custom !== undefined) return await this.#custom(call, verb);
+    if (!isWellFormed(info, spec)) throw noSuchPath();
+    if (info.subresource !== undefined) return await subresource(call);
+    const isAllowed =
+      isRouted(info, request.method ?? "", spec.resource.namespaced) &&
+      spec.verbs.some((each) => each === verb);
+    const run = isAllowed ? VERBS[verb] : undefined;
+    if (run === undefined) throw wrongMethod();
     if (spec.deprecation !== undefined) reply.warn(spec.deprecation);
     await run(call);
+  }
+
+  /** Custom resources are routed by their own server upstream, in other words. */
+  async #custom(call: Call, verb: string): Promise<void> {
+    const { info, reply, request } = call;
+    const { spec } = call.view;
+    requireJson(request.headers.accept);
+    const isEverywhere = spec.resource.namespaced && info.namespace === undefined;
+    if (!isInScope(info, spec.resource.namespaced) || (isEverywhere && !READS_EVERYWHERE.has(verb)))
+      return notThere(reply);
+    if (info.subresource !== undefined) return await subresource(call);
+    const run =
+      spec.verbs.some((each) => each === verb) && !(isEverywhere && verb === "deletecollection")
+        ? VERBS[verb]
+        : undefined;
+    // What is not allowed is what the definition's end forbids.
+    if (run === undefined)
+      throw verb === "create" ? terminating(verb, spec.resource) : methodNotAllowed(verb, spec.resource);
+    if (spec.deprecation !== undefined) reply.warn(spec.deprecation);
+    await run(call);
+  }
+
+  async #unstored(info: ResourceRequest, exchange: Exchange): Promise<void> {
+    if (await answerUnstored({ api: this.#api, ...exchange, info })) return;
+    if (isOwnGroup(this.#api.world.kinds, info.group)) throw noSuchPath();
+    notThere(exchange.reply);
   }
 
   #refuse(
@@ -131,8 +145,8 @@ export class Handler {
       return;
     }
     const fault = asStatus(error);
-    // A timeout is an answer: the client asked for the future, or for haste.
-    if (fault.httpCode >= 500 && fault.code !== "Timeout")
+    // A timeout is an answer: the client asked for the future, or for haste. So is what has no reason: it is about the request.
+    if (fault.httpCode >= 500 && fault.code !== "Timeout" && fault.code !== "Unknown")
       this.#api.log.error("a request could not be answered", {
         method: request.method,
         path: request.url,

@@ -55,7 +55,7 @@ test("a write that expects another state is a conflict; one that expects none wi
   const { resourceVersion: _version, ...metadata } = made.metadata;
   assert.equal((await ask(rig, "PUT", `${LISTS}/race`, { body: { metadata, data: { x: "1" } } })).code, 200);
   const other = await ask(rig, "DELETE", `${LISTS}/race`, { body: { preconditions: { uid: "other" } } });
-  assert.match(other.body.message, /Precondition failed: UID in precondition: other/);
+  assert.match(other.body.message, /the UID in the precondition \(other\) does not match/);
   const writes = await Promise.all(
     Array.from({ length: 20 }, (_, i) => label(rig, LISTS, "race", { [`l${i}`]: "x" })),
   );

@@ -25,6 +25,7 @@ import { expireEvents } from "./expire.ts";
 import { Handler } from "./handler.ts";
 import { beginTracking, LegacyTokenUse } from "./legacy-tokens.ts";
 import type { ApiServer, ApiServerOptions } from "./options.ts";
+import { responseToUpgrade } from "./request/upgrade.ts";
 import { reconcileRoles } from "./role-reconcile.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 import { KubeletProxy } from "./sub/kubelet.ts";
@@ -102,6 +103,9 @@ export async function openApiServer(options: ApiServerOptions): Promise<ApiServe
     ended: store.ended,
     handle: (request, response) => {
       void handler.handle(request, response);
+    },
+    upgrade: (request, socket, head) => {
+      void handler.handle(request, responseToUpgrade(request, { socket, head }));
     },
     async [Symbol.asyncDispose]() {
       closing.abort();

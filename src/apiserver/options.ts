@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Cidr } from "#addr/cidr";
 import type { Ip } from "#addr/ip";
 import type { Fault } from "#fault/fault";
@@ -8,6 +9,7 @@ import type { Admission } from "./admit.ts";
 import type { AuditOptions } from "./audit/audit.ts";
 import type { AnonymousAccess } from "./auth/authenticate.ts";
 import type { KindSpec } from "./kinds/kind.ts";
+import type { DialPod } from "./proxy/backend.ts";
 import type { DialKubelet } from "./sub/kubelet.ts";
 import type { InFlightLimits } from "./traffic/traffic.ts";
 
@@ -44,6 +46,8 @@ export interface ApiServerOptions {
   readonly kubelet: { readonly ca: string; readonly cert: string; readonly key: string };
   /** Opens a connection to a kubelet by another road (a tunnel) than plain TCP to the node's address. */
   readonly dialKubelet?: DialKubelet;
+  /** The same to a pod's address, for what is proxied. */
+  readonly dialPod?: DialPod;
   readonly kinds: readonly KindSpec[];
   /** Run in order on every write, after defaulting. */
   readonly admission?: readonly Admission[];
@@ -57,6 +61,8 @@ export interface ApiServerOptions {
 /** The Kubernetes API over one store. The caller owns the listener and its TLS: it asks for client certificates without requiring them. */
 export interface ApiServer extends AsyncDisposable {
   handle(request: IncomingMessage, response: ServerResponse): void;
+  /** For requests that ask to go on in another protocol: the server's `upgrade` event. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Resolves, with why, when the store is lost: what is answered from then on is old, and nothing can be written. */
   readonly ended: Promise<Fault>;
 }

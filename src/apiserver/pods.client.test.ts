@@ -24,7 +24,7 @@ async function createPod(name: string): Promise<Line> {
 
 test("a pod is bound once, keeps its halves apart, and is deleted in two steps", async () => {
   await createPod("p");
-  const binding = { body: { target: { kind: "Node", name: "n9" } } };
+  const binding = { body: { metadata: { name: "p" }, target: { kind: "Node", name: "n9" } } };
   const bound = await ask(rig, "POST", `${PODS}/p/binding`, binding);
   assert.deepEqual([bound.code, bound.body.status], [201, "Success"], bound.text);
   assert.match(
@@ -140,7 +140,9 @@ test("logs come through from the node's kubelet, and only from one of the cluste
     "",
     "a pod without a node has said nothing",
   );
-  await ask(rig, "POST", `${PODS}/logger/binding`, { body: { target: { kind: "Node", name: "n1" } } });
+  await ask(rig, "POST", `${PODS}/logger/binding`, {
+    body: { metadata: { name: "logger" }, target: { kind: "Node", name: "n1" } },
+  });
   const log = await ask(rig, "GET", `${PODS}/logger/log?tailLines=5&follow=true`);
   assert.deepEqual(
     [log.code, log.text],
@@ -158,5 +160,5 @@ test("logs come through from the node's kubelet, and only from one of the cluste
   const down = await ask(rig, "GET", `${PODS}/logger/log`);
   assert.equal(down.code, 500);
   assert.match(down.body.message, /ECONNREFUSED/);
-  assert.equal((await ask(rig, "POST", `${PODS}/logger/exec?command=ls`)).code, 501);
+  assert.equal((await ask(rig, "POST", `${PODS}/logger/exec?command=ls`)).code, 400);
 });

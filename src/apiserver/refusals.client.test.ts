@@ -192,7 +192,7 @@ const refusals: readonly {
     path: `${LISTS}?dryRun=Some`,
     body: { metadata: { name: "x" } },
     code: 422,
-    message: /dryRun: Unsupported value: "Some": supported values: "All"/,
+    message: /dryRun: Unsupported value: \["Some"\]: supported values: "All"/,
   },
   {
     name: "an apply without a manager",

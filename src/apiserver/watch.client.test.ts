@@ -102,7 +102,7 @@ test("a watch as a table has columns in its first event only, one row each", asy
     ["t2"],
   );
   assert.equal(one.object.rows[0].object.kind, "PartialObjectMetadata");
-  assert.deepEqual(two.object.columnDefinitions, []);
+  assert.equal(two.object.columnDefinitions, null);
 });
 
 test("many watchers of one resource all see everything", async () => {

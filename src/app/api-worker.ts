@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { parentPort, workerData } from "node:worker_threads";
 import { openAdmission } from "#apiserver/admission/chain";
@@ -41,7 +42,8 @@ async function serve(
   const deps = supervisorOf(task, { authority, secrets, log });
   const onRequest = (request: IncomingMessage, response: ServerResponse) =>
     dispatch(request, response, api, deps);
-  const servers = await listen(onRequest, task, authority);
+  const onUpgrade: Upgrader = (request, socket, head) => api.upgrade(request, socket, head);
+  const servers = await listen({ onRequest, onUpgrade }, task, authority);
   say({
     kind: "ready",
     serverCaPem: authority.serverCa.certPem,
@@ -191,7 +193,13 @@ function certificateOf(request: IncomingMessage) {
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-async function listen(onRequest: Listener, task: ApiTask, authority: Authority): Promise<readonly Server[]> {
+type Upgrader = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+async function listen(
+  { onRequest, onUpgrade }: { readonly onRequest: Listener; readonly onUpgrade: Upgrader },
+  task: ApiTask,
+  authority: Authority,
+): Promise<readonly Server[]> {
   const options = {
     key: authority.serving.keyPem,
     cert: authority.serving.certPem,
@@ -200,7 +208,7 @@ async function listen(onRequest: Listener, task: ApiTask, authority: Authority):
     rejectUnauthorized: false,
     maxHeaderSize: MAX_HEADER_BYTES,
   };
-  const open = () => createServer(options, onRequest);
+  const open = () => createServer(options, onRequest).on("upgrade", onUpgrade);
   const host = task.bindAddress === undefined ? {} : { host: task.bindAddress };
   const address = task.bindAddress === undefined ? "" : `address ${task.bindAddress} (--bind-address), `;
   const port = task.cluster.httpsPort;

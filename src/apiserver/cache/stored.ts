@@ -78,6 +78,7 @@ export class Stored<T extends KubeObject = KubeObject> {
   }
 }
 
+const VERSION_START = '"resourceVersion":"';
 const VERSION_FIELD = '"metadata":{"resourceVersion":"';
 
 /** How one kind's objects are written: everything up to the resourceVersion is the same for all of them, so that a stored text becomes
@@ -115,6 +116,11 @@ export class Format {
     const at = this.#headEnd(value);
     if (at < 0) throw new Error(`broken invariant: ${key} is not stored as ${this.#kind}`);
     return new Stored(key, revision, value, at);
+  }
+
+  /** The text of an object that was only tried: nothing has given it a revision. */
+  unstored(value: string): string {
+    return value.replace(`${this.head}",`, this.head.slice(0, -VERSION_START.length));
   }
 
   /** The object as it stands in a list: without kind and apiVersion, unless it is a custom one. */

@@ -8,6 +8,8 @@ interface Rule {
   readonly missing: (() => Json) | undefined;
   /** A zero value is left out (Go's `omitempty` on anything but a pointer or a struct). */
   readonly dropsZero: boolean;
+  /** Always written, and null when it is empty: what is stored does not tell an empty list from none. */
+  readonly isList: boolean;
   readonly inner: ((value: Json) => void) | undefined;
 }
 
@@ -28,13 +30,14 @@ export function emptyGoForm(type: FieldType): JsonObject {
 }
 
 function settle(value: JsonObject, definition: Definition): void {
-  for (const { field, missing, dropsZero, inner } of rulesOf(definition)) {
+  for (const { field, missing, dropsZero, isList, inner } of rulesOf(definition)) {
     const present = value[field];
     if (present === undefined || present === null) {
       const zero = missing?.();
       if (zero !== undefined) value[field] = zero;
       else if (present === null) delete value[field];
     } else if (dropsZero && isZero(present)) delete value[field];
+    else if (isList && Array.isArray(present) && present.length === 0) value[field] = null;
     else inner?.(present);
   }
 }
@@ -62,9 +65,10 @@ function rulesOf(definition: Definition): readonly Rule[] {
       ? { missing: isKept ? () => null : undefined, dropsZero: false }
       : ruleOfValue(type, { isKept, omitsZero: omitsZero?.has(field) === true });
     const inner = innerOf(type);
+    const isList = isKept && !isPointer && shapeOf(type).is === "list";
     // Most fields need nothing done.
     if (rule.missing !== undefined || rule.dropsZero || inner !== undefined)
-      made.push({ field, ...rule, inner });
+      made.push({ field, ...rule, isList, inner });
   }
   return made;
 }

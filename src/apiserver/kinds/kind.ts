@@ -54,6 +54,8 @@ export interface WriteContext {
   readonly clock: Clock;
   readonly user: { readonly name: string; readonly groups: readonly string[] };
   readonly dryRun: boolean;
+  /** What the request asked for beyond its object, such as `{"kind": "CreateOptions", ...}`. */
+  readonly options?: JsonObject;
   /** A consistent read of any other object: from the watch cache, at its newest revision. */
   readonly read: <T extends KubeObject>(
     resource: Resource<T>,
@@ -135,7 +137,13 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   /** Has a `/status` route: the main route then keeps the stored status, and `/status` keeps all else. */
   readonly hasStatus: boolean;
   /** What makes `metadata.generation` grow. */
-  readonly generation: "spec" | "spec-and-annotations" | "outside-metadata" | "all-but-metadata" | "none";
+  readonly generation:
+    | "spec"
+    | "spec-and-annotations"
+    | "outside-metadata"
+    | "labels-and-outside-metadata"
+    | "all-but-metadata"
+    | "none";
   /** PUT to a missing name creates. */
   readonly createsOnUpdate: boolean;
   /** PUT without a resourceVersion is refused. */

@@ -26,7 +26,7 @@ export function tableHead(
         description: description ?? "",
         priority,
       }))
-    : [];
+    : null;
   const { kind, ...rest } = { kind: "Table", apiVersion, metadata, columnDefinitions: columns };
   return `${JSON.stringify({ kind, ...rest }).slice(0, -1)},"rows":[`;
 }

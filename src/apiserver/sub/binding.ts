@@ -2,7 +2,7 @@ import type { Pod } from "#kube/generated/types";
 import { PODS } from "#kube/resources";
 import type { Stored } from "../cache/stored.ts";
 import { isObject, type Json, type JsonObject, listAt, objectAt, own, textAt } from "../json.ts";
-import { badRequest, conflict } from "../status.ts";
+import { badRequest, conflict, unknownFault } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
 import { checkPlace, checkPreconditions, formatTime, metadataOf } from "../verbs/metadata.ts";
 import { readObject, writeRequest } from "../verbs/write.ts";
@@ -14,17 +14,32 @@ const BINDING = {
 
 /** POST `pods/NAME/binding`: gives a pod its node, once. */
 export async function bind(call: Call): Promise<void> {
-  const { api, cache, info, reply } = call;
-  const name = info.name ?? "";
   const binding = await readObject(call, BINDING);
-  checkPlace(binding, { namespace: info.namespace, name });
+  if ((textAt(metadataOf(binding), "name") ?? "") !== call.info.name)
+    throw badRequest("name in URL does not match name in Binding object");
+  await bindTo(call, binding);
+}
+
+/** POST `bindings`: the same by an older path, where the binding alone names the pod. */
+export async function bindNamed(call: Call): Promise<void> {
+  await bindTo(call, await readObject(call, BINDING));
+}
+
+async function bindTo(call: Call, binding: JsonObject): Promise<void> {
+  const { api, cache, info, reply } = call;
+  checkPlace(binding, { namespace: info.namespace, name: undefined });
+  const name = textAt(metadataOf(binding), "name") ?? "";
   const target = objectAt(binding, "target");
   const kind = textAt(target, "kind") ?? "";
   const nodeName = textAt(target, "name") ?? "";
   if (kind !== "" && kind !== "Node")
-    throw badRequest(`target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node"`);
-  if (nodeName === "") throw badRequest("target.name: Required value");
-  await api.writer.update({ ...writeRequest(call), subresource: "binding" }, name, (live) => {
+    throw unknownFault(
+      `target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "<empty>", "Node"`,
+    );
+  if (nodeName === "") throw unknownFault("target.name: Required value");
+  const request = { ...writeRequest(call), subresource: "binding" };
+  await api.writer.admitWhole(request, binding, name);
+  await api.writer.update({ ...request, isJudged: true }, name, (live) => {
     checkPreconditions(binding, live, cache.spec);
     checkBindable(live.object, name);
     return { draft: bound(live, binding, { nodeName, now: api.clock.now() }), fieldsAreSet: true };

@@ -43,7 +43,7 @@ export class KubeletProxy {
   ): Promise<IncomingMessage> {
     const target = addressOf(node);
     try {
-      const socket = await this.#connect(target);
+      const socket = await this.connect(target);
       return await ask(socket, { target, path, signal });
     } catch (error) {
       signal.throwIfAborted();
@@ -54,7 +54,8 @@ export class KubeletProxy {
     }
   }
 
-  async #connect(target: KubeletAddress): Promise<TLSSocket> {
+  /** A connection to a kubelet, each side sure of the other. @throws {Error} */
+  async connect(target: KubeletAddress): Promise<TLSSocket> {
     const { host, port } = target;
     const socket = await this.#dial?.(target);
     const secure = connect({ host, port, ...this.#trust, ...(socket === undefined ? {} : { socket }) });

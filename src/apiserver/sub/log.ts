@@ -1,9 +1,10 @@
 import { pipeline } from "node:stream/promises";
-import type { Pod } from "#kube/generated/types";
 import { NODES, PODS } from "#kube/resources";
+import type { FieldError } from "../kinds/kind.ts";
 import { integer } from "../request/query.ts";
-import { badRequest, notFound, StatusFault } from "../status.ts";
+import { badRequest, invalid, notFound, StatusFault } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
+import { containerOf } from "./container.ts";
 
 const PASSED_ON = [
   "follow",
@@ -19,10 +20,10 @@ const PASSED_ON = [
 /** Streams a container's log from the kubelet of the pod's node. */
 export async function podLog(call: Call): Promise<void> {
   const { api, info, query, reply, response } = call;
+  checkOptions(query, info.name ?? "");
   const pod = api.world.read(PODS, info.namespace, info.name ?? "");
   if (pod === undefined) throw notFound(PODS, info.name ?? "");
   const container = containerOf(pod, query.get("container") ?? "");
-  checkNumbers(query);
   const nodeName = pod.spec?.nodeName ?? "";
   if (nodeName === "") return reply.send(200, "", "text/plain");
   const node = api.world.read(NODES, undefined, nodeName);
@@ -62,38 +63,37 @@ async function refusal(code: number, answer: AsyncIterable<Buffer>): Promise<Sta
   );
 }
 
-/** The container that is asked for, or the only one. @throws {StatusFault} BadRequest */
-function containerOf(pod: Pod, asked: string): string {
-  const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
-  const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
-  const all = [...names(containers), ...names(initContainers), ...names(ephemeralContainers)];
-  if (asked !== "") {
-    if (!all.includes(asked))
-      throw badRequest(`container ${asked} is not valid for pod ${pod.metadata.name}`);
-    return asked;
-  }
-  if (all.length === 1) return all[0] ?? "";
-  const more = [
-    initContainers.length > 0 ? ` or one of the init containers: [${names(initContainers).join(" ")}]` : "",
-    ephemeralContainers.length > 0
-      ? ` or one of the ephemeral containers: [${names(ephemeralContainers).join(" ")}]`
-      : "",
-  ].join("");
-  throw badRequest(
-    `a container name must be specified for pod ${pod.metadata.name}, choose one of: [${names(containers).join(" ")}]${more}`,
-  );
-}
+const STREAMS: ReadonlySet<string> = new Set(["All", "Stderr", "Stdout"]);
 
-function checkNumbers(query: URLSearchParams): void {
-  for (const [name, least] of [
-    ["sinceSeconds", 1],
-    ["tailLines", 0],
-    ["limitBytes", 1],
-  ] as const) {
-    const value = integer(query, name);
-    if (value !== undefined && value < least)
-      throw badRequest(`${name}: Invalid value: ${value}: must be greater than or equal to ${least}`);
-  }
+/** @throws {StatusFault} Invalid @see ValidatePodLogOptions in pkg/apis/core/validation */
+function checkOptions(query: URLSearchParams, name: string): void {
+  const errors: FieldError[] = [];
+  const atLeast = (path: string, least: number, detail: string) => {
+    const value = integer(query, path);
+    if (value !== undefined && value < least) errors.push({ type: "Invalid", path, value, detail });
+  };
+  atLeast("tailLines", 0, "must be greater than or equal to 0");
+  atLeast("limitBytes", 1, "must be greater than 0");
   if (query.has("sinceSeconds") && query.has("sinceTime"))
-    throw badRequest("at most one of `sinceTime` or `sinceSeconds` may be specified");
+    errors.push({
+      type: "Forbidden",
+      path: "",
+      detail: "at most one of `sinceTime` or `sinceSeconds` may be specified",
+    });
+  else atLeast("sinceSeconds", 1, "must be greater than 0");
+  const stream = query.get("stream") ?? "All";
+  if (!STREAMS.has(stream))
+    errors.push({
+      type: "NotSupported",
+      path: "stream",
+      value: stream,
+      detail: 'supported values: "All", "Stderr", "Stdout"',
+    });
+  if (stream !== "All" && query.has("tailLines"))
+    errors.push({
+      type: "Forbidden",
+      path: "",
+      detail: "`tailLines` and specific `stream` are mutually exclusive for now",
+    });
+  if (errors.length > 0) throw invalid({ group: "", kind: "PodLogOptions" }, name, errors);
 }

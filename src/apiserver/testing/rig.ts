@@ -13,6 +13,7 @@ import type { AuditOptions } from "../audit/audit.ts";
 import type { AnonymousAccess } from "../auth/authenticate.ts";
 import { openKinds } from "../kinds/all.ts";
 import { openApiServer } from "../open.ts";
+import type { DialPod } from "../proxy/backend.ts";
 import { type InFlightLimits, MAX_HEADER_BYTES } from "../traffic/traffic.ts";
 import { type KeyPair, openAuthority } from "./authority.ts";
 
@@ -55,6 +56,7 @@ export interface RigOptions {
   readonly audit?: AuditOptions;
   readonly anonymous?: AnonymousAccess;
   readonly inFlight?: InFlightLimits;
+  readonly dialPod?: DialPod;
 }
 
 export async function openRig(options: RigOptions = {}): Promise<Rig> {
@@ -77,6 +79,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     ...(options.audit === undefined ? {} : { audit: options.audit }),
     ...(options.anonymous === undefined ? {} : { anonymous: options.anonymous }),
     kinds: openKinds(cidrs).kinds,
+    ...(options.dialPod && { dialPod: options.dialPod }),
     ...(options.inFlight && { inFlight: options.inFlight }),
     clock: options.clock ?? systemClock,
     log: options.log ?? openLog({ write: (line) => process.stderr.write(line), level: "error" }),
@@ -92,6 +95,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     },
     (request, response) => api.handle(request, response),
   );
+  server.on("upgrade", (request, socket, head) => api.upgrade(request, socket, head));
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const url = `https://127.0.0.1:${port}`;

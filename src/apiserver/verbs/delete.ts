@@ -4,9 +4,10 @@ import { objectKey, type ResourceCache } from "../cache/resource-cache.ts";
 import type { Stored } from "../cache/stored.ts";
 import { conform } from "../codec/conform.ts";
 import { decodeBody } from "../codec/decode.ts";
-import { type JsonObject, listAt, numberAt, objectAt, own, textAt } from "../json.ts";
+import { type JsonObject, listAt, numberAt, objectAt, own, sameJson, textAt } from "../json.ts";
+import type { FieldError } from "../kinds/kind.ts";
 import { mediaType, readBody } from "../request/body.ts";
-import { integer, isDryRun } from "../request/query.ts";
+import { dryRunErrors, flag, integer } from "../request/query.ts";
 import { isSelected, parseSelection } from "../select/selection.ts";
 import { badRequest, conflict, invalid, notFound } from "../status.ts";
 import type { Call } from "./call.ts";
@@ -22,19 +23,30 @@ export interface DeleteOptions {
   readonly uid: string | undefined;
   readonly resourceVersion: string | undefined;
   readonly dryRun: boolean;
+  /** As admission is told them, if anybody asked. */
+  readonly told?: JsonObject;
 }
 
+/** Kinds that mark their own deletion, without grace or generation, and check preconditions in other words. */
+const MARKED_AT_ONCE = new Set(["CustomResourceDefinition", "Namespace"]);
+/** A body's options stand alone; what the query says, if it counts, has been read by then. */
+const NO_QUERY = new URLSearchParams();
 const DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 
 export async function deleteOne(call: Call): Promise<void> {
   const options = await readOptions(call);
+  warnOfOrphans(call, options);
   const { cache, info, api, view } = call;
   const { spec } = view;
   const name = info.name ?? "";
   const namespace = spec.resource.namespaced ? info.namespace : undefined;
   const stored = cache.get(objectKey(namespace, name));
   if (stored === undefined) throw notFound(spec.resource, name);
-  const request = { ...writeRequest(call), dryRun: options.dryRun };
+  const request = {
+    ...writeRequest({ ...call, query: NO_QUERY }),
+    dryRun: options.dryRun,
+    ...(options.told === undefined ? {} : { options: options.told }),
+  };
   const written = await deleteObject(api.writer, {
     request,
     key: stored.key,
@@ -61,32 +73,45 @@ export async function deleteOne(call: Call): Promise<void> {
 
 export async function deleteCollection(call: Call): Promise<void> {
   const options = await readOptions(call);
+  warnOfOrphans(call, options);
   const { cache, api, info, view } = call;
   const { spec } = view;
   const selection = parseSelection(spec, call.query, { namespace: info.namespace });
   const states = cache.list(selection.prefix);
   const shown = selection.matches === undefined ? states : await view.outAll(states);
   const items = states.filter((_, i) => isSelected(selection, shown[i]));
-  const gone = await Promise.all(
+  await Promise.all(
     items.map(async (stored) => {
       const { name, namespace } = stored.object.metadata;
-      const request = { ...writeRequest(call), namespace, dryRun: options.dryRun };
+      const request = {
+        ...writeRequest({ ...call, query: NO_QUERY }),
+        namespace,
+        dryRun: options.dryRun,
+        ...(options.told === undefined ? {} : { options: options.told }),
+        isOneOfMany: true,
+      };
       try {
-        return (
-          await deleteObject(api.writer, { request, key: stored.key, name, options, now: api.clock.now() })
-        ).stored;
+        await deleteObject(api.writer, { request, key: stored.key, name, options, now: api.clock.now() });
       } catch (error) {
-        if (isFault(error) && error.code === "NotFound") return stored;
-        throw error;
+        if (!isFault(error) || error.code !== "NotFound") throw error;
       }
     }),
   );
-  const texts = await mapInTurns(await view.outAll(gone), (stored) => view.format.item(stored));
+  // The answer tells what was there, not what became of it.
+  const texts = await mapInTurns(await view.outAll(items), (stored) => view.format.item(stored));
   const apiVersion = info.group === "" ? info.version : `${info.group}/${info.version}`;
   call.reply.jsonText(
     200,
     `{"kind":"${spec.resource.kind}List","apiVersion":"${apiVersion}","metadata":{"resourceVersion":"${api.world.revision}"},"items":[${texts.join(",")}]}`,
   );
+}
+
+/** A job's pods stay unless told otherwise, unlike those of all that came after it. */
+function warnOfOrphans({ view, reply }: Call, { propagation }: DeleteOptions): void {
+  if (view.spec.resource.kind === "Job" && propagation === undefined)
+    reply.warn(
+      "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning",
+    );
 }
 
 interface Deletion {
@@ -110,7 +135,10 @@ export async function deleteObject(writer: Writer, deletion: Deletion): Promise<
     await writer.admitDelete(request, stored);
     const marks = marksFor(stored, deletion);
     try {
-      if (marks === "remove") return await writer.exclusive(cache, key, () => writer.remove(request, stored));
+      if (marks === "remove") {
+        const gone = await writer.exclusive(cache, key, () => writer.remove(request, stored));
+        return cache.spec.resource.kind === "Pod" ? { ...gone, stored: ended(gone.stored, deletion) } : gone;
+      }
       if (marks === "leave") return { stored, isGone: false };
       return await writer.mark(request, stored, marks);
     } catch (error) {
@@ -121,12 +149,30 @@ export async function deleteObject(writer: Writer, deletion: Deletion): Promise<
 
 function checkDeletion(stored: Stored, { spec }: ResourceCache, options: DeleteOptions): void {
   const { name, uid } = stored.object.metadata;
-  if (options.uid !== undefined && options.uid !== uid) throw uidMismatch(spec, name, options.uid, uid ?? "");
+  const { group, kind } = spec.resource;
+  if (MARKED_AT_ONCE.has(kind)) {
+    if (options.uid !== undefined && options.uid !== uid)
+      throw uidMismatch(spec, name, options.uid, uid ?? "");
+    if (options.resourceVersion !== undefined && options.resourceVersion !== String(stored.revision))
+      throw conflict(
+        spec.resource,
+        name,
+        `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${stored.revision}`,
+      );
+    return;
+  }
+  // Of a kind, not a resource, as kube-apiserver has it here.
+  if (options.uid !== undefined && options.uid !== uid)
+    throw conflict(
+      { group, plural: kind },
+      name,
+      `the UID in the precondition (${options.uid}) does not match the UID in record (${uid}). The object might have been deleted and then recreated`,
+    );
   if (options.resourceVersion !== undefined && options.resourceVersion !== String(stored.revision))
     throw conflict(
-      spec.resource,
+      { group, plural: kind },
       name,
-      `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${stored.revision}`,
+      `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${stored.revision}). The object might have been modified`,
     );
 }
 
@@ -145,12 +191,24 @@ function marksFor(stored: Stored, { request, options, now }: Deletion): "remove"
   if (
     isMarked &&
     grace >= (metadata.deletionGracePeriodSeconds ?? 0) &&
-    finalizers.length === (metadata.finalizers ?? []).length
+    sameJson(finalizers, metadata.finalizers ?? [])
   )
     return "leave";
   const draft = marked(stored, { finalizers, grace, now, kind });
   if (!isMarked) spec.deletion?.mark?.(draft, now);
   return draft;
+}
+
+/** A pod that is gone at once is told of as one that was given no time. */
+function ended(stored: Stored, { request, now }: Deletion): Stored {
+  if (
+    stored.object.metadata.deletionTimestamp !== undefined &&
+    stored.object.metadata.deletionGracePeriodSeconds === 0
+  )
+    return stored;
+  const { finalizers = [] } = stored.object.metadata;
+  const draft = marked(stored, { finalizers, grace: 0, now, kind: "Pod" });
+  return request.cache.format.decode(stored.key, stored.revision, request.cache.format.encode(draft));
 }
 
 function marked(
@@ -164,13 +222,17 @@ function marked(
 ): JsonObject {
   const draft = stored.draft();
   const metadata = metadataOf(draft);
-  const wasMarked = textAt(metadata, "deletionTimestamp") !== undefined;
+  const since = textAt(metadata, "deletionTimestamp");
+  const wasMarked = since !== undefined;
   const generation = numberAt(metadata, "generation") ?? 0;
-  metadata["deletionTimestamp"] = formatTime(now + grace * 1000);
-  metadata["deletionGracePeriodSeconds"] = grace;
+  const before = numberAt(metadata, "deletionGracePeriodSeconds") ?? 0;
+  const end = wasMarked ? Date.parse(since) + (grace - before) * 1000 : now + grace * 1000;
+  const isLate = wasMarked && end < now;
+  metadata["deletionTimestamp"] = formatTime(isLate ? now : end);
+  if (!MARKED_AT_ONCE.has(kind)) metadata["deletionGracePeriodSeconds"] = isLate ? Math.min(grace, 1) : grace;
   if (finalizers.length > 0) metadata["finalizers"] = [...finalizers];
   else delete metadata["finalizers"];
-  if (!wasMarked && generation > 0) metadata["generation"] = generation + 1;
+  if (!wasMarked && generation > 0 && !MARKED_AT_ONCE.has(kind)) metadata["generation"] = generation + 1;
   if (kind === "Namespace") draft["status"] = { ...objectAt(draft, "status"), phase: "Terminating" };
   return draft;
 }
@@ -213,8 +275,19 @@ async function readOptions(call: Call): Promise<DeleteOptions> {
   const bytes = await readBody(call.request);
   if (bytes.length === 0) return fromQuery(call.query);
   const type = mediaType(call.request.headers["content-type"]);
-  const body = await decodeBody(bytes, type, DELETE_OPTIONS);
-  return fromBody(conformed(body.value));
+  const { value } = await decodeBody(bytes, type, DELETE_OPTIONS);
+  checkOptionsType(value);
+  return fromBody(conformed(value));
+}
+
+/** Options may come as those of the core group or of the resource's own, or say nothing. @throws {StatusFault} BadRequest */
+function checkOptionsType(value: JsonObject): void {
+  const kind = textAt(value, "kind") ?? "";
+  const apiVersion = textAt(value, "apiVersion") ?? "";
+  if (kind === "" || kind === "DeleteOptions") return;
+  throw badRequest(
+    `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`,
+  );
 }
 
 function conformed(value: JsonObject): JsonObject {
@@ -227,39 +300,75 @@ function conformed(value: JsonObject): JsonObject {
 
 export function fromBody(body: JsonObject): DeleteOptions {
   const preconditions = objectAt(body, "preconditions");
-  const dryRun = (listAt(body, "dryRun") ?? []).map(String);
-  return {
+  const orphan = own(body, "orphanDependents");
+  return checked({
     gracePeriodSeconds: numberAt(body, "gracePeriodSeconds"),
-    propagation: propagationOf(textAt(body, "propagationPolicy"), own(body, "orphanDependents")),
+    policy: textAt(body, "propagationPolicy"),
+    orphan: typeof orphan === "boolean" ? orphan : undefined,
     uid: textAt(preconditions, "uid"),
     resourceVersion: textAt(preconditions, "resourceVersion"),
-    dryRun: isDryRun(dryRun, { group: "meta.k8s.io", kind: "DeleteOptions" }),
-  };
+    dryRun: (listAt(body, "dryRun") ?? []).map(String),
+    preconditions,
+  });
 }
 
 function fromQuery(query: URLSearchParams): DeleteOptions {
-  const orphan = query.get("orphanDependents");
-  return {
+  return checked({
     gracePeriodSeconds: integer(query, "gracePeriodSeconds"),
-    propagation: propagationOf(
-      query.get("propagationPolicy") ?? undefined,
-      orphan === null ? undefined : orphan === "true",
-    ),
+    policy: query.get("propagationPolicy") ?? undefined,
+    orphan: query.has("orphanDependents") ? flag(query, "orphanDependents") : undefined,
     uid: undefined,
     resourceVersion: undefined,
-    dryRun: isDryRun(query.getAll("dryRun"), { group: "meta.k8s.io", kind: "DeleteOptions" }),
+    dryRun: query.getAll("dryRun"),
+    preconditions: undefined,
+  });
+}
+
+interface GivenOptions extends Pick<DeleteOptions, "gracePeriodSeconds" | "uid" | "resourceVersion"> {
+  readonly policy: string | undefined;
+  readonly orphan: boolean | undefined;
+  readonly dryRun: readonly string[];
+  readonly preconditions: JsonObject | undefined;
+}
+
+/** @throws {StatusFault} Invalid @see ValidateDeleteOptions in apimachinery/pkg/apis/meta/v1/validation */
+function checked(given: GivenOptions): DeleteOptions {
+  const { policy, orphan, dryRun, preconditions: _preconditions, ...rest } = given;
+  const errors: FieldError[] = [];
+  const path = "propagationPolicy";
+  if (policy !== undefined && orphan !== undefined)
+    errors.push({
+      type: "Invalid",
+      path,
+      value: policy,
+      detail: "orphanDependents and deletionPropagation cannot be both set",
+    });
+  const propagation = policy ?? (orphan === undefined ? undefined : orphan ? "Orphan" : "Background");
+  if (!isPolicy(propagation))
+    errors.push({
+      type: "NotSupported",
+      path,
+      value: propagation,
+      detail: 'supported values: "Foreground", "Background", "Orphan", "nil"',
+    });
+  errors.push(...dryRunErrors(dryRun));
+  if (errors.length > 0 || !isPolicy(propagation))
+    throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", errors);
+  return { ...rest, propagation, dryRun: dryRun.length > 0, told: told(given) };
+}
+
+function told({ gracePeriodSeconds, preconditions, orphan, policy, dryRun }: GivenOptions): JsonObject {
+  return {
+    kind: "DeleteOptions",
+    apiVersion: "meta.k8s.io/v1",
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+    ...(preconditions === undefined ? {} : { preconditions }),
+    ...(orphan === undefined ? {} : { orphanDependents: orphan }),
+    ...(policy === undefined ? {} : { propagationPolicy: policy }),
+    ...(dryRun.length === 0 ? {} : { dryRun: [...dryRun] }),
   };
 }
 
-function propagationOf(policy: string | undefined, orphan: unknown): DeleteOptions["propagation"] {
-  const refuse = (detail: string, type: "Invalid" | "NotSupported" = "Invalid") =>
-    invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", [
-      { type, path: "propagationPolicy", value: policy, detail },
-    ]);
-  if (policy !== undefined && typeof orphan === "boolean")
-    throw refuse("orphanDependents and deletionPropagation cannot be both set");
-  if (typeof orphan === "boolean") return orphan ? "Orphan" : "Background";
-  if (policy === undefined || policy === "") return undefined;
-  if (policy === "Orphan" || policy === "Foreground" || policy === "Background") return policy;
-  throw refuse('supported values: "Background", "Foreground", "Orphan"', "NotSupported");
+function isPolicy(policy: string | undefined): policy is DeleteOptions["propagation"] {
+  return policy === undefined || policy === "Orphan" || policy === "Foreground" || policy === "Background";
 }

@@ -13,7 +13,7 @@ export function keepHalf(
   const stored = live.draft();
   switch (route.subresource) {
     case "status":
-      return withStatus(draft, stored);
+      return withStatus(draft, stored, metadataOfStatus(route.spec));
     case "finalize":
       return withFinalizers(draft, stored);
     case "ephemeralcontainers":
@@ -28,11 +28,26 @@ export function keepHalf(
   }
 }
 
-function withStatus(draft: JsonObject, stored: JsonObject): JsonObject {
+const MOST = ["labels", "annotations", "finalizers", "ownerReferences", "managedFields"];
+const NONE = ["managedFields"];
+/** What of the metadata `/status` writes: most of it, but for kinds whose strategy puts it back. @see each kind's status strategy */
+const METADATA_OF_STATUS: Readonly<Record<string, readonly string[]>> = {
+  Deployment: MOST.filter((field) => field !== "labels"),
+  Pod: MOST.filter((field) => field !== "ownerReferences"),
+  ServiceCIDR: NONE,
+  ValidatingAdmissionPolicy: NONE,
+  VolumeAttachment: NONE,
+};
+
+function metadataOfStatus({ resource, custom }: KindSpec): readonly string[] {
+  return custom === undefined ? (METADATA_OF_STATUS[resource.kind] ?? MOST) : NONE;
+}
+
+function withStatus(draft: JsonObject, stored: JsonObject, fields: readonly string[]): JsonObject {
   const status = own(draft, "status");
   const given = metadataOf(draft);
   const metadata = { ...metadataOf(stored) };
-  for (const field of ["labels", "annotations", "finalizers", "managedFields"]) {
+  for (const field of fields) {
     const value = own(given, field);
     if (value === undefined) delete metadata[field];
     else metadata[field] = value;
@@ -89,15 +104,13 @@ function mergeContainers(before: readonly Json[], given: Json | undefined): Json
   });
 }
 
-/** Of a certificate signing request: what was decided, and nothing else. */
+/** Of a certificate signing request: what was decided, and whatever of its metadata a write may change; nothing else. */
 function withDecision(draft: JsonObject, stored: JsonObject): JsonObject {
   const conditions = own(objectAt(draft, "status") ?? {}, "conditions");
   const status = { ...objectAt(stored, "status") };
   if (conditions === undefined) delete status["conditions"];
   else status["conditions"] = copyJson(conditions);
-  const managedFields = own(metadataOf(draft), "managedFields");
-  const metadata = { ...metadataOf(stored), ...(managedFields === undefined ? {} : { managedFields }) };
-  return { ...stored, metadata, status };
+  return { ...stored, metadata: metadataOf(draft), status };
 }
 
 function take(draft: JsonObject, stored: JsonObject, field: string): void {

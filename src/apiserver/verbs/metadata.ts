@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import type { KubeObject } from "#kube/object";
 import { copyJson, isObject, type Json, type JsonObject, objectAt, own, sameJson, textAt } from "../json.ts";
 import type { KindSpec } from "../kinds/kind.ts";
-import { badRequest, conflict } from "../status.ts";
+import { badRequest, conflict, unknownFault } from "../status.ts";
 
 const NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
 const GENERATED_BASE = 58;
@@ -69,7 +69,13 @@ export function keepMetadata(draft: JsonObject, stored: KubeObject): void {
 /** Checks that name and namespace in a body are those of the URL, filling in what is missing. @throws {StatusFault} BadRequest */
 export function checkPlace(
   draft: JsonObject,
-  place: { readonly namespace: string | undefined; readonly name: string | undefined },
+  place: {
+    readonly namespace: string | undefined;
+    /** Undefined: any. */
+    readonly name: string | undefined;
+    /** A body without a name is given the URL's. */
+    readonly mayBeNameless?: boolean;
+  },
 ): void {
   const metadata = metadataOf(draft);
   const namespace = textAt(metadata, "namespace") ?? "";
@@ -79,7 +85,11 @@ export function checkPlace(
     throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   if (place.name === undefined) return;
   const name = textAt(metadata, "name") ?? "";
-  if (name === "") metadata["name"] = place.name;
+  if (name === "" && place.mayBeNameless === true) metadata["name"] = place.name;
+  else if (name === "")
+    throw badRequest(
+      `the name of the object (${place.name} based on URL) was undeterminable: name must be provided`,
+    );
   else if (name !== place.name)
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${place.name})`);
 }
@@ -93,6 +103,8 @@ export function checkPreconditions(
   const metadata = metadataOf(draft);
   const { name, uid } = stored.object.metadata;
   const version = textAt(metadata, "resourceVersion") ?? "";
+  if (!/^\d*$/.test(version))
+    throw unknownFault(`strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`);
   if (version !== "" && version !== "0" && version !== String(stored.revision))
     throw conflict(spec.resource, name);
   const wantedUid = textAt(metadata, "uid") ?? "";
@@ -129,8 +141,14 @@ function hasChanged(draft: JsonObject, stored: JsonObject, spec: KindSpec): bool
         return true;
       return !sameJson(own(draft, "spec"), own(stored, "spec"));
     case "spec":
-      return !sameJson(own(draft, "spec"), own(stored, "spec"));
+      // A PodTemplate has its template where others have their spec.
+      return (
+        !sameJson(own(draft, "spec"), own(stored, "spec")) ||
+        !sameJson(own(draft, "template"), own(stored, "template"))
+      );
     case "outside-metadata":
+      return !sameJson(withoutMetadata(draft), withoutMetadata(stored));
+    case "labels-and-outside-metadata":
       if (
         !sameJson(
           notEmpty(objectAt(draft, "metadata"), "labels"),

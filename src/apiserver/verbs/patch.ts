@@ -1,22 +1,24 @@
 import { apiVersionOf } from "#kube/object";
 import { applyConfig } from "../apply/apply.ts";
+import { undeclaredFields } from "../apply/typed.ts";
 import { objectKey } from "../cache/resource-cache.ts";
 import type { Stored } from "../cache/stored.ts";
-import { checkType, decodeJson, decodeYaml } from "../codec/decode.ts";
+import { type Body, checkType, decodeYaml } from "../codec/decode.ts";
 import { duplicateFields } from "../codec/duplicates.ts";
 import { isObject, type Json, type JsonObject, textAt } from "../json.ts";
+import type { KindSpec } from "../kinds/kind.ts";
 import { jsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicPatch } from "../patch/strategic.ts";
 import { mediaType, readBody } from "../request/body.ts";
-import { fieldValidationOf, flag } from "../request/query.ts";
+import { flag } from "../request/query.ts";
 import { typeOf } from "../schema.ts";
 import { badRequest, invalid, StatusFault } from "../status.ts";
 import type { Call } from "./call.ts";
 import { keepHalf } from "./halves.ts";
 import { checkPlace, checkPreconditions, metadataOf } from "./metadata.ts";
 import { sendObject } from "./read.ts";
-import { type BodyKind, fitBody, fitOr, strictProblems, writeRequest } from "./write.ts";
+import { type BodyKind, fitOr, optionsOf, strictProblems, writeRequest, yamlErrors } from "./write.ts";
 
 const APPLY = "application/apply-patch+yaml";
 
@@ -62,8 +64,9 @@ export function patchFunction(type: string, text: string, kind: BodyKind): Patch
 
 /** A custom resource's schema says nothing of merge keys: there is no strategic merge for it. */
 function unsupported({ custom }: BodyKind): StatusFault {
-  const strategic = custom === undefined ? ["application/strategic-merge-patch+json"] : [];
-  const types = ["application/json-patch+json", "application/merge-patch+json", ...strategic, APPLY];
+  if (custom === undefined)
+    return new StatusFault("UnsupportedMediaType", "415: Unsupported Media Type", { details: {} });
+  const types = ["application/json-patch+json", "application/merge-patch+json", APPLY];
   return new StatusFault(
     "UnsupportedMediaType",
     `the body of the request was in an unknown format - accepted media types include: ${types.join(", ")}`,
@@ -74,20 +77,33 @@ function patched(call: Call, live: Stored, run: PatchFunction, duplicates: reado
   const { spec } = call.view;
   const name = call.info.name ?? "";
   const result = run(live.draft());
+  // Told of no kind and no name: that is how kube-apiserver has it.
   const refuse = (why: string) =>
-    invalid(spec.resource, name, [{ type: "Invalid", path: "patch", value: "", detail: why }]);
+    invalid({ group: "", kind: "" }, "", [
+      { type: "Invalid", path: "patch", value: JSON.stringify(result), detail: why },
+    ]);
   if (!isObject(result)) throw refuse("the result is not an object");
   const fitted = fitOr(result, spec, refuse);
-  const problems = strictProblems(fitted, duplicates);
-  const level = fieldValidationOf(call.query, spec.resource);
+  const problems = strictProblems(fitted, { duplicates });
+  const level = optionsOf(call).fieldValidation;
   if (level === "Strict" && problems.length > 0)
     throw refuse(`strict decoding error: ${problems.join(", ")}`);
   if (level === "Warn") for (const problem of problems) call.reply.warn(problem);
   const draft = fitted.value;
   checkType(draft, { apiVersion: apiVersionOf(spec.resource), kind: spec.resource.kind });
   checkPlace(draft, { namespace: spec.resource.namespaced ? call.info.namespace : undefined, name });
+  checkUid(draft, live, spec);
   checkPreconditions(draft, live, spec);
   return keepHalf(draft, live, { spec, subresource: call.info.subresource });
+}
+
+/** A patch cannot change which object it is about; a whole object's uid is a precondition instead. @throws {StatusFault} Invalid */
+function checkUid(draft: JsonObject, { object }: Stored, spec: KindSpec): void {
+  const uid = textAt(metadataOf(draft), "uid") ?? "";
+  if (uid === "" || uid === object.metadata.uid) return;
+  throw invalid(spec.resource, object.metadata.name, [
+    { type: "Invalid", path: "metadata.uid", value: uid, detail: "field is immutable" },
+  ]);
 }
 
 async function apply(call: Call, text: string): Promise<void> {
@@ -100,7 +116,7 @@ async function apply(call: Call, text: string): Promise<void> {
     ]);
   const request = writeRequest(call);
   const config = await readConfig(call, text);
-  checkPlace(config, { namespace: request.namespace, name });
+  checkPlace(config, { namespace: request.namespace, name, mayBeNameless: true });
   const applied = (live: Stored | undefined) =>
     applyConfig(live?.object, {
       config,
@@ -134,7 +150,7 @@ async function apply(call: Call, text: string): Promise<void> {
 
 async function readConfig(call: Call, text: string): Promise<JsonObject> {
   const { spec } = call.view;
-  const body = text.trimStart().startsWith("{") ? decodeJson(text) : await decodeYaml(text);
+  const body = await decodeYaml(text);
   if ((textAt(body.value, "kind") ?? "") === "" || (textAt(body.value, "apiVersion") ?? "") === "")
     throw badRequest("the applied configuration must say its apiVersion and kind");
   checkType(body.value, { apiVersion: apiVersionOf(spec.resource), kind: spec.resource.kind });
@@ -144,14 +160,30 @@ async function readConfig(call: Call, text: string): Promise<JsonObject> {
   return config;
 }
 
-function fitApply(call: Call, body: { value: JsonObject; duplicates: readonly string[] }): JsonObject {
+function fitApply(call: Call, { value, repeated = [] }: Body): JsonObject {
   const { spec } = call.view;
-  const level = fieldValidationOf(call.query, spec.resource);
-  if (level !== "Strict") return fitBody(body, spec, { level, warn: (text) => call.reply.warn(text) });
-  const fitted = fitOr(body.value, spec, (why) => badRequest(`error decoding patch: ${why}`));
-  const problems = strictProblems(fitted, body.duplicates);
-  if (problems.length > 0) throw badRequest(`error strict decoding patch: ${problems.join(", ")}`);
+  const fitted = fitOr(value, spec, (why) => badRequest(`error decoding patch: ${why}`));
+  // Whatever the client says of strictness: nobody can own a field that there is not.
+  if (fitted.unknown.length > 0) throw undeclared(value, spec, fitted.unknown);
+  const level = optionsOf(call).fieldValidation;
+  if (level === "Strict" && repeated.length > 0)
+    throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${yamlErrors(repeated)}`);
+  if (level === "Warn") for (const line of repeated) call.reply.warn(line);
   return fitted.value;
+}
+
+function undeclared(config: JsonObject, spec: BodyKind, unknown: readonly string[]): StatusFault {
+  const typed = undeclaredFields(config, typeOf(spec));
+  const paths = typed.length > 0 ? typed : unknown.map((path) => `.${path}`);
+  const errors = paths.map((path) => `${path}: field not declared in schema`);
+  const { group, version, kind } = spec.resource;
+  const metadata = metadataOf(config);
+  const object = `${textAt(metadata, "namespace") ?? ""}/${textAt(metadata, "name") ?? ""}`;
+  const why = errors.length === 1 ? errors[0] : `errors:\n  ${errors.join("\n  ")}`;
+  return new StatusFault(
+    "Unknown",
+    `failed to create typed patch object (${object}; ${group}/${version}, Kind=${kind}): ${why}`,
+  );
 }
 
 function parse(text: string): Json {

@@ -30,6 +30,12 @@ export interface WriteRequest {
   readonly subresource?: string | undefined;
   readonly warn: (text: string) => void;
   readonly annotate?: (key: string, value: string) => void;
+  /** What was asked for beyond the object, as admission is told. */
+  readonly options?: JsonObject;
+  /** A part of what admission has judged as a whole. */
+  readonly isJudged?: boolean;
+  /** One of many: admission is told no name. */
+  readonly isOneOfMany?: boolean;
 }
 
 export interface Written {
@@ -63,7 +69,7 @@ export class Writer {
     this.#links = new AdmissionLinks(options.admission);
   }
 
-  context(request: Pick<WriteRequest, "user" | "dryRun" | "warn" | "annotate">): WriteContext {
+  context(request: Pick<WriteRequest, "user" | "dryRun" | "warn" | "annotate" | "options">): WriteContext {
     return {
       clock: this.#clock,
       user: request.user,
@@ -72,6 +78,7 @@ export class Writer {
       list: (resource, namespace) => this.#world.list(resource, namespace),
       warn: request.warn,
       ...(request.annotate === undefined ? {} : { annotate: request.annotate }),
+      ...(request.options === undefined ? {} : { options: request.options }),
     };
   }
 
@@ -103,7 +110,13 @@ export class Writer {
     const spec = specOf(request);
     const waits =
       request.view?.waits === true ||
-      this.#links.waits({ spec, operation: "update", subresource, namespace });
+      this.#links.waits({
+        spec,
+        operation: "update",
+        subresource,
+        namespace,
+        ...(request.isJudged === undefined ? {} : { isJudged: request.isJudged }),
+      });
     const attempts = async () => {
       for (let attempt = 1; ; attempt++) {
         const stored = request.cache.get(key);
@@ -151,6 +164,7 @@ export class Writer {
     const admission: AdmissionRequest = {
       ...this.#admissionOf(request, stored.draft(), stored.object),
       operation: "delete",
+      ...(request.isOneOfMany ? { name: "" } : {}),
     };
     await this.#links.runBoth(admission, this.context(request));
   }
@@ -170,6 +184,12 @@ export class Writer {
     };
     const { name } = stored.object.metadata;
     await this.#links.run("validate", { ...admission, name }, this.context(request));
+  }
+
+  /** Asks webhooks and policies about something that is not stored as it comes, and that they may change: a binding, an eviction. */
+  async admitWhole(request: WriteRequest, whole: JsonObject, name: string): Promise<void> {
+    const admission = this.#admissionOf(request, whole, undefined);
+    await this.#links.runDynamic({ ...admission, name }, this.context(request));
   }
 
   /** Runs `work` while nobody else writes this object. */
@@ -197,6 +217,8 @@ export class Writer {
   async #insert(request: WriteRequest, draft: JsonObject, context: WriteContext): Promise<Written> {
     const { cache } = request;
     const spec = specOf(request);
+    // Refused below; until then every check may count on its being text.
+    metadataOf(draft)["name"] ??= "";
     const object = asObject(draft);
     this.#refuse(request, object, [
       ...validateMeta(spec, object),
@@ -238,7 +260,6 @@ export class Writer {
     if (!fieldsAreSet) recordUpdate(draft, stored.object, this.#owner(request));
     await this.#settleUpdate(request, draft, stored, context);
     toGoForm(draft, typeOf(spec));
-    if (!isStale && this.#isSame(draft, stored)) return { stored, isGone: false };
     const object = asObject(draft);
     const errors = [...validateMeta(spec, object), ...validateMetaUpdate(object, stored.object)];
     if (isMain(request))
@@ -252,6 +273,7 @@ export class Writer {
     if (isMain(request)) for (const text of spec.warnings?.(object, stored.object) ?? []) request.warn(text);
     const admission = this.#admissionOf(request, draft, stored.object);
     await this.#links.run("validate", admission, context);
+    if (!isStale && this.#isSame(draft, stored)) return { stored, isGone: false };
     using _reserved = this.#links.reserve(admission, context);
     const value = await converted(request, draft);
     const store = () => this.#store(request, { key: stored.key, draft, stored, value }, context);
@@ -295,7 +317,14 @@ export class Writer {
       this.#refuse(request, asObject(draft), spec.allocate?.(draft, stored?.object, context) ?? []);
       const isGone = stored !== undefined && nothingHolds(draft);
       const { format } = request.view ?? cache;
-      if (dryRun) return { stored: format.decode(key, stored?.revision ?? 0, format.encode(draft)), isGone };
+      if (dryRun) {
+        const text = format.encode(draft);
+        const tried =
+          stored === undefined
+            ? new Stored(key, 0, format.unstored(text))
+            : format.decode(key, stored.revision, text);
+        return { stored: tried, isGone };
+      }
       const value = next.value ?? cache.format.encode(draft);
       const result = await this.#world.write(cache, key, isGone ? undefined : value, stored?.revision ?? 0);
       if (result.kind === "conflict") return undefined;
@@ -328,6 +357,7 @@ export class Writer {
       name: textAt(objectAt(draft, "metadata"), "name") ?? "",
       draft,
       stored,
+      ...(request.isJudged === undefined ? {} : { isJudged: request.isJudged }),
     };
   }
 

@@ -19,10 +19,12 @@ export const jobs: KindSpec<Job> = kindSpec<Job>({
   defaults: (draft) => {
     draft.spec ??= {};
     defaultJobSpec(draft.spec);
+    defaultLabels(draft);
   },
   prepareCreate: (draft) => {
     draft.status = {};
     labelPods(draft);
+    defaultLabels(draft);
   },
   validate: validateJob,
   validateUpdate: validateJobUpdate,
@@ -90,6 +92,13 @@ function defaultJobSpec(spec: Draft): void {
   spec.manualSelector ??= false;
   spec.podReplacementPolicy ??= spec.podFailurePolicy === undefined ? "TerminatingOrFailed" : "Failed";
   defaultTemplate(spec);
+}
+
+/** A job without labels has those of its pods. */
+function defaultLabels({ metadata, spec }: Draft): void {
+  const labels = spec.template?.metadata?.labels ?? {};
+  if (Object.keys(metadata.labels ?? {}).length === 0 && Object.keys(labels).length > 0)
+    metadata.labels = { ...labels };
 }
 
 /** Gives the pods labels of their own, and the selector that finds them, unless the user chose them. */

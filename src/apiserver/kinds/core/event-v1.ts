@@ -36,6 +36,7 @@ export const eventsV1: KindSpec = convertedKind<KubeObject, Event>(
   {
     resource: EVENTS_V1,
     definition: "io.k8s.api.events.v1.Event",
+    nameRule: "path-segment",
     columns: events.columns,
     cells: (object, now) => events.cells(renamed(object, "toStored"), now),
     selectableFields: (object) => {

@@ -9,6 +9,7 @@ import { nameColumn, printer, text, wide } from "../print/printer.ts";
 export const events: KindSpec<Event> = kindSpec<Event>({
   resource: EVENTS,
   definition: "io.k8s.api.core.v1.Event",
+  nameRule: "path-segment",
   shortNames: ["ev"],
   createsOnUpdate: true,
   validate: validateEvent,

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { LimitRange, ResourceQuota } from "#kube/generated/types";
 import { LIMIT_RANGES, RESOURCE_QUOTAS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
@@ -17,6 +18,10 @@ export const limitRanges: KindSpec<LimitRange> = kindSpec<LimitRange>({
   shortNames: ["limits"],
   createsOnUpdate: true,
   defaults: defaultLimits,
+  // Nobody need name one.
+  prepareCreate: (draft) => {
+    if (!draft.metadata.name && !draft.metadata.generateName) draft.metadata.name = randomUUID();
+  },
   validate: validateLimitRange,
 });
 

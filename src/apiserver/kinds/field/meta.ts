@@ -41,7 +41,10 @@ export function validateMetaUpdate(object: KubeObject, stored: KubeObject): read
   const had = stored.metadata.finalizers ?? [];
   const added = (object.metadata.finalizers ?? []).filter((finalizer) => !had.includes(finalizer));
   if (added.length === 0) return [];
-  const list = added.map((finalizer) => JSON.stringify(finalizer)).join(", ");
+  const list = [...added]
+    .sort()
+    .map((finalizer) => JSON.stringify(finalizer))
+    .join(", ");
   return [
     forbidden(
       "metadata.finalizers",
@@ -52,12 +55,22 @@ export function validateMetaUpdate(object: KubeObject, stored: KubeObject): read
 
 function validateName(spec: KindSpec, metadata: ObjectMeta): readonly FieldError[] {
   const rule = NAME_RULES[spec.nameRule];
-  if (metadata.name) return rule(metadata.name).map((why) => invalid("metadata.name", metadata.name, why));
-  if (!metadata.generateName) return [required("metadata.name", "name or generateName is required")];
+  const { name = "", generateName = "" } = metadata;
   // the generated part supplies the last character
-  return rule(`${metadata.generateName.slice(0, 58)}a`).map((why) =>
-    invalid("metadata.generateName", metadata.generateName, why),
-  );
+  const ofBase = generateName === "" ? [] : rule(withLastLetter(generateName));
+  const ofName = name === "" ? [] : rule(name);
+  return [
+    ...ofBase.map((why) => invalid("metadata.generateName", generateName, why)),
+    ...ofName.map((why) => invalid("metadata.name", name, why)),
+    ...(name === "" && generateName === ""
+      ? [required("metadata.name", "name or generateName is required")]
+      : []),
+  ];
+}
+
+/** A dash at the end is no mistake in the beginning of a name. */
+function withLastLetter(base: string): string {
+  return base.length > 1 && base.endsWith("-") ? `${base.slice(0, -2)}a` : base;
 }
 
 export function validateAnnotations(

@@ -13,7 +13,8 @@ import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 export const runtimeClasses: KindSpec<RuntimeClass> = kindSpec<RuntimeClass>({
   resource: RUNTIME_CLASSES,
   definition: "io.k8s.api.node.v1.RuntimeClass",
-  createsOnUpdate: false,
+  createsOnUpdate: true,
+  requiresVersion: true,
   validate: ({ handler, overhead, scheduling }) => [
     ...problems("handler", handler, labelProblems(handler)),
     ...validateAmounts("overhead.podFixed", overhead?.podFixed, "container"),

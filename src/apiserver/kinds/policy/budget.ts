@@ -10,6 +10,7 @@ import { ageColumn, count, nameColumn, printer, text } from "../print/printer.ts
 export const podDisruptionBudgets: KindSpec<PodDisruptionBudget> = kindSpec<PodDisruptionBudget>({
   resource: POD_DISRUPTION_BUDGETS,
   definition: "io.k8s.api.policy.v1.PodDisruptionBudget",
+  nameRule: "path-segment",
   shortNames: ["pdb"],
   hasStatus: true,
   generation: "spec",

@@ -1,6 +1,6 @@
-import { sameJson } from "../../json.ts";
 import type { CSIDriver } from "#kube/generated/types";
 import { CSI_DRIVERS } from "#kube/resources";
+import { sameJson } from "../../json.ts";
 import { kindSpec } from "../base.ts";
 import { duplicate, invalid, notSupported, required } from "../field/error.ts";
 import { immutableField } from "../field/same.ts";

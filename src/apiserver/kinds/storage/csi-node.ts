@@ -14,6 +14,7 @@ const MAX_NODE_ID = 192;
 
 export const csiNodes: KindSpec<CSINode> = kindSpec<CSINode>({
   resource: CSI_NODES,
+  requiresVersion: true,
   definition: "io.k8s.api.storage.v1.CSINode",
   deleteReturnsObject: true,
   validate: ({ spec }) => validateDrivers(spec?.drivers ?? []),

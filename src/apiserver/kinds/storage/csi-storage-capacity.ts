@@ -11,6 +11,7 @@ import { nameColumn, printer, text } from "../print/printer.ts";
 
 export const csiStorageCapacities: KindSpec<CSIStorageCapacity> = kindSpec<CSIStorageCapacity>({
   resource: CSI_STORAGE_CAPACITIES,
+  requiresVersion: true,
   definition: "io.k8s.api.storage.v1.CSIStorageCapacity",
   validate: validateCapacity,
   validateUpdate: (object, stored) => [

@@ -12,6 +12,7 @@ const ONE_SOURCE = "must specify exactly one of inlineVolumeSpec and persistentV
 
 export const volumeAttachments: KindSpec<VolumeAttachment> = kindSpec<VolumeAttachment>({
   resource: VOLUME_ATTACHMENTS,
+  requiresVersion: true,
   definition: "io.k8s.api.storage.v1.VolumeAttachment",
   hasStatus: true,
   deleteReturnsObject: true,

@@ -1,0 +1,162 @@
+import { once } from "node:events";
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
+import { upgradeOf } from "../request/upgrade.ts";
+import type { Call } from "../verbs/call.ts";
+import { restOf } from "./address.ts";
+import { askBackend, hostOf, unreachable } from "./backend.ts";
+import { type Place, rewriteHtml, rewriteLink } from "./rewrite.ts";
+import type { Target } from "./target.ts";
+
+/** What concerns one connection alone, or is between the client and the API server. */
+const NOT_PASSED_ON = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+const PRIVATE = /^(?:authorization|impersonate-.*|x-remote-.*)$/;
+/** A longer page goes on as it is. */
+const PAGE_BYTES = 4 * 1024 * 1024;
+
+/** Passes the call on to the target and its answer back, streams both ways. @throws {StatusFault} ServiceUnavailable */
+export async function forward(call: Call, target: Target): Promise<void> {
+  const { request, response, info } = call;
+  const { prefix, rest } = restOf(info.path);
+  const search = request.url?.includes("?") ? request.url.slice(request.url.indexOf("?")) : "";
+  const upgrade = upgradeOf(request);
+  const isReading = request.method === "GET" || request.method === "HEAD";
+  if (rest === "" && isReading && upgrade === undefined) {
+    // Relative links of the page would otherwise lead beside it.
+    return call.reply.send(301, "", "text/plain", { Location: `${info.path}/${search}` });
+  }
+  const backend = await askBackend(call, target, {
+    method: request.method ?? "GET",
+    path: `${rest === "" ? "/" : rest}${search}`,
+    headers: {
+      ...passedOn(request.headers, { keepsUpgrade: upgrade !== undefined }),
+      "x-forwarded-uri": info.path,
+      "x-forwarded-for": forwardedFor(request),
+    },
+  });
+  response.once("close", () => backend.destroy());
+  if (upgrade !== undefined) return await passUpgrade(call, backend);
+  const place: Place = { prefix, host: request.headers.host ?? "", backend: hostOf(target) };
+  await Promise.all([sendBody(request, backend), passAnswer(call, await answerOf(backend), place)]);
+}
+
+/** A backend may answer before it has heard all. */
+async function sendBody(request: IncomingMessage, backend: ClientRequest): Promise<void> {
+  await pipeline(request, backend).catch(() => backend.destroy());
+}
+
+async function answerOf(backend: ClientRequest): Promise<IncomingMessage> {
+  return await new Promise((resolve, reject) => {
+    backend.once("response", resolve);
+    backend.once("error", (error) => reject(unreachable(error)));
+  });
+}
+
+function passedOn(
+  headers: IncomingHttpHeaders,
+  { keepsUpgrade }: { readonly keepsUpgrade: boolean },
+): Record<string, string | string[]> {
+  const named = String(headers.connection ?? "")
+    .split(",")
+    .map((name) => name.trim().toLowerCase());
+  const dropped = new Set([...NOT_PASSED_ON, ...named]);
+  if (keepsUpgrade) for (const name of ["connection", "upgrade"]) dropped.delete(name);
+  const out: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined && !dropped.has(name) && !PRIVATE.test(name)) out[name] = value;
+  return out;
+}
+
+function forwardedFor(request: IncomingMessage): string {
+  const before = request.headers["x-forwarded-for"];
+  const client = request.socket.remoteAddress ?? "";
+  return before === undefined ? client : `${before}, ${client}`;
+}
+
+async function passAnswer({ response, api }: Call, answer: IncomingMessage, place: Place): Promise<void> {
+  const headers = passedOn(answer.headers, { keepsUpgrade: false });
+  const { location } = answer.headers;
+  if (location !== undefined) headers["location"] = rewriteLink(location, place);
+  const page = location === undefined && isHtml(answer) ? await pageOf(answer) : undefined;
+  const code = answer.statusCode ?? 502;
+  if (page !== undefined) {
+    delete headers["content-encoding"];
+    const text = rewriteHtml(page, place);
+    headers["content-length"] = String(Buffer.byteLength(text));
+    response.writeHead(code, headers);
+    response.end(text);
+    return;
+  }
+  response.writeHead(code, headers);
+  response.flushHeaders();
+  // The reader left, or the backend ended in the middle: either way there is nobody to tell.
+  await pipeline(answer, response).catch((error: unknown) =>
+    api.log.debug("a proxied answer broke off", { error }),
+  );
+}
+
+function isHtml({ headers }: IncomingMessage): boolean {
+  const type = (headers["content-type"] ?? "").split(";")[0]?.trim();
+  const isShort = Number(headers["content-length"] ?? "0") <= PAGE_BYTES;
+  return type === "text/html" && isShort && DECODERS[headers["content-encoding"] ?? ""] !== undefined;
+}
+
+const DECODERS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+  "": (bytes) => bytes,
+  gzip: (bytes) => gunzipSync(bytes, { maxOutputLength: PAGE_BYTES }),
+  deflate: (bytes) => inflateSync(bytes, { maxOutputLength: PAGE_BYTES }),
+  br: (bytes) => brotliDecompressSync(bytes, { maxOutputLength: PAGE_BYTES }),
+};
+
+async function pageOf(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > PAGE_BYTES) throw unreachable(new Error(`the page is longer than ${PAGE_BYTES} bytes`));
+    chunks.push(chunk);
+  }
+  const decode = DECODERS[answer.headers["content-encoding"] ?? ""] ?? ((bytes) => bytes);
+  return decode(Buffer.concat(chunks)).toString("utf8");
+}
+
+/** Joins the two connections once the backend has agreed; what it answers otherwise is passed back. */
+async function passUpgrade(call: Call, backend: ClientRequest): Promise<void> {
+  const { request, response } = call;
+  const upgrade = upgradeOf(request);
+  if (upgrade === undefined) return;
+  backend.end();
+  const agreed = once(backend, "upgrade") as Promise<[IncomingMessage, Duplex, Buffer]>;
+  const outcome = await Promise.race([agreed, answerOf(backend)]);
+  if (!Array.isArray(outcome)) {
+    const host = request.headers.host ?? "";
+    return await passAnswer(call, outcome, { prefix: restOf(call.info.path).prefix, host, backend: "" });
+  }
+  const [answer, far, head] = outcome;
+  const { socket: near } = upgrade;
+  response.detachSocket(near as Parameters<typeof response.detachSocket>[0]);
+  near.write(headOf(answer));
+  near.write(head);
+  far.write(upgrade.head);
+  await Promise.all([pipeline(near, far), pipeline(far, near)]).catch(() => {
+    near.destroy();
+    far.destroy();
+  });
+}
+
+function headOf({ statusCode, statusMessage, rawHeaders }: IncomingMessage): string {
+  const lines = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${rawHeaders[i + 1]}`] : []));
+  return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join("\r\n")}\r\n\r\n`;
+}
