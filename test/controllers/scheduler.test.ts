@@ -147,7 +147,7 @@ test("the more important pod gets the place of the less important one", async ()
   await pending(
     "rank",
     "polite",
-    "0/3 nodes are available: 3 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.",
+    "0/3 nodes are available: 3 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.",
   );
   await clear("rank");
 });

@@ -16,7 +16,10 @@ import { canonicalJson } from "../template.ts";
 import { formatTime, parseTime } from "../time.ts";
 import { endOf, settleActive } from "./active.ts";
 import { draftJob, jobName } from "./draft.ts";
-import { latestDue, untilNextMs } from "./due.ts";
+import { isNever, latestDue, untilNextMs } from "./due.ts";
+
+/** What kube-controller-manager finds wrong with it: both of its next starts are the zero time. */
+const NEVER = "time difference between two schedules is less than 1 second";
 
 /** What a CronJob's status becomes, and when to look again. */
 interface Turn {
@@ -119,7 +122,10 @@ class CronJobs {
     try {
       const zoned = /^(?:CRON_)?TZ=(\S+)\s+(.*)$/.exec(schedule);
       if (schedule.includes("TZ")) this.#warn(cronJob, "UnsupportedSchedule", unsupported(schedule));
-      return parseSchedule(zoned?.[2] ?? schedule, zoned?.[1] ?? timeZone);
+      const parsed = parseSchedule(zoned?.[2] ?? schedule, zoned?.[1] ?? timeZone);
+      if (!isNever(parsed, this.#context.clock.now())) return parsed;
+      this.#warn(cronJob, "InvalidSchedule", `invalid schedule: ${schedule} : ${NEVER}`);
+      return undefined;
     } catch (error) {
       if (!isFault(error)) throw error;
       const isZone = error.code === "UnknownTimeZone" && timeZone !== undefined;

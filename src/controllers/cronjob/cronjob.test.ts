@@ -133,6 +133,8 @@ test("a schedule nobody can read is an event, and mended, it runs", async () => 
     bench,
     'UnparseableSchedule: unparseable schedule: "every day" : expected exactly 5 fields, found 2',
   );
+  await bench.client.patch(CRON_JOBS, ref, { spec: { schedule: "0 0 31 2 *" } }, { type: "merge" });
+  await heard(bench, "InvalidSchedule: invalid schedule: 0 0 31 2 * : time difference between two");
   await bench.client.patch(CRON_JOBS, ref, { spec: { schedule: "@every 1m" } }, { type: "merge" });
   await pass(bench, "a Job", async () => (await jobs(bench)).length > 0);
   await bench.client.patch(CRON_JOBS, ref, { spec: { timeZone: "Mars/Base" } }, { type: "merge" });

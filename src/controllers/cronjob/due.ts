@@ -32,6 +32,11 @@ export function latestDue(cronJob: CronJob, schedule: Schedule, now: number): Du
   return { at: at ?? first, isLate: missed > TOO_MANY };
 }
 
+/** Whether no day is ever like the schedule's, such as 31 February. */
+export function isNever(schedule: Schedule, now: number): boolean {
+  return schedule.next(now) === undefined;
+}
+
 /** How long until the next start; undefined when there is none. */
 export function untilNextMs(cronJob: CronJob, schedule: Schedule, now: number): number | undefined {
   const next = schedule.next(

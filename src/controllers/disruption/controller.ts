@@ -1,8 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { isApiFault, wordsOf } from "#kube/api-fault";
 import type { EventRecorder } from "#kube/event-recorder";
-import type { Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from "#kube/generated/types";
-import { formatSelector, matchesSelector } from "#kube/label-selector";
+import type {
+  LabelSelector,
+  Pod,
+  PodDisruptionBudget,
+  PodDisruptionBudgetStatus,
+} from "#kube/generated/types";
+import { matchesSelector } from "#kube/label-selector";
 import { keyOf } from "#kube/object";
 import { POD_DISRUPTION_BUDGETS } from "#kube/resources";
 import type { WorkQueue } from "#life/work-queue";
@@ -124,6 +129,18 @@ function movedAway(before: Pod, after: Pod): boolean {
 }
 
 function unmanagedText({ spec }: PodDisruptionBudget): string {
-  const selector = spec?.selector ? formatSelector(spec.selector) : "";
+  const selector = selectorStructure(spec?.selector ?? {});
   return `Pods selected by this PodDisruptionBudget (selector: ${selector}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`;
+}
+
+/** The selector in the form that kube-controller-manager prints it, the one of Go's structures. */
+function selectorStructure({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
+  const labels = Object.keys(matchLabels)
+    .sort()
+    .map((key) => `${key}: ${matchLabels[key]},`);
+  const requirements = matchExpressions.map(
+    ({ key, operator, values = [] }) =>
+      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(" ")}],},`,
+  );
+  return `&LabelSelector{MatchLabels:map[string]string{${labels.join("")}},MatchExpressions:[]LabelSelectorRequirement{${requirements.join("")}},}`;
 }

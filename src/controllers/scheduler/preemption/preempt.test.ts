@@ -35,7 +35,8 @@ const cases: readonly Case[] = [
     pod: big(5),
     nodes: { a: {} },
     running: { equal: ["a", big(5)] },
-    answer: "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+    answer:
+      "no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
   },
   {
     name: "nor where that would not help",
@@ -43,14 +44,14 @@ const cases: readonly Case[] = [
     nodes: { a: {}, b: { cpu: "2", labels: { disk: "ssd" } }, c: { labels: { disk: "ssd" } } },
     running: { low: ["a", big(1)], same: ["c", big(5)] },
     answer:
-      "preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, 2 Preemption is not helpful for scheduling.",
+      "no new claims to deallocate, preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, 2 Preemption is not helpful for scheduling.",
   },
   {
     name: "a pod may be told not to",
     pod: big(5, { preemptionPolicy: "Never" }),
     nodes: { a: {} },
     running: { low: ["a", big(1)] },
-    answer: "preemption: not eligible due to preemptionPolicy=Never.",
+    answer: "no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.",
   },
   {
     name: "those who need not go stay, the most important first",
@@ -144,7 +145,8 @@ const cases: readonly Case[] = [
         }),
       ],
     },
-    answer: "preemption: not eligible due to a terminating pod on the nominated node.",
+    answer:
+      "no new claims to deallocate, preemption: not eligible due to a terminating pod on the nominated node.",
   },
 ];
 

@@ -23,20 +23,25 @@ export type Preemption =
     };
 
 const MIN_CANDIDATES = 100;
+/** A pod whose volumes rule out every node is told no more: kube-scheduler has not looked at its device claims then, and finds none. */
+const NOTHING_KNOWN = "not found";
+/** Claims to devices are asked before preemption is, and nobody has any. */
+const NOTHING_CLAIMED = "no new claims to deallocate, preemption: ";
 const NOT_HELPFUL = "Preemption is not helpful for scheduling";
 
 /** Which less important pods have to go, and where, for the pod to fit: as few and as unimportant ones as can be. */
 export function planPreemption(info: PodInfo, failed: NoNode, options: PreemptOptions): Preemption {
   const { cluster } = options;
-  const reason = ineligible(info, failed, options);
-  if (reason !== undefined) return { kind: "none", note: `preemption: ${reason}`, isHopeless: false };
   const { candidate, refusals } = failed;
+  if (candidate === undefined) return { kind: "none", note: NOTHING_KNOWN, isHopeless: false };
+  const reason = ineligible(info, failed, options);
+  if (reason !== undefined) return { kind: "none", note: `${NOTHING_CLAIMED}${reason}`, isHopeless: false };
   const hopeful = [...refusals].filter(([, { isFinal }]) => !isFinal).map(([view]) => view);
   const reasons = new Array<string>(cluster.size - hopeful.length).fill(NOT_HELPFUL);
   const found: Victims[] = [];
   const enough = Math.min(hopeful.length, Math.max(MIN_CANDIDATES, Math.floor(hopeful.length / 10)));
   const offset = Math.floor(options.random() * hopeful.length);
-  for (let i = 0; candidate !== undefined && i < hopeful.length && !isEnough(found, enough); i++) {
+  for (let i = 0; i < hopeful.length && !isEnough(found, enough); i++) {
     const view = hopeful[(offset + i) % hopeful.length];
     if (view === undefined) continue;
     const victims = victimsOn(candidate, view, options);
@@ -45,7 +50,7 @@ export function planPreemption(info: PodInfo, failed: NoNode, options: PreemptOp
   }
   const chosen = chooseVictims(found, options.now);
   if (chosen) return { kind: "victims", nodeName: chosen.view.name, victims: chosen.pods };
-  const note = `preemption: 0/${cluster.size} nodes are available: ${countReasons(reasons)}.`;
+  const note = `${NOTHING_CLAIMED}0/${cluster.size} nodes are available: ${countReasons(reasons)}.`;
   return { kind: "none", note, isHopeless: true };
 }
 
