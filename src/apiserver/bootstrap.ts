@@ -6,12 +6,12 @@ import { API_SERVER_USER } from "./auth/user.ts";
 import { objectKey } from "./cache/resource-cache.ts";
 import type { JsonObject } from "./json.ts";
 import { sameJson } from "./json.ts";
-import { bootstrapObjects } from "./kinds/bootstrap.ts";
+import { bootstrapObjects, TOKEN_TRACKING } from "./kinds/bootstrap.ts";
 
 /** How soon a lost way to the API is made again. */
 const REPAIR_MS = 10_000;
 /** What people delete by accident, and a cluster cannot do without. Roles that someone took away stay away until the next start. */
-const REPAIRED_KINDS = ["Namespace", "Service", "EndpointSlice", "Endpoints"];
+const REPAIRED_KINDS = ["Namespace", "Service", "EndpointSlice", "Endpoints", "ConfigMap"];
 
 /** Makes what every cluster has from its first moment: four namespaces, the roles, the priority classes, and the way to the API itself. */
 export async function createFirstObjects(api: Api): Promise<void> {
@@ -38,8 +38,8 @@ async function ensureAll(api: Api, objects: readonly KubeObject[]): Promise<void
     await Promise.all(batch.map((object) => ensure(api, object)));
 }
 
-/** Where the server is, as its endpoints say it: brought up to date when it moved. */
-const OWN_FIELDS = ["subsets", "endpoints", "ports"];
+/** Where the server is, as its endpoints say it, and whom it trusts: brought up to date when that is something else. */
+const OWN_FIELDS = ["subsets", "endpoints", "ports", "data"];
 
 /** Creates the object unless it is there, or brings its addresses up to date. */
 async function ensure(api: Api, wanted: KubeObject): Promise<void> {
@@ -61,6 +61,7 @@ async function ensure(api: Api, wanted: KubeObject): Promise<void> {
   try {
     if (stored === undefined) await api.writer.create(request, object);
     else if (
+      name !== TOKEN_TRACKING &&
       OWN_FIELDS.some(
         (field) => object[field] !== undefined && !sameJson(object[field], stored.draft()[field]),
       )

@@ -24,6 +24,8 @@ export interface ApiServerOptions {
   readonly advertise: { readonly ip: Ip; readonly port: number };
   /** PEM. */
   readonly serverCa: string;
+  /** Of the clients whose certificates the listener lets in; PEM. */
+  readonly clientCa: string;
   /** Signs and checks service account tokens; keys are PEM. */
   readonly serviceAccount: {
     readonly issuer: string;

@@ -85,6 +85,7 @@ function openApi(
     clusterDomain,
     advertise: task.advertise,
     serverCa: authority.serverCa.certPem,
+    clientCa: authority.clientCa.certPem,
     serviceAccount: serviceAccountOf(task, authority),
     ...(task.apiServer.anonymous === undefined ? {} : { anonymous: task.apiServer.anonymous }),
     audit: auditOf(task, life.log),

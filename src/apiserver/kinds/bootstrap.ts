@@ -1,15 +1,22 @@
 import { type Cidr, cidrFamily, nthIp } from "#addr/cidr";
 import { familyOf, type Ip } from "#addr/ip";
 import type { Endpoints } from "#kube/endpoints";
-import type { EndpointSlice, Namespace, PriorityClass, Service } from "#kube/generated/types";
+import type { ConfigMap, EndpointSlice, Namespace, PriorityClass, Service } from "#kube/generated/types";
 import type { KubeObject } from "#kube/object";
+import type { Clock } from "#life/clock";
 import { componentStatusObjects } from "./core/component-status.ts";
 
 export interface BootstrapOptions {
   readonly serviceCidrs: readonly Cidr[];
   /** Where this server answers from inside the cluster. */
   readonly advertise: { readonly ip: Ip; readonly port: number };
+  /** Of those whose certificates say who they are; PEM. */
+  readonly clientCa: string;
+  readonly clock: Clock;
 }
+
+/** Since when uses of old token secrets are noted. Written once. */
+export const TOKEN_TRACKING = "kube-apiserver-legacy-service-account-token-tracking";
 
 const NAMESPACE_NAMES = ["default", "kube-system", "kube-public", "kube-node-lease"];
 /** HTTPS on the cluster's first service address. */
@@ -25,6 +32,8 @@ export function bootstrapObjects(options: BootstrapOptions): readonly KubeObject
     kubernetesService(options),
     kubernetesSlice(options.advertise),
     kubernetesEndpoints(options.advertise),
+    clientAuthentication(options.clientCa),
+    tokenTracking(options.clock),
   ];
 }
 
@@ -106,4 +115,17 @@ export function kubernetesEndpoints({ ip, port }: BootstrapOptions["advertise"])
     },
     subsets: [{ addresses: [{ ip }], ports: [{ name: "https", port, protocol: "TCP" }] }],
   };
+}
+
+/** How servers that stand beside this one, such as metrics-server, tell who their clients are: as this one does. */
+function clientAuthentication(clientCa: string): ConfigMap {
+  return systemConfigMap("extension-apiserver-authentication", { "client-ca-file": clientCa });
+}
+
+function tokenTracking(clock: Clock): ConfigMap {
+  return systemConfigMap(TOKEN_TRACKING, { since: new Date(clock.now()).toISOString().slice(0, 10) });
+}
+
+function systemConfigMap(name: string, data: Readonly<Record<string, string>>): ConfigMap {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "kube-system" }, data };
 }

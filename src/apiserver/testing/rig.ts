@@ -74,6 +74,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     ...cidrs,
     advertise: { ip: parseIp("192.0.2.1"), port: 6443 },
     serverCa: authority.ca,
+    clientCa: authority.ca,
     serviceAccount: { issuer: "https://kubernetes.default.svc.cluster.local", ...authority.signer },
     kubelet: { ca: authority.ca, ...authority.certificate("system:kube-apiserver", "system:masters") },
     ...(options.audit === undefined ? {} : { audit: options.audit }),
