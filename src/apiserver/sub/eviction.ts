@@ -31,6 +31,7 @@ export async function evict(call: Call): Promise<void> {
   const { info, reply } = call;
   const eviction = await readObject(call, EVICTION);
   checkPlace(eviction, { namespace: info.namespace, name: info.name ?? "" });
+  await call.api.writer.admitWhole(writeRequest(call), eviction, info.name ?? "");
   const options = optionsOf(call, objectAt(eviction, "deleteOptions") ?? {});
   const isPinned = options.resourceVersion !== undefined;
   for (let attempt = 1; ; attempt++) {
@@ -83,12 +84,13 @@ async function markAndDelete(call: Call, options: DeleteOptions): Promise<void> 
   const { api, info } = call;
   const name = info.name ?? "";
   const key = objectKey(info.namespace, name);
-  const request = { ...writeRequest(call), dryRun: options.dryRun };
+  const request = { ...writeRequest(call), dryRun: options.dryRun, isJudged: true };
   let version = options.resourceVersion;
   if (!options.dryRun) {
     const marked = await api.writer.update({ ...request, subresource: "status" }, name, (live) => {
       checkSame(call, live, options);
-      return { draft: withCondition(live.draft(), formatTime(api.clock.now())) };
+      // Nobody is entered for it in managedFields.
+      return { draft: withCondition(live.draft(), formatTime(api.clock.now())), fieldsAreSet: true };
     });
     if (version !== undefined) version = String(marked.stored.revision);
   }

@@ -1,43 +1,36 @@
-import type { KubeObject } from "#kube/object";
 import { objectKey } from "../cache/resource-cache.ts";
 import { decodeYaml } from "../codec/decode.ts";
 import { isObject, type JsonObject, numberAt, objectAt, textAt } from "../json.ts";
-import type { ScaleAccess } from "../kinds/kind.ts";
 import { mediaType, readBody } from "../request/body.ts";
-import { badRequest, conflict, invalid, notFound, StatusFault } from "../status.ts";
+import { badRequest, conflict, invalid, notFound } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
 import { checkPlace, metadataOf } from "../verbs/metadata.ts";
 import { patchFunction } from "../verbs/patch.ts";
 import { fitBody, fitOr, readObject, writeRequest } from "../verbs/write.ts";
-
-const SCALE = {
-  definition: "io.k8s.api.autoscaling.v1.Scale",
-  resource: { group: "autoscaling", version: "v1", kind: "Scale", plural: "scales", namespaced: true },
-};
+import { SCALE, scaleOf, setScale } from "./scale-object.ts";
 
 /** GET, PUT and PATCH of `/scale`: the replicas of an object, and nothing else of it. */
 export async function scale(call: Call): Promise<void> {
   const { cache, view, info, request, reply, api } = call;
   const stored = cache.get(objectKey(info.namespace, info.name ?? ""));
   if (stored === undefined) throw notFound(cache.spec.resource, info.name ?? "");
-  if (request.method === "GET") return reply.json(200, scaleOf(call, (await view.out(stored)).object));
+  if (request.method === "GET") return reply.json(200, scaleOf(view.spec, (await view.out(stored)).object));
   const change = request.method === "PUT" ? await putChange(call) : await patchChange(call);
   const written = await api.writer.update(
     { ...writeRequest(call), subresource: "scale" },
     info.name ?? "",
     (live) => {
-      const next = change(scaleOf(call, live.object));
+      const next = change(scaleOf(view.spec, live.object));
       const version = textAt(metadataOf(next), "resourceVersion") ?? "";
       if (version !== "" && version !== String(live.revision))
         throw conflict(cache.spec.resource, info.name ?? "");
       const draft = live.draft();
       const replicas = replicasOf(next, info.name ?? "");
-      if (view.spec.scale?.setReplicas) view.spec.scale.setReplicas(draft, replicas);
-      else draft["spec"] = { ...objectAt(draft, "spec"), replicas };
+      setScale(view.spec, draft, replicas);
       return { draft };
     },
   );
-  reply.json(200, scaleOf(call, written.stored.object));
+  reply.json(200, scaleOf(view.spec, written.stored.object));
 }
 
 type ScaleChange = (scale: JsonObject) => JsonObject;
@@ -72,36 +65,4 @@ function replicasOf(scaleObject: JsonObject, name: string): number {
   throw invalid({ group: "autoscaling", kind: "Scale" }, name, [
     { type: "Invalid", path: "spec.replicas", value: replicas, detail: "must be greater than or equal to 0" },
   ]);
-}
-
-function scaleOf({ view }: Call, object: KubeObject): JsonObject {
-  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  const access = view.spec.scale;
-  const selector = access?.selector(object) ?? "";
-  return {
-    kind: "Scale",
-    apiVersion: "autoscaling/v1",
-    metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      uid: uid ?? "",
-      resourceVersion: resourceVersion ?? "",
-      creationTimestamp: creationTimestamp ?? null,
-    },
-    spec: { replicas: specReplicas(access, object) },
-    status: {
-      replicas: access?.statusReplicas?.(object) ?? numberAt(objectAt(object, "status"), "replicas") ?? 0,
-      ...(selector === "" ? {} : { selector }),
-    },
-  };
-}
-
-function specReplicas(access: ScaleAccess | undefined, object: KubeObject): number {
-  if (access?.replicas === undefined) return numberAt(objectAt(object, "spec"), "replicas") ?? 0;
-  const replicas = access.replicas(object);
-  if (replicas !== undefined) return replicas;
-  throw new StatusFault(
-    "InternalError",
-    `the spec replicas field ${JSON.stringify(access.specPath)} does not exist`,
-  );
 }

@@ -5,6 +5,7 @@ import type { AdmissionRequest, AdmissionTarget } from "../../admit.ts";
 import type { User } from "../../auth/user.ts";
 import type { Json, JsonObject } from "../../json.ts";
 import type { KindSpec, WriteContext } from "../../kinds/kind.ts";
+import { faceOf } from "./face.ts";
 
 export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
 
@@ -18,12 +19,12 @@ export interface Attributes {
   readonly user: User;
   readonly dryRun: boolean;
   readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
-  /** Not there on a delete. It is the draft itself: read it where it is needed, and not later. */
+  /** Not there on a delete. It is the draft itself, or made of it: read it where it is needed, and not later. */
   readonly object: JsonObject | undefined;
   /** There on an update and a delete. */
   readonly oldObject: JsonObject | undefined;
-  /** What the request asked for beyond the object. */
-  readonly options: JsonObject;
+  /** What the request asked for beyond the object; a connection's are its object. */
+  readonly options: JsonObject | undefined;
 }
 
 const OPERATIONS: Readonly<Record<AdmissionRequest["operation"], Operation>> = {
@@ -32,11 +33,10 @@ const OPERATIONS: Readonly<Record<AdmissionRequest["operation"], Operation>> = {
   delete: "DELETE",
   connect: "CONNECT",
 };
-const OPTIONS_KINDS: Readonly<Record<Operation, string>> = {
+const OPTIONS_KINDS: Readonly<Record<Exclude<Operation, "CONNECT">, string>> = {
   CREATE: "CreateOptions",
   UPDATE: "UpdateOptions",
   DELETE: "DeleteOptions",
-  CONNECT: "",
 };
 
 /** Resources that decide on admission are never decided on themselves: nobody could repair them any more. */
@@ -55,9 +55,12 @@ export function attributesOf(request: AdmissionRequest, context: WriteContext): 
   if (draft !== undefined) {
     draft.kind ??= kind;
     draft.apiVersion ??= apiVersionOf(spec.resource);
+    if (operation === "UPDATE" && draft.metadata)
+      draft.metadata.resourceVersion ??= stored?.metadata.resourceVersion;
   }
   const isGoing = operation === "DELETE";
   const old = stored as unknown as JsonObject | undefined;
+  const face = isGoing || draft === undefined ? undefined : faceOf(request, draft);
   return {
     spec,
     operation,
@@ -66,14 +69,15 @@ export function attributesOf(request: AdmissionRequest, context: WriteContext): 
     name: nameOf(request),
     user: context.user,
     dryRun: context.dryRun,
-    kind: kindOf(draft) ?? { group, version, kind },
-    object: isGoing ? undefined : draft,
-    oldObject: isGoing ? (old ?? draft) : operation === "UPDATE" ? old : undefined,
+    kind: kindOf(face) ?? { group, version, kind },
+    object: face,
+    oldObject: isGoing ? (old ?? draft) : operation === "UPDATE" && old ? faceOf(request, old) : undefined,
     options: optionsOf(operation, context),
   };
 }
 
-function nameOf({ name, draft }: AdmissionRequest): string {
+function nameOf({ name, draft, operation }: AdmissionRequest): string {
+  if (operation === "delete") return name;
   const given: Json | undefined = draft?.metadata?.name;
   return name !== "" ? name : typeof given === "string" ? given : "";
 }
@@ -89,9 +93,10 @@ function kindOf(draft: { kind?: Json; apiVersion?: Json } | undefined): Attribut
   };
 }
 
-function optionsOf(operation: Operation, { dryRun }: WriteContext): JsonObject {
+function optionsOf(operation: Operation, { dryRun, options }: WriteContext): JsonObject | undefined {
+  if (operation === "CONNECT") return undefined;
+  if (options !== undefined) return options;
   const kind = OPTIONS_KINDS[operation];
-  if (kind === "") return {};
   return { kind, apiVersion: "meta.k8s.io/v1", ...(dryRun ? { dryRun: ["All"] } : {}) };
 }
 

@@ -35,7 +35,7 @@ export function requestOf(attributes: Attributes): JsonObject {
     operation,
     userInfo: userInfo(attributes.user),
     dryRun,
-    options,
+    options: options ?? null,
   };
 }
 

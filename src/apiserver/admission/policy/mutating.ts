@@ -17,6 +17,7 @@ import type { WriteContext } from "../../kinds/kind.ts";
 import { jsonPatch } from "../../patch/json-patch.ts";
 import { typeOf } from "../../schema.ts";
 import { attributesOf, isExempt } from "../dynamic/attributes.ts";
+import { faceOf } from "../dynamic/face.ts";
 import { replaceDraft } from "../dynamic/replace.ts";
 import { policyRefusal } from "./decision.ts";
 import { invocations, type Judging } from "./invoke.ts";
@@ -45,6 +46,7 @@ export function mutatingPolicies(judging: Judging): Admission {
   );
   return {
     name: "MutatingAdmissionPolicy",
+    isDynamic: true,
     mutate: (request, context) => {
       if (policies.bound.length === 0 || isExempt(request) || !CHANGES.has(request.operation)) return;
       const due = policies.bound.filter(({ isReinvoked }) => isReinvoked || !request.isAgain);
@@ -112,11 +114,13 @@ function changeOnce({ isPatch, rule }: Change, turn: Turn): string | undefined {
   if (rule instanceof CelFault) return rule.message;
   try {
     const fresh = withVariables(
-      { ...bindings, object: copyJson(request.draft as JsonObject) },
+      { ...bindings, object: copyJson(faceOf(request, request.draft as JsonObject)) },
       policy.variables,
     );
     const said = toJson(rule.evaluate(fresh, budget)) as Json;
-    const next = isPatch ? patched(request.draft as JsonObject, said) : applied(request, said);
+    const next = isPatch
+      ? patched(faceOf(request, request.draft as JsonObject), said)
+      : applied(request, said);
     replaceDraft(request, next, context);
     return undefined;
   } catch (error) {

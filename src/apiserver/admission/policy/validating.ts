@@ -41,6 +41,7 @@ export function validatingPolicies(judging: Judging): Admission {
   );
   return {
     name: "ValidatingAdmissionPolicy",
+    isDynamic: true,
     validate: (request, context) => {
       if (policies.bound.length === 0 || isExempt(request)) return;
       const attributes = attributesOf(request, context);

@@ -22,6 +22,7 @@ export function mutatingWebhooks(hooks: Hooks, asking: Asking): Admission {
   const rounds = new WeakMap<object, Round>();
   return {
     name: "MutatingAdmissionWebhook",
+    isDynamic: true,
     waits: (target) =>
       !isExempt(target) && hooks.all.some(({ matching }) => mayMatch(matching, target, asking.versionsOf)),
     mutate: (request, context) => {
@@ -68,7 +69,7 @@ async function askOne(hook: Hook, { request, context, round, asking }: Turn): Pr
         hook.name,
         `admission webhook ${JSON.stringify(hook.name)} attempted to modify the object, which is not supported for this operation`,
       );
-    replaceDraft(request, patched(hook, request.draft as JsonObject, review.patch), context);
+    replaceDraft(request, patched(hook, attributes.object, review.patch), context);
   }
   const after = canonicalJson(request.draft as Json);
   round.left.set(hook, after);

@@ -8,6 +8,7 @@ import type { Hooks } from "./hook.ts";
 export function validatingWebhooks(hooks: Hooks, asking: Asking): Admission {
   return {
     name: "ValidatingAdmissionWebhook",
+    isDynamic: true,
     waits: (target) =>
       !isExempt(target) && hooks.all.some(({ matching }) => mayMatch(matching, target, asking.versionsOf)),
     validate: (request, context) => {
