@@ -13,11 +13,18 @@ export class AdmissionLinks {
   async run(step: "mutate" | "validate", request: AdmissionRequest, context: WriteContext): Promise<void> {
     let isChanged = false;
     for (const link of this.#links) {
+      if (request.isJudged && link.isDynamic) continue;
       const done = link[step]?.(request, context);
       // A promise only where there is something to wait for: a turn of the loop for each link would cost every write.
       if (done !== undefined && (await done) === "changed") isChanged = true;
     }
     if (isChanged && !request.isAgain) await this.run(step, { ...request, isAgain: true }, context);
+  }
+
+  /** Asks what users have set up about something that is not stored as it comes, such as a binding. @throws {StatusFault} */
+  async runDynamic(request: AdmissionRequest, context: WriteContext): Promise<void> {
+    const links = new AdmissionLinks(this.#links.filter(({ isDynamic }) => isDynamic));
+    await links.runBoth(request, context);
   }
 
   async runBoth(request: AdmissionRequest, context: WriteContext): Promise<void> {
@@ -39,6 +46,6 @@ export class AdmissionLinks {
 
   /** Whether the write may have to wait for somebody outside. */
   waits(target: AdmissionTarget): boolean {
-    return this.#links.some((link) => link.waits?.(target) === true);
+    return this.#links.some((link) => !(target.isJudged && link.isDynamic) && link.waits?.(target) === true);
   }
 }
