@@ -145,7 +145,11 @@ const node = (name: string) => ({
   name: `system:node:${name}`,
   groups: ["system:nodes", "system:authenticated"],
 });
-const bound = { ...pod({ nodeName: "n1" }), metadata: { name: "x", namespace: "default", uid: "u1" } };
+const asking = { name: "t", projected: { sources: [{ serviceAccountToken: { path: "t" } }] } };
+const bound = {
+  ...pod({ nodeName: "n1", volumes: [asking] }),
+  metadata: { name: "x", namespace: "default", uid: "u1" },
+};
 const lease = (where: string, name: string): Draft => ({ metadata: { name, namespace: where } });
 const token = (boundObjectRef?: object): Draft => ({
   metadata: { name: "default", namespace: "default" },
@@ -252,7 +256,7 @@ const refusals: readonly (Write & { readonly name: string; readonly want: string
     name: "a token for its pod",
     subresource: "token",
     kind: "ServiceAccount",
-    draft: token({ kind: "Pod", name: "x", uid: "u1" }),
+    draft: token({ apiVersion: "v1", kind: "Pod", name: "x", uid: "u1" }),
     objects: [bound],
     user: node("n1"),
     want: undefined,
@@ -261,7 +265,7 @@ const refusals: readonly (Write & { readonly name: string; readonly want: string
     name: "a token for another's pod",
     subresource: "token",
     kind: "ServiceAccount",
-    draft: token({ kind: "Pod", name: "x", uid: "u1" }),
+    draft: token({ apiVersion: "v1", kind: "Pod", name: "x", uid: "u1" }),
     objects: [bound],
     user: node("n2"),
     want: 'Forbidden: serviceaccounts "default" is forbidden: node requested token bound to a pod scheduled on a different node',

@@ -102,7 +102,30 @@ const cases: readonly Case[] = [
     stored: node(),
     why: 'node "n1" is not allowed to modify ownerReferences',
   },
+  {
+    kind: "Node",
+    what: "registers with a source of its configuration",
+    draft: node({}, { configSource: { configMap: { name: "a" } } }),
+    why: 'node "n1" is not allowed to create pods with a non-nil configSource',
+  },
+  {
+    kind: "Node",
+    what: "reads its configuration from elsewhere",
+    draft: node({}, { configSource: { configMap: { name: "a" } } }),
+    stored: node(),
+    why: 'node "n1" is not allowed to update configSource to a new non-nil configSource',
+  },
   { kind: "Pod", what: "makes its mirror pod", draft: mirror({}, owner) },
+  ...[
+    ["resourceclaims", { resourceClaims: [{ name: "a" }] }],
+    ["csidrivers (via CSI volumes)", { volumes: [{ name: "a", csi: { driver: "d" } }] }],
+    ["persistentvolumeclaims (via ephemeral volumes)", { volumes: [{ name: "a", ephemeral: {} }] }],
+  ].map(([what, spec]) => ({
+    kind: "Pod",
+    what: `makes one with ${what}`,
+    draft: mirror(Object(spec), owner),
+    why: `node "n1" can not create pods that reference ${what}`,
+  })),
   {
     kind: "Pod",
     what: "makes one nobody owns",
@@ -168,10 +191,19 @@ const cases: readonly Case[] = [
   },
   {
     kind: "ServiceAccount",
-    what: "asks for a token of no audience",
+    what: "asks for a token for the API, which the pod does not",
     operation: "create",
     subresource: "token",
     draft: token(),
+    why: 'audience "" not found in pod spec volume, system:node:n1 is not authorized to request tokens for this audience',
+  },
+  {
+    kind: "ServiceAccount",
+    what: "asks for two audiences",
+    operation: "create",
+    subresource: "token",
+    draft: token("vault", "store"),
+    why: "node may only request 0 or 1 audiences",
   },
   {
     kind: "ServiceAccount",
@@ -208,7 +240,7 @@ const cases: readonly Case[] = [
     subresource: "status",
     draft: claim({}, { a: "b" }),
     stored: claim({}),
-    why: 'node "n1" is not allowed to update fields other than status.capacity and status.conditions',
+    why: 'node "n1" is not allowed to update fields other than status.quantity and status.conditions',
   },
 ];
 
@@ -216,7 +248,7 @@ for (const { kind, what, draft, stored, operation, subresource, why } of cases)
   test(`a node ${what}: ${why === undefined ? "allowed" : "refused"}`, async () => {
     const spec: KindSpec | undefined = world.kinds.find(({ resource }) => resource.kind === kind);
     assert.ok(spec);
-    const pods = kind === "ServiceAccount" ? [bound("n1"), driver] : [];
+    const pods = kind === "ServiceAccount" ? [bound("n1"), driver] : stored === undefined ? [] : [stored];
     const context = { ...emptyContext([node(), ...pods]), user };
     const { name = "p", namespace } = draft.metadata ?? stored?.metadata ?? {};
     const request: AdmissionRequest = {

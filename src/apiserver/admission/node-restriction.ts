@@ -9,7 +9,7 @@ import { refuseToken } from "./node-restriction/token.ts";
 
 const LEASE_NAMESPACE = "kube-node-lease";
 
-/** What a node may not do with an object; undefined when it may. */
+/** What a node may not do with an object; undefined when it may. @throws {StatusFault} NotFound for what the object is about */
 export type NodeRule = (request: AdmissionRequest, node: string, context: WriteContext) => string | undefined;
 
 /** A node's own credentials change its own Node, its own lease, and the pods bound to it; nothing else of these kinds.
@@ -64,5 +64,5 @@ function refuseClaim(
   };
   return sameJson(rest(draft), rest(stored))
     ? undefined
-    : `node "${node}" is not allowed to update fields other than status.capacity and status.conditions`;
+    : `node "${node}" is not allowed to update fields other than status.quantity and status.conditions`;
 }

@@ -1,6 +1,7 @@
 import type { Pod, ServiceAccount } from "#kube/generated/types";
 import { SERVICE_ACCOUNTS } from "#kube/resources";
 import type { Admission, AdmissionRequest } from "../admit.ts";
+import { podReferences } from "../auth/pod-references.ts";
 import type { Draft, WriteContext } from "../kinds/kind.ts";
 import { forbidden } from "../status.ts";
 
@@ -19,7 +20,8 @@ export function serviceAccount(suffix: () => string): Admission {
   return {
     name: "ServiceAccount",
     mutate: (request, context) => {
-      if (!isNewPod(request) || isMirror(request.draft)) return;
+      if (!isNewPod(request)) return;
+      if (isMirror(request.draft)) return refuseMirror(request);
       const spec: Draft = request.draft.spec ?? {};
       spec.serviceAccountName ||= "default";
       spec.serviceAccount = spec.serviceAccountName;
@@ -43,6 +45,20 @@ export function isNewPod({ operation, spec, subresource }: AdmissionRequest): bo
 
 export function isMirror(pod: Pod): boolean {
   return pod.metadata.annotations?.[MIRROR_ANNOTATION] !== undefined;
+}
+
+/** A mirror pod says what runs already: it must not lead its node to anything. @throws {StatusFault} Forbidden */
+function refuseMirror({ spec, name, draft }: AdmissionRequest): void {
+  const pod: Pod = draft;
+  const refuse = (what: string) => {
+    throw forbidden(spec.resource, name, `a mirror pod may not ${what}`);
+  };
+  if (pod.spec?.serviceAccountName) refuse("reference service accounts");
+  const { annotations: _mirror, ...metadata } = pod.metadata;
+  if (podReferences({ ...pod, metadata }).some(({ kind }) => kind === "secret")) refuse("reference secrets");
+  const sources = (pod.spec?.volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []);
+  if (sources.some(({ serviceAccountToken }) => serviceAccountToken !== undefined))
+    refuse("use ServiceAccountToken volume projections");
 }
 
 function findAccount(

@@ -27,10 +27,15 @@ export const refuseNode: NodeRule = ({ operation, name, draft, stored }, node) =
   if (operation === "delete") return undefined;
   const before = stored as Node | undefined;
   const touched = changed(draft.metadata.labels, before?.metadata.labels).filter(isOthersLabel).sort();
+  const source = draft.spec?.configSource ?? undefined;
+  if (operation === "create" && source !== undefined)
+    return `node "${node}" is not allowed to create pods with a non-nil configSource`;
   if (operation === "create")
     return touched.length === 0
       ? undefined
       : `node "${node}" is not allowed to set the following labels: ${touched.join(", ")}`;
+  if (source !== undefined && !sameJson(source, before?.spec?.configSource))
+    return `node "${node}" is not allowed to update configSource to a new non-nil configSource`;
   if (!sameJson(draft.spec?.taints ?? [], before?.spec?.taints ?? []))
     return `node "${node}" is not allowed to modify taints`;
   if (!sameJson(draft.metadata.ownerReferences ?? [], before?.metadata.ownerReferences ?? []))

@@ -1,19 +1,20 @@
 import type { Pod } from "#kube/generated/types";
-import { NODES } from "#kube/resources";
+import { NODES, PODS } from "#kube/resources";
 import type { AdmissionRequest } from "../../admit.ts";
 import { podReferences } from "../../auth/pod-references.ts";
 import { sameJson } from "../../kinds/field/same.ts";
 import type { WriteContext } from "../../kinds/kind.ts";
+import { notFound } from "../../status.ts";
 import type { NodeRule } from "../node-restriction.ts";
 import { isMirror } from "../service-account.ts";
+
+/** As kube-apiserver names a pod that it looked for itself. */
+const POD = { group: "", plural: "pod" };
 
 /** A node makes mirror pods of itself, and deletes, evicts and reports on the pods that are bound to it. */
 export const refusePod: NodeRule = (request, node, context) => {
   const { operation, subresource, stored } = request;
-  if (subresource === "eviction")
-    return isOn(stored, node)
-      ? undefined
-      : `node ${node} can only evict pods with spec.nodeName set to itself`;
+  if (subresource === "eviction") return refuseEviction(request, node, context);
   if (subresource === "status") return refuseStatus(request, node);
   if (subresource !== undefined)
     return `unexpected pod subresource "${subresource}", only 'status' and 'eviction' are allowed`;
@@ -24,6 +25,17 @@ export const refusePod: NodeRule = (request, node, context) => {
       : `node "${node}" can only delete pods with spec.nodeName set to itself`;
   return `unexpected operation "${operation.toUpperCase()}", node "${node}" can only create and delete mirror pods`;
 };
+
+/** What is stored may be the eviction's own doing: the pod is looked up. @throws {StatusFault} NotFound */
+function refuseEviction(
+  { namespace, name }: AdmissionRequest,
+  node: string,
+  context: WriteContext,
+): string | undefined {
+  const pod = context.read(PODS, namespace, name);
+  if (pod === undefined) throw notFound(POD, name);
+  return isOn(pod, node) ? undefined : `node ${node} can only evict pods with spec.nodeName set to itself`;
+}
 
 function isOn(stored: AdmissionRequest["stored"], node: string): boolean {
   const pod = stored as Pod | undefined;
@@ -66,13 +78,30 @@ function refuseOwner({ metadata }: Pod, node: string, context: WriteContext): st
   return owner.uid === uid ? undefined : `node ${node} UID mismatch: expected ${owner.uid} got ${uid}`;
 }
 
+/** What else of the API a pod is led to. @see kubernetes pkg/api/pod: HasAPIObjectReference */
+function otherReference({ spec }: Pod): string | undefined {
+  if (spec?.resourceClaims?.length) return "resourceclaims";
+  for (const { csi, glusterfs, persistentVolumeClaim, ephemeral, projected } of spec?.volumes ?? []) {
+    if (csi !== undefined) return "csidrivers (via CSI volumes)";
+    if (glusterfs !== undefined) return "endpoints (via glusterFS volumes)";
+    if (persistentVolumeClaim !== undefined) return "persistentvolumeclaims";
+    if (ephemeral !== undefined) return "persistentvolumeclaims (via ephemeral volumes)";
+    for (const source of projected?.sources ?? []) {
+      if (source.serviceAccountToken !== undefined) return "serviceaccounts (via projected volumes)";
+      if (source.clusterTrustBundle !== undefined) return "clustertrustbundles";
+      if (source.podCertificate !== undefined) return "podcertificates";
+    }
+  }
+  return undefined;
+}
+
 /** A pod that a node makes must not lead it to other objects. */
 function refuseReferences(pod: Pod, node: string): string | undefined {
   if (pod.spec?.serviceAccountName)
     return `node "${node}" can not create pods that reference a service account`;
   const { annotations: _mirror, ...metadata } = pod.metadata;
   const kinds = new Set(podReferences({ ...pod, metadata }).map(({ kind }) => kind));
-  for (const kind of ["secret", "configmap", "persistentvolumeclaim"] as const)
-    if (kinds.has(kind)) return `node "${node}" can not create pods that reference ${kind}s`;
-  return undefined;
+  const what = (["secret", "configmap"] as const).find((kind) => kinds.has(kind));
+  const led = what === undefined ? otherReference(pod) : `${what}s`;
+  return led === undefined ? undefined : `node "${node}" can not create pods that reference ${led}`;
 }

@@ -1,26 +1,27 @@
 import type { Pod } from "#kube/generated/types";
 import { CSI_DRIVERS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS } from "#kube/resources";
 import type { Draft, WriteContext } from "../../kinds/kind.ts";
+import { notFound } from "../../status.ts";
 import type { NodeRule } from "../node-restriction.ts";
 
 /** A node may ask for tokens of accounts, but only bound to a pod that runs on it, and only for audiences that the pod asks for. */
 export const refuseToken: NodeRule = (request, node, context) => {
   if (request.subresource !== "token" || request.operation !== "create") return undefined;
   const bound: Draft = request.draft.spec?.boundObjectRef;
-  if (bound?.kind !== "Pod" || (bound.apiVersion ?? "v1") !== "v1" || !bound.name)
+  if (bound?.kind !== "Pod" || bound.apiVersion !== "v1" || !bound.name)
     return "node requested token not bound to a pod";
   if (!bound.uid) return "node requested token with a pod binding without a uid";
   const pod = context.read(PODS, request.namespace, bound.name);
-  if (pod === undefined) return `pod "${bound.name}" not found`;
+  if (pod === undefined) throw notFound({ group: "", plural: "pod" }, bound.name);
   if (pod.metadata.uid !== bound.uid)
     return `the UID in the bound object reference (${bound.uid}) does not match the UID in record. The object might have been deleted and then recreated`;
   if (pod.spec?.nodeName !== node) return "node requested token bound to a pod scheduled on a different node";
   const audiences: readonly string[] = request.draft.spec?.audiences ?? [];
-  const allowed = audiencesOf(pod, context);
-  const stray = audiences.find((audience) => !allowed.has(audience));
-  return stray === undefined
+  if (audiences.length > 1) return "node may only request 0 or 1 audiences";
+  const [audience = ""] = audiences;
+  return audiencesOf(pod, context).has(audience)
     ? undefined
-    : `audience "${stray}" not found in pod spec volume, system:node:${node} is not authorized to request tokens for this audience`;
+    : `audience "${audience}" not found in pod spec volume, system:node:${node} is not authorized to request tokens for this audience`;
 };
 
 /** The audiences of a pod's projected tokens ("" is the API's own), and those that its CSI drivers ask for. */
