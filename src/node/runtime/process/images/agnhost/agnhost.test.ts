@@ -154,6 +154,12 @@ test("ask counts who answered", async () => {
   assert.equal((await agnhost("ask", "--url", url, "--count=1")).code, 1);
 });
 
+test("logs-generator writes as many lines as it is told", async () => {
+  const { code, stderr } = await agnhost("logs-generator", "--log-lines-total=3", "--run-duration", "30ms");
+  assert.equal(code, 0);
+  assert.match(stderr, /^(?:\S+ \S+ \d+ (?:GET|POST|PUT) \/api\/v1\/namespaces\/\S+ \d{3}\n){3}$/);
+});
+
 test("help names every subcommand", async () => {
   const { stdout } = await agnhost("help");
   for (const name of ["netexec", "connect", "porter", "pause", "ask"])

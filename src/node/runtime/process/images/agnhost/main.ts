@@ -13,6 +13,8 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   "entrypoint-tester": async () => (await import("./entrypoint-tester.ts")).entrypointTester,
   "etc-hosts": async () => (await import("./host-files.ts")).etcHosts,
   liveness: async () => (await import("./liveness.ts")).liveness,
+  "logs-generator": async () => (await import("./logs-generator.ts")).logsGenerator,
+  mounttest: async () => (await import("./mounttest.ts")).mounttest,
   netexec: async () => (await import("./netexec.ts")).netexec,
   pause: async () => (await import("./pause.ts")).pause,
   porter: async () => (await import("./porter.ts")).porter,
