@@ -189,7 +189,7 @@ test("a pod that fits nowhere says why, and is placed when a node comes", async 
   });
   assert.equal(
     condition.message,
-    "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
+    "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
   );
   await harness.addNode("large");
   await until("placed", async () => {

@@ -94,7 +94,11 @@ test("a host port is one pod's on each node; the next waits, and says why", asyn
   await create("ports", "p4", onPort(8080, "127.0.0.1"));
   const none = "0/3 nodes are available:";
   const why = `${none} 3 node(s) didn't have free ports for the requested pod ports.`;
-  await pending("ports", "p4", `${why} preemption: ${none} 3 No preemption victims found for incoming pod.`);
+  await pending(
+    "ports",
+    "p4",
+    `${why} no new claims to deallocate, preemption: ${none} 3 No preemption victims found for incoming pod.`,
+  );
   const described = await rig.kubectl(["describe", "pod", "p4", "-n", "ports"]);
   assert.match(
     described.stdout,
@@ -143,7 +147,12 @@ test("the more important pod gets the place of the less important one", async ()
     const { items } = await client.list(EVENTS, { namespace: "rank" });
     return items.some((event) => event.reason === "Preempted" && event.message === message);
   });
-  await create("rank", "polite", { priorityClassName: "high", preemptionPolicy: "Never" }, "4");
+  await client.create(PRIORITY_CLASSES, {
+    metadata: { name: "polite" },
+    value: 1000,
+    preemptionPolicy: "Never",
+  });
+  await create("rank", "polite", { priorityClassName: "polite" }, "4");
   await pending(
     "rank",
     "polite",
@@ -206,8 +215,8 @@ test("a claim that waits for its pod gets a volume of the node, and the pod its 
   });
   await create("disks", "early", using("data"));
   const none = "0/3 nodes are available:";
-  const hopeless = `preemption: ${none} 3 Preemption is not helpful for scheduling.`;
-  await pending("disks", "early", `${none} persistentvolumeclaim "data" not found. ${hopeless}`);
+  const hopeless = `no new claims to deallocate, preemption: ${none} 3 Preemption is not helpful for scheduling.`;
+  await pending("disks", "early", `${none} persistentvolumeclaim "data" not found. not found`);
   await claim("data", "local");
   const bind = "3 node(s) didn't find available persistent volumes to bind.";
   await pending("disks", "early", `${none} ${bind} ${hopeless}`);
@@ -250,7 +259,7 @@ test("a claim that waits for its pod gets a volume of the node, and the pod its 
   assert.equal(await placed("disks", "early"), "node-2");
   await claim("now", "");
   await create("disks", "late", using("now"));
-  await pending("disks", "late", `${none} pod has unbound immediate PersistentVolumeClaims. ${hopeless}`);
+  await pending("disks", "late", `${none} pod has unbound immediate PersistentVolumeClaims. not found`);
   await clear("disks");
 });
 
@@ -290,7 +299,7 @@ test("a node that comes, is cordoned or loses its taint changes who may go there
   await pending(
     "news",
     "far",
-    `${none} 3 node(s) didn't match Pod's node affinity/selector. preemption: ${none} 3 Preemption is not helpful for scheduling.`,
+    `${none} 3 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: ${none} 3 Preemption is not helpful for scheduling.`,
   );
   await harness.addNode("node-4", {
     metadata: { name: "node-4", labels: { disk: "ssd" } },
@@ -303,7 +312,7 @@ test("a node that comes, is cordoned or loses its taint changes who may go there
   await pending(
     "news",
     "far",
-    `${more} ${reasons} preemption: ${more} 4 Preemption is not helpful for scheduling.`,
+    `${more} ${reasons} no new claims to deallocate, preemption: ${more} 4 Preemption is not helpful for scheduling.`,
   );
   await client.patch(NODES, { name: "node-4" }, { spec: { taints: null } }, { type: "merge" });
   assert.equal(await placed("news", "far"), "node-4");

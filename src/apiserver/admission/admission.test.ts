@@ -118,6 +118,11 @@ test("priority classes", () => {
     byName(pod({ priority: 7 })),
     'Forbidden: pods "x" is forbidden: the integer value of priority (7) must not be provided in pod spec; priority admission controller computed 0 from the given PriorityClass name',
   );
+  assert.equal(
+    byName(pod({ preemptionPolicy: "Never" })),
+    'Forbidden: pods "x" is forbidden: the string value of PreemptionPolicy (Never) must not be provided in pod spec; priority admission controller computed PreemptLowerPriority from the given PriorityClass name',
+  );
+  assert.equal(byName(pod({ preemptionPolicy: "PreemptLowerPriority" }), [low]), "low 5");
 });
 
 test("a new Ingress joins the default class, of several the newest", () => {

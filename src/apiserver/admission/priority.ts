@@ -32,7 +32,13 @@ function resolve(request: AdmissionRequest, context: WriteContext): void {
       `the integer value of priority (${spec.priority}) must not be provided in pod spec; priority admission controller computed ${value} from the given PriorityClass name`,
     );
   spec.priority = value;
-  spec.preemptionPolicy ??= preemptionPolicy;
+  if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== preemptionPolicy)
+    throw forbidden(
+      request.spec.resource,
+      request.name,
+      `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; priority admission controller computed ${preemptionPolicy} from the given PriorityClass name`,
+    );
+  spec.preemptionPolicy = preemptionPolicy;
 }
 
 interface Resolved {

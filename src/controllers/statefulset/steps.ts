@@ -108,19 +108,20 @@ export class Steps {
   ): Promise<void> {
     const { pod, claim, ownerReferences } = step;
     const metadata = { ...claim.metadata, ownerReferences };
-    const what = `Claim ${claim.metadata.name} Pod ${pod.metadata.name}`;
-    const stored = await this.#noted(set, "update", what, () =>
-      this.#context.client.replace(PERSISTENT_VOLUME_CLAIMS, { ...claim, metadata }),
-    );
-    this.#claims.created(key, stored);
+    try {
+      const stored = await this.#context.client.replace(PERSISTENT_VOLUME_CLAIMS, { ...claim, metadata });
+      this.#claims.created(key, stored);
+    } catch (error) {
+      const why = `could not update claim ${claim.metadata.name} for delete policy ownerRefs: ${wordsOf(error)}`;
+      const message = `Update Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} failed error: ${why}`;
+      this.#events.record(set, { type: "Warning", reason: "FailedUpdate", message });
+      throw error;
+    }
   }
 
-  #leave(
-    set: StatefulSet,
-    step: { readonly claim: PersistentVolumeClaim; readonly owner: OwnerReference },
-  ): void {
-    const { claim, owner } = step;
-    const message = `PersistentVolumeClaim ${claim.metadata.name} has a conflicting OwnerReference that acts as a managing controller, the retention policy is ignored for this claim: ${owner.kind} ${owner.name}`;
+  #leave(set: StatefulSet, step: { readonly claim: PersistentVolumeClaim }): void {
+    const { claim } = step;
+    const message = `PersistentVolumeClaim ${claim.metadata.name} has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim`;
     this.#events.record(set, { type: "Warning", reason: "ConflictingController", message });
   }
 

@@ -96,7 +96,7 @@ class Volumes {
     await this.#binding.setClaimPhase(claim, "Pending");
     if (isWaiting) {
       this.#events.record(claim, waitingNote(this.#context, claim));
-      return undefined;
+      return RESYNC_MS;
     }
     const asked = provisioningOf(claim, storageClass);
     this.#events.record(claim, asked.note);

@@ -31,7 +31,8 @@ export const pods: KindSpec<Pod> = kindSpec<Pod>({
   defaults: defaultPod,
   prepareCreate: (draft) => {
     draft.status = { phase: "Pending", qosClass: qosClassOf(draft.spec) };
-    if ((draft.spec?.schedulingGates ?? []).length > 0) draft.status.conditions = [{ ...GATED }];
+    if ((draft.spec?.schedulingGates ?? []).length > 0)
+      draft.status.conditions = [{ ...GATED, lastTransitionTime: draft.metadata.creationTimestamp ?? null }];
   },
   validate: validatePod,
   validateCreate: validateNewPod,
