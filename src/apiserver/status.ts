@@ -203,7 +203,8 @@ export function invalid(
   name: string,
   errors: readonly FieldError[],
 ): StatusFault {
-  const lines = errors.map((error) => `${error.path}: ${fieldErrorBody(error)}`);
+  // what two rules find is said once, though it is two causes
+  const lines = [...new Set(errors.map((error) => `${error.path}: ${fieldErrorBody(error)}`))];
   const what = kind.group === "" ? kind.kind : `${kind.kind}.${kind.group}`;
   const all = lines.length === 1 ? (lines[0] ?? "") : `[${lines.join(", ")}]`;
   return new StatusFault("Invalid", `${what} "${name}" is invalid: ${all}`, {
@@ -221,7 +222,7 @@ export function invalid(
 }
 
 export function invalidObject(spec: KindSpec, name: string, errors: readonly FieldError[]): StatusFault {
-  return invalid(spec.resource, name, errors);
+  return invalid(spec.conversion?.storedAs ?? spec.resource, name, errors);
 }
 
 function about({ group, plural }: ResourceName, name: string): StatusDetails {

@@ -1,3 +1,4 @@
+import { formatQuantity, parseQuantity } from "#kube/quantity";
 import { isObject, type Json, type JsonObject } from "../json.ts";
 import { type Definition, type FieldType, shapeOf } from "../schema.ts";
 
@@ -106,6 +107,20 @@ function ruleOfValue(
   }
 }
 
+const MILLI = 1_000_000n;
+
+/** Resources are counted in thousandths at the finest, rounded up. */
+function roundAmounts(value: Json): void {
+  if (!isObject(value)) return;
+  for (const [name, text] of Object.entries(value)) {
+    const quantity = typeof text === "string" ? parseQuantity(text) : undefined;
+    const rest = quantity === undefined ? 0n : quantity.nanos % MILLI;
+    if (quantity === undefined || rest === 0n) continue;
+    const nanos = quantity.nanos - rest + (rest > 0n ? MILLI : 0n);
+    value[name] = formatQuantity({ ...quantity, nanos });
+  }
+}
+
 function emptyOf(definition: Definition): JsonObject {
   const out: JsonObject = {};
   settle(out, definition);
@@ -122,6 +137,7 @@ function innerOf(type: FieldType): Rule["inner"] {
       if (isObject(value)) settle(value, shape.definition);
     };
   }
+  if (shape.is === "map" && shape.type.map === "quantity") return roundAmounts;
   const element = innerOf(shape.is === "list" ? shape.type.list : shape.type.map);
   if (element === undefined) return undefined;
   return (value) => {

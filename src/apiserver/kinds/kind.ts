@@ -150,7 +150,7 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   readonly requiresVersion: boolean;
   /** DELETE answers with the object, not a Status, even when it is gone. */
   readonly deleteReturnsObject: boolean;
-  readonly nameRule: "subdomain" | "label" | "service" | "path-segment" | "ip";
+  readonly nameRule: "subdomain" | "label" | "service" | "path-segment" | "ip" | "any";
   /** `/scale`. */
   readonly scale?: ScaleAccess<T>;
 

@@ -217,7 +217,7 @@ const cases: readonly Case[] = [
     kind: podDisruptionBudgets,
     object: { spec: { minAvailable: 1, maxUnavailable: 1 } },
     errors: [
-      'spec: Invalid value: {"minAvailable":1,"maxUnavailable":1}: minAvailable and maxUnavailable cannot be both set',
+      'spec: Invalid value: {"MinAvailable":1,"Selector":null,"MaxUnavailable":1,"UnhealthyPodEvictionPolicy":null}: minAvailable and maxUnavailable cannot be both set',
     ],
   },
   {

@@ -214,7 +214,13 @@ const cases: readonly Case[] = [
   {
     name: "fewer at most than at least",
     kind: horizontalPodAutoscalers,
-    object: { spec: { minReplicas: 3, maxReplicas: 2, scaleTargetRef: { kind: "Deployment", name: "x" } } },
+    object: {
+      spec: {
+        minReplicas: 3,
+        maxReplicas: 2,
+        scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "x" },
+      },
+    },
     errors: ["spec.maxReplicas: Invalid value: 2: must be greater than or equal to `minReplicas`"],
   },
 ];

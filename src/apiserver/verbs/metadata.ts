@@ -29,13 +29,7 @@ export function stampNew(
   options: { spec: KindSpec; namespace: string | undefined; now: number },
 ): void {
   const metadata = metadataOf(draft);
-  for (const field of [
-    "selfLink",
-    "resourceVersion",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "generation",
-  ])
+  for (const field of ["selfLink", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"])
     delete metadata[field];
   metadata["uid"] = randomUUID();
   metadata["creationTimestamp"] = formatTime(options.now);

@@ -60,7 +60,7 @@ export async function create(call: Call): Promise<void> {
   const draft = await readObject(call, call.view.spec);
   const { namespaced } = call.view.spec.resource;
   checkPlace(draft, { namespace: namespaced ? call.info.namespace : undefined, name: undefined });
-  if ((textAt(metadataOf(draft), "resourceVersion") ?? "") !== "")
+  if (!request.dryRun && (textAt(metadataOf(draft), "resourceVersion") ?? "") !== "")
     throw unknownFault("resourceVersion should not be set on objects to be created");
   if (namespaced && request.namespace === undefined)
     throw badRequest("an empty namespace may not be set during creation");

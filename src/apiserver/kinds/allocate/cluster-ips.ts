@@ -41,13 +41,20 @@ export class ClusterIps {
 
   /** That very address; taking what one has already is fine. */
   take(holder: string, text: string): TakeResult {
+    const result = this.foresee(holder, text);
+    if (result.kind === "taken") this.#ledger.take(holder, result.ip);
+    return result;
+  }
+
+  /** What `take` would say. */
+  foresee(holder: string, text: string): TakeResult {
     const ip = parseIp(text);
     if (!this.#isUsable(ip))
       return {
         kind: "refused",
         why: `failed to allocate IP ${ip}: the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.cidr}`,
       };
-    return this.#ledger.take(holder, ip)
+    return !this.#ledger.isTaken(ip) || this.#ledger.isHeldBy(holder, ip)
       ? { kind: "taken", ip }
       : { kind: "refused", why: `failed to allocate IP ${ip}: provided IP is already allocated` };
   }

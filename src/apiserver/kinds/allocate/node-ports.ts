@@ -24,13 +24,20 @@ export class NodePorts {
   }
 
   take(holder: string, port: number): PortResult {
+    const result = this.foresee(holder, port);
+    if (result.kind === "taken") this.#ledger.take(holder, port);
+    return result;
+  }
+
+  /** What `take` would say. */
+  foresee(holder: string, port: number): PortResult {
     const { first, last } = this.#range;
     if (port < first || port > last)
       return {
         kind: "refused",
         why: `provided port is not in the valid range. The range of valid ports is ${first}-${last}`,
       };
-    return this.#ledger.take(holder, port)
+    return !this.#ledger.isTaken(port) || this.#ledger.isHeldBy(holder, port)
       ? { kind: "taken", port }
       : { kind: "refused", why: "provided port is already allocated" };
   }

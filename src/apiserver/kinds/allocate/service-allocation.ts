@@ -63,14 +63,51 @@ export class ServiceAllocation {
     return [...this.#own, ...added];
   }
 
+  /** Why `allocate` would refuse what is asked for by name, as far as can be said before: nothing is taken. These errors stand before all others. */
+  foresee(service: Service, stored: Service | undefined): readonly FieldError[] {
+    const draft: Draft = structuredClone(service);
+    const holder = namespacedName(service.metadata);
+    const families = initFamilies(draft, stored, this.#families());
+    if (families.length > 0) return families;
+    return [...this.#foreseeIps(holder, draft.spec, stored), ...this.#foreseePorts(holder, draft.spec)];
+  }
+
+  #families() {
+    return this.#own.map(({ family }) => familyName(family));
+  }
+
+  /** Addresses that were given stay: what is wrong with another one in their place is for validation to say. */
+  #foreseeIps(holder: string, spec: Draft, stored: Service | undefined): readonly FieldError[] {
+    if (!needsClusterIp(spec) || spec.clusterIPs?.[0] === NO_IP) return [];
+    const asked: readonly string[] = spec.clusterIPs ?? [];
+    const had = stored?.spec?.clusterIPs ?? [];
+    for (const [i, wanted] of asked.entries()) {
+      const name = spec.ipFamilies[i];
+      if (!wanted || had[i] !== undefined || name === undefined) continue;
+      const result = this.#networkOf(name, wanted).foresee(holder, wanted);
+      if (result.kind === "refused") return [invalid("spec.clusterIPs", asked, result.why)];
+    }
+    return [];
+  }
+
+  #foreseePorts(holder: string, spec: Draft): readonly FieldError[] {
+    if (!needsNodePort(spec)) return [];
+    const asked: readonly (readonly [string, number])[] = [
+      ...(spec.ports ?? []).map((port: Draft, i: number) => [`spec.ports[${i}].nodePort`, port.nodePort]),
+      ...(needsHealthCheckPort(spec)
+        ? [["spec.healthCheckNodePort", spec.healthCheckNodePort] as const]
+        : []),
+    ];
+    return asked.flatMap(([path, port]) => {
+      const result = port ? this.#nodePorts.foresee(holder, port) : undefined;
+      return result?.kind === "refused" ? [invalid(path, port, result.why)] : [];
+    });
+  }
+
   /** Fills families, addresses and ports of a draft that validated, and holds them for it until it is settled. */
   allocate(draft: Draft, stored: Service | undefined): readonly FieldError[] {
     const holder = namespacedName(draft.metadata);
-    const families = initFamilies(
-      draft,
-      stored,
-      this.#own.map(({ family }) => familyName(family)),
-    );
+    const families = initFamilies(draft, stored, this.#families());
     if (families.length > 0) return families;
     return [...this.#takeIps(holder, draft.spec), ...this.#takePorts(holder, draft.spec)];
   }
@@ -99,19 +136,25 @@ export class ServiceAllocation {
 
   /** The address asked for, from whichever network has it; or any free one, from the first network that has one. */
   #takeIp(holder: string, name: string, wanted: string | undefined): TakeResult {
+    if (wanted) return this.#networkOf(name, wanted).take(holder, wanted);
     const networks = this.#networks().filter(({ family }) => familyName(family) === name);
     const [first] = networks;
     if (first === undefined) throw new Error(`broken invariant: no service network of family ${name}`);
-    if (wanted) {
-      const ip = parseIp(wanted);
-      return (networks.find(({ cidr }) => containsIp(cidr, ip)) ?? first).take(holder, wanted);
-    }
     let result = first.takeNext(holder);
     for (const network of networks.slice(1)) {
       if (result.kind === "taken") break;
       result = network.takeNext(holder);
     }
     return result;
+  }
+
+  /** The network that has the address; for one that none has, any that says so. */
+  #networkOf(name: string, wanted: string): ClusterIps {
+    const networks = this.#networks().filter(({ family }) => familyName(family) === name);
+    const ip = parseIp(wanted);
+    const found = networks.find(({ cidr }) => containsIp(cidr, ip)) ?? networks[0];
+    if (found === undefined) throw new Error(`broken invariant: no service network of family ${name}`);
+    return found;
   }
 
   #takePorts(holder: string, spec: Draft): readonly FieldError[] {

@@ -2,7 +2,7 @@ import type { Deployment } from "#kube/generated/types";
 import { DEPLOYMENTS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import type { Draft, KindSpec } from "../kind.ts";
-import { podWarnings } from "../pod/warnings.ts";
+import { podNameWarnings, podWarnings } from "../pod/warnings.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
 import { validateDeployment } from "./deployment-validation.ts";
@@ -25,7 +25,10 @@ export const deployments: KindSpec<Deployment> = kindSpec<Deployment>({
   validate: validateDeployment,
   validateUpdate: immutableSelector,
   validatePart: (_part, { status }) => validateReplicaCounts(status),
-  warnings: ({ spec }, stored) => podWarnings("spec.template", spec?.template ?? {}, stored),
+  warnings: ({ metadata, spec }, stored) => [
+    ...podNameWarnings(metadata.name, stored),
+    ...podWarnings("spec.template", spec?.template ?? {}, stored),
+  ],
   ...printer<Deployment>([
     nameColumn,
     text("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),

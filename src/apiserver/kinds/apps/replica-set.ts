@@ -3,7 +3,7 @@ import { REPLICA_SETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { nonNegative } from "../field/numbers.ts";
 import type { KindSpec } from "../kind.ts";
-import { podWarnings } from "../pod/warnings.ts";
+import { podNameWarnings, podWarnings } from "../pod/warnings.ts";
 import { ageColumn, count, nameColumn, printer, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
 import { DEPLOYMENT_WORDS } from "./deployment-validation.ts";
@@ -31,7 +31,10 @@ export const replicaSets: KindSpec<ReplicaSet> = kindSpec<ReplicaSet>({
   validateUpdate: immutableSelector,
   validatePart: (_part, { status }) => validateReplicaCounts(status),
   selectableFields: ({ status }) => ({ "status.replicas": String(status?.replicas ?? 0) }),
-  warnings: ({ spec }, stored) => podWarnings("spec.template", spec?.template ?? {}, stored),
+  warnings: ({ metadata, spec }, stored) => [
+    ...podNameWarnings(metadata.name, stored),
+    ...podWarnings("spec.template", spec?.template ?? {}, stored),
+  ],
   ...printer<ReplicaSet>([
     nameColumn,
     count("Desired", ({ spec }) => spec?.replicas),

@@ -6,7 +6,7 @@ import { labelProblems } from "../field/names.ts";
 import { nonNegative, percentOrCount } from "../field/numbers.ts";
 import { sameJson } from "../field/same.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
-import { podWarnings } from "../pod/warnings.ts";
+import { podNameWarnings, podWarnings } from "../pod/warnings.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
 import { validateClaimSpec } from "../storage/claim-validation.ts";
@@ -30,7 +30,10 @@ export const statefulSets: KindSpec<StatefulSet> = kindSpec<StatefulSet>({
   validate: validateStatefulSet,
   validateUpdate,
   validatePart: (_part, { status }) => validateReplicaCounts(status),
-  warnings: ({ spec }, stored) => podWarnings("spec.template", spec?.template ?? {}, stored),
+  warnings: ({ metadata, spec }, stored) => [
+    ...podNameWarnings(metadata.name, stored),
+    ...podWarnings("spec.template", spec?.template ?? {}, stored),
+  ],
   ...printer<StatefulSet>([
     nameColumn,
     text("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),
@@ -49,6 +52,8 @@ function defaultStatefulSet(draft: Draft): void {
   if (spec.updateStrategy.type === "RollingUpdate") {
     spec.updateStrategy.rollingUpdate ??= {};
     spec.updateStrategy.rollingUpdate.partition ??= 0;
+    // behind a gate that is closed unless somebody opens it
+    delete spec.updateStrategy.rollingUpdate.maxUnavailable;
   }
   spec.persistentVolumeClaimRetentionPolicy ??= {};
   spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= "Retain";
@@ -56,10 +61,10 @@ function defaultStatefulSet(draft: Draft): void {
   spec.replicas ??= 1;
   spec.revisionHistoryLimit ??= 10;
   for (const claim of spec.volumeClaimTemplates ?? []) {
-    claim.apiVersion ||= "v1";
-    claim.kind ||= "PersistentVolumeClaim";
+    claim.apiVersion = "v1";
+    claim.kind = "PersistentVolumeClaim";
     claim.spec ??= {};
-    claim.spec.volumeMode ||= "Filesystem";
+    claim.spec.volumeMode ??= "Filesystem";
     claim.status = { phase: "Pending" };
   }
   defaultTemplate(spec);

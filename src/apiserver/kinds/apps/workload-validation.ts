@@ -1,7 +1,7 @@
 import type { LabelSelector, PodTemplateSpec } from "#kube/generated/types";
 import { isEmptySelector, matchesSelector } from "#kube/label-selector";
 import { invalid, notSupported, required } from "../field/error.ts";
-import { validateLabelSelector } from "../field/labels.ts";
+import { goSelector, sortedMap, validateLabelSelector } from "../field/labels.ts";
 import { nonNegative, percentOrCount } from "../field/numbers.ts";
 import { sameJson } from "../field/same.ts";
 import type { FieldError } from "../kind.ts";
@@ -31,7 +31,7 @@ export function validateSelectorAndTemplate(
   const errors = [...validateSelector(selector, what)];
   const labels = spec?.template?.metadata?.labels;
   if (selector !== undefined && !isUsable(selector))
-    return [...errors, invalid("spec.selector", selector, unusable)];
+    return [...errors, invalid("spec.selector", goSelector(selector), unusable)];
   // no selector selects nothing, which is a mismatch; an empty one is complained of already
   if (selector === undefined || (!isEmptySelector(selector) && !matchesSelector(selector, labels ?? {})))
     errors.push(mismatch(labels));
@@ -67,7 +67,7 @@ function isUsable(selector: LabelSelector): boolean {
 function mismatch(labels: Readonly<Record<string, string>> | undefined): FieldError {
   return invalid(
     "spec.template.metadata.labels",
-    labels ?? null,
+    labels === undefined ? null : sortedMap(labels),
     "`selector` does not match template `labels`",
   );
 }

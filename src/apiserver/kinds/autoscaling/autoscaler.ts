@@ -3,7 +3,11 @@ import { HORIZONTAL_POD_AUTOSCALERS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import type { Draft, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
-import { validateAutoscaler, validateAutoscalerStatus } from "./autoscaler-validation.ts";
+import {
+  validateAutoscaler,
+  validateAutoscalerStatus,
+  validateTargetGroup,
+} from "./autoscaler-validation.ts";
 
 /** Stored and returned; nothing scales by it. */
 export const horizontalPodAutoscalers: KindSpec<HorizontalPodAutoscaler> = kindSpec<HorizontalPodAutoscaler>({
@@ -17,6 +21,8 @@ export const horizontalPodAutoscalers: KindSpec<HorizontalPodAutoscaler> = kindS
     draft.status = { currentReplicas: 0, desiredReplicas: 0 };
   },
   validate: validateAutoscaler,
+  validateCreate: (scaler) => validateTargetGroup(scaler),
+  validateUpdate: validateTargetGroup,
   validatePart: (_part, scaler) => validateAutoscalerStatus(scaler),
   ...printer<HorizontalPodAutoscaler>([
     nameColumn,

@@ -2,6 +2,7 @@ import type { CronJob, Job } from "#kube/generated/types";
 import { CRON_JOBS, JOBS } from "#kube/resources";
 import { defaultTemplate } from "../apps/template.ts";
 import { kindSpec } from "../base.ts";
+import { sameJson } from "../field/same.ts";
 import type { Draft, KindSpec } from "../kind.ts";
 import { podWarnings } from "../pod/warnings.ts";
 import { ageOf, shortDuration } from "../print/age.ts";
@@ -23,6 +24,8 @@ export const jobs: KindSpec<Job> = kindSpec<Job>({
   },
   prepareCreate: (draft) => {
     draft.status = {};
+    // labels that came from the template go on with it
+    if (sameJson(draft.metadata.labels, draft.spec.template.metadata.labels)) delete draft.metadata.labels;
     labelPods(draft);
     defaultLabels(draft);
   },
@@ -94,13 +97,6 @@ function defaultJobSpec(spec: Draft): void {
   defaultTemplate(spec);
 }
 
-/** A job without labels has those of its pods. */
-function defaultLabels({ metadata, spec }: Draft): void {
-  const labels = spec.template?.metadata?.labels ?? {};
-  if (Object.keys(metadata.labels ?? {}).length === 0 && Object.keys(labels).length > 0)
-    metadata.labels = { ...labels };
-}
-
 /** Gives the pods labels of their own, and the selector that finds them, unless the user chose them. */
 function labelPods(draft: Draft): void {
   const { spec, metadata } = draft;
@@ -109,11 +105,17 @@ function labelPods(draft: Draft): void {
   spec.template.metadata.labels = {
     ...spec.template.metadata.labels,
     ...uid,
-    "batch.kubernetes.io/job-name": metadata.name,
+    "batch.kubernetes.io/job-name": metadata.name ?? "",
     "controller-uid": metadata.uid,
-    "job-name": metadata.name,
+    "job-name": metadata.name ?? "",
   };
   spec.selector = { ...spec.selector, matchLabels: { ...spec.selector?.matchLabels, ...uid } };
+}
+
+/** A job without labels has those of its pods. */
+function defaultLabels({ metadata, spec }: Draft): void {
+  const labels = spec?.template?.metadata?.labels;
+  if (metadata && labels && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
 }
 
 function statusText({ metadata, spec, status }: Job): string {

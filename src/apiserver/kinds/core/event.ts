@@ -1,7 +1,8 @@
 import type { Event } from "#kube/generated/types";
 import { EVENTS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { invalid } from "../field/error.ts";
+import { invalid, problems, required } from "../field/error.ts";
+import { qualifiedNameProblems } from "../field/names.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
 import { ageOf } from "../print/age.ts";
 import { nameColumn, printer, text, wide } from "../print/printer.ts";
@@ -12,7 +13,7 @@ export const events: KindSpec<Event> = kindSpec<Event>({
   nameRule: "path-segment",
   shortNames: ["ev"],
   createsOnUpdate: true,
-  validate: validateEvent,
+  validate: (event) => validateEvent(event),
   selectableFields: (event) => ({
     "involvedObject.kind": event.involvedObject.kind ?? "",
     "involvedObject.namespace": event.involvedObject.namespace ?? "",
@@ -40,12 +41,36 @@ export const events: KindSpec<Event> = kindSpec<Event>({
   ]),
 });
 
-/** Events of a namespaced object live beside it; those of cluster-wide objects in `default`. */
-function validateEvent(event: Event): readonly FieldError[] {
+/** Events of a namespaced object live beside it; those of cluster-wide objects in `default`. An event that says to the microsecond when it was is one
+ *  of the newer kind, and complete. */
+export function validateEvent(event: Event, controllerField = "reportingComponent"): readonly FieldError[] {
   const about = event.involvedObject.namespace ?? "";
   const own = event.metadata.namespace ?? "";
-  if (about === "" ? own === "default" || own === "kube-system" : about === own) return [];
-  return [invalid("involvedObject.namespace", about, "does not match event.namespace")];
+  const isNew = Boolean(event.eventTime);
+  const isPlaced =
+    about === "" ? own === "default" || (isNew && own === "kube-system") : isNew || about === own;
+  const errors = isPlaced
+    ? []
+    : [invalid("involvedObject.namespace", about, "does not match event.namespace")];
+  if (!isNew) return errors;
+  const controller = event.reportingComponent ?? "";
+  if (controller === "") errors.push(required(controllerField));
+  errors.push(...problems(controllerField, controller, qualifiedNameProblems(controller)));
+  for (const field of ["reportingInstance", "action", "reason"] as const) {
+    if (!event[field]) errors.push(required(field));
+    errors.push(...validateLength(field, event[field], MAX_WORDS));
+  }
+  return [...errors, ...validateLength("message", event.message, MAX_MESSAGE)];
+}
+
+/** In bytes. */
+const MAX_WORDS = 128;
+const MAX_MESSAGE = 1024;
+
+function validateLength(field: string, text: string | undefined, max: number): readonly FieldError[] {
+  return Buffer.byteLength(text ?? "") > max
+    ? [invalid(field, "", `can have at most ${max} characters`)]
+    : [];
 }
 
 function lastSeen(event: Event, now: number): string {

@@ -1,8 +1,9 @@
 import type { Namespace } from "#kube/generated/types";
 import { NAMESPACES } from "#kube/resources";
 import { ALL_VERBS, kindSpec } from "../base.ts";
-import { invalid } from "../field/error.ts";
+import { invalid, problems } from "../field/error.ts";
 import { validateFinalizerName } from "../field/meta.ts";
+import { qualifiedNameProblems } from "../field/names.ts";
 import type { Draft, FieldError, KindSpec, Part } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 
@@ -30,7 +31,10 @@ export const namespaces: KindSpec<Namespace> = kindSpec<Namespace>({
     draft.status = stored.status;
   },
   validate: ({ spec }) =>
-    (spec?.finalizers ?? []).flatMap((name) => validateFinalizerName("spec.finalizers", name)),
+    (spec?.finalizers ?? []).flatMap((name) => [
+      ...problems("spec.finalizers", name, qualifiedNameProblems(name)),
+      ...validateFinalizerName("spec.finalizers", name),
+    ]),
   validatePart,
   selectableFields: (namespace) => ({ "status.phase": namespace.status?.phase ?? "" }),
   ...printer<Namespace>([

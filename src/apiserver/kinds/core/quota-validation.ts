@@ -2,7 +2,12 @@ import type { LimitRange, ResourceQuota, ResourceQuotaSpec } from "#kube/generat
 import { formatQuantity, parseQuantity, type Quantity } from "#kube/quantity";
 import { duplicate, forbidden, IMMUTABLE, invalid, problems, required } from "../field/error.ts";
 import { qualifiedNameProblems } from "../field/names.ts";
-import { isStandardForQuota, mayOvercommit, validateAmounts } from "../field/resources.ts";
+import {
+  isStandardForQuota,
+  mayOvercommit,
+  validateAmounts,
+  validateResourceName,
+} from "../field/resources.ts";
 import type { FieldError } from "../kind.ts";
 
 const EXISTENCE = [
@@ -147,7 +152,9 @@ function validateLimit(at: string, limit: Limit): readonly FieldError[] {
     if (limit.type === "Pod" && isDefault) {
       if (Object.keys(limit[bound] ?? {}).length > 0)
         errors.push(forbidden(`${at}.${bound}`, "may not be specified when `type` is 'Pod'"));
-    } else errors.push(...validateAmounts(`${at}.${bound}`, limit[bound], use));
+    } else
+      for (const name of Object.keys(limit[bound] ?? {}))
+        errors.push(...validateResourceName(`${at}.${bound}[${name}]`, name, use));
   }
   if (
     limit.type === "PersistentVolumeClaim" &&
@@ -188,7 +195,8 @@ function validateOrder(at: string, limit: Limit, name: string): readonly FieldEr
     const a = amount(low);
     const b = amount(high);
     if (a === undefined || b === undefined || a.nanos <= b.nanos) return [];
-    const said = amount(place) ?? a;
+    // what is shown is not the default but what it is above
+    const said = amount(low === "default" ? high : place) ?? a;
     const detail = words.replace("A", formatQuantity(a)).replace("B", formatQuantity(b));
     return [invalid(`${at}.${place}[${name}]`, formatQuantity(said), detail)];
   });
@@ -201,6 +209,18 @@ function validateOrder(at: string, limit: Limit, name: string): readonly FieldEr
         `ratio ${formatQuantity(ratio)} is less than 1`,
       ),
     );
+  const [least, most] = [amount("min"), amount("max")];
+  if (ratio && least && most) {
+    const bound = Number(most.nanos) / Number(least.nanos);
+    if (Number(ratio.nanos) / 1e9 > bound)
+      errors.push(
+        invalid(
+          `${at}.maxLimitRequestRatio[${name}]`,
+          formatQuantity(ratio),
+          `ratio ${formatQuantity(ratio)} is greater than max/min = ${bound.toFixed(6)}`,
+        ),
+      );
+  }
   const given = amount("default");
   const asked = amount("defaultRequest");
   if (!mayOvercommit(name) && given && asked && given.nanos !== asked.nanos)

@@ -7,7 +7,7 @@ import { forbidden, invalid, notSupported, required } from "../field/error.ts";
 import { nonNegative } from "../field/numbers.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { validatePodTemplate } from "../pod/template.ts";
-import { podWarnings } from "../pod/warnings.ts";
+import { podNameWarnings, podWarnings } from "../pod/warnings.ts";
 import { ageColumn, count, nameColumn, printer, wide } from "../print/printer.ts";
 import { containerImages, containerNames, mapText } from "../print/words.ts";
 
@@ -26,7 +26,10 @@ export const replicationControllers: KindSpec<ReplicationController> = kindSpec<
   validate: validateController,
   validatePart: (_part, { status }) => validateReplicaCounts(status),
   selectableFields: ({ status }) => ({ "status.replicas": String(status?.replicas ?? 0) }),
-  warnings: ({ spec }, stored) => podWarnings("spec.template", spec?.template ?? {}, stored),
+  warnings: ({ metadata, spec }, stored) => [
+    ...podNameWarnings(metadata.name, stored),
+    ...podWarnings("spec.template", spec?.template ?? {}, stored),
+  ],
   ...printer<ReplicationController>([
     nameColumn,
     count("Desired", ({ spec }) => spec?.replicas),

@@ -25,11 +25,30 @@ export function validateLabelSelector(
   ];
 }
 
+/** A selector as complaints about it as a whole show it. */
+export function goSelector({ matchLabels, matchExpressions }: LabelSelector): object {
+  return {
+    ...(matchLabels && { matchLabels: sortedMap(matchLabels) }),
+    ...(matchExpressions && {
+      matchExpressions: matchExpressions.map(({ key, operator, values }) => ({
+        key,
+        operator,
+        ...(values && values.length > 0 && { values }),
+      })),
+    }),
+  };
+}
+
+/** Go writes maps in the order of their keys. */
+export function sortedMap<T>(map: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 function validateRequirement(
   path: string,
   { key, operator, values }: { key: string; operator: string; values?: readonly string[] | undefined },
 ): readonly FieldError[] {
-  const errors = qualifiedNameProblems(key).map((problem) => invalid(`${path}.key`, key, problem));
+  const errors: FieldError[] = [];
   const given = values ?? [];
   if (operator === "In" || operator === "NotIn") {
     if (given.length === 0)
@@ -40,6 +59,7 @@ function validateRequirement(
         forbidden(`${path}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"),
       );
   } else errors.push(invalid(`${path}.operator`, operator, "not a valid selector operator"));
+  errors.push(...qualifiedNameProblems(key).map((problem) => invalid(`${path}.key`, key, problem)));
   const bad = given.flatMap((value, i) =>
     labelValueProblems(value).map((problem) => invalid(`${path}.values[${i}]`, value, problem)),
   );

@@ -5,6 +5,7 @@ import { ipProblems } from "./addresses.ts";
 import { forbidden, invalid, required, tooLong } from "./error.ts";
 import { validateLabels } from "./labels.ts";
 import { labelProblems, pathSegmentProblems, qualifiedNameProblems, subdomainProblems } from "./names.ts";
+import { nonNegative } from "./numbers.ts";
 
 /** All keys and values of the annotations together. */
 const MAX_ANNOTATION_BYTES = 256 * 1024;
@@ -16,13 +17,17 @@ const NAME_RULES: Readonly<Record<KindSpec["nameRule"], (name: string) => readon
   service: labelProblems,
   "path-segment": pathSegmentProblems,
   ip: ipProblems,
+  any: () => [],
 };
 
 /** What is wrong with the metadata of an object of this kind, name included (when it has one by now). */
 export function validateMeta(spec: KindSpec, object: KubeObject): readonly FieldError[] {
   const { metadata } = object;
   return [
-    ...validateName(spec, metadata),
+    ...(spec.nameRule === "any" && !metadata.name && !metadata.generateName
+      ? []
+      : validateName(spec, metadata)),
+    ...nonNegative("metadata.generation", metadata.generation),
     ...validateLabels("metadata.labels", metadata.labels),
     ...validateAnnotations("metadata.annotations", metadata.annotations),
     ...(metadata.ownerReferences ?? []).flatMap((owner, i) =>

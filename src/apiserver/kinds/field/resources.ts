@@ -56,16 +56,17 @@ export function validateAmount(path: string, name: string, text: string | number
 export function validateResourceName(path: string, name: string, use: ResourceUse): readonly FieldError[] {
   if (use === "node") return [];
   const errors = qualifiedNameProblems(name).map((why) => invalid(path, name, why));
-  if (errors.length > 0) return errors;
-  if (name.includes("/")) {
-    const isBad = use === "container" && !isNative(name) && !isExtended(name);
-    return isBad ? [invalid(path, name, "doesn't follow extended resource name standard")] : [];
-  }
+  const hasDomain = name.includes("/");
   const isKnown = QUOTA.has(name) || name === "storage" || isQuotaHugePages(name);
-  if (!isKnown) errors.push(invalid(path, name, "must be a standard resource type or fully qualified"));
-  if (use === "container" && !COMPUTE.includes(name) && !isHugePages(name))
-    errors.push(invalid(path, name, "must be a standard resource for containers"));
-  if (use === "quota" && !QUOTA.has(name) && !isQuotaHugePages(name))
+  if (errors.length === 0 && !hasDomain && !isKnown)
+    errors.push(invalid(path, name, "must be a standard resource type or fully qualified"));
+  if (use === "container") {
+    if (hasDomain && !isNative(name) && !isExtended(name))
+      errors.push(invalid(path, name, "doesn't follow extended resource name standard"));
+    if (!hasDomain && !COMPUTE.includes(name) && !isHugePages(name))
+      errors.push(invalid(path, name, "must be a standard resource for containers"));
+  }
+  if (use === "quota" && !hasDomain && !QUOTA.has(name) && !isQuotaHugePages(name))
     errors.push(invalid(path, name, "must be a standard resource for quota"));
   if (use === "pod" && isKnown && name !== "cpu" && name !== "memory" && !isHugePages(name))
     errors.push(notSupported(path, name, ["cpu", "hugepages-", "memory"]));

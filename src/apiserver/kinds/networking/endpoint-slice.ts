@@ -1,11 +1,9 @@
 import { familyOf } from "#addr/ip";
-import { isDnsSubdomain } from "#addr/name";
 import type { Endpoint, EndpointSlice } from "#kube/generated/types";
 import { ENDPOINT_SLICES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { validEndpointIp } from "../field/addresses.ts";
-import { duplicate, forbidden, invalid, notSupported, problems, required, tooMany } from "../field/error.ts";
-import { validateLabels } from "../field/labels.ts";
+import { duplicate, invalid, notSupported, problems, required, tooMany } from "../field/error.ts";
 import {
   labelProblems,
   labelValueProblems,
@@ -22,7 +20,6 @@ const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const MAX_ENDPOINTS = 1000;
 const MAX_ADDRESSES = 100;
 const MAX_PORTS = 20_000;
-const MAX_TOPOLOGY = 16;
 const MAX_HINTS = 8;
 
 export const endpointSlices: KindSpec<EndpointSlice> = kindSpec<EndpointSlice>({
@@ -34,6 +31,8 @@ export const endpointSlices: KindSpec<EndpointSlice> = kindSpec<EndpointSlice>({
       port.name ??= "";
       port.protocol ??= "TCP";
     }
+    // served for older versions of the kind only
+    for (const endpoint of draft.endpoints ?? []) delete endpoint.deprecatedTopology;
   },
   validate: validateSlice,
   validateUpdate: (object, stored) =>
@@ -88,19 +87,11 @@ function validateAddresses(
 }
 
 /** Where the endpoint is, and for whom it is. */
-function validatePlace(path: string, { hostname, nodeName, deprecatedTopology, hints }: Endpoint) {
+function validatePlace(path: string, { hostname, nodeName, hints }: Endpoint) {
   const errors: FieldError[] = [];
   if (hostname !== undefined) errors.push(...problems(`${path}.hostname`, hostname, labelProblems(hostname)));
   if (nodeName !== undefined)
     errors.push(...problems(`${path}.nodeName`, nodeName, subdomainProblems(nodeName)));
-  const labels = Object.keys(deprecatedTopology ?? {});
-  if (labels.length > MAX_TOPOLOGY)
-    errors.push(tooMany(`${path}.deprecatedTopology`, labels.length, MAX_TOPOLOGY));
-  errors.push(...validateLabels(`${path}.deprecatedTopology`, deprecatedTopology));
-  if (deprecatedTopology?.["kubernetes.io/hostname"] !== undefined)
-    errors.push(
-      forbidden(`${path}.deprecatedTopology[kubernetes.io/hostname]`, "may not be set on EndpointSlices"),
-    );
   for (const field of ["forZones", "forNodes"] as const) {
     const names = (hints?.[field] ?? []).map(({ name }) => name);
     const at = `${path}.hints.${field}`;
@@ -115,13 +106,23 @@ function validatePlace(path: string, { hostname, nodeName, deprecatedTopology, h
 }
 
 function validateAddress(path: string, address: string, type: string): readonly FieldError[] {
-  if (type === "FQDN")
-    return isDnsSubdomain(address) ? [] : [invalid(path, address, "must be a fully qualified domain name")];
+  if (type === "FQDN") return validateDomain(path, address);
   const errors = validEndpointIp(path, address);
   if (errors.length > 0) return errors;
   return familyOf(address) === (type === "IPv4" ? 4 : 6)
     ? []
     : [invalid(path, address, `must be an ${type} address`)];
+}
+
+/** A domain name of two labels at least. */
+function validateDomain(path: string, name: string): readonly FieldError[] {
+  if (name === "") return [required(path)];
+  const bare = name.replace(/\.$/, "");
+  const wrong = problems(path, bare, subdomainProblems(bare));
+  if (wrong.length > 0) return wrong;
+  if (bare.split(".").length < 2)
+    return [invalid(path, bare, "should be a domain with at least two segments separated by dots")];
+  return bare.split(".").flatMap((part) => problems(path, part, labelProblems(part)));
 }
 
 function validatePorts(slice: EndpointSlice): readonly FieldError[] {

@@ -115,7 +115,7 @@ function defaultVolume(volume: Draft): void {
   }
   if (volume.ephemeral?.volumeClaimTemplate) {
     volume.ephemeral.volumeClaimTemplate.spec ??= {};
-    volume.ephemeral.volumeClaimTemplate.spec.volumeMode ||= "Filesystem";
+    volume.ephemeral.volumeClaimTemplate.spec.volumeMode ??= "Filesystem";
   }
   if (volume.image?.reference) volume.image.pullPolicy ||= pullPolicy(volume.image.reference);
   defaultFieldRefs(volume.downwardAPI?.items);

@@ -47,6 +47,15 @@ export function podWarnings(path: string, pod: PodLike, stored: object | undefin
   ];
 }
 
+/** Pods of a workload have its name, and their hosts have theirs. */
+export function podNameWarnings(name: string, stored: object | undefined): readonly string[] {
+  const whys = stored === undefined && name !== "" ? labelProblems(name) : [];
+  if (whys.length === 0) return [];
+  return [
+    `metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [${whys.join(" ")}]`,
+  ];
+}
+
 function nameWarnings(name: string): readonly string[] {
   if (name === "" || labelProblems(name).length === 0) return [];
   return [

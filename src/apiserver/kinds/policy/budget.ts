@@ -2,7 +2,7 @@ import type { PodDisruptionBudget } from "#kube/generated/types";
 import { POD_DISRUPTION_BUDGETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { invalid, notSupported } from "../field/error.ts";
-import { validateLabelSelector } from "../field/labels.ts";
+import { goSelector, validateLabelSelector } from "../field/labels.ts";
 import { nonNegative, percentOrCount } from "../field/numbers.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, count, nameColumn, printer, text } from "../print/printer.ts";
@@ -33,7 +33,7 @@ function validateBudget({ spec }: PodDisruptionBudget): readonly FieldError[] {
   const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy: policy } = spec ?? {};
   const errors: FieldError[] = [];
   if (minAvailable !== undefined && maxUnavailable !== undefined)
-    errors.push(invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set"));
+    errors.push(invalid("spec", goSpec(spec ?? {}), "minAvailable and maxUnavailable cannot be both set"));
   if (minAvailable !== undefined) errors.push(...percentOrCount("spec.minAvailable", minAvailable));
   if (maxUnavailable !== undefined) errors.push(...percentOrCount("spec.maxUnavailable", maxUnavailable));
   errors.push(...validateLabelSelector("spec.selector", selector));
@@ -41,6 +41,23 @@ function validateBudget({ spec }: PodDisruptionBudget): readonly FieldError[] {
     errors.push(notSupported("spec.unhealthyPodEvictionPolicy", policy, EVICTION_POLICIES));
   return errors;
 }
+
+/** The spec as complaints about it as a whole show it. */
+function goSpec({
+  minAvailable = null,
+  maxUnavailable = null,
+  selector,
+  unhealthyPodEvictionPolicy = null,
+}: Loose<NonNullable<PodDisruptionBudget["spec"]>>): object {
+  return {
+    MinAvailable: minAvailable,
+    Selector: selector ? goSelector(selector) : null,
+    MaxUnavailable: maxUnavailable,
+    UnhealthyPodEvictionPolicy: unhealthyPodEvictionPolicy,
+  };
+}
+
+type Loose<T> = { readonly [K in keyof T]: T[K] | null };
 
 const EVICTION_POLICIES = ["AlwaysAllow", "IfHealthyBudget"];
 const COUNTS = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"] as const;

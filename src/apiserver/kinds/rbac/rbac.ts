@@ -1,4 +1,5 @@
 import type {
+  AggregationRule,
   ClusterRole,
   ClusterRoleBinding,
   PolicyRule,
@@ -10,7 +11,9 @@ import type {
 import type { KubeObject } from "#kube/object";
 import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { invalid, notSupported, required } from "../field/error.ts";
+import { invalid, notSupported, problems, required } from "../field/error.ts";
+import { validateLabelSelector } from "../field/labels.ts";
+import { pathSegmentProblems, subdomainProblems } from "../field/names.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 
@@ -29,8 +32,22 @@ export const clusterRoles: KindSpec<ClusterRole> = kindSpec<ClusterRole>({
   ...shared,
   resource: CLUSTER_ROLES,
   definition: "io.k8s.api.rbac.v1.ClusterRole",
-  validate: ({ rules }) => validateRules(rules, { namespaced: false }),
+  validate: ({ rules, aggregationRule }) => [
+    ...validateRules(rules, { namespaced: false }),
+    ...(aggregationRule ? validateAggregation(aggregationRule) : []),
+  ],
 });
+
+function validateAggregation({ clusterRoleSelectors = [] }: AggregationRule): readonly FieldError[] {
+  const path = "aggregationRule.clusterRoleSelectors";
+  if (clusterRoleSelectors.length === 0)
+    return [required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")];
+  return clusterRoleSelectors.flatMap((selector, i) => {
+    const at = `${path}[${i}]`;
+    const errors = validateLabelSelector(at, selector);
+    return errors.length === 0 ? [] : [...errors, invalid(at, null, "invalid label selector.")];
+  });
+}
 
 export const roleBindings: KindSpec<RoleBinding> = kindSpec<RoleBinding>({
   ...shared,
@@ -93,6 +110,7 @@ function validateBinding(binding: Binding, roleKinds: readonly string[]): readon
   if (roleRef.apiGroup !== GROUP) errors.push(notSupported("roleRef.apiGroup", roleRef.apiGroup, [GROUP]));
   if (!roleKinds.includes(roleRef.kind)) errors.push(notSupported("roleRef.kind", roleRef.kind, roleKinds));
   if (!roleRef.name) errors.push(required("roleRef.name"));
+  else errors.push(...problems("roleRef.name", roleRef.name, pathSegmentProblems(roleRef.name)));
   return [
     ...errors,
     ...(binding.subjects ?? []).flatMap((subject, i) =>
@@ -105,6 +123,8 @@ function validateBinding(binding: Binding, roleKinds: readonly string[]): readon
 function validateSubject(subject: Subject, path: string, namespaced: boolean): readonly FieldError[] {
   const errors: FieldError[] = [];
   if (!subject.name) errors.push(required(`${path}.name`));
+  else if (subject.kind === "ServiceAccount")
+    errors.push(...problems(`${path}.name`, subject.name, subdomainProblems(subject.name)));
   if (!["ServiceAccount", "User", "Group"].includes(subject.kind))
     errors.push(notSupported(`${path}.kind`, subject.kind, ["ServiceAccount", "User", "Group"]));
   else if ((subject.apiGroup ?? "") !== (subject.kind === "ServiceAccount" ? "" : GROUP))

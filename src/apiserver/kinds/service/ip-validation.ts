@@ -1,7 +1,7 @@
 import { familyOf, isIp } from "#addr/ip";
 import type { ServiceSpec } from "#kube/generated/types";
 import { validIp } from "../field/addresses.ts";
-import { duplicate, invalid, notSupported } from "../field/error.ts";
+import { duplicate, invalid, notSupported, required } from "../field/error.ts";
 import type { FieldError } from "../kind.ts";
 import { familyName } from "./families.ts";
 import { NO_IP } from "./needs.ts";
@@ -12,76 +12,65 @@ const FAMILY_POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"];
 /** Addresses, families and their policy agree with each other. What the cluster can give is allocation's question. */
 export function validateClusterIps(spec: ServiceSpec): readonly FieldError[] {
   if (spec.type === "ExternalName") return [];
-  return [...validatePolicy(spec), ...validateFamilies(spec), ...validateIps(spec)];
+  return [
+    ...validateSpellings(spec),
+    ...validateFamilies(spec),
+    ...(spec.ipFamilyPolicy === undefined || FAMILY_POLICIES.includes(spec.ipFamilyPolicy)
+      ? []
+      : [notSupported("spec.ipFamilyPolicy", spec.ipFamilyPolicy, FAMILY_POLICIES)]),
+    ...validateIps(spec),
+  ];
 }
 
-function validatePolicy(spec: ServiceSpec): readonly FieldError[] {
-  const path = "spec.ipFamilyPolicy";
-  const policy = spec.ipFamilyPolicy;
-  if (policy !== undefined && !FAMILY_POLICIES.includes(policy))
-    return [notSupported(path, policy, FAMILY_POLICIES)];
-  const isDual = policy === "RequireDualStack" || policy === "PreferDualStack";
-  const isTwo = (spec.clusterIPs ?? []).length > 1 || (spec.ipFamilies ?? []).length > 1;
-  if (!isTwo || isDual || (policy === undefined && (spec.clusterIPs ?? [])[0] === NO_IP)) return [];
-  return [
-    invalid(
-      path,
-      policy ?? null,
-      "must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified",
-    ),
-  ];
+const IPS = "spec.clusterIPs";
+
+/** The first address has two fields. */
+function validateSpellings({ clusterIP = "", clusterIPs = [] }: ServiceSpec): readonly FieldError[] {
+  if (clusterIP === "")
+    return clusterIPs.length === 0
+      ? []
+      : [invalid(IPS, clusterIPs, "must be empty when `clusterIP` is not specified")];
+  if (clusterIPs.length === 0) return [required(IPS)];
+  return clusterIPs[0] === clusterIP ? [] : [invalid(IPS, clusterIPs, "first value must match `clusterIP`")];
 }
 
 function validateFamilies({ ipFamilies = [] }: ServiceSpec): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (ipFamilies.length > 2)
-    errors.push(invalid("spec.ipFamilies", ipFamilies, "may only hold up to 2 values"));
-  ipFamilies.forEach((family, i) => {
-    if (!FAMILY_NAMES.includes(family))
-      errors.push(notSupported(`spec.ipFamilies[${i}]`, family, FAMILY_NAMES));
-    else if (ipFamilies.indexOf(family) < i) errors.push(duplicate(`spec.ipFamilies[${i}]`, family));
+  return ipFamilies.flatMap((family, i) => {
+    const at = `spec.ipFamilies[${i}]`;
+    return [
+      ...(FAMILY_NAMES.includes(family) ? [] : [notSupported(at, family, FAMILY_NAMES)]),
+      ...(ipFamilies.indexOf(family) < i ? [duplicate(at, family)] : []),
+    ];
   });
-  return errors;
 }
 
 function validateIps({
-  clusterIP = "",
+  type,
+  clusterIP,
   clusterIPs = [],
   ipFamilies = [],
 }: ServiceSpec): readonly FieldError[] {
-  const path = "spec.clusterIPs";
-  if (clusterIPs.length === 0)
-    return clusterIP === ""
-      ? []
-      : [invalid(path, clusterIPs, "must be specified when `clusterIP` is specified")];
-  if (clusterIPs[0] !== clusterIP) return [invalid(path, clusterIPs, "first value must match `clusterIP`")];
-  if (clusterIPs.length > 2) return [invalid(path, clusterIPs, "may only hold up to 2 values")];
-  if (clusterIPs[0] === NO_IP)
-    return clusterIPs.length === 1
-      ? []
-      : [invalid(path, clusterIPs, "'None' must be the first and only value")];
-  const errors = clusterIPs.flatMap((ip, i) => validateIp(`${path}[${i}]`, ip, ipFamilies[i]));
-  const families = clusterIPs.filter(isIp).map(familyOf);
-  if (families.length === 2 && families[0] === families[1])
-    errors.push(
-      invalid(
-        path,
-        clusterIPs,
-        "may specify no more than one IP for each IP family, i.e ip[0] and ip[1] must have different families",
-      ),
-    );
-  return errors;
-}
-
-function validateIp(path: string, ip: string, family: string | undefined): readonly FieldError[] {
-  if (ip === NO_IP) return [invalid(path, ip, "'None' must be the first and only value")];
-  const errors = validIp(path, ip);
-  if (errors.length > 0 || family === undefined || familyName(familyOf(ip)) === family) return errors;
-  return [
-    invalid(
-      path,
-      ip,
-      `expected an ${family} value as indicated by \`ipFamilies${path.slice(path.indexOf("["))}\``,
-    ),
+  const isNone = clusterIPs[0] === NO_IP;
+  const wrong = [
+    ...(isNone && clusterIPs.length > 1
+      ? [invalid(IPS, clusterIPs, "'None' must be the first and only value")]
+      : []),
+    ...clusterIPs.flatMap((ip, i) => (isNone && i === 0 ? [] : validIp(`${IPS}[${i}]`, ip))),
   ];
+  const errors = [...wrong];
+  if (clusterIPs.length > 2) errors.push(invalid(IPS, clusterIPs, "may only hold up to 2 values"));
+  if (wrong.length > 0) return errors;
+  const families = clusterIPs.filter(isIp).map(familyOf);
+  if (families.length > 1 && new Set(families).size < 2)
+    errors.push(invalid(IPS, clusterIPs, "may specify no more than one IP for each IP family"));
+  if (type === "ClusterIP" && clusterIP === NO_IP) return errors;
+  clusterIPs.forEach((ip, i) => {
+    const family = ipFamilies[i];
+    if (!isIp(ip) || family === undefined || !FAMILY_NAMES.includes(family)) return;
+    if (familyName(familyOf(ip)) !== family)
+      errors.push(
+        invalid(`${IPS}[${i}]`, ip, `expected an ${family} value as indicated by \`ipFamilies[${i}]\``),
+      );
+  });
+  return errors;
 }

@@ -133,7 +133,7 @@ const refused: readonly {
     cidrs: [V4, V6],
     spec: { ipFamilyPolicy: "SingleStack", ipFamilies: ["IPv4", "IPv6"], ports: [web] },
     errors: [
-      "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified",
+      "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified",
     ],
   },
   {
@@ -157,7 +157,7 @@ const refused: readonly {
     name: "source ranges that are no networks",
     spec: { type: "LoadBalancer", loadBalancerSourceRanges: ["10.0.0.0"], ports: [web] },
     errors: [
-      'spec.loadBalancerSourceRanges[0]: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
+      'spec.LoadBalancerSourceRanges[0]: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
     ],
   },
   {

@@ -31,7 +31,11 @@ export function serviceKind(allocation: ServiceAllocation): KindSpec<Service> {
       carryOver(draft, stored);
       wipeForType(draft, stored);
     },
-    validate: validateService,
+    validate: (service, { read }) => {
+      const { namespace, name } = service.metadata;
+      const early = allocation.foresee(service, read(SERVICES, namespace, name));
+      return early.length > 0 ? early : validateService(service);
+    },
     validateUpdate: validateServiceUpdate,
     validatePart: (_part, service) => validateServiceStatus(service),
     warnings: serviceWarnings,

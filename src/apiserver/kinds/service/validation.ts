@@ -4,7 +4,6 @@ import { forbidden, invalid, notSupported, required } from "../field/error.ts";
 import { validateLabels } from "../field/labels.ts";
 import { qualifiedNameProblems, subdomainProblems } from "../field/names.ts";
 import type { FieldError } from "../kind.ts";
-import { validateClusterIps } from "./ip-validation.ts";
 import { isExternallyVisible, isHeadless, NO_IP, needsHealthCheckPort } from "./needs.ts";
 import { validateServicePorts } from "./port-validation.ts";
 
@@ -16,14 +15,13 @@ const DISTRIBUTIONS = ["PreferClose", "PreferSameZone", "PreferSameNode"];
 const MAX_AFFINITY_SECONDS = 86400;
 const ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'";
 
-/** What is wrong with a Service before anything was allocated for it. @see ValidateService in kubernetes pkg/apis/core/validation */
+/** What is wrong with a Service, its addresses aside: those are looked at before all else. @see ValidateService in kubernetes pkg/apis/core/validation */
 export function validateService({ spec }: Service): readonly FieldError[] {
   if (spec === undefined) return [required("spec")];
   return [
     ...validateServicePorts(spec),
     ...validateType(spec),
     ...validateAffinity(spec),
-    ...validateClusterIps(spec),
     ...validateLabels("spec.selector", spec.selector),
     ...(spec.externalIPs ?? []).flatMap((ip, i) => validEndpointIp(`spec.externalIPs[${i}]`, ip)),
     ...validateLoadBalancer(spec),
@@ -86,14 +84,15 @@ function validateLoadBalancer(spec: ServiceSpec): readonly FieldError[] {
     errors.push(forbidden("spec.LoadBalancerSourceRanges", ONLY_LOAD_BALANCER));
   (spec.loadBalancerSourceRanges ?? []).forEach((text, i) => {
     if (readCidr(text.trim()) === undefined)
-      errors.push(invalid(`spec.loadBalancerSourceRanges[${i}]`, text, CIDR_RULE));
+      errors.push(invalid(`spec.LoadBalancerSourceRanges[${i}]`, text, CIDR_RULE));
   });
   if (spec.allocateLoadBalancerNodePorts !== undefined && !isBalancer)
     errors.push(forbidden("spec.allocateLoadBalancerNodePorts", ONLY_LOAD_BALANCER));
   if (spec.loadBalancerClass !== undefined) {
     if (!isBalancer) errors.push(forbidden("spec.loadBalancerClass", ONLY_LOAD_BALANCER));
-    for (const why of qualifiedNameProblems(spec.loadBalancerClass))
-      errors.push(invalid("spec.loadBalancerClass", spec.loadBalancerClass, why));
+    else
+      for (const why of qualifiedNameProblems(spec.loadBalancerClass))
+        errors.push(invalid("spec.loadBalancerClass", spec.loadBalancerClass, why));
   }
   return errors;
 }

@@ -32,7 +32,7 @@ function validateDrivers(drivers: readonly CSINodeDriver[]): readonly FieldError
       errors.push(invalid(`${at}.nodeID`, nodeID, `must be ${MAX_NODE_ID} characters or less`));
     errors.push(...nonNegative(`${at}.allocatable.count`, allocatable?.count));
     topologyKeys.forEach((key, j) => {
-      errors.push(...problems(`${at}.topologyKeys`, key, qualifiedNameProblems(key)));
+      errors.push(...problems(at, key, qualifiedNameProblems(key)));
       if (topologyKeys.indexOf(key) < j) errors.push(duplicate(`${at}.topologyKeys`, key));
     });
     if (names.has(name)) errors.push(duplicate(`${at}.name`, name));

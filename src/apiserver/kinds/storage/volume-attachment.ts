@@ -44,5 +44,7 @@ function validateAttachment({ spec }: VolumeAttachment): readonly FieldError[] {
   else if (volume !== undefined && inline !== undefined) errors.push(forbidden(at, ONE_SOURCE));
   else if (volume === "")
     errors.push(required(`${at}.persistentVolumeName`, "must specify non empty persistentVolumeName"));
+  else if (volume !== undefined)
+    errors.push(...problems(`${at}.persistentVolumeName`, volume, subdomainProblems(volume)));
   return [...errors, ...problems("spec.nodeName", nodeName, subdomainProblems(nodeName))];
 }

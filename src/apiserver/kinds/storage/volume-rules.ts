@@ -1,6 +1,7 @@
 import type { PersistentVolume, PersistentVolumeSpec } from "#kube/generated/types";
 import { parseQuantity } from "#kube/quantity";
 import { forbidden, invalid, notSupported, problems, required } from "../field/error.ts";
+import { sortedMap } from "../field/labels.ts";
 import { labelProblems, subdomainProblems } from "../field/names.ts";
 import { immutableField, sameJson } from "../field/same.ts";
 import type { FieldError } from "../kind.ts";
@@ -55,12 +56,13 @@ export function validateVolume({ spec }: PersistentVolume): readonly FieldError[
   return [...errors, ...validateAttributes(spec)];
 }
 
-function validateCapacity({ capacity = {} }: PersistentVolumeSpec): readonly FieldError[] {
+function validateCapacity({ capacity: given }: PersistentVolumeSpec): readonly FieldError[] {
+  const capacity = given ?? {};
   const path = "spec.capacity";
   const names = Object.keys(capacity);
   const errors = names.length === 0 ? [required(path)] : [];
   if (capacity["storage"] === undefined || names.length > 1)
-    errors.push(notSupported(path, capacity, ["storage"]));
+    errors.push(notSupported(path, given === undefined ? null : sortedMap(capacity), ["storage"]));
   for (const [name, text] of Object.entries(capacity))
     if ((parseQuantity(String(text))?.nanos ?? 0n) <= 0n)
       errors.push(invalid(`${path}[${name}]`, String(text), "must be greater than zero"));
@@ -82,7 +84,9 @@ function validateSource(spec: PersistentVolumeSpec): readonly FieldError[] {
   return [
     ...validateVolumeSource("spec", first, spec),
     ...(first === "csi" ? validateCsi(spec) : []),
-    ...more.map((type) => forbidden(`spec.${type}`, "may not specify more than 1 volume type")),
+    ...more.map((type) =>
+      forbidden(`spec.${type === "cephfs" ? "cephFS" : type}`, "may not specify more than 1 volume type"),
+    ),
   ];
 }
 

@@ -88,7 +88,7 @@ function defaultVolume(draft: Draft): void {
   draft.spec ??= {};
   const { spec } = draft;
   spec.persistentVolumeReclaimPolicy ||= "Retain";
-  spec.volumeMode ||= "Filesystem";
+  spec.volumeMode ??= "Filesystem";
   if (spec.hostPath) spec.hostPath.type ??= "";
   for (const [name, values] of Object.entries(SOURCE_DEFAULTS)) {
     const source = spec[name];
@@ -100,7 +100,7 @@ function defaultVolume(draft: Draft): void {
 function defaultClaim(draft: Draft): void {
   draft.spec ??= {};
   const { spec } = draft;
-  spec.volumeMode ||= "Filesystem";
+  spec.volumeMode ??= "Filesystem";
   if (spec.dataSource && !spec.dataSourceRef) spec.dataSourceRef = { ...spec.dataSource };
   else if (spec.dataSourceRef && !spec.dataSource && !spec.dataSourceRef.namespace)
     spec.dataSource = { ...spec.dataSourceRef };
