@@ -37,9 +37,14 @@ export class PodWorker {
   #news = Promise.withResolvers<void>();
   #refreshAt: number | undefined;
 
-  constructor(pod: Pod, context: PodContext) {
+  /** With a refusal nothing of the pod is ever started: it fails at once, for that reason. */
+  constructor(pod: Pod, context: PodContext, refusal?: PodFailure) {
     this.#pod = pod;
     this.#context = context;
+    if (refusal) {
+      this.#failure = { ...refusal, message: `Pod was rejected: ${refusal.message}` };
+      note(context, pod, { type: "Warning", ...refusal });
+    }
     this.#failures = new StartFailures(context.clock);
     this.#prober = new Prober({
       clock: context.clock,
@@ -61,6 +66,11 @@ export class PodWorker {
 
   get pod(): Pod {
     return this.#pod;
+  }
+
+  /** Nothing of it will run again, whatever the API has heard of that. */
+  get isOver(): boolean {
+    return this.#isRemoved || this.#failure !== undefined || isTerminal(this.#pod.status?.phase);
   }
 
   /** The pod as the API has it now. */

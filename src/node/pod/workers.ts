@@ -2,7 +2,10 @@ import { rmSync } from "node:fs";
 import { explain } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
 import type { Change, Informer } from "#kube/informer";
+import { isTerminal } from "../status/phase.ts";
 import type { PodContext } from "./context.ts";
+import { collides } from "./host-ports.ts";
+import type { PodFailure } from "./pod-report.ts";
 import { PodWorker } from "./worker.ts";
 
 const DOUBT_MS = 60_000;
@@ -69,11 +72,25 @@ export class PodWorkers {
       standing.update(pod);
       return;
     }
-    const worker = new PodWorker(pod, this.#context);
+    const worker = new PodWorker(pod, this.#context, this.#refusal(pod));
     this.#workers.set(uid, worker);
     void worker.run().finally(() => {
       if (!this.#context.signal.aborted) this.#workers.delete(uid);
     });
+  }
+
+  /** Why a pod that is new here cannot run beside the others. The scheduler sees to it that there is no reason; a pod that names its node
+   *  itself was never asked. */
+  #refusal(pod: Pod): PodFailure | undefined {
+    const { metadata, status } = pod;
+    if (status?.startTime || isTerminal(status?.phase) || metadata.deletionTimestamp) return undefined;
+    for (const other of this.#workers.values())
+      if (!other.isOver && collides(pod, other.pod))
+        return {
+          reason: "NodePorts",
+          message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+        };
+    return undefined;
   }
 
   /** Ends what runs here and is not in the API's complete list. A list without any pod may be a server that has lost its
