@@ -46,9 +46,7 @@ function stateOf(view: ContainerView, context: StatusContext): ContainerState {
   if (waiting)
     return { waiting: { reason: waiting.reason, ...(waiting.message ? { message: waiting.message } : {}) } };
   if (current) return { terminated: terminated(current, context) };
-  const reason =
-    context.hasInitContainers && view.kind === "regular" ? "PodInitializing" : "ContainerCreating";
-  return { waiting: { reason } };
+  return { waiting: { reason: context.hasInitContainers ? "PodInitializing" : "ContainerCreating" } };
 }
 
 function terminated(run: Run, context: StatusContext): NonNullable<ContainerState["terminated"]> {
