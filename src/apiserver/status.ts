@@ -23,7 +23,7 @@ export type StatusReason =
   | "UnsupportedMediaType";
 
 export interface Cause {
-  readonly reason: string;
+  readonly reason?: string;
   readonly message: string;
   readonly field?: string;
 }
@@ -128,6 +128,15 @@ export function alreadyExists(resource: ResourceName, name: string, prefix = "")
 
 const MODIFIED =
   "the object has been modified; please apply your changes to the latest version and try again";
+
+/** No generated name was free. */
+export function nameNotMade(resource: ResourceName, name: string): StatusFault {
+  return new StatusFault(
+    "AlreadyExists",
+    `${qualified(resource)} "${name}" already exists, the server was not able to generate a unique name for the object`,
+    { details: { ...about(resource, name), retryAfterSeconds: 1 } },
+  );
+}
 
 export function conflict(resource: ResourceName, name: string, why: string = MODIFIED): StatusFault {
   return new StatusFault(

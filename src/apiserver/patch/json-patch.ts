@@ -30,7 +30,7 @@ function applyOperation(document: Json, operation: JsonObject): Json {
       return remove(document, path);
     case "test":
       if (!sameJson(get(document, path) ?? null, own(operation, "value") ?? null))
-        throw refused(`testing value ${operation["path"]} failed`);
+        throw refused(`testing value ${operation["path"]} failed: test failed`);
       return document;
     case "copy":
       return add(document, path, copyJson(existing(document, pointer(operation["from"]))));
@@ -40,7 +40,7 @@ function applyOperation(document: Json, operation: JsonObject): Json {
       return add(remove(document, from), path, value);
     }
     default:
-      throw refused(`Unexpected kind: ${JSON.stringify(operation["op"])}`);
+      throw refused(`Unexpected kind: ${typeof operation["op"] === "string" ? operation["op"] : "unknown"}`);
   }
 }
 
@@ -76,7 +76,9 @@ function existing(document: Json, path: readonly string[]): Json {
 function add(document: Json, path: readonly string[], value: Json): Json {
   const last = path.at(-1);
   if (last === undefined) return value;
-  const parent = existing(document, path.slice(0, -1));
+  const parent = get(document, path.slice(0, -1));
+  if (parent === undefined)
+    throw refused(`add operation does not apply: doc is missing path: "/${path.join("/")}": missing value`);
   if (Array.isArray(parent))
     parent.splice(last === "-" ? parent.length : indexIn(last, parent.length), 0, value);
   else if (isObject(parent)) setOwn(parent, last, value);
@@ -98,8 +100,15 @@ function replace(document: Json, path: readonly string[], value: Json): Json {
 function remove(document: Json, path: readonly string[]): Json {
   const last = path.at(-1);
   if (last === undefined) throw refused("the whole document cannot be removed");
-  existing(document, path);
-  const parent = existing(document, path.slice(0, -1));
+  const parent = get(document, path.slice(0, -1));
+  if (parent === undefined)
+    throw refused(
+      `remove operation does not apply: doc is missing path: "/${path.join("/")}": missing value`,
+    );
+  if (isObject(parent) && !Object.hasOwn(parent, last))
+    throw refused(
+      `error in remove for path: '/${path.join("/")}': Unable to remove nonexistent key: ${last}: missing value`,
+    );
   if (Array.isArray(parent)) parent.splice(indexIn(last, parent.length - 1), 1);
   else if (isObject(parent)) delete parent[last];
   return document;

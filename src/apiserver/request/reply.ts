@@ -133,13 +133,28 @@ async function* inTurns(texts: Iterable<string>): AsyncGenerator<string> {
   }
 }
 
-/** `299 - "text"` for each; once they are 4096 characters together, each is cut to 256. */
+const MOST_CHARACTERS = 4096;
+const MOST_CUT = 256;
+
+/** `299 - "text"` for each text that a header can carry; once they are more than 4096 characters together, each is cut to 256, and what is
+ *  beyond 4096 even so is left out. @see recorder.AddWarning in apiserver/pkg/endpoints/filters/warning.go */
 export function warningHeaders(texts: Iterable<string>): string[] {
-  let total = 0;
-  return [...texts].map((text) => {
-    const clean = text.replace(/[^\x20-\x7e]/g, " ");
-    total += clean.length;
-    const cut = total > 4096 ? clean.slice(0, 256) : clean;
-    return `299 - "${cut.replace(/["\\]/g, "\\$&")}"`;
-  });
+  const sound = [...texts].filter((text) => text !== "" && !/\p{Cc}/u.test(text)).map((text) => [...text]);
+  const total = sound.reduce((sum, { length }) => sum + length, 0);
+  if (total <= MOST_CHARACTERS) return sound.map(header);
+  const kept: string[] = [];
+  let written = 0;
+  for (const text of sound) {
+    if (written >= MOST_CHARACTERS) break;
+    const cut = text.slice(0, MOST_CUT);
+    written += cut.length;
+    kept.push(header(cut));
+  }
+  return kept;
+}
+
+/** UTF-8 in the form in which Node writes its bytes as they are. */
+function header(characters: readonly string[]): string {
+  const text = `299 - "${characters.join("").replace(/["\\]/g, "\\$&")}"`;
+  return Buffer.from(text, "utf8").toString("latin1");
 }

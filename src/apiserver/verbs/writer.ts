@@ -12,7 +12,16 @@ import { type JsonObject, objectAt, sameJson, textAt } from "../json.ts";
 import { validateMeta, validateMetaUpdate } from "../kinds/field/meta.ts";
 import type { FieldError, KindSpec, Part, WriteContext } from "../kinds/kind.ts";
 import { typeOf } from "../schema.ts";
-import { alreadyExists, conflict, invalidObject, notFound, StatusFault, terminating } from "../status.ts";
+import {
+  alreadyExists,
+  badRequest,
+  conflict,
+  invalidObject,
+  nameNotMade,
+  notFound,
+  StatusFault,
+  terminating,
+} from "../status.ts";
 import { AdmissionLinks } from "./admission-links.ts";
 import { nothingHolds } from "./holds.ts";
 import { KeyedLock } from "./lock.ts";
@@ -98,7 +107,10 @@ export class Writer {
         return await this.#insert(request, draft, context);
       } catch (error) {
         const isTaken = error instanceof StatusFault && error.code === "AlreadyExists";
-        if (!isTaken || base === undefined || attempt === NAME_ATTEMPTS) throw error;
+        if (isTaken && (textAt(metadata, "generateName") ?? "") !== "") {
+          if (base === undefined || attempt === NAME_ATTEMPTS)
+            throw nameNotMade(specOf(request).resource, textAt(metadata, "name") ?? "");
+        } else throw error;
       }
     }
   }
@@ -209,6 +221,7 @@ export class Writer {
     spec.defaults?.(draft, context);
     if (!options.fieldsAreSet) recordUpdate(draft, undefined, this.#owner(request));
     await this.#links.run("mutate", this.#admissionOf(request, draft, undefined), context);
+    checkNamespace(draft, request.namespace);
     spec.defaults?.(draft, context);
     spec.prepareCreate?.(draft, context);
     toGoForm(draft, typeOf(spec));
@@ -233,14 +246,14 @@ export class Writer {
     const value = await converted(request, draft);
     return await this.#exclusive(cache, key, async () => {
       const existing = cache.get(key);
-      if (existing !== undefined) throw this.#taken(existing, cache, object.metadata.name);
+      if (existing !== undefined) throw this.#taken(existing, spec, object.metadata.name);
       const written = await this.#store(request, { key, draft, stored: undefined, value }, context);
       if (written === undefined) throw alreadyExists(spec.resource, object.metadata.name);
       return written;
     });
   }
 
-  #taken(existing: Stored, { spec }: ResourceCache, name: string): StatusFault {
+  #taken(existing: Stored, spec: KindSpec, name: string): StatusFault {
     const isGoing = existing.object.metadata.deletionTimestamp !== undefined;
     return alreadyExists(spec.resource, name, isGoing ? "object is being deleted: " : "");
   }
@@ -288,6 +301,7 @@ export class Writer {
   ): Promise<void> {
     const spec = specOf(request);
     await this.#links.run("mutate", this.#admissionOf(request, draft, stored.object), context);
+    checkNamespace(draft, request.namespace);
     spec.defaults?.(draft, context);
     if (isMain(request)) {
       spec.prepareUpdate?.(draft, stored.object, context);
@@ -375,6 +389,16 @@ export class Writer {
   #exclusive<T>(cache: ResourceCache, key: string, work: () => Promise<T>): Promise<T> {
     return this.#lock.hold(cache.spec.allocate ? cache.prefix : cache.prefix + key, work);
   }
+}
+
+/** Nobody may move an object into another namespace on its way in. @throws {StatusFault} BadRequest */
+function checkNamespace(draft: JsonObject, namespace: string | undefined): void {
+  const metadata = metadataOf(draft);
+  const said = textAt(metadata, "namespace") ?? "";
+  if (said === (namespace ?? "")) return;
+  if (said !== "")
+    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+  metadata["namespace"] = namespace ?? "";
 }
 
 /** The kind in the version that a write is in. */

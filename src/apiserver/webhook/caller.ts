@@ -124,6 +124,7 @@ class TransportError extends Error {
 
 interface Answer {
   readonly code: number;
+  readonly contentType: string;
   readonly body: string;
 }
 
@@ -138,11 +139,20 @@ async function readBody(response: IncomingMessage): Promise<Answer> {
     }
     chunks.push(chunk);
   }
-  return { code: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") };
+  return {
+    code: response.statusCode ?? 0,
+    contentType: response.headers["content-type"] ?? "",
+    body: Buffer.concat(chunks).toString("utf8"),
+  };
 }
 
-function readAnswer({ code, body }: Answer): JsonObject {
+function readAnswer({ code, body, contentType }: Answer): JsonObject {
   if (code < 200 || code > 299) throw new WebhookFault("refused", statusReason(code, body));
+  if (body === "")
+    throw new WebhookFault(
+      "refused",
+      `0-length response with status code: ${code} and content type: ${contentType}`,
+    );
   let answer: unknown;
   try {
     answer = JSON.parse(body);

@@ -1,4 +1,5 @@
 import { Fault } from "#fault/fault";
+import { isObject, textAt } from "../json.ts";
 
 /** `unreachable`: no answer came. `refused`: the answer was not the one of a webhook. `late`: it did not come in time. */
 export type WebhookCode = "unreachable" | "refused" | "late";
@@ -38,21 +39,40 @@ export function transportReason(error: unknown, address: string): string {
   return code === "ECONNRESET" || code === "EPIPE" ? "EOF" : error.message;
 }
 
-/** What client-go says to an answer that is no success. */
+/** Codes for which client-go has a sentence of its own. */
+const ANSWERS: Readonly<Record<number, string>> = {
+  400: "the server rejected our request for an unknown reason",
+  401: "the server has asked for the client to provide credentials",
+  404: "the server could not find the requested resource",
+  405: "the server does not allow this method on the requested resource",
+  409: "the server reported a conflict",
+  422: "the server rejected our request due to an error in our request",
+  429: "the server has received too many requests and has asked us to try again later",
+  503: "the server is currently unable to handle the request",
+  504: "the server was unable to return a response in the time allotted, but may still be processing the request",
+};
+/** Codes for which the answer speaks for itself. */
+const SPEAKING = new Set([403, 406, 415]);
+
+/** What client-go says to an answer that is no success: what a Status in it says, or what its code means. */
 export function statusReason(code: number, body: string): string {
+  const told = statusMessage(body);
+  if (told !== undefined) return told;
   const said = body.trim().slice(0, 2048);
-  switch (code) {
-    case 401:
-      return "the server has asked for the client to provide credentials";
-    case 404:
-      return "the server could not find the requested resource";
-    case 503:
-      return "the server is currently unable to handle the request";
-    case 504:
-      return "the server was unable to return a response in the time allotted, but may still be processing the request";
-    default:
-      if (code >= 500)
-        return `an error on the server (${JSON.stringify(said)}) has prevented the request from succeeding`;
-      return said === "" ? "the server rejected our request for an unknown reason" : said;
+  if (SPEAKING.has(code)) return said === "" ? "unknown" : said;
+  const known = ANSWERS[code];
+  if (known !== undefined) return known;
+  if (code >= 500)
+    return `an error on the server (${JSON.stringify(said)}) has prevented the request from succeeding`;
+  return `the server responded with the status code ${code} but did not return more information`;
+}
+
+function statusMessage(body: string): string | undefined {
+  try {
+    const answer: unknown = JSON.parse(body);
+    if (!isObject(answer) || textAt(answer, "kind") !== "Status") return undefined;
+    return textAt(answer, "status") === "Success" ? undefined : textAt(answer, "message");
+  } catch {
+    return undefined;
   }
 }

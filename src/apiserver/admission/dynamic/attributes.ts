@@ -95,8 +95,8 @@ function kindOf(draft: { kind?: Json; apiVersion?: Json } | undefined): Attribut
 
 function optionsOf(operation: Operation, { dryRun, options }: WriteContext): JsonObject | undefined {
   if (operation === "CONNECT") return undefined;
-  if (options !== undefined) return options;
   const kind = OPTIONS_KINDS[operation];
+  if (options !== undefined) return { ...options, kind };
   return { kind, apiVersion: "meta.k8s.io/v1", ...(dryRun ? { dryRun: ["All"] } : {}) };
 }
 

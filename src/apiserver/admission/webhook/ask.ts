@@ -67,10 +67,11 @@ async function exchange(hook: Hook, attributes: Attributes, caller: WebhookCalle
   const { uid, body } = reviewRequest(attributes, version);
   try {
     const answer = await caller.post(hook.client, { body, timeoutMs, saysTimeout: true });
-    return readReview(answer, { uid, version });
+    return readReview(answer, { uid, version, isMutating: hook.isMutating });
   } catch (error) {
     if (!(error instanceof WebhookFault) || error.message.startsWith("failed to call")) throw error;
-    const isAnswer = /^(expected|webhook)/.test(error.message);
+    if (error.message.startsWith("received undecodable")) throw error;
+    const isAnswer = /^(expected|webhook|validating webhook)/.test(error.message);
     const prefix = isAnswer ? "received invalid webhook response" : "failed to call webhook";
     throw new WebhookFault(error.code, `${prefix}: ${error.message}`);
   }

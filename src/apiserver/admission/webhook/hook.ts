@@ -23,6 +23,7 @@ export interface Hook {
   readonly isIgnored: boolean;
   readonly reviewVersion: string;
   readonly isReinvoked: boolean;
+  readonly isMutating: boolean;
   /** Whether it may be asked in a dry run. */
   readonly isHarmless: boolean;
 }
@@ -46,16 +47,25 @@ export class Hooks {
   }
 
   get all(): readonly Hook[] {
-    this.#hooks ??= this.#world.list(this.#resource).flatMap(hooksOf);
+    const isMutating = this.#resource.kind === "MutatingWebhookConfiguration";
+    this.#hooks ??= this.#world
+      .list(this.#resource)
+      .flatMap((configuration) => hooksOf(configuration, isMutating));
     return this.#hooks;
   }
 }
 
-function hooksOf({ metadata, webhooks = [] }: Configuration): readonly Hook[] {
-  return webhooks.map((webhook: MutatingWebhook | ValidatingWebhook) => hookOf(metadata.name, webhook));
+function hooksOf({ metadata, webhooks = [] }: Configuration, isMutating: boolean): readonly Hook[] {
+  return webhooks.map((webhook: MutatingWebhook | ValidatingWebhook) =>
+    hookOf(metadata.name, webhook, isMutating),
+  );
 }
 
-function hookOf(configuration: string, webhook: MutatingWebhook | ValidatingWebhook): Hook {
+function hookOf(
+  configuration: string,
+  webhook: MutatingWebhook | ValidatingWebhook,
+  isMutating: boolean,
+): Hook {
   return {
     name: webhook.name,
     configuration,
@@ -70,6 +80,7 @@ function hookOf(configuration: string, webhook: MutatingWebhook | ValidatingWebh
     timeoutMs: (webhook.timeoutSeconds ?? 10) * 1000,
     isIgnored: webhook.failurePolicy === "Ignore",
     reviewVersion: webhook.admissionReviewVersions.find((version) => /^v1(beta1)?$/.test(version)) ?? "v1",
+    isMutating,
     isReinvoked: "reinvocationPolicy" in webhook && webhook.reinvocationPolicy === "IfNeeded",
     isHarmless: webhook.sideEffects === "None" || webhook.sideEffects === "NoneOnDryRun",
   };

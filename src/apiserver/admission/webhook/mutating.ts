@@ -5,10 +5,10 @@ import type { WriteContext } from "../../kinds/kind.ts";
 import { jsonPatch } from "../../patch/json-patch.ts";
 import { attributesOf, isExempt } from "../dynamic/attributes.ts";
 import { mayMatch } from "../dynamic/matcher.ts";
-import { replaceDraft } from "../dynamic/replace.ts";
+import { replaceDraft, unstamped } from "../dynamic/replace.ts";
 import { type Asking, ask, isCalled } from "./ask.ts";
 import type { Hook, Hooks } from "./hook.ts";
-import { callFailure } from "./refusal.ts";
+import { callFailure, patchFailure } from "./refusal.ts";
 
 /** What a write's first round has left, for its second. */
 interface Round {
@@ -59,7 +59,9 @@ async function askAll(hooks: readonly Hook[], turn: Turn): Promise<"changed" | u
 }
 
 async function askOne(hook: Hook, { request, context, round, asking }: Turn): Promise<boolean> {
-  const attributes = attributesOf(request, context);
+  const given = attributesOf(request, context);
+  const isNew = given.operation === "CREATE" && given.object !== undefined;
+  const attributes = isNew ? { ...given, object: given.object && unstamped(given.object) } : given;
   if (!isCalled(hook, attributes, { context, asking })) return false;
   const before = canonicalJson(request.draft as Json);
   const review = await ask(hook, attributes, { context, asking });
@@ -69,7 +71,7 @@ async function askOne(hook: Hook, { request, context, round, asking }: Turn): Pr
         hook.name,
         `admission webhook ${JSON.stringify(hook.name)} attempted to modify the object, which is not supported for this operation`,
       );
-    replaceDraft(request, patched(hook, attributes.object, review.patch), context);
+    replaceDraft(request, patched(attributes.object, review.patch), context);
   }
   const after = canonicalJson(request.draft as Json);
   round.left.set(hook, after);
@@ -80,12 +82,12 @@ async function askOne(hook: Hook, { request, context, round, asking }: Turn): Pr
   return before !== after;
 }
 
-function patched(hook: Hook, draft: JsonObject, patch: Json): Json {
+function patched(draft: JsonObject, patch: Json): Json {
   try {
     return jsonPatch(draft, patch);
   } catch (error) {
     if (!isFault(error)) throw error;
     const why = error.cause instanceof Error ? error.cause.message : error.message;
-    throw callFailure(hook.name, why);
+    throw patchFailure(why);
   }
 }

@@ -15,6 +15,9 @@ class WebhookDenial extends StatusFault {
   }
 }
 
+/** The largest code that an answer can carry. */
+const MOST_CODE = 999;
+
 /** How a webhook's "no" is answered: with its Status, and never with a code that says success. */
 export function denial(name: string, given: JsonObject | undefined): StatusFault {
   const deniedBy = `admission webhook ${JSON.stringify(name)} denied the request`;
@@ -26,7 +29,7 @@ export function denial(name: string, given: JsonObject | undefined): StatusFault
   return new WebhookDenial(
     { kind: "Status", apiVersion: "v1", metadata: {}, ...given, status: isFailure ? status : "Failure" },
     message,
-    code < 400 || code > 599 ? 400 : code,
+    code < 400 || code > MOST_CODE ? 400 : code,
   );
 }
 
@@ -34,6 +37,13 @@ export function denial(name: string, given: JsonObject | undefined): StatusFault
 export function callFailure(name: string, reason: string): StatusFault {
   const message = `failed calling webhook ${JSON.stringify(name)}: ${reason}`;
   return new StatusFault("InternalError", `Internal error occurred: ${message}`, {
-    details: { causes: [{ reason: "InternalError", message }] },
+    details: { causes: [{ message }] },
+  });
+}
+
+/** How a patch that does not apply is answered: whatever the webhook's failure policy, since the webhook has answered. */
+export function patchFailure(message: string): StatusFault {
+  return new StatusFault("InternalError", `Internal error occurred: ${message}`, {
+    details: { causes: [{ message }] },
   });
 }

@@ -35,19 +35,37 @@ export function reviewRequest(
 }
 
 /** @throws {WebhookFault} refused, when it is no answer to the question */
-export function readReview(answer: JsonObject, { uid, version }: { uid: string; version: string }): Review {
+export function readReview(
+  answer: JsonObject,
+  { uid, version, isMutating }: { uid: string; version: string; isMutating: boolean },
+): Review {
   const apiVersion = `admission.k8s.io/${version}`;
   const [kind, api] = [textAt(answer, "kind") ?? "", textAt(answer, "apiVersion") ?? ""];
+  if (kind !== "" && api !== "" && kind !== "AdmissionReview")
+    throw wrong(
+      `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(api)} in scheme "pkg/runtime/scheme.go:111"`,
+    );
+  if (kind === "AdmissionReview" && api !== apiVersion && /^admission\.k8s\.io\/v1(beta1)?$/.test(api))
+    throw wrong(
+      `converting (${versionOf(api)}.AdmissionReview) to (${version}.AdmissionReview): unknown conversion`,
+    );
   if (kind !== "AdmissionReview" || api !== apiVersion)
-    throw wrong(`expected webhook response of ${apiVersion}, Kind=AdmissionReview, got ${api}, Kind=${kind}`);
+    throw wrong(
+      `expected webhook response of ${apiVersion}, Kind=AdmissionReview, got ${api || "/"}, Kind=${kind}`,
+    );
   const response = objectAt(answer, "response");
   if (response === undefined) throw wrong("webhook response was absent");
   const said = textAt(response, "uid") ?? "";
   if (said !== uid) throw wrong(`expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(said)}`);
+  const allowed = own(response, "allowed") ?? false;
+  if (typeof allowed !== "boolean")
+    throw wrong(
+      `json: cannot unmarshal ${typeof allowed} into Go struct field AdmissionResponse.response.allowed of type bool`,
+    );
   return {
-    isAllowed: own(response, "allowed") === true,
+    isAllowed: allowed,
     status: objectAt(response, "status"),
-    patch: patchOf(response),
+    patch: isMutating ? patchOf(response) : noPatch(response),
     warnings: (listAt(response, "warnings") ?? []).filter((text) => typeof text === "string"),
     auditAnnotations: textsOf(objectAt(response, "auditAnnotations")),
   };
@@ -61,13 +79,36 @@ function patchOf(response: JsonObject): Json | undefined {
     return undefined;
   }
   if (type === "") throw wrong("webhook returned response.patch but not response.patchType");
-  if (type !== "JSONPatch")
-    throw wrong(`webhook returned invalid response.patchType of ${JSON.stringify(type)}`);
+  const bad = patch.search(/[^A-Za-z0-9+/=]/);
+  if (bad >= 0) throw wrong(`illegal base64 data at input byte ${bad}`);
+  // What is no JSON patch is not looked at.
+  return type === "JSONPatch" ? operationsIn(Buffer.from(patch, "base64").toString("utf8")) : undefined;
+}
+
+function operationsIn(text: string): Json {
+  const undecodable = "received undecodable patch in webhook response";
+  let operations: Json;
   try {
-    return JSON.parse(Buffer.from(patch, "base64").toString("utf8")) as Json;
-  } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error));
+    operations = JSON.parse(text) as Json;
+  } catch {
+    throw wrong(`${undecodable}: unexpected end of JSON input`);
   }
+  if (Array.isArray(operations)) return operations;
+  const given = isObject(operations) ? "object" : typeof operations;
+  throw wrong(`${undecodable}: json: cannot unmarshal ${given} into Go value of type jsonpatch.Patch`);
+}
+
+/** A webhook that only judges may change nothing. */
+function noPatch(response: JsonObject): undefined {
+  if ((textAt(response, "patch") ?? "") !== "")
+    throw wrong("validating webhook may not return response.patch");
+  if ((textAt(response, "patchType") ?? "") !== "")
+    throw wrong("validating webhook may not return response.patchType");
+  return undefined;
+}
+
+function versionOf(apiVersion: string): string {
+  return apiVersion.slice(apiVersion.indexOf("/") + 1);
 }
 
 function textsOf(annotations: JsonObject | undefined): Readonly<Record<string, string>> {
