@@ -66,16 +66,20 @@ function makeFile(flags: Flags, mode: string): boolean {
 }
 
 async function readInLoop(flags: Flags, signal: AbortSignal): Promise<boolean> {
-  if (flags.text("file_content_in_loop") === "") return true;
+  const file = flags.text("file_content_in_loop");
+  if (file === "") return true;
   const endMs = performance.now() + flags.number("retry_time") * 1000;
   let isGood = false;
   while (performance.now() < endMs && !signal.aborted) {
-    let content = "";
-    isGood = told(flags, "file_content_in_loop", (file) => {
-      content = readFileSync(file, "utf8");
-      return `content of file "${file}": ${content}`;
-    });
-    if (isGood && flags.isOn("break_on_expected_content") && content === NEW_CONTENT) return true;
+    try {
+      const content = readFileSync(file, "utf8");
+      isGood = true;
+      print(`content of file "${file}": ${content}`);
+      if (flags.isOn("break_on_expected_content") && content === NEW_CONTENT) return true;
+    } catch (error) {
+      isGood = false;
+      print(`Error reading file ${file}: ${explain(error)}, retrying`);
+    }
     await sleep(LOOP_MS, undefined, { signal }).catch(() => undefined);
   }
   return isGood;
