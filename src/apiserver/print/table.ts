@@ -40,7 +40,7 @@ export function tableRow({ spec, apiVersion, include, clock }: TableForm, stored
   const phase = spec.resource.kind === "Pod" ? phaseOf(stored) : undefined;
   const conditions =
     phase === "Succeeded" || phase === "Failed"
-      ? `,"conditions":[{"type":"Completed","status":"True","reason":"${phase}","message":"The pod has completed ${phase === "Failed" ? "with failure" : "successfully"}."}]`
+      ? `,"conditions":[{"type":"Completed","status":"True","reason":"${phase}","message":"The pod ${phase === "Failed" ? "failed" : "has completed successfully"}."}]`
       : "";
   return `{"cells":${cells}${conditions},"object":${object}}`;
 }

@@ -150,9 +150,18 @@ async function passUpgrade(call: Call, backend: ClientRequest): Promise<void> {
   near.write(headOf(answer));
   near.write(head);
   far.write(upgrade.head);
-  await Promise.all([pipeline(near, far), pipeline(far, near)]).catch(() => {
-    near.destroy();
-    far.destroy();
+  await Promise.all([carry(near, far), carry(far, near)]);
+}
+
+/** Carries what one side says to the other until it ends; resolves when that side is closed. Each may end before the other. */
+async function carry(from: Duplex, to: Duplex): Promise<void> {
+  from.pipe(to);
+  await new Promise<void>((resolve) => {
+    from.on("error", () => from.destroy());
+    from.once("close", () => {
+      if (!from.readableEnded) to.destroy();
+      resolve();
+    });
   });
 }
 

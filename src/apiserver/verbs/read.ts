@@ -41,7 +41,9 @@ function formatObject(call: Call, form: Form, stored: Stored): string {
 export function tableForm({ api, view, query }: Call, form: Form): TableForm {
   const include = query.get("includeObject") ?? "";
   if (include !== "" && include !== "None" && include !== "Metadata" && include !== "Object")
-    throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
+    throw badRequest(
+      `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`,
+    );
   return {
     spec: view.spec,
     apiVersion: `meta.k8s.io/${form.version}`,

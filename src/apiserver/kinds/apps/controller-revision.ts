@@ -15,7 +15,7 @@ export const controllerRevisions: KindSpec<ControllerRevision> = kindSpec<Contro
   ...printer<ControllerRevision>([
     nameColumn,
     text("Controller", controllerText),
-    text("Revision", ({ revision }) => String(revision)),
+    text("Revision", ({ revision }) => revision),
     ageColumn,
   ]),
 });

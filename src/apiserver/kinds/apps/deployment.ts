@@ -32,8 +32,8 @@ export const deployments: KindSpec<Deployment> = kindSpec<Deployment>({
   ...printer<Deployment>([
     nameColumn,
     text("Ready", ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`),
-    text("Up-to-date", ({ status }) => String(status?.updatedReplicas ?? 0)),
-    text("Available", ({ status }) => String(status?.availableReplicas ?? 0)),
+    text("Up-to-date", ({ status }) => status?.updatedReplicas ?? 0),
+    text("Available", ({ status }) => status?.availableReplicas ?? 0),
     ageColumn,
     wide("Containers", ({ spec }) => containerNames(spec?.template.spec)),
     wide("Images", ({ spec }) => containerImages(spec?.template.spec)),

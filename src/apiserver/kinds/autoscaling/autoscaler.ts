@@ -29,8 +29,8 @@ export const horizontalPodAutoscalers: KindSpec<HorizontalPodAutoscaler> = kindS
     text("Reference", ({ spec }) => `${spec?.scaleTargetRef?.kind}/${spec?.scaleTargetRef?.name}`),
     text("Targets", targetsText),
     text("MinPods", ({ spec }) => String(spec?.minReplicas ?? "<unset>")),
-    text("MaxPods", ({ spec }) => String(spec?.maxReplicas ?? 0)),
-    text("Replicas", ({ status }) => String(status?.currentReplicas ?? 0)),
+    text("MaxPods", ({ spec }) => spec?.maxReplicas ?? 0),
+    text("Replicas", ({ status }) => status?.currentReplicas ?? 0),
     ageColumn,
   ]),
 });

@@ -71,7 +71,7 @@ export const cronJobs: KindSpec<CronJob> = kindSpec<CronJob>({
     nameColumn,
     text("Schedule", ({ spec }) => spec?.schedule ?? ""),
     text("Timezone", ({ spec }) => spec?.timeZone ?? "<none>"),
-    text("Suspend", ({ spec }) => (spec?.suspend ? "True" : "False")),
+    { ...text<CronJob>("Suspend", ({ spec }) => (spec?.suspend ? "True" : "False")), type: "boolean" },
     { name: "Active", type: "integer", priority: 0, cell: ({ status }) => status?.active?.length ?? 0 },
     text("Last Schedule", ({ status }, now) =>
       status?.lastScheduleTime === undefined ? "<none>" : ageOf(status.lastScheduleTime, now),

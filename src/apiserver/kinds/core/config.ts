@@ -3,7 +3,7 @@ import { CONFIG_MAPS, SECRETS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { forbidden, invalid, problems, required, tooLong } from "../field/error.ts";
 import type { Draft, FieldError, KindSpec } from "../kind.ts";
-import { ageColumn, count, nameColumn, printer, text } from "../print/printer.ts";
+import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { configKeyProblems } from "./config-key.ts";
 
 /** All values of one ConfigMap or Secret together, in bytes. */
@@ -15,7 +15,7 @@ export const configMaps: KindSpec<ConfigMap> = kindSpec<ConfigMap>({
   shortNames: ["cm"],
   validate: validateConfigMap,
   validateUpdate: (object, stored) => immutable(object, stored, ["data", "binaryData"]),
-  ...printer<ConfigMap>([nameColumn, count("Data", countKeys), ageColumn]),
+  ...printer<ConfigMap>([nameColumn, text("Data", countKeys), ageColumn]),
 });
 
 export const secrets: KindSpec<Secret> = kindSpec<Secret>({
@@ -31,7 +31,7 @@ export const secrets: KindSpec<Secret> = kindSpec<Secret>({
   ...printer<Secret>([
     nameColumn,
     text("Type", (secret) => secret.type ?? ""),
-    count("Data", (secret) => Object.keys(secret.data ?? {}).length),
+    text("Data", (secret) => Object.keys(secret.data ?? {}).length),
     ageColumn,
   ]),
 });

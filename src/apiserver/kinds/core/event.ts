@@ -36,7 +36,7 @@ export const events: KindSpec<Event> = kindSpec<Event>({
     wide("Source", sourceText),
     text("Message", (event) => (event.message ?? "").trim()),
     wide("First Seen", (event, now) => ageOf(event.firstTimestamp ?? event.eventTime, now)),
-    wide("Count", (event) => String(event.series?.count ?? (event.count || 1))),
+    wide("Count", (event) => event.series?.count ?? (event.count || 1)),
     { ...nameColumn, priority: 1 },
   ]),
 });

@@ -1,4 +1,4 @@
-import type { Node } from "#kube/generated/types";
+import type { Node, NodeSystemInfo } from "#kube/generated/types";
 import { NODES } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { validCidr } from "../field/addresses.ts";
@@ -32,7 +32,7 @@ export const nodes: KindSpec<Node> = kindSpec<Node>({
     wide("Internal-IP", (node) => addressText(node, "InternalIP")),
     wide("External-IP", (node) => addressText(node, "ExternalIP")),
     wide("OS-Image", ({ status }) => status?.nodeInfo?.osImage || "<unknown>"),
-    wide("Kernel-Version", ({ status }) => status?.nodeInfo?.kernelVersion || "<unknown>"),
+    wide("Kernel-Version", ({ status }) => kernelOf(status?.nodeInfo)),
     wide("Container-Runtime", ({ status }) => status?.nodeInfo?.containerRuntimeVersion || "<unknown>"),
   ]),
 });
@@ -111,4 +111,10 @@ function validateUpdate(node: Node, { spec: before }: Node): readonly FieldError
   if ((spec?.externalID ?? "") !== (before?.externalID ?? ""))
     errors.push(forbidden("spec.externalID", "may not be updated"));
   return errors;
+}
+
+/** Such as `6.1.0 (amd64)`. */
+function kernelOf(info: NodeSystemInfo | undefined): string {
+  const version = info?.kernelVersion || "<unknown>";
+  return info?.architecture ? `${version} (${info.architecture})` : version;
 }

@@ -117,7 +117,7 @@ const rows: readonly { kind: string; object: object; cells: readonly unknown[] }
       spec: { replicas: 3, selector, template },
       status: { readyReplicas: 1, updatedReplicas: 3, availableReplicas: 1 },
     },
-    cells: ["x", "1/3", "3", "1", "60m", "a,b", "nginx,redis", "app=web"],
+    cells: ["x", "1/3", 3, 1, "60m", "a,b", "nginx,redis", "app=web"],
   },
   {
     kind: "ReplicaSet",
@@ -228,7 +228,7 @@ const rows: readonly { kind: string; object: object; cells: readonly unknown[] }
       message: "done\n",
       count: 4,
     },
-    cells: ["60s", "Normal", "Pulled", "pod/p", "", "kubelet, n1", "done", "60m", "4", "x"],
+    cells: ["60s", "Normal", "Pulled", "pod/p", "", "kubelet, n1", "done", "60m", 4, "x"],
   },
 ];
 

@@ -40,12 +40,13 @@ export const createdAtColumn: PrintColumn<KubeObject> = {
   cell: (object) => object.metadata.creationTimestamp ?? "",
 };
 
-export function text<T>(name: string, cell: (object: T, now: number) => string): PrintColumn<T> {
+/** A column of text, as its type says; kube-apiserver puts numbers into some of them all the same. */
+export function text<T>(name: string, cell: (object: T, now: number) => string | number): PrintColumn<T> {
   return { name, type: "string", priority: 0, cell };
 }
 
 /** A column shown with `-o wide` only. */
-export function wide<T>(name: string, cell: (object: T, now: number) => string): PrintColumn<T> {
+export function wide<T>(name: string, cell: (object: T, now: number) => string | number): PrintColumn<T> {
   return { name, type: "string", priority: 1, cell };
 }
 

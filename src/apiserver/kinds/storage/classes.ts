@@ -13,7 +13,7 @@ import {
 import { qualifiedNameProblems } from "../field/names.ts";
 import { immutableField, sameJson } from "../field/same.ts";
 import type { FieldError, KindSpec, WriteContext } from "../kind.ts";
-import { ageColumn, count, flag, nameColumn, printer, text, wide } from "../print/printer.ts";
+import { ageColumn, count, flag, nameColumn, printer, text } from "../print/printer.ts";
 import { validateParameters } from "./parameters.ts";
 
 const IS_DEFAULT = "storageclass.kubernetes.io/is-default-class";
@@ -39,7 +39,10 @@ export const storageClasses: KindSpec<StorageClass> = kindSpec<StorageClass>({
     text("Provisioner", ({ provisioner }) => provisioner),
     text("ReclaimPolicy", ({ reclaimPolicy }) => reclaimPolicy ?? "Delete"),
     text("VolumeBindingMode", ({ volumeBindingMode }) => volumeBindingMode ?? "<unset>"),
-    flag("AllowVolumeExpansion", ({ allowVolumeExpansion }) => allowVolumeExpansion),
+    {
+      ...flag<StorageClass>("AllowVolumeExpansion", ({ allowVolumeExpansion }) => allowVolumeExpansion),
+      type: "string",
+    },
     ageColumn,
   ]),
 });
@@ -68,7 +71,7 @@ export const priorityClasses: KindSpec<PriorityClass> = kindSpec<PriorityClass>(
     count("Value", ({ value }) => value),
     flag("Global-Default", ({ globalDefault }) => globalDefault),
     ageColumn,
-    wide("PreemptionPolicy", ({ preemptionPolicy }) => preemptionPolicy ?? ""),
+    text("PreemptionPolicy", ({ preemptionPolicy }) => preemptionPolicy ?? ""),
   ]),
 });
 

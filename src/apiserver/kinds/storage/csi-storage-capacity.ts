@@ -7,7 +7,6 @@ import { subdomainProblems } from "../field/names.ts";
 import { validateAmount } from "../field/resources.ts";
 import { immutableField } from "../field/same.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
-import { nameColumn, printer, text } from "../print/printer.ts";
 
 export const csiStorageCapacities: KindSpec<CSIStorageCapacity> = kindSpec<CSIStorageCapacity>({
   resource: CSI_STORAGE_CAPACITIES,
@@ -18,11 +17,6 @@ export const csiStorageCapacities: KindSpec<CSIStorageCapacity> = kindSpec<CSISt
     ...immutableField("nodeTopology", object.nodeTopology, stored.nodeTopology),
     ...immutableField("storageClassName", object.storageClassName, stored.storageClassName),
   ],
-  ...printer<CSIStorageCapacity>([
-    nameColumn,
-    text("StorageClassName", ({ storageClassName }) => storageClassName),
-    text("Capacity", ({ capacity }) => String(capacity ?? "<unset>")),
-  ]),
 });
 
 function validateCapacity(object: CSIStorageCapacity): readonly FieldError[] {

@@ -27,7 +27,7 @@ export const volumeAttachments: KindSpec<VolumeAttachment> = kindSpec<VolumeAtta
   }),
   ...printer<VolumeAttachment>([
     nameColumn,
-    text("Attacher", ({ spec }) => spec?.attacher ?? ""),
+    { ...text<VolumeAttachment>("Attacher", ({ spec }) => spec?.attacher ?? ""), format: "name" },
     text("PV", ({ spec }) => spec?.source?.persistentVolumeName ?? ""),
     text("Node", ({ spec }) => spec?.nodeName ?? ""),
     flag("Attached", ({ status }) => status?.attached),
