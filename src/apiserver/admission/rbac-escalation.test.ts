@@ -115,14 +115,14 @@ const cases: readonly Case[] = [
     kind: "RoleBinding",
     draft: binding("gone"),
     objects: mine(pods("get")),
-    want: `NotFound: clusterroles.${GROUP} "gone" not found`,
+    want: `NotFound: rolebindings.${GROUP} "gone" not found`,
   },
   {
     name: "whatever will be gathered",
     kind: "ClusterRole",
     draft: gathering,
     objects: mine(pods("*")),
-    want: `Forbidden: clusterroles.${GROUP} "g" is forbidden: must have cluster-admin privileges to use an aggregationRule`,
+    want: `Forbidden: clusterroles.${GROUP} "g" is forbidden: must have cluster-admin privileges to use the aggregationRule`,
   },
   {
     name: "whatever will be gathered, as one who has everything",

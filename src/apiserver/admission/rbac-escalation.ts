@@ -2,7 +2,7 @@ import type { ClusterRole, PolicyRule, Role, RoleRef } from "#kube/generated/typ
 import type { KubeObject } from "#kube/object";
 import { CLUSTER_ROLES, ROLES } from "#kube/resources";
 import type { Admission, AdmissionRequest } from "../admit.ts";
-import type { Authorizer } from "../auth/authorize.ts";
+import type { Authorizer, RoleRules } from "../auth/authorize.ts";
 import { compactRules, quotedList, ruleText, uncoveredRules } from "../auth/rules.ts";
 import { isMaster } from "../auth/user.ts";
 import { sameJson } from "../kinds/field/same.ts";
@@ -45,8 +45,8 @@ function checkRole(request: AdmissionRequest, context: WriteContext, rights: Rig
   const before: Draft = stored;
   if (draft.aggregationRule === undefined && before?.aggregationRule === undefined) return;
   // Such a role gathers whatever there will be.
-  if (uncoveredRules(EVERYTHING, rights.heldRules(context.user, namespace)).length > 0)
-    throw forbidden(spec.resource, name, "must have cluster-admin privileges to use an aggregationRule");
+  if (uncoveredRules(EVERYTHING, rights.heldRules(context.user, namespace).rules).length > 0)
+    throw forbidden(spec.resource, name, "must have cluster-admin privileges to use the aggregationRule");
 }
 
 function checkBinding(request: AdmissionRequest, context: WriteContext, rights: Rights): void {
@@ -59,7 +59,8 @@ function checkBinding(request: AdmissionRequest, context: WriteContext, rights: 
     roleRef.kind === "ClusterRole"
       ? context.read(CLUSTER_ROLES, undefined, roleRef.name)
       : context.read(ROLES, namespace, roleRef.name);
-  if (role === undefined) throw notFound({ group: GROUP, plural }, roleRef.name);
+  // Upstream looks for it on the binding's own behalf.
+  if (role === undefined) throw notFound(request.spec.resource, roleRef.name);
   refuseUnheld(request, context, {
     held: rights.heldRules(context.user, namespace),
     granted: role.rules ?? [],
@@ -69,17 +70,16 @@ function checkBinding(request: AdmissionRequest, context: WriteContext, rights: 
 function refuseUnheld(
   { spec, name }: AdmissionRequest,
   { user }: WriteContext,
-  rules: { readonly held: readonly PolicyRule[]; readonly granted: readonly PolicyRule[] },
+  rules: { readonly held: RoleRules; readonly granted: readonly PolicyRule[] },
 ): void {
-  const missing = compactRules(uncoveredRules(rules.granted, rules.held));
+  const missing = compactRules(uncoveredRules(rules.granted, rules.held.rules));
   if (missing.length === 0) return;
   const who = `user ${JSON.stringify(user.name)} (groups=${quotedList(user.groups)})`;
   const lines = [...new Set(missing.map(ruleText))].sort();
-  throw forbidden(
-    spec.resource,
-    name,
-    [`${who} is attempting to grant RBAC permissions not currently held:`, ...lines].join("\n"),
-  );
+  const absent = rules.held.missing.map((role) => notFound(spec.resource, role).message);
+  const errors = absent.length === 0 ? "" : `; resolution errors: [${absent.join(" ")}]`;
+  const why = [`${who} is attempting to grant RBAC permissions not currently held:`, ...lines].join("\n");
+  throw forbidden(spec.resource, name, `${why}${errors}`);
 }
 
 /** Whether a write changes only what the garbage collector does. */

@@ -102,7 +102,8 @@ test("a refusal says why, and who was acted as", async () => {
   assert.match(event.responseStatus.message, /User "vera" cannot get resource "secrets"/);
   assert.equal(event.annotations["authorization.k8s.io/decision"], "forbid");
   const stranger = await ask(rig, "GET", CONFIG_MAPS, { as: { token: "a.b.c" } });
-  const { responseStatus } = await eventOf(idOf(stranger));
+  const { responseStatus, user } = await eventOf(idOf(stranger), "ResponseStarted");
+  assert.deepEqual(user, {});
   assert.deepEqual([responseStatus.code, responseStatus.message], [401, "Unauthorized"]);
 });
 

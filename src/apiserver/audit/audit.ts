@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "#life/clock";
 import type { User } from "../auth/user.ts";
-import { isObject, type Json, type JsonObject } from "../json.ts";
+import { isObject, type Json, type JsonObject, objectAt, textAt } from "../json.ts";
 import type { Reply } from "../request/reply.ts";
 import { auditEvent } from "./event.ts";
 import {
@@ -26,6 +26,8 @@ export interface Audited {
   readonly reply: Reply;
   readonly user: User;
   readonly target: AuditTarget;
+  /** Its credentials are not good. */
+  readonly isRefused?: boolean;
 }
 
 interface Means {
@@ -63,8 +65,12 @@ export class AuditEntry {
   readonly #means: Means;
   readonly #receivedAt: number;
   readonly #annotations: Record<string, string> = {};
+  /** Read while the connection is there. */
+  readonly #sourceIps: readonly string[];
   #impersonated: User | undefined;
   #constraint = "";
+  /** Of something new, which the path does not name. */
+  #name: string | undefined;
   #requestObject: Json | undefined;
   #body: { readonly text: string; readonly type: string } | undefined;
 
@@ -72,13 +78,17 @@ export class AuditEntry {
     this.#audited = audited;
     this.#means = means;
     this.#receivedAt = means.clock.now();
-    this.#write("RequestReceived");
+    this.#sourceIps = sourceIpsOf(audited.request);
+    if (audited.isRefused !== true) this.#write("RequestReceived");
     const { response, reply, target } = audited;
     reply.onBody((text, type) => {
       this.#body = { text, type };
     });
     if (isLongRunning(target)) this.#tellStart(response);
-    response.once("close", () => this.#write("ResponseComplete"));
+    // Of somebody unknown only the refusal is written.
+    response.once("close", () =>
+      this.#write(audited.isRefused === true ? "ResponseStarted" : "ResponseComplete"),
+    );
   }
 
   /** Adds what somebody on the request's way has to say of it; the first to use a key keeps it. */
@@ -95,6 +105,7 @@ export class AuditEntry {
   /** The request's body, once it is understood. Nobody may change it afterwards. */
   asked(body: Json): void {
     const { level } = this.#means.verdict;
+    if (this.#audited.target.verb === "create") this.#name = textAt(objectAt(body, "metadata"), "name");
     if (level === "Request" || level === "RequestResponse") this.#requestObject = structuredClone(body);
   }
 
@@ -141,10 +152,11 @@ export class AuditEntry {
           user,
           impersonated: this.#impersonated,
           constraint: this.#constraint,
-          sourceIps: sourceIpsOf(request),
+          sourceIps: this.#sourceIps,
           userAgent: request.headers["user-agent"] ?? "",
           target,
           status: isAnswered ? { code: response.statusCode, body: isStatus ? body : undefined } : undefined,
+          name: isAnswered ? this.#name : undefined,
           requestObject: isAnswered ? this.#requestObject : undefined,
           responseObject: body,
           omitManagedFields: verdict.omitManagedFields,
@@ -160,7 +172,8 @@ export class AuditEntry {
   #answer(): JsonObject | undefined {
     const { statusCode } = this.#audited.response;
     if (this.#body === undefined || !this.#body.type.includes("json")) return undefined;
-    if (this.#means.verdict.level !== "RequestResponse" && statusCode < 400) return undefined;
+    const isShown = this.#means.verdict.level === "RequestResponse";
+    if (!isShown && statusCode < 400 && !this.#body.text.startsWith(STATUS_START)) return undefined;
     try {
       const value: unknown = JSON.parse(this.#body.text);
       return isObject(value) ? value : undefined;
@@ -169,6 +182,8 @@ export class AuditEntry {
     }
   }
 }
+
+const STATUS_START = '{"kind":"Status",';
 
 function isLongRunning({ verb, resource }: AuditTarget): boolean {
   return verb === "watch" || (resource?.subresource !== undefined && LONG_RUNNING.has(resource.subresource));

@@ -15,6 +15,8 @@ export interface AuditFacts {
   readonly userAgent: string;
   readonly target: AuditTarget;
   readonly status: AuditStatus | undefined;
+  /** Of something new: it stands in its body only. */
+  readonly name: string | undefined;
   readonly requestObject: Json | undefined;
   readonly responseObject: Json | undefined;
   readonly omitManagedFields: boolean;
@@ -50,7 +52,7 @@ export function auditEvent(facts: AuditFacts): object {
       facts.constraint === "" ? undefined : { impersonationConstraint: facts.constraint },
     sourceIPs: facts.sourceIps,
     userAgent: facts.userAgent || undefined,
-    objectRef: objectRef(target, withRequest ? facts.requestObject : undefined),
+    objectRef: objectRef(target, facts.name),
     responseStatus: facts.status && responseStatus(facts.status),
     requestObject: withRequest ? clean(facts.requestObject) : undefined,
     responseObject: level === "RequestResponse" ? clean(facts.responseObject) : undefined,
@@ -61,18 +63,21 @@ export function auditEvent(facts: AuditFacts): object {
 }
 
 function userInfo({ name, uid, groups, extra }: User): object {
-  return { username: name, uid, groups, extra };
+  return {
+    username: name === "" ? undefined : name,
+    uid,
+    groups: groups.length === 0 ? undefined : groups,
+    extra,
+  };
 }
 
-/** The name of something new stands in its body only. */
-function objectRef({ resource, verb }: AuditTarget, body: Json | undefined): object | undefined {
+function objectRef({ resource }: AuditTarget, newName: string | undefined): object | undefined {
   if (resource === undefined) return undefined;
   const { group, version, plural, subresource, namespace, name } = resource;
-  const metadata = verb === "create" ? objectAt(body, "metadata") : undefined;
   return {
     resource: plural,
     namespace,
-    name: name ?? (metadata === undefined ? undefined : own(metadata, "name")),
+    name: name ?? (newName === "" ? undefined : newName),
     apiGroup: group === "" ? undefined : group,
     apiVersion: version,
     subresource,

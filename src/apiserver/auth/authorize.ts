@@ -2,7 +2,7 @@ import type { PolicyRule } from "#kube/generated/types";
 import { forbidden, StatusFault } from "../status.ts";
 import type { Decision, PathAttributes, ResourceAttributes } from "./attributes.ts";
 import { type NodeAuthorizer, nodeOf } from "./node-authorizer.ts";
-import type { Rbac } from "./rbac.ts";
+import { missingText, type Rbac } from "./rbac.ts";
 import { isMaster, type User } from "./user.ts";
 
 export type { Decision, PathAttributes, ResourceAttributes } from "./attributes.ts";
@@ -16,14 +16,20 @@ export interface HeldRules {
   readonly isIncomplete: boolean;
 }
 
+export interface RoleRules {
+  readonly rules: readonly PolicyRule[];
+  readonly missing: readonly string[];
+}
+
 /** Says who may do what; whatever nobody allows is denied. */
 export interface Authorizer {
   decide(user: User, attributes: ResourceAttributes): Decision;
   decidePath(user: User, attributes: PathAttributes): Decision;
   /** Everything the user may do: everywhere, and in `namespace` when there is one. */
   rulesOf(user: User, namespace: string | undefined): HeldRules;
-  /** What roles and bindings alone allow the user; a member of system:masters has the role bound to that group. */
-  heldRules(user: User, namespace: string | undefined): readonly PolicyRule[];
+  /** What roles and bindings alone allow the user, and the names of roles that were not there; a member of system:masters has the role bound to
+   *  that group. */
+  heldRules(user: User, namespace: string | undefined): RoleRules;
   /** Resolves to why it is allowed. @throws {StatusFault} Forbidden */
   require(user: User, attributes: ResourceAttributes): Promise<Decision>;
   /** @throws {StatusFault} Forbidden */
@@ -62,11 +68,12 @@ export class ClusterAuthorizer implements Authorizer {
     const { rules, missing } = this.#rbac.rulesOf(user, namespace);
     const isIncomplete = nodeOf(user) !== undefined;
     const problems = isIncomplete ? ["node authorizer does not support user rule resolution"] : [];
-    return { rules, problems: [...problems, ...new Set(missing)], isIncomplete };
+    return { rules, problems: [...problems, ...new Set(missing.map(missingText))], isIncomplete };
   }
 
-  heldRules(user: User, namespace: string | undefined): readonly PolicyRule[] {
-    return this.#rbac.rulesOf(user, namespace).rules;
+  heldRules(user: User, namespace: string | undefined): RoleRules {
+    const { rules, missing } = this.#rbac.rulesOf(user, namespace);
+    return { rules, missing: missing.map(({ name }) => name) };
   }
 
   async require(user: User, attributes: ResourceAttributes): Promise<Decision> {

@@ -1,4 +1,11 @@
-import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from "#kube/generated/types";
+import type {
+  ClusterRole,
+  ClusterRoleBinding,
+  PolicyRule,
+  Role,
+  RoleBinding,
+  RoleRef,
+} from "#kube/generated/types";
 import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, ROLE_BINDINGS, ROLES } from "#kube/resources";
 import type { World } from "../cache/world.ts";
 import type { Decision, PathAttributes, ResourceAttributes } from "./attributes.ts";
@@ -15,6 +22,13 @@ interface Grant {
   readonly rules: readonly PolicyRule[];
   /** The subject's place in the binding that the user is, as kube-apiserver writes it. */
   readonly to: string;
+}
+
+/** A role that a binding names and that is not there. */
+export type MissingRole = Pick<RoleRef, "kind" | "name">;
+
+export function missingText({ kind, name }: MissingRole): string {
+  return `${kind.toLowerCase()}.${GROUP} ${JSON.stringify(name)} not found`;
 }
 
 /** Roles and bindings. A question costs as much as the asker has bindings, however many others there are. */
@@ -41,20 +55,23 @@ export class Rbac {
   rulesOf(
     user: User,
     namespace: string | undefined,
-  ): { readonly rules: readonly PolicyRule[]; readonly missing: readonly string[] } {
-    const missing: string[] = [];
+  ): { readonly rules: readonly PolicyRule[]; readonly missing: readonly MissingRole[] } {
+    const missing: MissingRole[] = [];
     const rules = [...this.#grants(user, namespace, missing)].flatMap((grant) => grant.rules);
     return { rules, missing };
   }
 
   #decide(user: User, namespace: string | undefined, allows: (rule: PolicyRule) => boolean): Decision {
-    const missing: string[] = [];
+    const missing: MissingRole[] = [];
     for (const grant of this.#grants(user, namespace, missing))
       if (grant.rules.some(allows)) return { allowed: true, reason: `RBAC: allowed by ${grantText(grant)}` };
-    return { allowed: false, reason: missing.length === 0 ? "" : `RBAC: ${joined(missing)}` };
+    return {
+      allowed: false,
+      reason: missing.length === 0 ? "" : `RBAC: ${joined(missing.map(missingText))}`,
+    };
   }
 
-  *#grants(user: User, namespace: string | undefined, missing: string[]): Generator<Grant> {
+  *#grants(user: User, namespace: string | undefined, missing: MissingRole[]): Generator<Grant> {
     const keys = subjectKeys(user);
     for (const { binding, key } of this.#everywhere.boundTo(keys, ""))
       yield { binding, rules: this.#rules(binding, "", missing), to: subjectText(key) };
@@ -63,14 +80,14 @@ export class Rbac {
       yield { binding, rules: this.#rules(binding, namespace, missing), to: subjectText(key) };
   }
 
-  #rules({ roleRef }: Binding, namespace: string, missing: string[]): readonly PolicyRule[] {
+  #rules({ roleRef }: Binding, namespace: string, missing: MissingRole[]): readonly PolicyRule[] {
     const { kind, name } = roleRef;
     const role: Role | ClusterRole | undefined =
       kind === "ClusterRole"
         ? this.#world.read(CLUSTER_ROLES, undefined, name)
         : this.#world.read(ROLES, namespace, name);
     if (role !== undefined) return role.rules ?? [];
-    missing.push(`${kind.toLowerCase()}.${GROUP} ${JSON.stringify(name)} not found`);
+    missing.push({ kind, name });
     return [];
   }
 }

@@ -16,7 +16,7 @@ import { endpointSlices } from "./networking/endpoint-slice.ts";
 import { ingresses } from "./networking/ingress.ts";
 import { networkPolicies } from "./networking/network-policy.ts";
 import { podDisruptionBudgets } from "./policy/budget.ts";
-import { roleBindings, roles } from "./rbac/rbac.ts";
+import { clusterRoleBindings, roleBindings, roles } from "./rbac/rbac.ts";
 import { create, update } from "./testing/write.ts";
 
 const metadata = { name: "x", namespace: "default" };
@@ -228,8 +228,11 @@ const cases: readonly Case[] = [
   },
   {
     name: "a subject from nowhere",
-    kind: roleBindings,
-    object: { roleRef: { kind: "Role", name: "x" }, subjects: [{ kind: "ServiceAccount", name: "s" }] },
+    kind: clusterRoleBindings,
+    object: {
+      roleRef: { kind: "ClusterRole", name: "x" },
+      subjects: [{ kind: "ServiceAccount", name: "s" }],
+    },
     errors: ["subjects[0].namespace: Required value"],
   },
 ];
@@ -305,7 +308,7 @@ const changes: readonly Change[] = [
     from: { roleRef: { kind: "Role", name: "a" } },
     to: { roleRef: { kind: "Role", name: "b" } },
     errors: [
-      'roleRef: Invalid value: {"kind":"Role","name":"b","apiGroup":"rbac.authorization.k8s.io"}: cannot change roleRef',
+      'roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"Role","Name":"b"}: cannot change roleRef',
     ],
   },
   {

@@ -4,7 +4,7 @@ import type { AuditEntry } from "../audit/audit.ts";
 import type { AuditTarget } from "../audit/policy.ts";
 import { narrowed, type ResourceAttributes } from "../auth/attributes.ts";
 import { unauthorized } from "../auth/authenticate.ts";
-import { ANONYMOUS, type User } from "../auth/user.ts";
+import type { User } from "../auth/user.ts";
 import { badRequest, StatusFault } from "../status.ts";
 import { parsePath, type RequestInfo, type ResourceRequest } from "./info.ts";
 import { flag } from "./query.ts";
@@ -67,7 +67,7 @@ function authenticate(api: Api, arrival: Arrival, target: AuditTarget) {
     return api.authenticator.authenticate(arrival.request, arrival.path, (text) => arrival.reply.warn(text));
   } catch (error) {
     // Nobody is known to have asked; that somebody did is written down all the same.
-    api.audit?.begin({ ...arrival, user: { ...ANONYMOUS, name: "" }, target });
+    api.audit?.begin({ ...arrival, user: { name: "", groups: [] }, target, isRefused: true });
     if (error instanceof StatusFault) throw error;
     api.log.error("credentials could not be read", { error });
     throw unauthorized();

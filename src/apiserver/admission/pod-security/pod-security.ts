@@ -43,7 +43,10 @@ function checkPod(request: AdmissionRequest, context: WriteContext): void {
   const { subresource, draft, stored, spec, name } = request;
   if (subresource !== undefined && IGNORED.has(subresource)) return;
   const { policy, errors } = policyFor(request, context);
-  if (errors.length === 0 && isPrivileged(policy)) return;
+  if (errors.length === 0 && isPrivileged(policy)) {
+    context.annotate?.(`${ANNOTATIONS}/enforce-policy`, showLevel(policy.enforce));
+    return;
+  }
   if (stored !== undefined && !isSignificant(draft, stored)) return;
   const found = findings(draft, policy.enforce);
   context.annotate?.(`${ANNOTATIONS}/enforce-policy`, showLevel(policy.enforce));

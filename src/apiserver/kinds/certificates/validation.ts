@@ -106,7 +106,7 @@ export function validateStatus({ status }: CertificateSigningRequest): readonly 
   if (types.includes("Approved") && types.includes("Denied"))
     errors.push(
       invalid(
-        `status.conditions[${Math.max(types.indexOf("Approved"), types.indexOf("Denied"))}].type`,
+        "status.conditions",
         types.indexOf("Approved") > types.indexOf("Denied") ? "Approved" : "Denied",
         "Approved and Denied conditions are mutually exclusive",
       ),
@@ -149,7 +149,9 @@ export function validateConditionChange(
   request: CertificateSigningRequest,
   stored: CertificateSigningRequest,
 ): readonly FieldError[] {
-  const errors = FINAL.flatMap((type) => changeOf(type, part, request, stored));
+  const changes = FINAL.flatMap((type) => changeOf(type, part, request, stored));
+  const isRemoval = ({ detail }: FieldError) => detail.startsWith("updates may not remove");
+  const errors = [...changes.filter(isRemoval), ...changes.filter((each) => !isRemoval(each))];
   const [before, after] = [stored.status?.certificate ?? "", request.status?.certificate ?? ""];
   if (before === after) return errors;
   if (part !== "status")

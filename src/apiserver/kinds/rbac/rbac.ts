@@ -75,7 +75,7 @@ function bindingParts<T extends Binding>(roleKinds: readonly string[]) {
     validateUpdate: (binding: T, stored: T) =>
       sameRole(binding.roleRef, stored.roleRef)
         ? []
-        : [invalid("roleRef", binding.roleRef, "cannot change roleRef")],
+        : [invalid("roleRef", inGo(binding.roleRef), "cannot change roleRef")],
     ...printer<T>([
       nameColumn,
       text("Role", ({ roleRef }) => `${roleRef.kind}/${roleRef.name}`),
@@ -98,6 +98,11 @@ function defaultBinding(draft: Draft): void {
   if (draft.roleRef) draft.roleRef.apiGroup ||= GROUP;
   for (const subject of draft.subjects ?? [])
     if (subject.kind === "User" || subject.kind === "Group") subject.apiGroup ||= GROUP;
+}
+
+/** As kube-apiserver shows it. */
+function inGo({ apiGroup, kind, name }: RoleRef): object {
+  return { APIGroup: apiGroup, Kind: kind, Name: name };
 }
 
 function sameRole(a: RoleRef, b: RoleRef): boolean {
