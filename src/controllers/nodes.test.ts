@@ -6,6 +6,7 @@ import {
   DAEMON_SETS,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
+  EVENTS,
   LEASES,
   NODES,
   PODS,
@@ -159,4 +160,38 @@ test("a node that falls silent loses its endpoints at once and its pods after th
     const back = await client.get(NODES, { name: "bad" });
     return (back.spec?.taints ?? []).length === 0;
   });
+});
+
+test("pods that go before a taint drives them out, or need not go any more, are said to be let off; others not", async () => {
+  await using harness = await openHarness();
+  const { client, until } = harness;
+  await harness.addNode("a");
+  const patient = { key: "k", operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 };
+  const containers = [{ name: "c", image: "i" }];
+  for (const [name, tolerations] of [
+    ["patient", [patient]],
+    ["leaver", [patient]],
+    ["frail", []],
+  ] as const)
+    await client.create(PODS, {
+      metadata: { name, namespace },
+      spec: { nodeName: "a", tolerations, containers },
+    });
+  const taint = (taints: object | null) =>
+    client.patch(NODES, { name: "a" }, { spec: { taints } }, { type: "merge" });
+  const said = async () => {
+    const { items } = await client.list(EVENTS, { namespace });
+    return items.filter(({ reason }) => reason === "TaintManagerEviction").map(({ message = "" }) => message);
+  };
+  await taint([{ key: "k", effect: "NoExecute" }]);
+  await until("the frail one is gone", () => harness.pods.list().length === 2);
+  await client.delete(PODS, { namespace, name: "leaver" });
+  await until("said of the one that left", async () => (await said()).length === 2);
+  await taint(null);
+  await until("said of the one that stays", async () => (await said()).length === 3);
+  assert.deepEqual((await said()).sort(), [
+    "Cancelling deletion of Pod default/leaver",
+    "Cancelling deletion of Pod default/patient",
+    "Marking for deletion Pod default/frail",
+  ]);
 });

@@ -51,7 +51,7 @@ class TaintEviction {
       for (const pod of pods.byIndex(BY_NODE, change.object.metadata.name)) this.#queue.add(keyOf(pod));
     });
     pods.subscribe((change) => {
-      if (change.type === "removed") this.#since.delete(uidOf(change.before));
+      if (change.type === "removed") this.#cancel(change.before);
       else if (this.#taintsAt(change.object).length > 0) this.#queue.add(change.key);
     });
   }
@@ -63,7 +63,7 @@ class TaintEviction {
     const taints = this.#taintsAt(pod);
     const limit = taints.length === 0 ? undefined : stayMs(pod, taints);
     if (limit === undefined) {
-      if (this.#since.delete(uidOf(pod))) this.#note(pod, `Cancelling deletion of Pod ${key}`);
+      this.#cancel(pod);
       return undefined;
     }
     const since = this.#since.get(uidOf(pod)) ?? clock.now();
@@ -72,7 +72,13 @@ class TaintEviction {
     if (leftMs > 0) return leftMs;
     this.#note(pod, `Marking for deletion Pod ${key}`);
     await this.#evict(pod);
+    this.#since.delete(uidOf(pod));
     return undefined;
+  }
+
+  /** A pod that need not go any more, or went before its time. */
+  #cancel(pod: Pod): void {
+    if (this.#since.delete(uidOf(pod))) this.#note(pod, `Cancelling deletion of Pod ${keyOf(pod)}`);
   }
 
   async #evict(pod: Pod): Promise<void> {
