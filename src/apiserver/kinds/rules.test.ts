@@ -212,6 +212,12 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    name: "scaled to nothing",
+    kind: horizontalPodAutoscalers,
+    object: { spec: { maxReplicas: 0, scaleTargetRef: { kind: "Deployment", name: "x" } } },
+    errors: ["spec.maxReplicas: Required value: must be set and greater than 0"],
+  },
+  {
     name: "fewer at most than at least",
     kind: horizontalPodAutoscalers,
     object: {

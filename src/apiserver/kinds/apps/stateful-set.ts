@@ -28,6 +28,11 @@ export const statefulSets: KindSpec<StatefulSet> = kindSpec<StatefulSet>({
     draft.status = { replicas: 0, availableReplicas: 0 };
   },
   validate: validateStatefulSet,
+  // those of a stored one stay as they are
+  validateCreate: ({ spec }) =>
+    (spec?.volumeClaimTemplates ?? []).flatMap(({ spec: claim = {} }, i) =>
+      validateClaimSpec(`spec.volumeClaimTemplates[${i}].spec`, claim),
+    ),
   validateUpdate,
   validatePart: (_part, { status }) => validateReplicaCounts(status),
   warnings: ({ metadata, spec }, stored) => [
@@ -73,9 +78,6 @@ function defaultStatefulSet(draft: Draft): void {
 function validateStatefulSet(set: StatefulSet): readonly FieldError[] {
   return [
     ...validatePolicies(set.spec),
-    ...(set.spec?.volumeClaimTemplates ?? []).flatMap(({ spec = {} }, i) =>
-      validateClaimSpec(`spec.volumeClaimTemplates[${i}].spec`, spec),
-    ),
     ...validateReplicas(set.spec?.replicas),
     ...nonNegative("spec.minReadySeconds", set.spec?.minReadySeconds),
     ...nonNegative("spec.ordinals.start", set.spec?.ordinals?.start),

@@ -31,10 +31,12 @@ const COUNTS = [
 export function validateJob({ metadata, spec }: Job): readonly FieldError[] {
   if (spec === undefined) return [required("spec.template")];
   const errors = [...validateSelector(metadata.uid, spec), ...validateJobSpec("spec", spec)];
-  if (spec.selector === undefined) return [...errors, required("spec.selector")];
+  if (spec.selector === undefined) errors.push(required("spec.selector"));
   errors.push(...validateLabelSelector("spec.selector", spec.selector));
   const labels = spec.template?.metadata?.labels;
-  if (!isEmptySelector(spec.selector) && !matchesSelector(spec.selector, labels ?? {}))
+  // no selector selects nothing
+  const { selector } = spec;
+  if (selector === undefined || (!isEmptySelector(selector) && !matchesSelector(selector, labels ?? {})))
     errors.push(
       invalid("spec.template.metadata.labels", labels ?? null, "`selector` does not match template `labels`"),
     );

@@ -1,8 +1,9 @@
+import { isIp } from "#addr/ip";
 import type { Endpoints } from "#kube/endpoints";
 import { ENDPOINTS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
 import { validEndpointIp } from "../field/addresses.ts";
-import { notSupported, problems, required } from "../field/error.ts";
+import { invalid, notSupported, problems, required } from "../field/error.ts";
 import { labelProblems, qualifiedNameProblems, subdomainProblems } from "../field/names.ts";
 import { validPort } from "../field/numbers.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
@@ -45,6 +46,8 @@ function validateAddress(
 ): readonly FieldError[] {
   return [
     ...validEndpointIp(`${path}.ip`, ip),
+    // said twice, by two rules
+    ...(isIp(ip) ? [] : [invalid(`${path}.ip`, ip ?? "", "must be a valid IP address")]),
     ...(hostname ? problems(`${path}.hostname`, hostname, labelProblems(hostname)) : []),
     ...(nodeName === undefined ? [] : problems(`${path}.nodeName`, nodeName, subdomainProblems(nodeName))),
   ];

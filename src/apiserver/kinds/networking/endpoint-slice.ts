@@ -142,7 +142,7 @@ function validatePorts(slice: EndpointSlice): readonly FieldError[] {
       );
     if (!PROTOCOLS.includes(port.protocol ?? ""))
       errors.push(notSupported(`${path}.protocol`, port.protocol ?? "", PROTOCOLS));
-    if (port.port !== undefined) errors.push(...validPort(`${path}.port`, port.port));
+    if (port.port) errors.push(...validPort(`${path}.port`, port.port));
     return errors;
   });
 }

@@ -273,7 +273,6 @@ const changes: readonly { name: string; from: object; to: object; errors: readon
     to: { ipFamilies: ["IPv6"], ipFamilyPolicy: "SingleStack" },
     errors: [
       'spec.clusterIPs[0]: Invalid value: "10.43.1.1": expected an IPv6 value as indicated by `ipFamilies[0]`',
-      'spec.ipFamilies[0]: Invalid value: ["IPv6"]: may not change once set',
     ],
   },
   { name: "a second address", from: {}, to: { ipFamilyPolicy: "PreferDualStack" }, errors: [] },

@@ -36,7 +36,8 @@ export function serviceKind(allocation: ServiceAllocation): KindSpec<Service> {
       const early = allocation.foresee(service, read(SERVICES, namespace, name));
       return early.length > 0 ? early : validateService(service);
     },
-    validateUpdate: validateServiceUpdate,
+    validateUpdate: (service, stored) =>
+      allocation.foresee(service, stored).length > 0 ? [] : validateServiceUpdate(service, stored),
     validatePart: (_part, service) => validateServiceStatus(service),
     warnings: serviceWarnings,
     allocate: (draft, stored) => allocation.allocate(draft, stored),
