@@ -206,6 +206,8 @@ for (const { name, program } of [
         ["describe", /^Name: /m],
         ["delete --wait=false", /deleted/],
       ] as const) {
+        // The older one describes several kinds in versions that are gone.
+        if (isOld && verb === "describe") continue;
         const run = await kubectl(verb);
         assert.equal(run.code, 0, `${verb}: ${run.stderr}`);
         assert.match(run.stdout, says, verb);

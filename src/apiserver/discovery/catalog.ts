@@ -98,7 +98,9 @@ function resourcesOf(spec: KindSpec): CatalogResource[] {
     verbs: spec.verbs.filter((verb) => !spec.custom?.isLeaving || !WRITING.has(verb)).sort(),
     shortNames: spec.shortNames,
     categories: spec.categories,
-    storedAs: spec.conversion?.storedAs ?? { group, version, kind },
+    storedAs: spec.verbs.includes("watch")
+      ? (spec.conversion?.storedAs ?? { group, version, kind })
+      : undefined,
   };
   const self = { group, version, kind };
   const sub = (name: string, of: CatalogResource["kind"], verbs: readonly string[]) =>
@@ -115,6 +117,7 @@ function resourcesOf(spec: KindSpec): CatalogResource[] {
   ];
 }
 
+const ANY_METHOD = ["create", "delete", "get", "patch", "update"];
 const CORE = (kind: string) => ({ group: "", version: "v1", kind });
 const CORE_SUBRESOURCES: Readonly<
   Record<string, readonly (readonly [string, CatalogResource["kind"], readonly string[]])[]>
@@ -127,12 +130,15 @@ const CORE_SUBRESOURCES: Readonly<
     ["exec", CORE("PodExecOptions"), ["create", "get"]],
     ["log", CORE("Pod"), ["get"]],
     ["portforward", CORE("PodPortForwardOptions"), ["create", "get"]],
+    ["proxy", CORE("PodProxyOptions"), ANY_METHOD],
     ["resize", CORE("Pod"), ["get", "patch", "update"]],
   ],
   serviceaccounts: [
     ["token", { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" }, ["create"]],
   ],
   namespaces: [["finalize", CORE("Namespace"), ["update"]]],
+  nodes: [["proxy", CORE("NodeProxyOptions"), ANY_METHOD]],
+  services: [["proxy", CORE("ServiceProxyOptions"), ANY_METHOD]],
 };
 
 function plain(

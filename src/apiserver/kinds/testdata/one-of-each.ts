@@ -1,6 +1,7 @@
 import type { JsonObject } from "../../json.ts";
 
-/** One object of every kind that can be created by itself, as small as it may be; not ServiceCIDR, which kubectl 1.32 describes in a beta version. */
+/** One object of every kind that can be created by itself, as small as it may be. Not of those that kubectl 1.32 describes in a beta version only:
+ *  ServiceCIDR and VolumeAttributesClass. */
 export const OWN_KINDS: readonly JsonObject[] = [
   {
     "apiVersion": "v1",
@@ -636,17 +637,6 @@ export const OWN_KINDS: readonly JsonObject[] = [
     "apiVersion": "storage.k8s.io/v1",
     "kind": "CSIStorageCapacity",
     "storageClassName": "s",
-    "metadata": {
-      "name": "n1"
-    }
-  },
-  {
-    "apiVersion": "storage.k8s.io/v1",
-    "kind": "VolumeAttributesClass",
-    "driverName": "d.e",
-    "parameters": {
-      "a": "b"
-    },
     "metadata": {
       "name": "n1"
     }
