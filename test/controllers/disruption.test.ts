@@ -94,6 +94,8 @@ test("a budget follows its pods, lets go of as many as it may, and not one more"
   const answers = await Promise.all(pods.map(({ metadata }) => evict(metadata)));
   const refusals = answers.filter((answer) => answer !== undefined);
   assert.equal(refusals.length, 2);
+  const { spec } = await client.get(POD_DISRUPTION_BUDGETS, { namespace, name: "web" });
+  assert.deepEqual(spec, { minAvailable: 2, selector: { matchLabels: { app: "web" } } }, "nothing of a pod");
   for (const refusal of refusals) {
     assert.deepEqual([refusal.status, refusal.code], [429, "TooManyRequests"]);
     assert.match(refusal.message, /Cannot evict pod as it would violate the pod's disruption budget\./);
