@@ -215,7 +215,11 @@ const cases: readonly Case[] = [
     name: "scaled to nothing",
     kind: horizontalPodAutoscalers,
     object: { spec: { maxReplicas: 0, scaleTargetRef: { kind: "Deployment", name: "x" } } },
-    errors: ["spec.maxReplicas: Required value: must be set and greater than 0"],
+    errors: [
+      "spec.maxReplicas: Required value: must be set and greater than 0",
+      "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`",
+      'spec.scaleTargetRef.apiVersion: Invalid value: "": apiVersion must specify API group',
+    ],
   },
   {
     name: "fewer at most than at least",

@@ -29,10 +29,14 @@ export const statefulSets: KindSpec<StatefulSet> = kindSpec<StatefulSet>({
   },
   validate: validateStatefulSet,
   // those of a stored one stay as they are
-  validateCreate: ({ spec }) =>
-    (spec?.volumeClaimTemplates ?? []).flatMap(({ spec: claim = {} }, i) =>
+  validateCreate: ({ spec }) => [
+    ...(spec?.volumeClaimTemplates ?? []).flatMap(({ spec: claim = {} }, i) =>
       validateClaimSpec(`spec.volumeClaimTemplates[${i}].spec`, claim),
     ),
+    ...(spec?.serviceName
+      ? problems("spec.serviceName", spec.serviceName, labelProblems(spec.serviceName))
+      : []),
+  ],
   validateUpdate,
   validatePart: (_part, { status }) => validateReplicaCounts(status),
   warnings: ({ metadata, spec }, stored) => [
@@ -81,9 +85,6 @@ function validateStatefulSet(set: StatefulSet): readonly FieldError[] {
     ...validateReplicas(set.spec?.replicas),
     ...nonNegative("spec.minReadySeconds", set.spec?.minReadySeconds),
     ...nonNegative("spec.ordinals.start", set.spec?.ordinals?.start),
-    ...(set.spec?.serviceName
-      ? problems("spec.serviceName", set.spec.serviceName, labelProblems(set.spec.serviceName))
-      : []),
     ...validateSelectorAndTemplate(withClaims(set.spec), {
       what: "statefulset",
       unusable: "",
