@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import dgram from "node:dgram";
+import { get } from "node:https";
 import { createServer, type Server } from "node:net";
 import { hostname } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { getFresh } from "./dial.ts";
 import { runAgnhost } from "./main.ts";
+import { readRootFile } from "./root-files.ts";
 
 const ENTRY = fileURLToPath(new URL("../../../../../../bin/images/agnhost.ts", import.meta.url));
 
@@ -152,6 +154,25 @@ test("ask counts who answered", async () => {
   assert.equal(code, 0);
   assert.match(stdout, new RegExp(`3 ${hostname()} \\d+ ms \\| ${hostname()} x3\n$`));
   assert.equal((await agnhost("ask", "--url", url, "--count=1")).code, 1);
+});
+
+test("porter serves over TLS with the image's own certificate", async () => {
+  const stop = new AbortController();
+  const port = await freePort();
+  process.env[`SERVE_TLS_PORT_${port}`] = "over tls";
+  const server = runAgnhost(["porter"], { signal: stop.signal });
+  const ca = readRootFile("localhost.crt");
+  const body = await new Promise<string>((resolve, reject) => {
+    const ask = (triesLeft: number) =>
+      get({ host: "127.0.0.1", port, servername: "localhost", ca, agent: false }, (response) =>
+        response.setEncoding("utf8").once("data", resolve),
+      ).once("error", (error) => (triesLeft === 0 ? reject(error) : setTimeout(ask, 20, triesLeft - 1)));
+    ask(100);
+  });
+  delete process.env[`SERVE_TLS_PORT_${port}`];
+  stop.abort();
+  await server;
+  assert.equal(body, "over tls");
 });
 
 test("logs-generator writes as many lines as it is told", async () => {

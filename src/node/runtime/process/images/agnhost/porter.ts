@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { untilAborted } from "../preamble.ts";
 import { type HttpHandler, serveHttp } from "./http-server.ts";
+import { readRootFile } from "./root-files.ts";
 import { serveUdp } from "./sockets.ts";
 import { type Subcommand, say } from "./subcommand.ts";
 
@@ -40,5 +40,5 @@ function handlerFor(value: string, asJson: boolean): HttpHandler {
 function optionsFor(kind: string | undefined, signal: AbortSignal): Parameters<typeof serveHttp>[2] {
   if (kind !== "TLS_PORT") return { signal };
   const { CERT_FILE: cert = "localhost.crt", KEY_FILE: key = "localhost.key" } = process.env;
-  return { signal, tls: { cert: readFileSync(cert), key: readFileSync(key) } };
+  return { signal, tls: { cert: readRootFile(cert), key: readRootFile(key) } };
 }
