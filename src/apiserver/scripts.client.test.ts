@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { OWN_KINDS } from "./kinds/testdata/one-of-each.ts";
+import { parse } from "yaml";
 import { ask } from "./testing/client.ts";
 import { KUBECTL, OLD_KUBECTL, openRig, type Rig } from "./testing/rig.ts";
+
+const OWN_KINDS = new URL("./kinds/testdata/one-of-each.yaml", import.meta.url);
 
 const POD = `
 apiVersion: v1
@@ -193,7 +195,7 @@ for (const { name, program } of [
       });
 
     test("every kind is created, printed, described and deleted", async () => {
-      const list = { apiVersion: "v1", kind: "List", items: OWN_KINDS };
+      const list = { apiVersion: "v1", kind: "List", items: parse(readFileSync(OWN_KINDS, "utf8")) };
       const file = join(rig.directory, "each.json");
       writeFileSync(file, JSON.stringify(list));
       const kubectl = (verb: string) =>
