@@ -159,20 +159,22 @@ test("ask counts who answered", async () => {
 test("porter serves over TLS with the image's own certificate", async () => {
   const stop = new AbortController();
   const port = await freePort();
-  process.env[`SERVE_TLS_PORT_${port}`] = "over tls";
+  process.env[`SERVE_TLS_PORT_${port}`] = '<a href="/x">over tls</a>';
   const server = runAgnhost(["porter"], { signal: stop.signal });
   const ca = readRootFile("localhost.crt");
   const body = await new Promise<string>((resolve, reject) => {
     const ask = (triesLeft: number) =>
       get({ host: "127.0.0.1", port, servername: "localhost", ca, agent: false }, (response) =>
-        response.setEncoding("utf8").once("data", resolve),
+        response
+          .setEncoding("utf8")
+          .once("data", (text: string) => resolve(`${response.headers["content-type"]} ${text}`)),
       ).once("error", (error) => (triesLeft === 0 ? reject(error) : setTimeout(ask, 20, triesLeft - 1)));
     ask(100);
   });
   delete process.env[`SERVE_TLS_PORT_${port}`];
   stop.abort();
   await server;
-  assert.equal(body, "over tls");
+  assert.equal(body, 'text/html; charset=utf-8 <a href="/x">over tls</a>');
 });
 
 test("logs-generator writes as many lines as it is told", async () => {

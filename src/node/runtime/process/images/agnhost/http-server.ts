@@ -69,7 +69,15 @@ async function answer(
     client: plainAddress(request.socket.remoteAddress, request.socket.remotePort),
     body: async () => Buffer.concat(await Array.fromAsync(request)),
   });
-  const type = typeof body === "string" ? { "Content-Type": "text/plain; charset=utf-8" } : {};
+  const type = typeof body === "string" ? { "Content-Type": contentTypeOf(body) } : {};
   response.writeHead(status, { ...type, "Content-Length": Buffer.byteLength(body), ...headers });
   response.end(request.method === "HEAD" ? "" : body);
+}
+
+const HTML_START =
+  /^\s*<(?:!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>]/i;
+
+/** What Go's server says of a text that nobody has said anything of. @see the MIME sniffing standard, 7.1 */
+function contentTypeOf(text: string): string {
+  return `text/${HTML_START.test(text) ? "html" : "plain"}; charset=utf-8`;
 }
