@@ -108,3 +108,15 @@ test("a collection is deleted by selector", async () => {
   assert.equal((await ask(rig, "GET", `${LISTS}/a`)).code, 200);
   assert.equal((await ask(rig, "GET", `${LISTS}/x1`)).code, 404);
 });
+
+test("YAML is answered to whoever would rather have it", async () => {
+  const path = "/api/v1/namespaces/default/configmaps";
+  await ask(rig, "POST", path, { body: { metadata: { name: "yaml" }, data: { b: "1", a: "true" } } });
+  const headers = { accept: "application/yaml,application/json;q=0.5" };
+  const one = await ask(rig, "GET", `${path}/yaml`, { headers });
+  assert.equal(one.headers["content-type"], "application/yaml");
+  assert.match(one.text, /^apiVersion: v1\ndata:\n {2}a: "true"\n {2}b: "1"\nkind: ConfigMap\n/);
+  assert.match((await ask(rig, "GET", `${path}/none`, { headers })).text, /^reason: NotFound$/m);
+  const all = await ask(rig, "GET", path, { headers });
+  assert.match(all.text, /^items:\n- data:$/m);
+});

@@ -94,7 +94,7 @@ const refusals: readonly [string, number, RegExp][] = [
   [`${BASE}/pods/nobody/proxy/`, 404, /pods "nobody" not found/],
   [`${BASE}/pods/a:b:c:d/proxy/`, 400, /invalid pod request "a:b:c:d"/],
   [`${BASE}/pods/p:9/proxy/`, 503, /error trying to reach service: .*ECONNREFUSED/],
-  [`${BASE}/services/nobody/proxy/`, 404, /endpoints "nobody" not found/],
+  [`${BASE}/services/nobody/proxy/`, 404, /services "nobody" not found/],
   [`${BASE}/services/idle/proxy/`, 503, /no endpoints available for service "idle"/],
   [`${BASE}/services/s:81/proxy/`, 503, /no service port 81 found for service "s"/],
   [`${BASE}/services/s:other/proxy/`, 503, /no endpoints available for service "s:other"/],

@@ -43,7 +43,8 @@ export function serviceTarget({ api, info }: Call): Target {
   const { scheme, name, port } = parseNamed(id, "service");
   const portName = /^-?\d+$/.test(port) ? nameOfPort(readService(), Number(port)) : port;
   const endpoints = api.world.read(ENDPOINTS, info.namespace, name);
-  if (endpoints === undefined) throw notFound(ENDPOINTS, name);
+  // Of the service, whichever of the two is missing.
+  if (endpoints === undefined) throw notFound(SERVICES, name);
   const subsets = endpoints.subsets ?? [];
   if (subsets.length === 0) throw noneFor(name);
   for (const subset of shuffled(subsets)) {

@@ -62,7 +62,21 @@ export function requireJson(accept: string | undefined): void {
 }
 
 function isServed(type: string): boolean {
-  return ["application/json", "application/vnd.kubernetes.protobuf", "application/*", "*/*"].includes(type);
+  return SERVED.has(type);
+}
+
+const SERVED = new Set([
+  "application/json",
+  "application/yaml",
+  "application/vnd.kubernetes.protobuf",
+  "application/*",
+  "*/*",
+]);
+
+/** Whether YAML is what the client would rather have. */
+export function prefersYaml(accept: string | undefined): boolean {
+  if (!accept?.includes("application/yaml")) return false;
+  return parseAccept(accept).find(({ type }) => isServed(type))?.type === "application/yaml";
 }
 
 function parseAccept(accept: string): Clause[] {

@@ -63,7 +63,7 @@ function managerErrors(manager: string): FieldError[] {
   if (odd !== null) {
     const code = (odd[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
     const at = Buffer.byteLength(manager.slice(0, odd.index));
-    const detail = `should only contain printable characters (found U+${code} at position ${at})`;
+    const detail = `invalid character U+${code} (at position ${at})`;
     errors.push({ type: "Invalid", path, value: manager, detail });
   }
   return errors;

@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createGzip } from "node:zlib";
 import type { StatusFault } from "../status.ts";
+import { prefersYaml } from "./accept.ts";
 
 const GZIP_FROM_BYTES = 128 * 1024;
 
@@ -12,6 +13,7 @@ export class Reply {
   readonly #response: ServerResponse;
   readonly #isPretty: boolean;
   readonly #takesGzip: boolean;
+  readonly #isYaml: boolean;
   readonly #warnings = new Set<string>();
   #listener: ((text: string, type: string) => void) | undefined;
 
@@ -19,6 +21,7 @@ export class Reply {
     this.#response = response;
     const agent = request.headers["user-agent"] ?? "";
     const pretty = query.get("pretty");
+    this.#isYaml = prefersYaml(request.headers.accept);
     this.#isPretty =
       pretty === null ? /^(?:curl|Wget|Mozilla\/5\.0)/.test(agent) : pretty !== "false" && pretty !== "0";
     this.#takesGzip = /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""));
@@ -39,14 +42,23 @@ export class Reply {
   }
 
   json(code: number, value: unknown, headers: Readonly<Record<string, string>> = {}): void {
+    if (this.#isYaml) return void this.#yaml(code, value, headers);
     const text = this.#isPretty ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value);
     this.send(code, text, "application/json", headers);
   }
 
   /** Sends text that is JSON already. */
   jsonText(code: number, text: string): void {
+    if (this.#isYaml) return void this.#yaml(code, JSON.parse(text), {});
     const body = this.#isPretty ? `${JSON.stringify(JSON.parse(text), null, 2)}\n` : text;
     this.send(code, body, "application/json");
+  }
+
+  /** As Go's encoder writes it: keys sorted, lists not indented. Few ask for it, so its library is read when the first one does. */
+  async #yaml(code: number, value: unknown, headers: Readonly<Record<string, string>>): Promise<void> {
+    const { stringify } = await import("yaml");
+    const options = { sortMapEntries: true, indentSeq: false, lineWidth: 0, aliasDuplicateObjects: false };
+    this.send(code, stringify(value, options), "application/yaml", headers);
   }
 
   status(fault: StatusFault): void {
@@ -84,6 +96,7 @@ export class Reply {
   /** Sends JSON text piece by piece, each when the client has taken the one before; others get a turn in between. */
   async pieces(code: number, texts: Iterable<string>): Promise<void> {
     const response = this.#response;
+    if (this.#isYaml) return await this.#yaml(code, JSON.parse([...texts].join("")), {});
     this.start(code, "application/json");
     const source = Readable.from(inTurns(this.#heard(texts)), { objectMode: false });
     try {

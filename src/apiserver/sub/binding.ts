@@ -1,5 +1,4 @@
 import type { Pod } from "#kube/generated/types";
-import { PODS } from "#kube/resources";
 import type { Stored } from "../cache/stored.ts";
 import { isObject, type Json, type JsonObject, listAt, objectAt, own, textAt } from "../json.ts";
 import { badRequest, conflict, unknownFault } from "../status.ts";
@@ -11,6 +10,9 @@ const BINDING = {
   definition: "io.k8s.api.core.v1.Binding",
   resource: { group: "", version: "v1", kind: "Binding", plural: "bindings", namespaced: true },
 };
+
+/** What refusals are about. */
+const BOUND = { group: "", plural: "pods/binding" };
 
 /** POST `pods/NAME/binding`: gives a pod its node, once. */
 export async function bind(call: Call): Promise<void> {
@@ -34,7 +36,7 @@ async function bindTo(call: Call, binding: JsonObject): Promise<void> {
   const nodeName = textAt(target, "name") ?? "";
   if (kind !== "" && kind !== "Node")
     throw unknownFault(
-      `target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "<empty>", "Node"`,
+      `target.kind: Unsupported value: ${JSON.stringify(kind)}: supported values: "Node", "<empty>"`,
     );
   if (nodeName === "") throw unknownFault("target.name: Required value");
   const request = { ...writeRequest(call), subresource: "binding" };
@@ -49,12 +51,12 @@ async function bindTo(call: Call, binding: JsonObject): Promise<void> {
 
 function checkBindable(pod: Pod, name: string): void {
   if (pod.metadata.deletionTimestamp !== undefined)
-    throw conflict(PODS, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+    throw conflict(BOUND, name, `pod ${name} is being deleted, cannot be assigned to a host`);
   const node = pod.spec?.nodeName ?? "";
   if (node !== "")
-    throw conflict(PODS, name, `pod ${name} is already assigned to node ${JSON.stringify(node)}`);
+    throw conflict(BOUND, name, `pod ${name} is already assigned to node ${JSON.stringify(node)}`);
   if ((pod.spec?.schedulingGates ?? []).length > 0)
-    throw conflict(PODS, name, `pod ${name} has non-empty .spec.schedulingGates`);
+    throw conflict(BOUND, name, `pod ${name} has non-empty .spec.schedulingGates`);
 }
 
 function bound(

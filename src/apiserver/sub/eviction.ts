@@ -2,7 +2,7 @@ import { isFault } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
 import { objectKey } from "../cache/resource-cache.ts";
 import type { Stored } from "../cache/stored.ts";
-import { isObject, type JsonObject, listAt, objectAt } from "../json.ts";
+import { isObject, type JsonObject, listAt, objectAt, textAt } from "../json.ts";
 import { badRequest, conflict, notFound } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
 import { type DeleteOptions, deleteObject, fromBody } from "../verbs/delete.ts";
@@ -13,6 +13,8 @@ import { stillProcessed, takeFromBudget } from "./eviction-budget.ts";
 const EVICTION = {
   definition: "io.k8s.api.policy.v1.Eviction",
   resource: { group: "policy", version: "v1", kind: "Eviction", plural: "evictions", namespaced: true },
+  // Drained by clients older than policy/v1, too.
+  olderVersions: ["policy/v1beta1"],
 };
 const ATTEMPTS = 20;
 const EVICTED = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
@@ -30,7 +32,9 @@ const AMBIGUOUS = {
 export async function evict(call: Call): Promise<void> {
   const { info, reply } = call;
   const eviction = await readObject(call, EVICTION);
-  checkPlace(eviction, { namespace: info.namespace, name: info.name ?? "" });
+  checkPlace(eviction, { namespace: info.namespace, name: undefined });
+  if ((textAt(metadataOf(eviction), "name") ?? "") !== info.name)
+    throw badRequest("name in URL does not match name in Eviction object");
   await call.api.writer.admitWhole(writeRequest(call), eviction, info.name ?? "");
   const options = optionsOf(call, objectAt(eviction, "deleteOptions") ?? {});
   const isPinned = options.resourceVersion !== undefined;

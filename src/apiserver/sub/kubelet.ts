@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { connect, type TLSSocket } from "node:tls";
 import { explain } from "#fault/fault";
 import type { Node } from "#kube/generated/types";
-import { StatusFault } from "../status.ts";
+import { StatusFault, unknownFault } from "../status.ts";
 
 /** Opens a byte stream to a kubelet's port; the TLS on top is ours. */
 export type DialKubelet = (target: KubeletAddress) => Promise<Duplex>;
@@ -95,16 +95,12 @@ async function ask(
   });
 }
 
-/** Where the node's kubelet listens. @throws {StatusFault} InternalError when the node has no address yet */
+/** Where the node's kubelet listens. @throws {StatusFault} when the node has no address yet */
 export function addressOf(node: Node): KubeletAddress {
   const addresses = node.status?.addresses ?? [];
   const byType = (type: string) => addresses.find((address) => address.type === type)?.address;
   const host = byType("InternalIP") ?? byType("ExternalIP") ?? byType("Hostname");
   const { name } = node.metadata;
-  if (host === undefined)
-    throw new StatusFault(
-      "InternalError",
-      `no preferred addresses found for node ${JSON.stringify(name)}; known addresses: []`,
-    );
+  if (host === undefined) throw unknownFault("no preferred addresses found; known addresses: []");
   return { nodeName: name, host, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? KUBELET_PORT };
 }

@@ -14,7 +14,6 @@ const PASSED_ON = [
   "timestamps",
   "tailLines",
   "limitBytes",
-  "stream",
 ];
 
 /** Streams a container's log from the kubelet of the pod's node. */
@@ -25,7 +24,11 @@ export async function podLog(call: Call): Promise<void> {
   if (pod === undefined) throw notFound(PODS, info.name ?? "");
   const container = containerOf(pod, query.get("container") ?? "");
   const nodeName = pod.spec?.nodeName ?? "";
-  if (nodeName === "") return reply.send(200, "", "text/plain");
+  if (nodeName === "") {
+    // Nothing runs yet: there is nothing to say.
+    response.writeHead(204).end();
+    return;
+  }
   const node = api.world.read(NODES, undefined, nodeName);
   if (node === undefined) throw notFound(NODES, nodeName);
   const passed = new URLSearchParams();
@@ -63,10 +66,15 @@ async function refusal(code: number, answer: AsyncIterable<Buffer>): Promise<Sta
   );
 }
 
-const STREAMS: ReadonlySet<string> = new Set(["All", "Stderr", "Stdout"]);
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 
-/** @throws {StatusFault} Invalid @see ValidatePodLogOptions in pkg/apis/core/validation */
+/** @throws {StatusFault} Invalid, BadRequest @see ValidatePodLogOptions in pkg/apis/core/validation */
 function checkOptions(query: URLSearchParams, name: string): void {
+  const since = query.get("sinceTime");
+  if (since !== null && !TIME.test(since))
+    throw badRequest(
+      `parsing time ${JSON.stringify(since)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(since)} as "2006"`,
+    );
   const errors: FieldError[] = [];
   const atLeast = (path: string, least: number, detail: string) => {
     const value = integer(query, path);
@@ -77,23 +85,11 @@ function checkOptions(query: URLSearchParams, name: string): void {
   if (query.has("sinceSeconds") && query.has("sinceTime"))
     errors.push({
       type: "Forbidden",
-      path: "",
+      path: "[]",
       detail: "at most one of `sinceTime` or `sinceSeconds` may be specified",
     });
   else atLeast("sinceSeconds", 1, "must be greater than 0");
-  const stream = query.get("stream") ?? "All";
-  if (!STREAMS.has(stream))
-    errors.push({
-      type: "NotSupported",
-      path: "stream",
-      value: stream,
-      detail: 'supported values: "All", "Stderr", "Stdout"',
-    });
-  if (stream !== "All" && query.has("tailLines"))
-    errors.push({
-      type: "Forbidden",
-      path: "",
-      detail: "`tailLines` and specific `stream` are mutually exclusive for now",
-    });
+  // One of the two streams alone is behind a gate that is closed.
+  if (query.get("stream")) errors.push({ type: "Forbidden", path: "stream", detail: "may not be specified" });
   if (errors.length > 0) throw invalid({ group: "", kind: "PodLogOptions" }, name, errors);
 }

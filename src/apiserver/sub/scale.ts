@@ -4,7 +4,7 @@ import { isObject, type JsonObject, numberAt, objectAt, textAt } from "../json.t
 import { mediaType, readBody } from "../request/body.ts";
 import { badRequest, conflict, invalid, notFound } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
-import { checkPlace, metadataOf } from "../verbs/metadata.ts";
+import { checkPlace, metadataOf, uidMismatch } from "../verbs/metadata.ts";
 import { patchFunction } from "../verbs/patch.ts";
 import { fitBody, fitOr, readObject, writeRequest } from "../verbs/write.ts";
 import { SCALE, scaleOf, setScale } from "./scale-object.ts";
@@ -24,6 +24,9 @@ export async function scale(call: Call): Promise<void> {
       const version = textAt(metadataOf(next), "resourceVersion") ?? "";
       if (version !== "" && version !== String(live.revision))
         throw conflict(cache.spec.resource, info.name ?? "");
+      const uid = textAt(metadataOf(next), "uid") ?? "";
+      const actual = live.object.metadata.uid ?? "";
+      if (uid !== "" && uid !== actual) throw uidMismatch(cache.spec, info.name ?? "", uid, actual);
       const draft = live.draft();
       const replicas = replicasOf(next, info.name ?? "");
       setScale(view.spec, draft, replicas);
@@ -55,7 +58,11 @@ async function patchChange(call: Call): Promise<ScaleChange> {
   return (live) => {
     const result = run(live);
     if (!isObject(result)) throw badRequest("the patched scale is not an object");
-    return fitOr(result, SCALE, badRequest).value;
+    return fitOr(result, SCALE, (why) =>
+      invalid({ group: "", kind: "" }, "", [
+        { type: "Invalid", path: "patch", value: JSON.stringify(result), detail: why },
+      ]),
+    ).value;
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Stored } from "../cache/stored.ts";
-import { copyJson, isObject, type Json, type JsonObject, objectAt, own, textAt } from "../json.ts";
+import { copyJson, isObject, type Json, type JsonObject, listAt, objectAt, own, textAt } from "../json.ts";
 import type { KindSpec } from "../kinds/kind.ts";
 import { metadataOf } from "./metadata.ts";
 
@@ -13,7 +13,7 @@ export function keepHalf(
   const stored = live.draft();
   switch (route.subresource) {
     case "status":
-      return withStatus(draft, stored, metadataOfStatus(route.spec));
+      return withStatus(draft, stored, route.spec);
     case "finalize":
       return withFinalizers(draft, stored);
     case "ephemeralcontainers":
@@ -43,11 +43,12 @@ function metadataOfStatus({ resource, custom }: KindSpec): readonly string[] {
   return custom === undefined ? (METADATA_OF_STATUS[resource.kind] ?? MOST) : NONE;
 }
 
-function withStatus(draft: JsonObject, stored: JsonObject, fields: readonly string[]): JsonObject {
+function withStatus(draft: JsonObject, stored: JsonObject, spec: KindSpec): JsonObject {
+  const { kind } = spec.resource;
   const status = own(draft, "status");
   const given = metadataOf(draft);
   const metadata = { ...metadataOf(stored) };
-  for (const field of fields) {
+  for (const field of metadataOfStatus(spec)) {
     const value = own(given, field);
     if (value === undefined) delete metadata[field];
     else metadata[field] = value;
@@ -55,11 +56,21 @@ function withStatus(draft: JsonObject, stored: JsonObject, fields: readonly stri
   const out: JsonObject = { ...stored, metadata };
   if (status === undefined) delete out["status"];
   else out["status"] = status;
-  const qosClass = textAt(objectAt(stored, "status"), "qosClass");
-  const next = objectAt(out, "status");
-  if (qosClass !== undefined && next !== undefined && next["qosClass"] === undefined)
-    next["qosClass"] = qosClass;
+  if (kind === "Pod") keepPodStatus(out, stored);
   return out;
+}
+
+/** A pod's quality of service cannot be unsaid, and its first address is told in two places. */
+function keepPodStatus(out: JsonObject, stored: JsonObject): void {
+  const qosClass = textAt(objectAt(stored, "status"), "qosClass");
+  const next = objectAt(out, "status") ?? {};
+  out["status"] = next;
+  if (qosClass !== undefined && next["qosClass"] === undefined) next["qosClass"] = qosClass;
+  const ip = textAt(next, "podIP") ?? "";
+  const first = listAt(next, "podIPs")?.[0];
+  const firstIp = isObject(first) ? textAt(first, "ip") : undefined;
+  if (ip !== "" && ip !== firstIp) next["podIPs"] = [{ ip }];
+  else if (ip === "" && firstIp !== undefined) next["podIP"] = firstIp;
 }
 
 function withFinalizers(draft: JsonObject, stored: JsonObject): JsonObject {
@@ -92,6 +103,10 @@ function mergeContainers(before: readonly Json[], given: Json | undefined): Json
   const byName = new Map(
     (Array.isArray(given) ? given : []).filter(isObject).map((one) => [textAt(one, "name"), one]),
   );
+  const names = new Set(before.filter(isObject).map((one) => textAt(one, "name")));
+  const isOther = byName.size > 0 && [...byName.keys()].some((name) => !names.has(name));
+  // Refused by whoever checks it.
+  if (isOther && Array.isArray(given)) return [...given];
   return before.map((container) => {
     const next = isObject(container) ? byName.get(textAt(container, "name")) : undefined;
     if (!isObject(container) || next === undefined) return container;

@@ -1,5 +1,5 @@
 import type { FieldError } from "../kinds/kind.ts";
-import { flag, revision as parseRevision } from "../request/query.ts";
+import { flag, integer, revision as parseRevision } from "../request/query.ts";
 import { badRequest, invalid } from "../status.ts";
 
 const LIST_OPTIONS = { group: "meta.k8s.io", kind: "ListOptions" };
@@ -19,6 +19,7 @@ export interface WantedState {
 /** @throws {StatusFault} Invalid for parameters that do not go together; BadRequest
  *  @see ValidateListOptions in apimachinery/pkg/apis/internalversion/validation */
 export function wantedState(query: URLSearchParams, verb: "list" | "watch"): WantedState {
+  integer(query, "timeoutSeconds");
   const match = query.get(MATCH) ?? "";
   const token = query.get("continue") ?? "";
   const initialEvents = query.has("sendInitialEvents") ? flag(query, "sendInitialEvents") : undefined;

@@ -16,7 +16,10 @@ import { sendObject } from "./read.ts";
 import type { WriteRequest } from "./writer.ts";
 
 /** What must be known of a kind to read a body of it. */
-export type BodyKind = Pick<KindSpec, "resource" | "definition" | "type" | "custom">;
+export interface BodyKind extends Pick<KindSpec, "resource" | "definition" | "type" | "custom"> {
+  /** apiVersions in which the same body may come as well. */
+  readonly olderVersions?: readonly string[];
+}
 
 /** What a call's parameters say. @throws {StatusFault} Invalid */
 export function optionsOf({ query, request }: Pick<Call, "query" | "request">): WriteOptions {
@@ -109,6 +112,7 @@ export async function readObject(
   if (type === PROTOBUF && spec.custom !== undefined) throw unknownFormat(CUSTOM_TYPES);
   const body = await decodeBody(await readBody(call.request), type, spec.definition);
   if (spec.custom !== undefined) checkTyped(body.value);
+  if (spec.olderVersions?.includes(textAt(body.value, "apiVersion") ?? "")) delete body.value["apiVersion"];
   checkType(body.value, { apiVersion: apiVersionOf(spec.resource), kind: spec.resource.kind });
   // Protobuf has no unknown fields to speak of: what the table does not know was skipped.
   const level = type === PROTOBUF ? "Ignore" : optionsOf(call).fieldValidation;
