@@ -82,7 +82,20 @@ export type Shape =
   | { readonly is: "list"; readonly type: ListType }
   | { readonly is: "map"; readonly type: MapType };
 
+const shapes = new Map<string, Shape>();
+const shapesInPlace = new WeakMap<object, Shape>();
+
+/** The same shape each time: types are asked for theirs at every field of every object. */
 export function shapeOf(type: FieldType): Shape {
+  const known = typeof type === "string" ? shapes.get(type) : shapesInPlace.get(type);
+  if (known !== undefined) return known;
+  const made = makeShape(type);
+  if (typeof type === "string") shapes.set(type, made);
+  else shapesInPlace.set(type, made);
+  return made;
+}
+
+function makeShape(type: FieldType): Shape {
   if (typeof type !== "string" && "list" in type) return { is: "list", type };
   if (typeof type !== "string" && "map" in type) return { is: "map", type };
   if (typeof type !== "string" && "struct" in type) {

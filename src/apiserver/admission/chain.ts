@@ -17,7 +17,11 @@ const SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789";
 
 /** Five characters that tell generated names apart. */
 export function randomSuffix(): string {
-  return Array.from({ length: 5 }, () => SUFFIX_LETTERS[randomInt(SUFFIX_LETTERS.length)]).join("");
+  const base = SUFFIX_LETTERS.length;
+  let suffix = "";
+  for (let rest = randomInt(base ** 5); suffix.length < 5; rest = Math.floor(rest / base))
+    suffix += SUFFIX_LETTERS[rest % base];
+  return suffix;
 }
 
 /** Everything between defaulting and validation, in the order kube-apiserver runs it. */

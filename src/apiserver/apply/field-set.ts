@@ -82,14 +82,17 @@ export function parseFields(fields: unknown): FieldSet {
 export function formatFields(set: FieldSet): JsonObject {
   const out: JsonObject = {};
   if (set.isOwned && set.children.size > 0) out["."] = {};
-  for (const edge of [...set.children.keys()].sort(byEdge))
-    setOwn(out, edge, formatFields(set.children.get(edge) ?? EMPTY));
+  const edges = [...set.children.keys()];
+  if (edges.length > 1) edges.sort(byEdge);
+  for (const edge of edges) setOwn(out, edge, formatFields(set.children.get(edge) ?? EMPTY));
   return out;
 }
 
 const RANK: Readonly<Record<string, number>> = { f: 0, k: 1, v: 2, i: 3 };
 
 function byEdge(a: string, b: string): number {
+  // Fields among fields, nearly always.
+  if (a.charCodeAt(0) === b.charCodeAt(0)) return a < b ? -1 : 1;
   const rank = (RANK[a[0] ?? ""] ?? 9) - (RANK[b[0] ?? ""] ?? 9);
   return rank !== 0 ? rank : a < b ? -1 : 1;
 }

@@ -8,7 +8,7 @@ import {
   sameJson,
   setOwn,
 } from "../json.ts";
-import { type FieldType, fieldOf, type ListType, shapeOf } from "../schema.ts";
+import { type FieldType, fieldOf, type ListType, type Shape, shapeOf } from "../schema.ts";
 import { badRequest } from "../status.ts";
 import { EMPTY, type FieldSet, formatEdge, isEmpty, LEAF, node } from "./field-set.ts";
 
@@ -48,14 +48,25 @@ const KEY_DEFAULTS: Readonly<Record<string, Json>> = { protocol: "TCP" };
 
 function elementEdge(item: Json, type: ListType): string {
   if (type.kind === "set") return `v:${canonicalJson(item)}`;
-  const keys: JsonObject = {};
   const defaults = type.keyDefaults ?? KEY_DEFAULTS;
-  for (const key of [...(type.keys ?? [])].sort()) {
-    const value = isObject(item) ? own(item, key) : undefined;
-    if (value !== undefined) keys[key] = value;
-    else if (Object.hasOwn(defaults, key)) keys[key] = defaults[key] ?? null;
+  let text = "";
+  for (const key of sortedKeys(type)) {
+    let value = isObject(item) ? own(item, key) : undefined;
+    if (value === undefined) value = own(defaults, key);
+    if (value !== undefined)
+      text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${canonicalJson(value)}`;
   }
-  return `k:${canonicalJson(keys)}`;
+  return `k:{${text}}`;
+}
+
+const sorted = new WeakMap<ListType, readonly string[]>();
+
+function sortedKeys(type: ListType): readonly string[] {
+  const known = sorted.get(type);
+  if (known !== undefined) return known;
+  const keys = [...(type.keys ?? [])].sort();
+  sorted.set(type, keys);
+  return keys;
 }
 
 /** The set of everything a value says. Elements of lists and entries of maps own themselves too, so that dropping them can be told from
@@ -116,6 +127,7 @@ const SAME: Comparison = { changed: EMPTY, removed: EMPTY };
  *  path of its own beside its parts. */
 export function compare(before: Json | undefined, after: Json | undefined, type: FieldType): Comparison {
   if (before === after) return SAME;
+  if (before === undefined && after !== undefined) return { changed: added(after, type), removed: EMPTY };
   const was = partsOrNone(before, type);
   const is = partsOrNone(after, type);
   if (was === undefined || is === undefined || (was.length === 0 && is.length === 0))
@@ -125,6 +137,29 @@ export function compare(before: Json | undefined, after: Json | undefined, type:
     changed: before === undefined ? { ...changed, isOwned: true } : changed,
     removed: after === undefined ? { ...removed, isOwned: true } : removed,
   };
+}
+
+/** All paths of a value where there was none. */
+function added(value: Json, type: FieldType): FieldSet {
+  if (typeof value !== "object" || value === null) return LEAF;
+  const shape = shapeOf(type);
+  const children = new Map<string, FieldSet>();
+  if (Array.isArray(value)) {
+    if (shape.is !== "list" || shape.type.kind === undefined) return LEAF;
+    for (const item of value) children.set(elementEdge(item, shape.type), added(item, shape.type.list));
+  } else {
+    if (isAtomic(type)) return LEAF;
+    for (const field of Object.keys(value)) {
+      const inner = value[field];
+      const innerType = shape.is === "map" ? shape.type.map : fieldTypeOf(shape, field);
+      if (inner !== undefined) children.set(`f:${field}`, added(inner, innerType));
+    }
+  }
+  return children.size === 0 ? LEAF : { isOwned: true, children };
+}
+
+function fieldTypeOf(shape: Shape, field: string): FieldType {
+  return (shape.is === "struct" ? fieldOf(shape.definition, field) : undefined) ?? "any";
 }
 
 function compareLeaves(before: Json | undefined, after: Json | undefined): Comparison {

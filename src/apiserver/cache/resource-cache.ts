@@ -1,4 +1,5 @@
 import type { KubeObject } from "#kube/object";
+import type { JsonObject } from "../json.ts";
 import type { KindSpec } from "../kinds/kind.ts";
 import { type CacheEvent, History } from "./history.ts";
 import { SortedKeys } from "./sorted-keys.ts";
@@ -87,10 +88,11 @@ export class ResourceCache {
     return () => this.#subscribers.delete(subscriber);
   }
 
-  /** Takes one committed change in. */
-  apply(key: string, revision: number, value: string | undefined): void {
+  /** Takes one committed change in; `object` is what the value was written from, where that is at hand. */
+  apply(key: string, revision: number, value: string | undefined, object?: JsonObject): void {
     const before = this.#objects.get(key);
     const after = value === undefined ? undefined : this.format.decode(key, revision, value);
+    if (object !== undefined) after?.adopt(object);
     if (after === undefined) {
       this.#objects.delete(key);
       this.#keys.delete(key);

@@ -1,6 +1,6 @@
 import type { KubeObject } from "#kube/object";
 import { apiVersionOf } from "#kube/object";
-import { isObject, type JsonObject } from "../json.ts";
+import { isObject, type JsonObject, objectAt } from "../json.ts";
 import type { KindSpec } from "../kinds/kind.ts";
 
 type Labels = Readonly<Record<string, string>>;
@@ -54,6 +54,15 @@ export class Stored<T extends KubeObject = KubeObject> {
     return made;
   }
 
+  /** Takes what the text was made from, which nobody changes any more: reading it again would cost as much as writing it did. */
+  adopt(object: JsonObject): void {
+    const metadata = objectAt(object, "metadata");
+    if (metadata === undefined) return;
+    metadata["resourceVersion"] = String(this.revision);
+    // What the kind's format has made is an object of the kind.
+    this.#object = new WeakRef(object as unknown as T);
+  }
+
   /** Kept once they have been looked at: selectors look at the labels of many states, again and again. */
   get labels(): Labels {
     this.#labels ??= this.object.metadata.labels ?? NONE;
@@ -101,6 +110,11 @@ export class Format {
 
   /** The text to store, with an empty resourceVersion. */
   encode(draft: JsonObject): string {
+    return JSON.stringify(this.compose(draft));
+  }
+
+  /** What the text to store says: its fields in their order. Shares all but its metadata with the draft. */
+  compose(draft: JsonObject): JsonObject {
     // A field's place is where it was first put, its value what was put last.
     const metadata: JsonObject = { resourceVersion: "", ...((draft["metadata"] ?? {}) as JsonObject) };
     metadata["resourceVersion"] = "";
@@ -108,7 +122,7 @@ export class Format {
     out["kind"] = this.#kind;
     out["apiVersion"] = this.#apiVersion;
     out["metadata"] = metadata;
-    return JSON.stringify(out);
+    return out;
   }
 
   /** The state that a stored text describes at a revision. */

@@ -101,7 +101,7 @@ test("a kind that goes and comes again has its objects, and nobody can resume a 
   world.add({ stored, versions: [stored] });
   const cache = world.cacheOf("example.com", "widgets");
   assert.ok(cache);
-  await world.write(cache, "n/a", text("a", 1), 0);
+  await world.write(cache, { key: "n/a", value: text("a", 1), expected: 0 });
   world.remove(stored.resource);
   assert.deepEqual([world.kinds, world.caches, world.viewOf(stored.resource)], [[], [], undefined]);
   world.add({ stored, versions: [stored] });
@@ -122,12 +122,12 @@ test("another set of versions keeps objects, history and whoever listens; views 
   cache.subscribe({ deliver: (event) => heard.push(event) });
   let retired = 0;
   world.viewOf(stored.resource)?.whenRetired(() => retired++);
-  await world.write(cache, "n/a", text("a", 1), 0);
+  await world.write(cache, { key: "n/a", value: text("a", 1), expected: 0 });
   world.add({ stored, versions: [stored, beta(false)] });
   assert.equal(retired, 1);
   const next = world.cacheOf("example.com", "widgets");
   assert.ok(next);
-  await world.write(next, "n/b", text("b", 2), 0);
+  await world.write(next, { key: "n/b", value: text("b", 2), expected: 0 });
   assert.deepEqual([heard.length, next.eventsAfter(0)?.length, next.size], [2, 2, 2]);
 });
 

@@ -1,5 +1,6 @@
 import type { KubeObject, Resource } from "#kube/object";
 import type { Change, Store, WriteResult } from "#store/store";
+import type { JsonObject } from "../json.ts";
 import type { KindSpec } from "../kinds/kind.ts";
 import { ResourceCache, storePrefix } from "./resource-cache.ts";
 import { Unclaimed } from "./unclaimed.ts";
@@ -13,6 +14,15 @@ export interface Served {
   readonly looksTheSame?: boolean;
 }
 
+/** One object's next state, if it is still at `expected` (0: absent). */
+export interface ObjectWrite {
+  readonly key: string;
+  /** Undefined: it is to be gone. */
+  readonly value: string | undefined;
+  readonly expected: number;
+  readonly object?: JsonObject;
+}
+
 /** Every resource's cache, kept in step with the store: whoever was told that a write is done finds it here. Kinds come and go while it runs. */
 export class World {
   readonly #store: Store;
@@ -21,6 +31,8 @@ export class World {
   readonly #views = new Map<string, View>();
   readonly #unclaimed: Unclaimed;
   readonly #whenServing = new Set<() => void>();
+  /** Of writes on their way: what their texts were made from. */
+  readonly #sources = new Map<string, { readonly value: string | undefined; readonly object: JsonObject }>();
   #caches: readonly ResourceCache[] = [];
   #kinds: readonly KindSpec[] = [];
   #revision: number;
@@ -121,14 +133,18 @@ export class World {
     return (this.cacheOf(resource.group, resource.plural)?.objects(namespace) ?? []) as readonly T[];
   }
 
-  /** Writes one object's text (undefined deletes it) if it is still at `expected` (0: absent). */
-  write(
-    cache: ResourceCache,
-    key: string,
-    value: string | undefined,
-    expected: number,
-  ): Promise<WriteResult> {
-    return this.#store.write({ key: cache.prefix + key, value, expected });
+  /** Writes one object's text (undefined deletes it) if it is still at `expected` (0: absent). `object` is what the text was made from; nobody
+   *  changes it afterwards. */
+  async write(cache: ResourceCache, { key, value, expected, object }: ObjectWrite): Promise<WriteResult> {
+    const path = cache.prefix + key;
+    if (object === undefined) return await this.#store.write({ key: path, value, expected });
+    const source = { value, object };
+    this.#sources.set(path, source);
+    try {
+      return await this.#store.write({ key: path, value, expected });
+    } finally {
+      if (this.#sources.get(path) === source) this.#sources.delete(path);
+    }
   }
 
   /** Resolves once everything up to `revision` is here; the caller bounds the wait. */
@@ -182,6 +198,11 @@ export class World {
     for (const listener of this.#whenServing) listener();
   }
 
+  #sourceOf({ key, value }: Change): JsonObject | undefined {
+    const source = this.#sources.get(key);
+    return source?.value === value ? source?.object : undefined;
+  }
+
   #take(changes: readonly Change[]): void {
     for (const change of changes) {
       const { key, revision, value } = change;
@@ -189,7 +210,7 @@ export class World {
       const prefix = key.slice(0, slash + 1);
       const cache = this.#byPrefix.get(prefix);
       if (cache === undefined) this.#unclaimed.keep(prefix, change);
-      else cache.apply(key.slice(slash + 1), revision, value);
+      else cache.apply(key.slice(slash + 1), revision, value, this.#sourceOf(change));
       this.#revision = Math.max(this.#revision, revision);
     }
     if (this.#waiting.length === 0) return;

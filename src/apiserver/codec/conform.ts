@@ -69,9 +69,15 @@ function fitStruct(
 ): JsonObject {
   const out: JsonObject = {};
   const owner = shortName(name);
-  for (const [field, inner] of Object.entries(value)) {
-    const fieldPath = path === "" ? field : `${path}.${field}`;
+  for (const field of Object.keys(value)) {
+    const inner = value[field] ?? null;
     const type = fieldOf(definition, field);
+    // Most values are text where text belongs.
+    if (type === "string" && typeof inner === "string") {
+      setOwn(out, field, inner);
+      continue;
+    }
+    const fieldPath = path === "" ? field : `${path}.${field}`;
     if (type === undefined) unknown.push(fieldPath);
     else if (inner !== null) setOwn(out, field, fit(inner, type, { path: fieldPath, owner, unknown }));
   }

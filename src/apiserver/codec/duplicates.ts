@@ -83,6 +83,6 @@ export function fieldsInValue(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + fieldsInValue(item), 0);
   let count = 0;
-  for (const inner of Object.values(value)) count += 1 + fieldsInValue(inner);
+  for (const inner of Object.values(value)) count += typeof inner === "object" ? 1 + fieldsInValue(inner) : 1;
   return count;
 }

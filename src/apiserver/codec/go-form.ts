@@ -4,7 +4,6 @@ import { type Definition, type FieldType, shapeOf } from "../schema.ts";
 
 /** What Go's encoder does with a field: what it writes when there is nothing, and whether it leaves out what is zero. */
 interface Rule {
-  readonly field: string;
   /** Written when the value is missing; undefined: nothing is. */
   readonly missing: (() => Json) | undefined;
   /** A zero value is left out (Go's `omitempty` on anything but a pointer or a struct). */
@@ -14,7 +13,13 @@ interface Rule {
   readonly inner: ((value: Json) => void) | undefined;
 }
 
-const rules = new WeakMap<Definition, readonly Rule[]>();
+/** A definition's rules: those of fields that are there, and those that write something when a field is not. */
+interface Rules {
+  readonly byField: Map<string, Rule>;
+  readonly missing: { readonly field: string; readonly make: () => Json }[];
+}
+
+const rules = new WeakMap<Definition, Rules>();
 
 /** Gives an object, in place, the form in which Go would write it: zero values of `omitempty` fields are gone, and fields that are always
  *  written are there. Clients compare texts and managedFields name such fields, so the form is part of the API. */
@@ -31,16 +36,19 @@ export function emptyGoForm(type: FieldType): JsonObject {
 }
 
 function settle(value: JsonObject, definition: Definition): void {
-  for (const { field, missing, dropsZero, isList, inner } of rulesOf(definition)) {
+  const { byField, missing } = rulesOf(definition);
+  // Of a pod's many fields few are there: going through those is quicker than asking for each that there might be.
+  for (const field of Object.keys(value)) {
+    const rule = byField.get(field);
+    if (rule === undefined) continue;
     const present = value[field];
     if (present === undefined || present === null) {
-      const zero = missing?.();
-      if (zero !== undefined) value[field] = zero;
-      else if (present === null) delete value[field];
-    } else if (dropsZero && isZero(present)) delete value[field];
-    else if (isList && Array.isArray(present) && present.length === 0) value[field] = null;
-    else inner?.(present);
+      if (rule.missing === undefined && present === null) delete value[field];
+    } else if (rule.dropsZero && isZero(present)) delete value[field];
+    else if (rule.isList && Array.isArray(present) && present.length === 0) value[field] = null;
+    else rule.inner?.(present);
   }
+  for (const { field, make } of missing) value[field] ??= make();
 }
 
 function isZero(value: Json): boolean {
@@ -48,11 +56,11 @@ function isZero(value: Json): boolean {
   return value !== null && (Array.isArray(value) ? value.length : Object.keys(value).length) === 0;
 }
 
-function rulesOf(definition: Definition): readonly Rule[] {
+function rulesOf(definition: Definition): Rules {
   const known = rules.get(definition);
   if (known !== undefined) return known;
   // Set before the fields are looked at: some types contain themselves.
-  const made: Rule[] = [];
+  const made: Rules = { byField: new Map(), missing: [] };
   rules.set(definition, made);
   const { go } = definition;
   if (go === undefined) return made;
@@ -69,7 +77,8 @@ function rulesOf(definition: Definition): readonly Rule[] {
     const isList = isKept && !isPointer && shapeOf(type).is === "list";
     // Most fields need nothing done.
     if (rule.missing !== undefined || rule.dropsZero || inner !== undefined)
-      made.push({ field, ...rule, isList, inner });
+      made.byField.set(field, { ...rule, isList, inner });
+    if (rule.missing !== undefined) made.missing.push({ field, make: rule.missing });
   }
   return made;
 }

@@ -20,7 +20,10 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
     });
     request.once("end", () => resolve(chunks.length === 1 ? (chunks[0] ?? NOTHING) : Buffer.concat(chunks)));
     request.once("error", reject);
-    request.once("close", () => reject(new Error("the client went away")));
+    request.once("close", () => {
+      // Every request closes in the end: an error, with its stack, is made only for those that break off.
+      if (!request.readableEnded) reject(new Error("the client went away"));
+    });
   });
 }
 

@@ -172,5 +172,11 @@ function withoutMetadata(value: JsonObject): JsonObject {
 
 /** RFC 3339 in whole seconds, as metav1.Time is written. */
 export function formatTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(ms / 1000);
+  if (second !== lastTime.second)
+    lastTime = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` };
+  return lastTime.text;
 }
+
+/** Writes come many to a second. */
+let lastTime = { second: Number.NaN, text: "" };

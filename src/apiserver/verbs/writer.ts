@@ -147,7 +147,11 @@ export class Writer {
   async remove(request: WriteRequest, stored: Stored): Promise<Written> {
     const { cache } = request;
     if (!request.dryRun) {
-      const result = await this.#world.write(cache, stored.key, undefined, stored.revision);
+      const result = await this.#world.write(cache, {
+        key: stored.key,
+        value: undefined,
+        expected: stored.revision,
+      });
       if (result.kind === "conflict") throw conflict(cache.spec.resource, stored.object.metadata.name);
       cache.spec.settle?.(stored.object.metadata, undefined);
       return {
@@ -339,8 +343,14 @@ export class Writer {
             : format.decode(key, stored.revision, text);
         return { stored: tried, isGone };
       }
-      const value = next.value ?? cache.format.encode(draft);
-      const result = await this.#world.write(cache, key, isGone ? undefined : value, stored?.revision ?? 0);
+      const object = next.value === undefined ? cache.format.compose(draft) : undefined;
+      const value = next.value ?? JSON.stringify(object);
+      const result = await this.#world.write(cache, {
+        key,
+        value: isGone ? undefined : value,
+        expected: stored?.revision ?? 0,
+        ...(object === undefined || isGone ? {} : { object }),
+      });
       if (result.kind === "conflict") return undefined;
       const now = (isGone ? undefined : cache.get(key)) ?? cache.format.decode(key, result.revision, value);
       return { stored: await show(request, now), isGone };

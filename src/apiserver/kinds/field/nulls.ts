@@ -22,7 +22,7 @@ function stripList(list: readonly unknown[]): readonly unknown[] {
 /** Nearly all are as they should be: a copy is made only once something has to go. */
 function stripObject(object: Readonly<Record<string, unknown>>): object {
   let out: Record<string, unknown> | undefined;
-  for (const key of Object.keys(object)) {
+  for (const key in object) {
     const inner = object[key];
     if (typeof inner !== "object") continue;
     const kept = strip(inner);
