@@ -31,6 +31,8 @@ export class Compiler {
   readonly issues: Issue[] = [];
   /** The environment's variables that the expression reads. */
   readonly uses = new Set<string>();
+  /** What every node of the tree has been found to be. */
+  readonly types = new Map<Expr, Type>();
   /** Why a sound expression cannot be made to run. */
   obstacle: string | undefined;
   #mixing = 0;
@@ -40,6 +42,12 @@ export class Compiler {
   }
 
   compile(expr: Expr, scope: Scope): Compiled {
+    const compiled = this.#compile(expr, scope);
+    this.types.set(expr, compiled.type);
+    return compiled;
+  }
+
+  #compile(expr: Expr, scope: Scope): Compiled {
     switch (expr.kind) {
       case "literal": {
         return constantOf(expr.value, expr.type);

@@ -1,5 +1,6 @@
 import type { Overload } from "./declare.ts";
 import { standardFunctions } from "./library/all.ts";
+import type { Sizes } from "./sizes.ts";
 import type { Type } from "./types.ts";
 import type { Value } from "./value.ts";
 
@@ -15,6 +16,8 @@ export interface Environment {
   readonly variables: ReadonlyMap<string, Type>;
   readonly functions: ReadonlyMap<string, readonly Overload[]>;
   readonly struct?: (name: string) => StructMaker | undefined;
+  /** How large the variables can get, where what an expression costs is to be told before it runs. */
+  readonly sizes?: Sizes;
 }
 
 /** An environment of these variables and Kubernetes' functions, plus `more`. */

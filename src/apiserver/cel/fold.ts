@@ -23,6 +23,11 @@ const VARIABLES: Readonly<Record<string, Readonly<Record<number, 1 | 2>>>> = {
 };
 const STEP_COST = 2;
 
+/** How many names a macro binds. */
+export function variablesOf(name: string, args: number): 1 | 2 {
+  return VARIABLES[name]?.[args] ?? 1;
+}
+
 export function isFold(name: string, args: number): boolean {
   return Object.hasOwn(VARIABLES, name) && VARIABLES[name]?.[args] !== undefined;
 }
@@ -42,7 +47,7 @@ export function fold(
   { target, name, args, at }: { target: Expr; name: string; args: readonly Expr[]; at: number },
   scope: Scope,
 ): Compiled {
-  const count = VARIABLES[name]?.[args.length] ?? 1;
+  const count = variablesOf(name, args.length);
   const range = compiler.compile(target, scope);
   const types = variableTypes(range.type, count);
   if (types === undefined)

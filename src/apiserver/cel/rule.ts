@@ -1,5 +1,6 @@
 import { Compiler } from "./compile.ts";
 import type { Environment } from "./environment.ts";
+import { estimatedCost } from "./estimate.ts";
 import { CelFault, type Issue, renderIssues, SyntaxIssue } from "./fault.ts";
 import { type Frame, Scope } from "./frame.ts";
 import { fromJson } from "./json-value.ts";
@@ -26,6 +27,8 @@ export interface Rule {
   readonly type: Type;
   /** The environment's variables that it reads, such as `oldSelf`. */
   readonly uses: ReadonlySet<string>;
+  /** What it may cost at most for values that one request can hold; undefined where the environment knows no sizes. */
+  readonly mostCost: number | undefined;
   /** What the expression is for these variables. Its cost is taken from the budget. @throws {CelFault} runtime; cost */
   readonly evaluate: (bindings: Bindings, budget: Budget, callLimit?: number) => Value;
   /** As a part of an evaluation that is under way. */
@@ -42,7 +45,7 @@ export function compileRule(
   environment: Environment,
   expects?: { readonly types: readonly Type[]; readonly otherwise: string },
 ): Rule {
-  const { type, run, uses } = compileSource(source, environment);
+  const { type, run, uses, mostCost } = compileSource(source, environment);
   if (expects && type.kind !== "dyn" && !expects.types.some((wanted) => showType(wanted) === showType(type)))
     throw new CelFault("compile", expects.otherwise);
   const evaluateWithin = (bindings: Bindings, meter: Meter) => run(frameOf(bindings, environment, meter));
@@ -50,6 +53,7 @@ export function compileRule(
     source,
     type,
     uses,
+    mostCost,
     evaluateWithin,
     evaluate: (bindings, budget, callLimit = CALL_LIMIT) => {
       const meter = new Meter(budget, callLimit);
@@ -65,13 +69,16 @@ export function compileRule(
 function compileSource(
   source: string,
   environment: Environment,
-): { readonly type: Type; readonly run: (frame: Frame) => Value; readonly uses: ReadonlySet<string> } {
+): Pick<Rule, "type" | "uses" | "mostCost"> & { readonly run: (frame: Frame) => Value } {
   const compiler = new Compiler(environment);
   try {
-    const { type, run } = compiler.compile(parse(source), new Scope());
+    const tree = parse(source);
+    const { type, run } = compiler.compile(tree, new Scope());
     if (compiler.issues.length > 0) throw compilationFault(source, compiler.issues);
     if (compiler.obstacle !== undefined) throw new CelFault("compile", `${CANNOT_START}${compiler.obstacle}`);
-    return { type, run, uses: compiler.uses };
+    const { sizes } = environment;
+    const mostCost = sizes === undefined ? undefined : estimatedCost(tree, compiler.types, sizes);
+    return { type, run, uses: compiler.uses, mostCost };
   } catch (error) {
     if (error instanceof SyntaxIssue) throw compilationFault(source, [error]);
     throw error;

@@ -1,4 +1,5 @@
 import { type Environment, environment } from "./environment.ts";
+import { sizesOf } from "./sizes.ts";
 import {
   BOOL,
   BYTES,
@@ -24,6 +25,12 @@ export interface RuleSchema {
   readonly additionalProperties?: RuleSchema | boolean | undefined;
   readonly items?: RuleSchema | undefined;
   readonly nullable?: boolean | undefined;
+  readonly maxLength?: number | undefined;
+  readonly maxItems?: number | undefined;
+  readonly maxProperties?: number | undefined;
+  readonly required?: readonly string[] | undefined;
+  readonly enum?: readonly unknown[] | undefined;
+  readonly default?: unknown;
   readonly "x-kubernetes-int-or-string"?: boolean | undefined;
   readonly "x-kubernetes-embedded-resource"?: boolean | undefined;
   readonly "x-kubernetes-preserve-unknown-fields"?: boolean | undefined;
@@ -36,7 +43,8 @@ const RESERVED = new Set(
     " ",
   ),
 );
-const META: RuleSchema = {
+/** What rules see of a resource's metadata. */
+export const META: RuleSchema = {
   type: "object",
   properties: { name: { type: "string" }, generateName: { type: "string" } },
 };
@@ -49,7 +57,11 @@ export function schemaEnvironment(
 ): Environment | undefined {
   const type = schemaType(schema, "selfType", options.isRoot === true);
   if (type === undefined) return undefined;
-  return environment({ self: type, oldSelf: options.optionalOldSelf ? optionalOf(type) : type });
+  const sizes = sizesOf(schema, options.isRoot === true);
+  return {
+    ...environment({ self: type, oldSelf: options.optionalOldSelf ? optionalOf(type) : type }),
+    ...(sizes === undefined ? {} : { sizes }),
+  };
 }
 
 /** How a property is named in an expression: `__dot__` for `.` and so on; undefined when it cannot be. */

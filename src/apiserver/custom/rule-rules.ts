@@ -1,18 +1,23 @@
 import type { ValidationRule } from "#kube/generated/types";
+import type { RuleSchema } from "../cel/schema.ts";
+import { mostInOneRequest, sizesOf } from "../cel/sizes.ts";
 import { compileError } from "../kinds/admissionregistration/expressions.ts";
 import { invalid, notSupported, required } from "../kinds/field/error.ts";
 import type { FieldError } from "../kinds/kind.ts";
 import { readFieldPath } from "./field-path.ts";
-import { compileRules } from "./rule-set.ts";
+import { type CostTotal, costErrors } from "./rule-cost.ts";
+import { type CompiledRule, compileRules } from "./rule-set.ts";
 import type { Schema } from "./schema.ts";
 
-const REASONS = ["FieldValueRequired", "FieldValueForbidden", "FieldValueInvalid", "FieldValueDuplicate"];
+const REASONS = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
 const LINE_BREAK = /[\n\r]/;
 
 interface RulesPlace {
   readonly path: string;
   readonly isRoot: boolean;
   readonly uncorrelated: string | undefined;
+  readonly count: number | undefined;
+  readonly costs: CostTotal;
 }
 
 /** What is wrong with the validation rules of one schema node: their texts (`schema`), and their expressions (`rules`), which are looked at only if
@@ -52,13 +57,14 @@ function textErrors(rule: ValidationRule, path: string, schema: Schema): FieldEr
   return errors;
 }
 
-function expressionErrors(schema: Schema, { path, isRoot, uncorrelated }: RulesPlace): FieldError[] {
-  return compileRules(schema, {
-    isRoot: isRoot || schema["x-kubernetes-embedded-resource"] === true,
-  }).flatMap((compiled, i) => {
+function expressionErrors(schema: Schema, place: RulesPlace): FieldError[] {
+  const { path, uncorrelated } = place;
+  const isRoot = place.isRoot || schema["x-kubernetes-embedded-resource"] === true;
+  const count = place.count ?? mostIn(schema, isRoot);
+  return compileRules(schema, { isRoot }).flatMap((compiled, i) => {
     const at = `${path}.x-kubernetes-validations[${i}]`;
     const { source, problem, messageProblem, usesOldSelf } = compiled;
-    const errors: FieldError[] = [];
+    const errors = costsOf(compiled, at, { count, costs: place.costs });
     if (problem !== undefined) errors.push(compileError(`${at}.rule`, source, problem));
     if (messageProblem !== undefined)
       errors.push(invalid(`${at}.messageExpression`, source, `messageExpression ${messageProblem}`));
@@ -80,4 +86,26 @@ function expressionErrors(schema: Schema, { path, isRoot, uncorrelated }: RulesP
       );
     return errors;
   });
+}
+
+/** What is too dear of a rule; all of it counts for the schema's total. */
+function costsOf(
+  { rule, message }: CompiledRule,
+  at: string,
+  { count, costs }: { readonly count: number; readonly costs: CostTotal },
+): FieldError[] {
+  const cost = (rule?.mostCost ?? 0) * count;
+  const messageCost = message?.mostCost ?? 0;
+  costs.observe(`${at}.rule`, cost);
+  if (message !== undefined) costs.observe(`${at}.messageExpression`, messageCost);
+  return [
+    ...costErrors(`${at}.rule`, "estimated rule cost", cost),
+    ...costErrors(`${at}.messageExpression`, "estimated messageExpression cost", messageCost),
+  ];
+}
+
+/** How many values of a schema one request can hold. */
+function mostIn(schema: Schema, isRoot: boolean): number {
+  const sizes = sizesOf(schema as RuleSchema, isRoot);
+  return sizes === undefined ? 1 : mostInOneRequest(sizes);
 }

@@ -142,7 +142,11 @@ const schemas: readonly (readonly [string, JSONSchemaProps, readonly string[]])[
   ],
   [
     "oldSelf where elements cannot be told apart",
-    { type: "array", items: { type: "string", "x-kubernetes-validations": [{ rule: "self == oldSelf" }] } },
+    {
+      type: "array",
+      maxItems: 10,
+      items: { type: "string", maxLength: 10, "x-kubernetes-validations": [{ rule: "self == oldSelf" }] },
+    },
     [
       'ROOT.properties[spec].items.x-kubernetes-validations[0].rule: Invalid value: "self == oldSelf": oldSelf cannot be used on the uncorrelatable portion of the schema within ROOT.properties[spec]',
     ],

@@ -1,6 +1,7 @@
 import { duplicate, forbidden, invalid, notSupported, required } from "../kinds/field/error.ts";
 import type { FieldError } from "../kinds/kind.ts";
 import { listTypeErrors } from "./list-type-rules.ts";
+import { CostTotal, countBelow } from "./rule-cost.ts";
 import { ruleErrors } from "./rule-rules.ts";
 import { defaultOf, isEmbedded, itemsOf, type Schema, TYPE_FIELDS, valuesOf } from "./schema.ts";
 
@@ -14,6 +15,9 @@ interface Place {
   readonly noDefaults: string | undefined;
   /** The nearest place above whose parts cannot be told apart between an object and what it was. */
   readonly uncorrelated: string | undefined;
+  /** How many values there may be at this place in one object; undefined when nobody has said. */
+  readonly count: number | undefined;
+  readonly costs: CostTotal;
 }
 
 interface Found {
@@ -35,9 +39,11 @@ export function schemaErrors(
     isInMeta: false,
     noDefaults: undefined,
     uncorrelated: undefined,
+    count: 1,
+    costs: new CostTotal(),
   };
   const found = nodeErrors(schema, place, options.checksRules);
-  return [...found.schema, ...found.rules];
+  return [...found.schema, ...found.rules, ...place.costs.errors(path)];
 }
 
 function nodeErrors(schema: Schema, place: Place, checksRules: boolean): Found {
@@ -50,6 +56,7 @@ function nodeErrors(schema: Schema, place: Place, checksRules: boolean): Found {
     ...place,
     isRoot: false,
     path: `${place.path}.${edge}`,
+    count: countBelow(schema, place.count),
     ...more,
   });
   const values = valuesOf(schema);
