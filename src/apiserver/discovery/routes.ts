@@ -4,6 +4,8 @@ import type { Api } from "../api.ts";
 import type { KindSpec } from "../kinds/kind.ts";
 import { chooseForm, parseClause } from "../request/accept.ts";
 import type { Reply } from "../request/reply.ts";
+import { isOwnGroup } from "../request/shape.ts";
+import { noSuchPath, wrongMethod } from "../status.ts";
 import { AGGREGATED_TYPE, aggregatedDiscovery } from "./aggregated.ts";
 import { type CatalogVersion, catalogOf } from "./catalog.ts";
 import { Documents, type Hashed } from "./documents.ts";
@@ -16,6 +18,17 @@ interface Exchange {
   readonly query: URLSearchParams;
 }
 
+const PATHS = [
+  "/.well-known/openid-configuration",
+  "/healthz",
+  "/livez",
+  "/metrics",
+  "/openapi/v2",
+  "/openapi/v3",
+  "/openid/v1/jwks",
+  "/readyz",
+  "/version",
+];
 const FOREVER = { "Cache-Control": "public, immutable" };
 const PUBLIC_HOUR = { "Cache-Control": "public, max-age=3600" };
 
@@ -41,7 +54,12 @@ export class OtherRoutes {
   answer(path: string, exchange: Exchange): boolean {
     const [first = "", second = "", third = "", ...rest] = path.split("/").filter((part) => part !== "");
     switch (first) {
+      case "":
+        exchange.reply.json(200, { paths: this.#paths() });
+        return true;
       case "version":
+        if (second !== "") throw noSuchPath();
+        requireGet(exchange.request);
         exchange.reply.json(200, versionBody());
         return true;
       case "healthz":
@@ -88,9 +106,22 @@ export class OtherRoutes {
         return true;
       }
     }
-    if (body === undefined) return false;
+    if (body === undefined) {
+      const group = root === "api" ? "" : (parts[0] ?? "");
+      if (isOwnGroup(this.#api.world.kinds, group)) throw noSuchPath();
+      return false;
+    }
+    if (root === "api" || parts.length === 2) requireGet(request);
     reply.json(200, body, parts.length === 0 ? { Vary: "Accept" } : {});
     return true;
+  }
+
+  /** Where else to ask. */
+  #paths(): string[] {
+    const groups = this.#catalog.flatMap(({ group, version }) =>
+      group === "" ? ["/api", `/api/${version}`] : ["/apis", `/apis/${group}`, `/apis/${group}/${version}`],
+    );
+    return [...new Set([...groups, ...PATHS])].sort();
   }
 
   #listing(root: "api" | "apis", [first, second]: readonly string[]): object | undefined {
@@ -156,6 +187,11 @@ export class OtherRoutes {
     );
     return true;
   }
+}
+
+/** @throws {StatusFault} MethodNotAllowed */
+function requireGet({ method }: IncomingMessage): void {
+  if (method !== "GET") throw wrongMethod();
 }
 
 function swaggerForm(accept = ""): "json" | "protobuf" | undefined {
