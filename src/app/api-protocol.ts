@@ -27,6 +27,7 @@ export type ApiNews =
       readonly serverCaPem: string;
       readonly admin: Certified;
       readonly controller: Certified;
+      readonly scheduler: Certified;
       /** What this server's controllers sign with. */
       readonly signing: SigningKeyset;
       /** Full, for this server's own agent. */

@@ -49,6 +49,7 @@ async function serve(
     serverCaPem: authority.serverCa.certPem,
     admin: authority.admin,
     controller: authority.controller,
+    scheduler: authority.scheduler,
     signing: {
       clientCa: authority.clientCa,
       serverCa: authority.serverCa,

@@ -14,6 +14,7 @@ import type { ServerConfig } from "./config/config.ts";
 
 interface Means {
   readonly client: KubeClient;
+  readonly schedulerClient: KubeClient;
   readonly serverCa: string;
   readonly signing: SigningKeyset;
 }
@@ -28,7 +29,7 @@ export interface SigningKeyset {
 /** Runs the controllers while this server is the one of the cluster that leads, until aborted. */
 export async function leadControllers(
   { node, cluster, nodeMask }: ServerConfig,
-  { client, serverCa, signing }: Means,
+  { client, schedulerClient, serverCa, signing }: Means,
   { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
 ): Promise<void> {
   const identity = `${node.name}_${ownId(join(node.dataDir, "server/controllers-id"))}`;
@@ -38,6 +39,7 @@ export async function leadControllers(
     (leading) =>
       runControllers({
         client,
+        schedulerClient,
         clusterCidrs: cluster.clusterCidrs,
         nodeMask,
         serverCa,

@@ -9,6 +9,7 @@ import { cidrFamily, nthIp } from "#addr/cidr";
 import { FAMILY } from "#addr/family";
 import type { Ip } from "#addr/ip";
 import { explain, Fault } from "#fault/fault";
+import type { Certified } from "#join/certificate";
 import { writeFileAtomic } from "#join/file";
 import { joinCluster } from "#join/join-cluster";
 import { openKernel } from "#kernel/open";
@@ -48,21 +49,24 @@ export async function runServer(config: ServerConfig, { log, signal, imagesDir }
   writeFileAtomic(config.kubeconfig.path, admin, config.kubeconfig.mode);
   log.info("the API answers", { url, kubeconfig: config.kubeconfig.path });
   if (config.inherited.relay) openRelay(config.inherited.relay.fd, config.inherited.relay, signal);
-  await using client = openClient({
-    server: url,
-    ca: api.ready.serverCaPem,
-    cert: api.ready.controller.certPem,
-    key: api.ready.controller.keyPem,
-    userAgent: `twill-controllers/${VERSION}`,
-    clock: systemClock,
-  });
+  const clientAs = ({ certPem, keyPem }: Certified, name: string) =>
+    openClient({
+      server: url,
+      ca: api.ready.serverCaPem,
+      cert: certPem,
+      key: keyPem,
+      userAgent: `${name}/${VERSION}`,
+      clock: systemClock,
+    });
+  await using client = clientAs(api.ready.controller, "twill-controllers");
+  await using schedulerClient = clientAs(api.ready.scheduler, "twill-scheduler");
   using parts = ownSignal(signal);
   const life = { log, signal: parts.signal, imagesDir };
   await Promise.all([
     api.ended,
     leadControllers(
       config,
-      { client, serverCa: api.ready.serverCaPem, signing: api.ready.signing },
+      { client, schedulerClient, serverCa: api.ready.serverCaPem, signing: api.ready.signing },
       { log: log.child({ room: "controllers" }), signal: life.signal },
     ),
     runAddons(config, client, { ...life, log: log.child({ room: "addons" }) }),

@@ -13,6 +13,8 @@ import type { SignToken } from "./tokens/legacy-claims.ts";
 
 export interface ControllerOptions {
   readonly client: KubeClient;
+  /** What the scheduler asks with, which may have an identity of its own; `client` unless given. */
+  readonly schedulerClient?: KubeClient | undefined;
   readonly clusterCidrs: readonly Cidr[];
   /** Prefix length of each node's pod network. */
   readonly nodeMask: PerFamily<number>;

@@ -69,7 +69,7 @@ export async function runControllers(options: ControllerOptions): Promise<void> 
   runDisruptionBudgets(context);
   await Promise.all([
     runReplicationControllers(context),
-    runScheduler(context),
+    runScheduler({ ...context, client: options.schedulerClient ?? options.client }),
     runGarbageCollector(context),
     runPodCollector(context),
     runCertificates(context),

@@ -21,6 +21,8 @@ export interface Authority {
   readonly apiserver: Certified;
   /** CN system:kube-controller-manager in system:masters: what this server's own controllers use. */
   readonly controller: Certified;
+  /** CN system:kube-scheduler, in no group: the roles bound to that user say what this server's scheduler may do. */
+  readonly scheduler: Certified;
   readonly serviceAccount: { readonly privateKey: string; readonly publicKey: string };
 }
 
@@ -50,6 +52,7 @@ export async function openAuthority(
     admin: await client("client-admin", "system:admin", ["system:masters"]),
     apiserver: await client("client-kube-apiserver", "system:apiserver", ["system:masters"]),
     controller: await client("client-controller", "system:kube-controller-manager", ["system:masters"]),
+    scheduler: await client("client-scheduler", "system:kube-scheduler", []),
     serviceAccount: ensureServiceAccountKey(join(dir, "service.key")),
   };
 }
