@@ -81,7 +81,7 @@ function tellDecision(audit: AuditEntry | undefined, decision: "allow" | "forbid
 
 /** What stands after `...: ` at the end of a refusal. */
 function reasonOf({ message }: StatusFault): string {
-  return /(?:at the cluster scope|in the namespace "[^"]*"): (.*)$/s.exec(message)?.[1] ?? "";
+  return /(?:at the cluster scope|in the namespace "[^"]*"|path "[^"]*"): (.*)$/s.exec(message)?.[1] ?? "";
 }
 
 /** What authorizers look at. A namespace is inside itself as far as roles are concerned. */
