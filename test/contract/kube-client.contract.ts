@@ -49,13 +49,13 @@ export function kubeClientContract(
       assert.equal(same.metadata.resourceVersion, second.metadata.resourceVersion);
     });
 
-    test("merge patch adds and removes; a foreign uid in it is a Conflict", async () => {
+    test("merge patch adds and removes; a foreign uid in it is Invalid", async () => {
       await client.create(CONFIG_MAPS, configMap("patched"));
       const ref = { namespace, name: "patched" };
       const patched = await client.patch(CONFIG_MAPS, ref, { data: { a: null, b: "2" } }, { type: "merge" });
       assert.deepEqual(patched.data, { b: "2" });
       const foreign = { metadata: { uid: "not-it", labels: { x: "y" } } };
-      await rejects(client.patch(CONFIG_MAPS, ref, foreign, { type: "merge" }), "Conflict");
+      await rejects(client.patch(CONFIG_MAPS, ref, foreign, { type: "merge" }), "Invalid");
     });
 
     test("spec writes raise generation and keep status; status writes keep spec", async () => {

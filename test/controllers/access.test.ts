@@ -184,7 +184,7 @@ test("nobody grants what they do not hold", async () => {
   );
   assert.match(
     await said("create", "rolebinding", "b", "--role=nowhere", "--user=eve", "--as=vera"),
-    /roles\.rbac\.authorization\.k8s\.io "nowhere" not found/,
+    /rolebindings\.rbac\.authorization\.k8s\.io "nowhere" not found/,
   );
   await kubectl("create", "rolebinding", "b", "--role=r", "--user=eve", "--as=vera");
   assert.match(

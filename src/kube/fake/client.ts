@@ -128,7 +128,7 @@ class Fake implements FakeClient {
       return this.create(resource, mergePatch({ metadata: ref }, patch) as T);
     const stored = this.#stored(resource, ref);
     const change = { json: jsonPatch, strategic: strategicPatch, merge: mergePatch, apply: mergePatch };
-    return this.#update(resource, stored, change[options.type](stored, patch) as T, options);
+    return this.#update(resource, stored, change[options.type](stored, patch) as T, options, true);
   }
 
   async delete<T extends KubeObject>(
@@ -186,12 +186,20 @@ class Fake implements FakeClient {
     throw new Error(`the fake API has no ${resource.plural}/${subresource} to post to`);
   }
 
-  #update<T extends KubeObject>(resource: Resource<T>, stored: T, wanted: T, options: WriteOptions): T {
+  #update<T extends KubeObject>(
+    resource: Resource<T>,
+    stored: T,
+    wanted: T,
+    options: WriteOptions,
+    isPatch = false,
+  ): T {
     const { resourceVersion, uid } = wanted.metadata;
     if (resourceVersion !== undefined && resourceVersion !== stored.metadata.resourceVersion)
       throw refused("Conflict", 409, resource, stored.metadata, "the object has been modified");
     if (uid !== undefined && uid !== stored.metadata.uid)
-      throw refused("Conflict", 409, resource, stored.metadata, "Precondition failed: UID in precondition");
+      throw isPatch
+        ? refused("Invalid", 422, resource, stored.metadata, "metadata.uid: field is immutable")
+        : refused("Conflict", 409, resource, stored.metadata, "Precondition failed: UID in precondition");
     const next = updated(resource, stored, wanted, options.subresource);
     if (next === undefined) return this.#store.remove(resource, wanted) as T;
     return next === stored ? stored : (this.#store.put(resource, next) as T);

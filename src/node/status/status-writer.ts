@@ -93,7 +93,7 @@ export class StatusWriter {
         entry.written = answer.status;
         if (entry.status === status) return status;
       } catch (error) {
-        if (isApiFault(error, "NotFound", "Conflict")) return status; // Gone, or another pod of the same name.
+        if (isOver(error)) return status;
         log.warn("a pod's status could not be written; will try again", {
           pod: entry.pod.metadata.name,
           error: explain(error),
@@ -163,4 +163,10 @@ function plain(value: unknown): unknown {
       return inner;
     }) ?? "null",
   );
+}
+
+/** Whether the pod is gone, or there is another one of the same name: a patch may not change a uid. */
+function isOver(error: unknown): boolean {
+  if (isApiFault(error, "NotFound", "Conflict")) return true;
+  return isApiFault(error, "Invalid") && error.message.includes("metadata.uid");
 }
