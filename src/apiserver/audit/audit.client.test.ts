@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ask, label, watchPath } from "../testing/client.ts";
+import { ask, MERGE, watchPath } from "../testing/client.ts";
 import { openRig, type Rig } from "../testing/rig.ts";
 import { parseAuditPolicy } from "./parse-policy.ts";
 
@@ -75,9 +75,9 @@ test("an event says who asked for what, and what came of it", async () => {
     },
     annotations: { "authorization.k8s.io/decision": "allow", "authorization.k8s.io/reason": "" },
   });
-  await label(rig, CONFIG_MAPS, "a", { x: "y" });
-  const patch = written.findLast(({ verb, stage }) => verb === "patch" && stage === "ResponseComplete");
-  assert.deepEqual((patch ?? (await eventOf("")))?.requestObject, { metadata: { labels: { x: "y" } } });
+  const change = { metadata: { labels: { x: "y" } } };
+  const patched = await ask(rig, "PATCH", `${CONFIG_MAPS}/a`, { headers: MERGE, body: change });
+  assert.deepEqual((await eventOf(idOf(patched))).requestObject, change);
 });
 
 test("a secret's content is not written where the policy says metadata", async () => {
