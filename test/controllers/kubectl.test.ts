@@ -112,6 +112,7 @@ test("restart, scale and describe", async () => {
   await kubectl("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=5", "--timeout=10s");
   await kubectl("scale", "deployment/web", "--replicas=1");
   await harness.until("one left", async () => (await podImages()) === "web:1");
+  await kubectl("wait", "deployment/web", "--for=jsonpath={.status.replicas}=1", "--timeout=10s");
   const text = await kubectl("describe", "deployment", "web");
   assert.match(text, /Scaled down replica set web-\w+ from 5 to 1/);
   assert.match(text, /1 desired \| 1 updated \| 1 total \| 1 available \| 0 unavailable/);
