@@ -25,6 +25,22 @@ export const QUANTITY_RULE =
 
 /** Reads `500m`, `1.5Gi`, `2e3`; undefined when the text is no quantity. Finer than a billionth is rounded up. */
 export function parseQuantity(text: string): Quantity | undefined {
+  const known = read.get(text);
+  if (known !== undefined) return known;
+  const quantity = readQuantity(text);
+  if (quantity !== undefined && text.length <= REMEMBERED_CHARS) {
+    if (read.size >= REMEMBERED) read.clear();
+    read.set(text, quantity);
+  }
+  return quantity;
+}
+
+/** A cluster says the same few amounts again and again. */
+const REMEMBERED = 512;
+const REMEMBERED_CHARS = 32;
+const read = new Map<string, Quantity>();
+
+function readQuantity(text: string): Quantity | undefined {
   const match = SYNTAX.exec(text);
   if (match === null) return undefined;
   const [, sign, whole = "", fraction = "", binary, decimal, exponent] = match;

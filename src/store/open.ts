@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { explain, Fault } from "#fault/fault";
 import { workerUrl } from "#life/worker-url";
-import type { FromDatabase, ToDatabase } from "./protocol.ts";
+import type { FromDatabase, NumberedWrite, ToDatabase } from "./protocol.ts";
 import type { Change, Loaded, Store, StoreCode, Write, WriteResult } from "./store.ts";
 
 /** Opens (or creates) the SQLite file at `path` in a thread of its own, with everything it remembers loaded.
@@ -51,12 +51,16 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** So many writes are sent at once, however many more there may be. */
+const OUTBOX = 8;
+
 class SqliteStore implements Store {
   readonly loaded: Loaded;
   readonly ended: Promise<Fault<StoreCode>>;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #listener: (changes: readonly Change[]) => void = () => {};
+  #outbox: NumberedWrite[] = [];
   #nextId = 1;
   #pieces: (readonly Change[])[];
   #closed = false;
@@ -89,29 +93,43 @@ class SqliteStore implements Store {
   }
 
   write(write: Write): Promise<WriteResult> {
-    return this.#ask(write, (id) => ({ op: "write", id, ...write }));
+    return this.#ask(write, (id) => this.#send({ id, ...write }));
   }
 
   async compact(revision: number): Promise<void> {
-    await this.#ask(undefined, (id) => ({ op: "compact", id, revision }));
+    await this.#ask(undefined, (id) => this.#say({ op: "compact", id, revision }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     const gone = once(this.#worker, "exit");
+    this.#flush();
     this.#say({ op: "close" });
     await gone;
     this.#fail(new Fault<StoreCode>("StoreClosed", "The store is closed"));
   }
 
-  #ask(write: Write | undefined, message: (id: number) => ToDatabase): Promise<WriteResult> {
+  #ask(write: Write | undefined, send: (id: number) => void): Promise<WriteResult> {
     if (this.#closed) return Promise.reject(new Fault<StoreCode>("StoreClosed", "The store is closed"));
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#pending.set(id, { write, resolve, reject });
-      this.#say(message(id));
+      send(id);
     });
+  }
+
+  /** Messages cost more than what is in them: writes of one turn of the loop go together, unless that would keep the disk waiting. */
+  #send(write: NumberedWrite): void {
+    if (this.#outbox.push(write) === 1) setImmediate(() => this.#flush());
+    if (this.#outbox.length >= OUTBOX) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#outbox.length === 0) return;
+    const writes = this.#outbox;
+    this.#outbox = [];
+    this.#say({ op: "write", writes });
   }
 
   #say(message: ToDatabase): void {

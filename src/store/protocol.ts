@@ -1,14 +1,13 @@
-import type { Change, Loaded, WriteResult } from "./store.ts";
+import type { Change, Loaded, Write, WriteResult } from "./store.ts";
+
+/** A write, and the number that its outcome is told under. */
+export interface NumberedWrite extends Write {
+  readonly id: number;
+}
 
 /** What the caller's thread says to the thread that owns the database. */
 export type ToDatabase =
-  | {
-      readonly op: "write";
-      readonly id: number;
-      readonly key: string;
-      readonly value: string | undefined;
-      readonly expected: number | undefined;
-    }
+  | { readonly op: "write"; readonly writes: readonly NumberedWrite[] }
   | { readonly op: "compact"; readonly id: number; readonly revision: number }
   | { readonly op: "close" };
 

@@ -1,13 +1,12 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Database } from "./database.ts";
-import type { FromDatabase, ToDatabase } from "./protocol.ts";
+import type { FromDatabase, NumberedWrite, ToDatabase } from "./protocol.ts";
 import { reasonOf } from "./reason.ts";
 
 /** The thread that owns the database: gathers the writes that came while the last commit was syncing, and commits them together. */
 if (parentPort !== null) serve(parentPort, workerData as { readonly path: string });
 
 type Port = NonNullable<typeof parentPort>;
-type WriteMessage = Extract<ToDatabase, { op: "write" }>;
 
 function serve(port: Port, { path }: { readonly path: string }): void {
   const say = (message: FromDatabase) => port.postMessage(message);
@@ -29,7 +28,7 @@ function openDatabase(path: string, say: (message: FromDatabase) => void): Datab
 }
 
 function listen(port: Port, database: Database, say: (message: FromDatabase) => void): void {
-  let waiting: WriteMessage[] = [];
+  let waiting: NumberedWrite[] = [];
   const commit = () => {
     const batch = waiting;
     waiting = [];
@@ -51,7 +50,8 @@ function listen(port: Port, database: Database, say: (message: FromDatabase) => 
   port.on("message", (message: ToDatabase) => {
     switch (message.op) {
       case "write":
-        if (waiting.push(message) === 1) setImmediate(commit);
+        if (waiting.length === 0) setImmediate(commit);
+        waiting.push(...message.writes);
         break;
       case "compact":
         compact(message.id, message.revision);

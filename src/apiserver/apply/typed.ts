@@ -128,6 +128,9 @@ const SAME: Comparison = { changed: EMPTY, removed: EMPTY };
 export function compare(before: Json | undefined, after: Json | undefined, type: FieldType): Comparison {
   if (before === after) return SAME;
   if (before === undefined && after !== undefined) return { changed: added(after, type), removed: EMPTY };
+  const shape = shapeOf(type);
+  if ((shape.is === "struct" || shape.is === "map") && !isAtomic(type) && isObject(before) && isObject(after))
+    return compareFields(before, after, shape);
   const was = partsOrNone(before, type);
   const is = partsOrNone(after, type);
   if (was === undefined || is === undefined || (was.length === 0 && is.length === 0))
@@ -136,6 +139,25 @@ export function compare(before: Json | undefined, after: Json | undefined, type:
   return {
     changed: before === undefined ? { ...changed, isOwned: true } : changed,
     removed: after === undefined ? { ...removed, isOwned: true } : removed,
+  };
+}
+
+function compareFields(before: JsonObject, after: JsonObject, shape: Shape): Comparison {
+  const changed = new Map<string, FieldSet>();
+  const removed = new Map<string, FieldSet>();
+  const note = (field: string, was: Json | undefined, is: Json | undefined) => {
+    const inner = compare(was, is, typeIn(shape, field));
+    if (!isEmpty(inner.changed)) changed.set(`f:${field}`, inner.changed);
+    if (!isEmpty(inner.removed)) removed.set(`f:${field}`, inner.removed);
+  };
+  const said = Object.keys(after);
+  for (const field of said) note(field, own(before, field), after[field]);
+  const left = Object.keys(before);
+  if (said.length === 0 && left.length === 0) return SAME;
+  for (const field of left) if (!Object.hasOwn(after, field)) note(field, before[field], undefined);
+  return {
+    changed: changed.size === 0 ? EMPTY : { isOwned: false, children: changed },
+    removed: removed.size === 0 ? EMPTY : { isOwned: false, children: removed },
   };
 }
 
@@ -151,14 +173,15 @@ function added(value: Json, type: FieldType): FieldSet {
     if (isAtomic(type)) return LEAF;
     for (const field of Object.keys(value)) {
       const inner = value[field];
-      const innerType = shape.is === "map" ? shape.type.map : fieldTypeOf(shape, field);
-      if (inner !== undefined) children.set(`f:${field}`, added(inner, innerType));
+      if (inner !== undefined) children.set(`f:${field}`, added(inner, typeIn(shape, field)));
     }
   }
   return children.size === 0 ? LEAF : { isOwned: true, children };
 }
 
-function fieldTypeOf(shape: Shape, field: string): FieldType {
+/** What a struct's field, or a map's entry, holds. */
+function typeIn(shape: Shape, field: string): FieldType {
+  if (shape.is === "map") return shape.type.map;
   return (shape.is === "struct" ? fieldOf(shape.definition, field) : undefined) ?? "any";
 }
 
