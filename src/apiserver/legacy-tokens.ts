@@ -7,7 +7,8 @@ import { API_SERVER_USER } from "./auth/user.ts";
 import { objectKey } from "./cache/resource-cache.ts";
 import type { World } from "./cache/world.ts";
 import { type JsonObject, objectAt } from "./json.ts";
-import type { WriteRequest, Writer } from "./verbs/writer.ts";
+import type { WriteRequest } from "./verbs/write-request.ts";
+import type { Writer } from "./verbs/writer.ts";
 
 const LAST_USED = "kubernetes.io/legacy-token-last-used";
 /** Since when uses are noted: what was not used before says nothing. */

@@ -7,7 +7,7 @@ import { objectKey, type ResourceCache } from "./cache/resource-cache.ts";
 import type { Stored } from "./cache/stored.ts";
 import { type Json, type JsonObject, listAt, objectAt, sameJson, textAt } from "./json.ts";
 import { bootstrapRoles, type RbacObject } from "./kinds/bootstrap/roles.ts";
-import type { WriteRequest } from "./verbs/writer.ts";
+import type { WriteRequest } from "./verbs/write-request.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
 const AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate";

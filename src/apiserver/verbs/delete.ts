@@ -15,7 +15,8 @@ import { mapInTurns } from "./list.ts";
 import { formatTime, metadataOf, uidMismatch } from "./metadata.ts";
 import { sendObject } from "./read.ts";
 import { writeRequest } from "./write.ts";
-import type { WriteRequest, Writer, Written } from "./writer.ts";
+import type { WriteRequest, Written } from "./write-request.ts";
+import type { Writer } from "./writer.ts";
 
 export interface DeleteOptions {
   readonly gracePeriodSeconds: number | undefined;

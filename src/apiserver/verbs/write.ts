@@ -13,7 +13,7 @@ import type { Call } from "./call.ts";
 import { keepHalf } from "./halves.ts";
 import { checkPlace, checkPreconditions, metadataOf } from "./metadata.ts";
 import { sendObject } from "./read.ts";
-import type { WriteRequest } from "./writer.ts";
+import type { WriteRequest } from "./write-request.ts";
 
 /** What must be known of a kind to read a body of it. */
 export interface BodyKind extends Pick<KindSpec, "resource" | "definition" | "type" | "custom"> {

@@ -2,19 +2,16 @@ import type { KubeObject } from "#kube/object";
 import type { Clock } from "#life/clock";
 import type { Admission, AdmissionRequest } from "../admit.ts";
 import { type FieldOwner, recordUpdate } from "../apply/managed-fields.ts";
-import type { User } from "../auth/user.ts";
 import { objectKey, type ResourceCache } from "../cache/resource-cache.ts";
 import { Stored } from "../cache/stored.ts";
-import type { View } from "../cache/view.ts";
 import type { World } from "../cache/world.ts";
 import { toGoForm } from "../codec/go-form.ts";
-import { type JsonObject, objectAt, sameJson, textAt } from "../json.ts";
+import { type JsonObject, objectAt, textAt } from "../json.ts";
 import { validateMeta, validateMetaUpdate } from "../kinds/field/meta.ts";
-import type { FieldError, KindSpec, Part, WriteContext } from "../kinds/kind.ts";
+import type { FieldError, KindSpec, WriteContext } from "../kinds/kind.ts";
 import { typeOf } from "../schema.ts";
 import {
   alreadyExists,
-  badRequest,
   conflict,
   invalidObject,
   nameNotMade,
@@ -26,40 +23,22 @@ import { AdmissionLinks } from "./admission-links.ts";
 import { nothingHolds } from "./holds.ts";
 import { KeyedLock } from "./lock.ts";
 import { countGeneration, generateName, keepMetadata, metadataOf, stampNew } from "./metadata.ts";
-
-/** Who writes what, and how. */
-export interface WriteRequest {
-  readonly cache: ResourceCache;
-  /** The version that the drafts are in, and the answers are to be; without it, the stored one. */
-  readonly view?: View;
-  readonly namespace: string | undefined;
-  readonly user: User;
-  readonly dryRun: boolean;
-  readonly manager: string;
-  readonly subresource?: string | undefined;
-  readonly warn: (text: string) => void;
-  readonly annotate?: (key: string, value: string) => void;
-  /** What was asked for beyond the object, as admission is told. */
-  readonly options?: JsonObject;
-  /** A part of what admission has judged as a whole. */
-  readonly isJudged?: boolean;
-  /** One of many: admission is told no name. */
-  readonly isOneOfMany?: boolean;
-}
-
-export interface Written {
-  readonly stored: Stored;
-  /** The object is gone: the write took away what held it. */
-  readonly isGone: boolean;
-}
-
-/** Makes the next state of an object from the present one; called again when someone else wrote in between.
- *  `owner` enters managedFields unless the change has taken care of that itself. */
-export type Change = (stored: Stored) => { readonly draft: JsonObject; readonly fieldsAreSet?: boolean };
+import {
+  asObject,
+  type Change,
+  checkNamespace,
+  converted,
+  isMain,
+  isPart,
+  isSame,
+  show,
+  specOf,
+  type WriteRequest,
+  type Written,
+} from "./write-request.ts";
 
 /** A kubelet creates its Node complete with addresses and capacity. */
 const REGISTERS_WITH_STATUS = new Set(["Node"]);
-const PARTS: readonly Part[] = ["status", "ephemeralcontainers", "resize", "finalize", "approval"];
 /** What is written through these is no change of what was asked for: a pod keeps its generation when it gets its node. */
 const UNCOUNTED: ReadonlySet<string | undefined> = new Set(["status", "binding"]);
 const ATTEMPTS = 6;
@@ -290,7 +269,7 @@ export class Writer {
     if (isMain(request)) for (const text of spec.warnings?.(object, stored.object) ?? []) request.warn(text);
     const admission = this.#admissionOf(request, draft, stored.object);
     await this.#links.run("validate", admission, context);
-    if (!isStale && this.#isSame(draft, stored)) return { stored, isGone: false };
+    if (!isStale && isSame(draft, stored)) return { stored, isGone: false };
     using _reserved = this.#links.reserve(admission, context);
     const value = await converted(request, draft);
     const store = () => this.#store(request, { key: stored.key, draft, stored, value }, context);
@@ -311,18 +290,6 @@ export class Writer {
       spec.prepareUpdate?.(draft, stored.object, context);
       countGeneration(draft, stored.object, spec);
     } else if (!UNCOUNTED.has(request.subresource)) countGeneration(draft, stored.object, spec);
-  }
-
-  /** Whether a write would change nothing but its own time stamp in managedFields. */
-  #isSame(draft: JsonObject, stored: Stored): boolean {
-    const live = stored.object as unknown as JsonObject;
-    const { metadata: newMeta = {}, ...newRest } = draft;
-    const { metadata: oldMeta = {}, ...oldRest } = live;
-    const strip = (meta: JsonObject) => {
-      const { resourceVersion: _rv, managedFields, ...rest } = meta;
-      return { ...rest, managedFields: withoutTimes(managedFields) };
-    };
-    return sameJson(newRest, oldRest) && sameJson(strip(newMeta as JsonObject), strip(oldMeta as JsonObject));
   }
 
   async #store(request: WriteRequest, next: Next, context: WriteContext): Promise<Written | undefined> {
@@ -401,53 +368,10 @@ export class Writer {
   }
 }
 
-/** Nobody may move an object into another namespace on its way in. @throws {StatusFault} BadRequest */
-function checkNamespace(draft: JsonObject, namespace: string | undefined): void {
-  const metadata = metadataOf(draft);
-  const said = textAt(metadata, "namespace") ?? "";
-  if (said === (namespace ?? "")) return;
-  if (said !== "")
-    throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
-  metadata["namespace"] = namespace ?? "";
-}
-
-/** The kind in the version that a write is in. */
-function specOf({ view, cache }: WriteRequest): KindSpec {
-  return view?.spec ?? cache.spec;
-}
-
-function show({ view }: WriteRequest, stored: Stored): Stored | Promise<Stored> {
-  return view === undefined ? stored : view.out(stored);
-}
-
-/** The text to store, where it is not in the draft's own version. */
-async function converted({ view }: WriteRequest, draft: JsonObject): Promise<string | undefined> {
-  return view === undefined || view.isPlain ? undefined : await view.in(draft);
-}
-
 interface Next {
   readonly key: string;
   readonly draft: JsonObject;
   readonly stored: Stored | undefined;
   /** What to store, when it is not the draft's own text. */
   readonly value: string | undefined;
-}
-
-/** Writes to the main resource run the kind's whole strategy; `/scale` is a write to its spec. */
-function isMain({ subresource }: WriteRequest): boolean {
-  return subresource === undefined || subresource === "scale";
-}
-
-function isPart(subresource: string | undefined): subresource is Part {
-  return PARTS.some((part) => part === subresource);
-}
-
-function withoutTimes(managedFields: unknown): unknown {
-  if (!Array.isArray(managedFields)) return [];
-  return managedFields.map(({ time: _time, ...rest }) => rest);
-}
-
-/** A draft that conformed to its schema is an object of its kind. */
-export function asObject(draft: JsonObject): KubeObject {
-  return draft as unknown as KubeObject;
 }
