@@ -221,9 +221,8 @@ class Parser {
 
   #field(): FieldEntry {
     const isOptional = this.#accept("?") !== undefined;
-    const { at } = this.#peek();
     const name = this.#fieldName();
-    this.#expect(":");
+    const { at } = this.#expect(":");
     return { name, at, value: this.#expr(), isOptional };
   }
 

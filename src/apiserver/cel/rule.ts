@@ -35,19 +35,28 @@ export interface Rule {
   readonly evaluateWithin: (bindings: Bindings, meter: Meter) => Value;
 }
 
+/** The types that an expression may give: exactly one of them; what may be anything is none. */
+export interface Expected {
+  readonly types: readonly Type[];
+  /** What is said otherwise, where it is not what is said of admission's expressions. */
+  readonly otherwise?: string;
+}
+
+function misfit(types: readonly Type[], given: Type): string {
+  const names = types.map((type) => (type.kind === "null" ? "null_type" : showType(type)));
+  const wanted = names.length === 1 ? names[0] : `one of [${names.join(" ")}]`;
+  return `must evaluate to ${wanted} but got ${showType(given)}`;
+}
+
 /** How the message of an expression begins that is right but cannot be run. */
 export const CANNOT_START = "program instantiation failed: ";
 
 /** Reads, checks and prepares an expression. `expects`: what it must give, with the message when it does not.
  *  @throws {CelFault} compile, such as `compilation failed: ERROR: <input>:1:6: undefined field 'x'\n | self.x\n | ....^` */
-export function compileRule(
-  source: string,
-  environment: Environment,
-  expects?: { readonly types: readonly Type[]; readonly otherwise: string },
-): Rule {
+export function compileRule(source: string, environment: Environment, expects?: Expected): Rule {
   const { type, run, uses, mostCost } = compileSource(source, environment);
-  if (expects && type.kind !== "dyn" && !expects.types.some((wanted) => showType(wanted) === showType(type)))
-    throw new CelFault("compile", expects.otherwise);
+  if (expects && !expects.types.some((wanted) => showType(wanted) === showType(type)))
+    throw new CelFault("compile", expects.otherwise ?? misfit(expects.types, type));
   const evaluateWithin = (bindings: Bindings, meter: Meter) => run(frameOf(bindings, environment, meter));
   return {
     source,

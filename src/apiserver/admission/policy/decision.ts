@@ -56,8 +56,22 @@ function refusal({ policy, binding, said }: Decision, attributes: Attributes): S
   );
 }
 
+/** How a write is refused that a policy cannot change as it should. */
+export function mutationRefusal(attributes: Attributes, why: string): StatusFault {
+  const { group, plural } = attributes.spec.resource;
+  return new StatusFault("Invalid", why, {
+    httpCode: 403,
+    details: {
+      name: shownName(attributes),
+      ...(group === "" ? {} : { group }),
+      kind: plural,
+      causes: [{ message: why }],
+    },
+  });
+}
+
 /** A policy's refusal of a write, under its own reason. */
-export function policyRefusal(attributes: Attributes, why: string, given: string): StatusFault {
+function policyRefusal(attributes: Attributes, why: string, given: string): StatusFault {
   const { group, plural } = attributes.spec.resource;
   const resource = group === "" ? plural : `${plural}.${group}`;
   const name = shownName(attributes);
@@ -69,7 +83,7 @@ export function policyRefusal(attributes: Attributes, why: string, given: string
         name,
         ...(group === "" ? {} : { group }),
         kind: plural,
-        causes: [{ reason: "", message: why }],
+        causes: [{ message: why }],
       },
     },
   );

@@ -12,19 +12,21 @@ import { CelFault } from "../../cel/fault.ts";
 import { toJson } from "../../cel/json-value.ts";
 import { Budget } from "../../cel/meter.ts";
 import type { Bindings, Rule } from "../../cel/rule.ts";
-import { canonicalJson, copyJson, isObject, type Json, type JsonObject, objectAt } from "../../json.ts";
+import { conform, MisfitFault } from "../../codec/conform.ts";
+import { canonicalJson, copyJson, isObject, type Json, type JsonObject } from "../../json.ts";
 import type { WriteContext } from "../../kinds/kind.ts";
 import { jsonPatch } from "../../patch/json-patch.ts";
-import { typeOf } from "../../schema.ts";
+import { type FieldType, typeOf } from "../../schema.ts";
 import { attributesOf, isExempt } from "../dynamic/attributes.ts";
 import { faceOf } from "../dynamic/face.ts";
 import { replaceDraft } from "../dynamic/replace.ts";
-import { policyRefusal } from "./decision.ts";
+import { mutationRefusal } from "./decision.ts";
 import { invocations, type Judging } from "./invoke.ts";
 import { Policies, type Policy } from "./policy.ts";
 import { POLICY_BUDGET } from "./validating.ts";
 import { ruleOr, withVariables } from "./variables.ts";
 
+const TEST_FAILED = ": test failed";
 const CHANGES: ReadonlySet<AdmissionRequest["operation"]> = new Set(["create", "update"] as const);
 
 interface Change {
@@ -85,11 +87,7 @@ function changeBy(policy: MutatingPolicy, request: AdmissionRequest, judged: Jud
   const refuse = (binding: string | undefined, message: string) => {
     if (policy.isIgnored) return;
     const by = binding === undefined ? "" : ` with binding '${binding}'`;
-    throw policyRefusal(
-      attributes,
-      `MutatingAdmissionPolicy '${policy.name}'${by} denied request: ${message}`,
-      "Invalid",
-    );
+    throw mutationRefusal(attributes, `policy '${policy.name}'${by} denied request: ${message}`);
   };
   for (const { binding, message } of troubled) refuse(binding?.name, message);
   for (const { binding, bindings } of ready) {
@@ -118,33 +116,50 @@ function changeOnce({ isPatch, rule }: Change, turn: Turn): string | undefined {
       policy.variables,
     );
     const said = toJson(rule.evaluate(fresh, budget)) as Json;
-    const next = isPatch
+    const made = isPatch
       ? patched(faceOf(request, request.draft as JsonObject), said)
       : applied(request, said);
-    replaceDraft(request, next, context);
+    if ("problem" in made) return made.problem;
+    replaceDraft(request, made.next, context);
     return undefined;
   } catch (error) {
     if (error instanceof CelFault) return `expression '${rule.source}' resulted in error: ${error.message}`;
-    if (isFault(error)) return error.cause instanceof Error ? error.cause.message : error.message;
     throw error;
   }
 }
 
-function patched(draft: JsonObject, operations: Json): Json {
-  return jsonPatch(draft, operations);
+/** What a mutation makes of an object, or why it cannot. */
+type Made = { readonly next: Json } | { readonly problem: string };
+
+/** A patch whose test fails is not made, and that is nobody's fault. */
+function patched(draft: JsonObject, operations: Json): Made {
+  try {
+    return { next: jsonPatch(draft, operations) };
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    const why = error.cause instanceof Error ? error.cause.message : error.message;
+    return why.endsWith(TEST_FAILED) ? { next: draft } : { problem: `JSON Patch: ${why}` };
+  }
 }
 
-/** Merged as a server-side apply would be. What tells the object apart may not be changed so. */
-function applied({ draft, spec }: AdmissionRequest, config: Json): Json {
+/** Merged as a server-side apply would be. */
+function applied({ draft, spec }: AdmissionRequest, config: Json): Made {
   if (!isObject(config)) throw new CelFault("runtime", "the apply configuration is no object");
+  const misfit = spec.custom === undefined ? misfitOf(config, typeOf(spec)) : undefined;
+  if (misfit !== undefined)
+    return { problem: `error applying patch: failed to convert patch object to typed object: ${misfit}` };
   const { apiVersion, kind } = draft;
-  const { name, namespace } = objectAt(draft, "metadata") ?? {};
   const merged = mergeTyped(draft as JsonObject, config, typeOf(spec));
-  if (!isObject(merged)) return merged;
-  const metadata = {
-    ...objectAt(merged, "metadata"),
-    ...(name === undefined ? {} : { name }),
-    ...(namespace === undefined ? {} : { namespace }),
-  };
-  return { ...merged, apiVersion, kind, metadata };
+  return { next: isObject(merged) ? { ...merged, apiVersion, kind } : merged };
+}
+
+/** Why a configuration is none of its kind. */
+function misfitOf(config: JsonObject, type: FieldType): string | undefined {
+  try {
+    const [unknown] = conform(copyJson(config), type).unknown;
+    return unknown === undefined ? undefined : `.${unknown}: field not declared in schema`;
+  } catch (error) {
+    if (error instanceof MisfitFault) return error.message;
+    throw error;
+  }
 }

@@ -102,7 +102,7 @@ const MESSAGES: readonly (readonly [JsonObject, RegExp])[] = [
     /denied request: has 2$/,
   ],
   [{ messageExpression: "'two\\nlines'", message: "too much" }, /denied request: too much$/],
-  [{ messageExpression: "object.nope.x", message: "too much" }, /denied request: too much$/],
+  [{ messageExpression: "string(object.nope.x)", message: "too much" }, /denied request: too much$/],
   [
     { reason: "Forbidden", message: "no" },
     /^configmaps "cm-\d+" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no$/,
@@ -329,7 +329,7 @@ const REFUSED: readonly (readonly [JsonObject, RegExp])[] = [
   [{ validations: [{ expression: "request.nope == 1" }] }, /undefined field 'nope'/],
   [
     { variables: [{ name: "a-b", expression: "1" }], validations: [{ expression: "true" }] },
-    /name is not a valid CEL identifier/,
+    /must be a valid CEL identifier/,
   ],
   [
     { validations: [{ expression: "true", reason: "Because" }] },

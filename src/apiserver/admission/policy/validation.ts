@@ -1,5 +1,5 @@
 import { CelFault } from "../../cel/fault.ts";
-import type { Budget } from "../../cel/meter.ts";
+import { type Budget, OUT_OF_BUDGET } from "../../cel/meter.ts";
 import type { Bindings, Rule } from "../../cel/rule.ts";
 import type { Value } from "../../cel/value.ts";
 import type { Validation } from "./validating.ts";
@@ -23,7 +23,7 @@ export function judge(
   if (said instanceof CelFault) {
     if (isIgnored) return undefined;
     const message =
-      said.code === "cost"
+      said.message === OUT_OF_BUDGET
         ? said.message
         : `expression '${validation.expression}' resulted in error: ${said.message}`;
     return { message, reason: "Invalid" };

@@ -5,8 +5,9 @@ import type {
 } from "#kube/generated/types";
 import { MUTATING_ADMISSION_POLICY_BINDINGS, VALIDATING_ADMISSION_POLICY_BINDINGS } from "#kube/resources";
 import { kindSpec } from "../base.ts";
-import { duplicate, forbidden, invalid, notSupported, required } from "../field/error.ts";
+import { duplicate, forbidden, invalid, notSupported, problems, required } from "../field/error.ts";
 import { validateLabelSelector } from "../field/labels.ts";
+import { pathSegmentProblems, subdomainProblems } from "../field/names.ts";
 import type { FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, nameColumn, printer, text } from "../print/printer.ts";
 import { defaultMatch, validateMatch } from "./rules.ts";
@@ -58,7 +59,9 @@ type Spec = NonNullable<MutatingAdmissionPolicyBinding["spec"]> | ValidatingAdmi
 
 function validateBinding(spec: Spec | undefined): readonly FieldError[] {
   return [
-    ...(spec?.policyName ? [] : [required("spec.policyName")]),
+    ...(spec?.policyName
+      ? problems("spec.policyName", spec.policyName, subdomainProblems(spec.policyName))
+      : [required("spec.policyName")]),
     ...(spec?.paramRef ? paramRefErrors("spec.paramRef", spec.paramRef) : []),
     ...validateMatch("spec.matchResources", spec?.matchResources, { needsRules: false }),
   ];
@@ -67,7 +70,9 @@ function validateBinding(spec: Spec | undefined): readonly FieldError[] {
 function paramRefErrors(path: string, ref: ParamRef): readonly FieldError[] {
   const { name, selector, parameterNotFoundAction: action } = ref;
   const errors: FieldError[] = [];
-  if (name && selector) errors.push(forbidden(`${path}.name`, "name and selector are mutually exclusive"));
+  const both = "name and selector are mutually exclusive";
+  if (name && selector) errors.push(forbidden(`${path}.name`, both), forbidden(`${path}.selector`, both));
+  else if (name) errors.push(...problems(`${path}.name`, name, pathSegmentProblems(name)));
   else if (!name && selector === undefined)
     errors.push(required(path, "one of name or selector must be specified"));
   if (!action) errors.push(required(`${path}.parameterNotFoundAction`));

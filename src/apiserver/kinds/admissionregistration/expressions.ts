@@ -18,9 +18,9 @@ export interface Condition {
 export function expressionErrors(
   path: string,
   source: string,
-  { environment, types, otherwise }: { environment: Environment; types: readonly Type[]; otherwise: string },
+  { environment, types }: { environment: Environment; types: readonly Type[] },
 ): readonly FieldError[] {
-  const { problem } = compiled(source, environment, { types, otherwise });
+  const { problem } = compiled(source, environment, { types });
   return problem === undefined ? [] : [compileError(path, source, problem)];
 }
 
@@ -34,7 +34,7 @@ export function compileError(path: string, value: unknown, problem: string): Fie
 export function compiled(
   source: string,
   environment: Environment,
-  expects?: { readonly types: readonly Type[]; readonly otherwise: string },
+  expects?: { readonly types: readonly Type[] },
 ): { readonly rule?: Rule; readonly problem?: string } {
   try {
     return { rule: compileRule(source, environment, expects) };
@@ -44,7 +44,7 @@ export function compiled(
   }
 }
 
-export const MUST_BE_BOOL = { types: [BOOL], otherwise: "must evaluate to bool" } as const;
+export const MUST_BE_BOOL = { types: [BOOL] } as const;
 
 /** @see ValidateMatchConditions of kube-apiserver */
 export function conditionErrors(

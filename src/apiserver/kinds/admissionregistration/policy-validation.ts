@@ -28,7 +28,9 @@ export function validateValidatingPolicy({
   const { errors, scope } = validateShared(spec, false);
   if (validations.length === 0 && auditAnnotations.length === 0)
     errors.push(
-      required("spec.validations", "validations or auditAnnotations must contain at least one item"),
+      ...["spec.validations", "spec.auditAnnotations"].map((path) =>
+        required(path, "validations or auditAnnotations must contain at least one item"),
+      ),
     );
   const environment = admissionEnvironment(scope);
   const keys = new Set<string>();
@@ -39,21 +41,19 @@ export function validateValidatingPolicy({
     ),
     ...auditAnnotations.flatMap(({ key, valueExpression }, i) => {
       const path = `spec.auditAnnotations[${i}]`;
-      const problems = qualifiedNameProblems(`${metadata.name}/${key}`).map((why) =>
-        invalid(`${path}.key`, key, why),
-      );
+      const fullKey = `${metadata.name}/${key}`;
+      const problems = qualifiedNameProblems(fullKey).map((why) => invalid(`${path}.key`, fullKey, why));
       const isTwice = keys.has(key);
       keys.add(key);
       return [
         ...problems,
-        ...(isTwice ? [duplicate(`${path}.key`, key)] : []),
         ...(valueExpression?.trim()
           ? expressionErrors(`${path}.valueExpression`, valueExpression, {
               environment,
               types: [STRING, NULL],
-              otherwise: "must evaluate to string or null_type",
             })
           : [required(`${path}.valueExpression`, "valueExpression is not specified")]),
+        ...(isTwice ? [duplicate(`${path}.key`, key)] : []),
       ];
     }),
   ];
@@ -65,13 +65,13 @@ export function validateMutatingPolicy({ spec }: MutatingAdmissionPolicy): reado
   const { mutations = [], reinvocationPolicy } = spec;
   if (mutations.length === 0)
     errors.push(required("spec.mutations", "mutations must contain at least one item"));
+  errors.push(
+    ...mutations.flatMap((mutation, i) => validateMutation(`spec.mutations[${i}]`, mutation, scope)),
+  );
   if (!reinvocationPolicy) errors.push(required("spec.reinvocationPolicy"));
   else if (!["Never", "IfNeeded"].includes(reinvocationPolicy))
     errors.push(notSupported("spec.reinvocationPolicy", reinvocationPolicy, ["IfNeeded", "Never"]));
-  return [
-    ...errors,
-    ...mutations.flatMap((mutation, i) => validateMutation(`spec.mutations[${i}]`, mutation, scope)),
-  ];
+  return errors;
 }
 
 type SharedSpec =
@@ -120,7 +120,7 @@ function validateVariables(
     const path = `spec.variables[${i}]`;
     if (!name) errors.push(required(`${path}.name`, "name is not specified"));
     else if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-      errors.push(invalid(`${path}.name`, name, "name is not a valid CEL identifier"));
+      errors.push(invalid(`${path}.name`, name, "must be a valid CEL identifier"));
     if (!expression?.trim()) {
       errors.push(required(`${path}.expression`, "expression is not specified"));
       continue;
@@ -128,7 +128,6 @@ function validateVariables(
     const environment = admissionEnvironment({ ...scope, variables: { ...types } });
     const { rule, problem } = compiled(expression, environment);
     if (problem !== undefined) errors.push(invalid(`${path}.expression`, expression, problem));
-    if (Object.hasOwn(types, name)) errors.push(duplicate(`${path}.name`, name));
     types[name] = rule?.type ?? DYN;
   }
   return types;
@@ -152,15 +151,12 @@ function validateValidation(
         // What a message says may not depend on rights.
         environment: admissionEnvironment({ ...scope, hasAuthorizer: false }),
         types: [STRING],
-        otherwise: "must evaluate to string",
       }),
     );
   if (message !== undefined && message.trim() === "")
-    errors.push(invalid(`${path}.message`, message, "message must be non-empty if specified"));
+    errors.push(invalid(`${path}.message`, message, "must be non-empty if specified"));
   else if (message?.includes("\n"))
-    errors.push(invalid(`${path}.message`, message, "message must not contain line breaks"));
-  else if (message === undefined && expression?.trim().includes("\n"))
-    errors.push(required(`${path}.message`, "message must be specified if expression contains line breaks"));
+    errors.push(invalid(`${path}.message`, message, "must not contain line breaks"));
   if (reason !== undefined && !REASONS.includes(reason))
     errors.push(notSupported(`${path}.reason`, reason, REASONS));
   return errors;
@@ -174,19 +170,22 @@ function validateMutation(path: string, mutation: Mutation, scope: AdmissionScop
   const field = isApply ? "applyConfiguration" : "jsonPatch";
   const other = isApply ? jsonPatch : applyConfiguration;
   const expression = (isApply ? applyConfiguration : jsonPatch)?.expression;
+  const otherField = isApply ? "jsonPatch" : "applyConfiguration";
+  const errors: FieldError[] = [];
+  if ((isApply ? applyConfiguration : jsonPatch) === undefined)
+    errors.push(required(`${path}.${field}`, `must be specified when patchType is ${patchType}`));
   if (other !== undefined)
-    return [
+    errors.push(
       invalid(
-        `${path}.${isApply ? "jsonPatch" : "applyConfiguration"}`,
-        other,
+        `${path}.${otherField}`,
+        `{${otherField}}`,
         `must not be specified when patchType is ${patchType}`,
       ),
-    ];
-  if (!expression?.trim())
-    return [required(`${path}.${field}.expression`, `must be specified when patchType is ${patchType}`)];
+    );
+  if (errors.length > 0) return errors;
+  if (!expression?.trim()) return [required(`${path}.${field}.expression`, "expression is not specified")];
   return expressionErrors(`${path}.${field}.expression`, expression, {
     environment: admissionEnvironment(scope),
-    types: isApply ? [OBJECT_TYPE] : [listOf(JSON_PATCH_TYPE), listOf(DYN)],
-    otherwise: isApply ? "must evaluate to Object" : "must evaluate to list(JSONPatch)",
+    types: isApply ? [OBJECT_TYPE] : [listOf(JSON_PATCH_TYPE)],
   });
 }

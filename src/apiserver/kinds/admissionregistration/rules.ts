@@ -1,6 +1,7 @@
-import type { MatchResources, RuleWithOperations } from "#kube/generated/types";
-import { invalid, notSupported, required } from "../field/error.ts";
+import type { MatchResources, NamedRuleWithOperations } from "#kube/generated/types";
+import { duplicate, invalid, notSupported, required } from "../field/error.ts";
 import { validateLabelSelector } from "../field/labels.ts";
+import { pathSegmentProblems } from "../field/names.ts";
 import type { Draft, FieldError } from "../kind.ts";
 
 const OPERATIONS = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
@@ -46,12 +47,12 @@ export function validateMatch(
 
 export function validateRules(
   path: string,
-  rules: readonly RuleWithOperations[] | undefined,
+  rules: readonly NamedRuleWithOperations[] | undefined,
 ): readonly FieldError[] {
   return (rules ?? []).flatMap((rule, i) => validateRule(`${path}[${i}]`, rule));
 }
 
-function validateRule(path: string, rule: RuleWithOperations): readonly FieldError[] {
+function validateRule(path: string, rule: NamedRuleWithOperations): readonly FieldError[] {
   const { operations = [], apiGroups = [], apiVersions = [], resources = [], scope } = rule;
   return [
     ...needed(`${path}.operations`, operations, "operations"),
@@ -65,6 +66,7 @@ function validateRule(path: string, rule: RuleWithOperations): readonly FieldErr
       ? [required(`${path}.resources`)]
       : validateResources(`${path}.resources`, resources)),
     ...(scope === undefined || SCOPES.includes(scope) ? [] : [notSupported(`${path}.scope`, scope, SCOPES)]),
+    ...validateNames(`${path}.resourceNames`, rule.resourceNames ?? []),
   ];
 }
 
@@ -74,28 +76,36 @@ function needed(path: string, values: readonly string[], what: string): readonly
   return [invalid(path, values, `if '*' is present, must not specify other ${what}`)];
 }
 
-/** No resource may be said twice, once by a wildcard. */
+/** No resource may be said again after a wildcard that says it. */
 function validateResources(path: string, resources: readonly string[]): readonly FieldError[] {
   const errors: FieldError[] = [];
-  const all = new Set(resources);
-  if (all.has("*/*") && resources.length > 1)
-    errors.push(invalid(path, resources, "if '*/*' is present, must not specify other resources"));
-  const hasAny = all.has("*");
+  const [withAny, ofAny] = [new Set<string>(), new Set<string>()];
   for (const [i, name] of resources.entries()) {
-    const at = `${path}[${i}]`;
-    const [resource = "", subresource] = name.split("/");
-    if (name === "") errors.push(required(at));
-    else if (name.split("/").length > 2) errors.push(invalid(at, name, "cannot have more than one '/'"));
-    else if (subresource === undefined) {
-      if (hasAny && name !== "*")
-        errors.push(
-          invalid(at, name, "if '*' is present, must not specify other resources without subresources"),
-        );
-    } else if (subresource === "") errors.push(invalid(at, name, "resource must not end with '/'"));
-    else if (subresource !== "*" && all.has(`${resource}/*`))
-      errors.push(invalid(at, name, `if '${resource}/*' is present, must not specify ${name}`));
-    else if (resource !== "*" && all.has(`*/${subresource}`) && subresource !== "*")
-      errors.push(invalid(at, name, `if '*/${subresource}' is present, must not specify ${name}`));
+    const slash = name.indexOf("/");
+    if (name === "") errors.push(required(`${path}[${i}]`));
+    if (slash < 0) continue;
+    const [resource, subresource] = [name.slice(0, slash), name.slice(slash + 1)];
+    const twice = (wildcard: string) =>
+      errors.push(invalid(`${path}[${i}]`, name, `if '${wildcard}' is present, must not specify ${name}`));
+    if (withAny.has(resource)) twice(`${resource}/*`);
+    if (ofAny.has(subresource)) twice(`*/${subresource}`);
+    if (subresource === "*") withAny.add(resource);
+    if (resource === "*") ofAny.add(subresource);
   }
+  const all = "if '*/*' is present, must not specify other resources";
+  if (resources.includes("*/*") && resources.length > 1) errors.push(invalid(path, resources, all));
+  const plain = resources.filter((name) => name !== "" && name !== "*" && !name.includes("/"));
+  if (resources.includes("*") && plain.length > 0)
+    errors.push(
+      invalid(path, resources, "if '*' is present, must not specify other resources without subresources"),
+    );
   return errors;
+}
+
+/** Names that rules of policies are about. */
+function validateNames(path: string, names: readonly string[]): readonly FieldError[] {
+  return names.flatMap((name, i) => [
+    ...pathSegmentProblems(name).map((why) => invalid(`${path}[${i}]`, name, why)),
+    ...(names.indexOf(name) < i ? [duplicate(`${path}[${i}]`, name)] : []),
+  ]);
 }
