@@ -15,7 +15,7 @@ export async function checkBootstrapToken(
   now: number,
 ): Promise<BootstrapVerdict> {
   const data = await readToken(client, token.id);
-  const unknown = `bootstrap token ${token.id} is unknown; create one on a server: twill token create`;
+  const unknown = `bootstrap token ${token.id} is unknown: it was never made here, or has expired; create one on a server: twill token create`;
   if (!data || !sameText(data["token-secret"] ?? "", token.secret)) return { kind: "bad", why: unknown };
   const expiration = data["expiration"];
   if (expiration !== undefined && !(Date.parse(expiration) > now)) {

@@ -303,7 +303,8 @@ test("a token that has run out is refused with how to make another", () => {
     "-p",
     JSON.stringify({ data: { expiration: past } }),
   );
-  assertSentence(joining(made.out.trim()), 1, /expired at 2001.*twill token create/);
+  // Where the controller was quicker there is no such token any more.
+  assertSentence(joining(made.out.trim()), 1, /(?:expired at 2001|or has expired).*twill token create/);
 });
 
 test("a name that another machine holds is refused with what to do", () => {
