@@ -53,6 +53,8 @@ export interface RigOptions {
   readonly directory?: string;
   /** A free one by default. */
   readonly port?: number;
+  /** The networks services get addresses from, the primary family's first. One of IPv4 by default. */
+  readonly serviceCidrs?: readonly string[];
   readonly audit?: AuditOptions;
   readonly anonymous?: AnonymousAccess;
   readonly inFlight?: InFlightLimits;
@@ -65,7 +67,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
   const authority = openAuthority(directory);
   const closing = new AbortController();
   const cidrs = {
-    serviceCidrs: [parseCidr("10.43.0.0/16")],
+    serviceCidrs: (options.serviceCidrs ?? ["10.43.0.0/16"]).map((text) => parseCidr(text)),
     nodePortRange: { from: 30000, to: 32767 },
     clusterDomain: "cluster.local",
   };

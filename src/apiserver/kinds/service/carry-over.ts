@@ -1,12 +1,17 @@
 import type { Service } from "#kube/generated/types";
 import { sameJson } from "../field/same.ts";
 import type { Draft } from "../kind.ts";
-import { isExternallyVisible, needsClusterIp, needsHealthCheckPort, needsNodePort } from "./needs.ts";
+import {
+  isExternallyVisible,
+  isHeadless,
+  needsClusterIp,
+  needsHealthCheckPort,
+  needsNodePort,
+} from "./needs.ts";
 
-/** Either spelling of the first address fills the other on create. */
+/** Fills the list of addresses from the one address on create. Never the other way: whoever names the list names its first as well. */
 export function mirrorClusterIp(spec: Draft): void {
   if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
-  else if (!spec.clusterIP && spec.clusterIPs?.length) spec.clusterIP = spec.clusterIPs[0];
 }
 
 /** Keeps what was given to the stored Service and the caller left out, so that replacing it by its bare manifest changes no address. */
@@ -15,11 +20,12 @@ export function carryOver(draft: Draft, stored: Service): void {
   const before = stored.spec;
   if (before === undefined) return;
   if (needsClusterIp(before) && needsClusterIp(spec)) {
-    keepAddresses(spec, before);
+    spec.clusterIP ||= before.clusterIP;
+    if (!spec.clusterIPs?.length) spec.clusterIPs = [...(before.clusterIPs ?? [])];
     spec.ipFamilyPolicy ??= before.ipFamilyPolicy;
-    if (!spec.ipFamilies?.length && before.ipFamilies) spec.ipFamilies = [...before.ipFamilies];
-    trimForSingleStack(spec, before);
   }
+  syncAddresses(spec, before);
+  if (needsClusterIp(before) && needsClusterIp(spec)) keepFamilies(spec, before);
   if (needsNodePort(before) && needsNodePort(spec)) keepNodePorts(spec, before);
   if (needsHealthCheckPort(before) && needsHealthCheckPort(spec))
     spec.healthCheckNodePort ||= before.healthCheckNodePort;
@@ -27,14 +33,22 @@ export function carryOver(draft: Draft, stored: Service): void {
 
 type Before = NonNullable<Service["spec"]>;
 
-function keepAddresses(spec: Draft, before: Before): void {
-  if (!spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIP = before.clusterIP;
-  if (!spec.clusterIPs?.length && spec.clusterIP === before.clusterIP)
-    spec.clusterIPs = [...(before.clusterIPs ?? [])];
-  // an edit of clusterIP alone is an edit of the first of clusterIPs
-  else if (spec.clusterIP !== before.clusterIP && sameJson(spec.clusterIPs, before.clusterIPs))
-    spec.clusterIPs = spec.clusterIP ? [spec.clusterIP] : [];
-  mirrorClusterIp(spec);
+/** An edit of clusterIP alone is an edit of the first of clusterIPs. */
+function syncAddresses(spec: Draft, before: Before): void {
+  const { clusterIP = "", clusterIPs = [] } = before;
+  const now = spec.clusterIP ?? "";
+  if (!spec.clusterIPs?.length && now === clusterIP && clusterIPs.length > 0)
+    spec.clusterIPs = [...clusterIPs];
+  if (now === clusterIP || !sameJson(spec.clusterIPs ?? [], clusterIPs)) return;
+  if (now === "") delete spec.clusterIPs;
+  else spec.clusterIPs = [now];
+}
+
+/** The families of addresses that stay are known; a headless Service has none that would tell, and gets the cluster's again. */
+function keepFamilies(spec: Draft, before: Before): void {
+  if (!spec.ipFamilies?.length && before.ipFamilies && !isHeadless(spec))
+    spec.ipFamilies = [...before.ipFamilies];
+  trimForSingleStack(spec, before);
 }
 
 /** Asking for one family gives the second address back, unless the caller says which addresses to keep. */

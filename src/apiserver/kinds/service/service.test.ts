@@ -117,6 +117,13 @@ const refused: readonly {
     errors: ['spec.clusterIPs: Invalid value: ["10.43.0.10"]: first value must match `clusterIP`'],
   },
   {
+    name: "a list of addresses without its first",
+    spec: { clusterIPs: ["10.43.0.10"], ports: [web] },
+    errors: [
+      'spec.clusterIPs: Invalid value: ["10.43.0.10"]: must be empty when `clusterIP` is not specified',
+    ],
+  },
+  {
     name: "dual stack on a single-stack cluster",
     spec: { ipFamilyPolicy: "RequireDualStack", ports: [web] },
     errors: [
@@ -225,6 +232,37 @@ for (const { name, cidrs, spec, want } of families)
     const stored = store(open(...cidrs), { selector: { app: "web" }, ports: [web], ...spec }).spec;
     assert.deepEqual([stored.ipFamilyPolicy, stored.ipFamilies, stored.clusterIPs], want);
     assert.equal(stored.clusterIP, stored.clusterIPs[0]);
+  });
+
+const headless: readonly { name: string; from: object; to: object; want: readonly unknown[] }[] = [
+  {
+    name: "another family",
+    from: {},
+    to: { ipFamilies: ["IPv6"] },
+    want: ["SingleStack", ["IPv6"], ["None"]],
+  },
+  {
+    name: "families left out",
+    from: { ipFamilyPolicy: "RequireDualStack", ipFamilies: ["IPv6", "IPv4"] },
+    to: { ipFamilyPolicy: "SingleStack" },
+    want: ["SingleStack", ["IPv4"], ["None"]],
+  },
+  {
+    name: "clusterIP left out of what was read",
+    from: {},
+    to: { clusterIP: undefined, clusterIPs: ["None"] },
+    want: ["SingleStack", ["IPv4"], ["None"]],
+  },
+];
+
+for (const { name, from, to, want } of headless)
+  test(`update, headless: ${name}`, () => {
+    const kind = open(V4, V6);
+    const always = { clusterIP: "None", selector: { app: "web" }, ports: [web] };
+    const stored = store(kind, { ...always, ...from });
+    const { object, errors } = update(kind, stored, service({ ...always, ...to }));
+    assert.deepEqual(errors, []);
+    assert.deepEqual([object.spec.ipFamilyPolicy, object.spec.ipFamilies, object.spec.clusterIPs], want);
   });
 
 test("replacing by the bare manifest keeps address and node ports", () => {

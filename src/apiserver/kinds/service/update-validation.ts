@@ -1,7 +1,7 @@
 import type { Service, ServiceSpec } from "#kube/generated/types";
 import { invalid } from "../field/error.ts";
 import type { FieldError } from "../kind.ts";
-import { needsClusterIp, needsHealthCheckPort } from "./needs.ts";
+import { isHeadless, needsClusterIp, needsHealthCheckPort } from "./needs.ts";
 
 export function validateServiceUpdate(service: Service, stored: Service): readonly FieldError[] {
   const { spec } = service;
@@ -14,16 +14,18 @@ export function validateServiceUpdate(service: Service, stored: Service): readon
   ];
 }
 
-/** The first address and family stay for life; the second may come and go. */
+/** The first address and family stay for life; the second may come and go. Families bind addresses only: a headless Service changes them freely. */
 function validateAddresses(spec: ServiceSpec, before: ServiceSpec): readonly FieldError[] {
+  const ips = validateList(
+    "spec.clusterIPs",
+    spec.clusterIPs ?? [],
+    before.clusterIPs ?? [],
+    spec,
+    "primary clusterIP can not be unset",
+  );
+  if (isHeadless(before) || isHeadless(spec)) return ips;
   return [
-    ...validateList(
-      "spec.clusterIPs",
-      spec.clusterIPs ?? [],
-      before.clusterIPs ?? [],
-      spec,
-      "primary clusterIP can not be unset",
-    ),
+    ...ips,
     ...validateList(
       "spec.ipFamilies",
       spec.ipFamilies ?? [],
