@@ -9,6 +9,7 @@ import { openStore } from "#store/open";
 import { Connections, closedLoop, exchange, type Load, paced, summary, Watchers } from "./api-load.ts";
 import { podText, serviceText } from "./api-objects.ts";
 import { measureEtcd } from "./etcd.ts";
+import { startKubeApiserver } from "./kube-apiserver.ts";
 
 const RUN_MS = 5000;
 const PER_SECOND = 500;
@@ -49,12 +50,11 @@ async function benchCreates(directory: string, runMs: number, execArgv: readonly
   sayLoad("fifty clients", fifty, cpu());
   const steady = await paced((i) => create(`paced-${i}`), { perSecond: PER_SECOND, runMs });
   sayLoad(`paced, ${PER_SECOND} a second`, steady, cpu(), aim(steady.p99Ms, AIMS.pacedP99Ms, "p99", "ms"));
+  await benchKubeApiserver(join(directory, "peer"), runMs, { fifty, steady });
   const value = podText("peer", "default").repeat(2);
   const peer = await measureEtcd(directory, { value, runMs, perSecond: PER_SECOND });
   if (peer === undefined) return say("  etcd is not to be had here");
-  say(
-    `etcd ${peer.version}: puts of ${value.length} bytes, no TLS (kube-apiserver before it is not to be had)`,
-  );
+  say(`etcd ${peer.version}: puts of ${value.length} bytes, no TLS`);
   sayLoad("one client", peer.one);
   sayLoad("fifty clients", peer.fifty);
   sayLoad(`paced, ${PER_SECOND} a second`, peer.paced);
@@ -66,6 +66,37 @@ async function benchCreates(directory: string, runMs: number, execArgv: readonly
 }
 
 /** Creates a pod of that name; pods need their namespace and its account. */
+/** The same creates, sent to kube-apiserver. */
+async function benchKubeApiserver(
+  directory: string,
+  runMs: number,
+  ours: { readonly fifty: Load; readonly steady: Load },
+): Promise<void> {
+  await using peer = await startKubeApiserver(directory);
+  if (peer === undefined) return say("kube-apiserver is not to be had here: name one with KUBE_APISERVER");
+  await using pool = new Connections(peer.target, 50);
+  const create = await creator(pool);
+  await closedLoop((i) => create(`warm-${i}`), { clients: 50, runMs: 2000 });
+  say(`kube-apiserver ${peer.version} over etcd: the same pods`);
+  let used = peer.cpuSeconds();
+  const cpu = () => {
+    const before = used;
+    used = peer.cpuSeconds();
+    return used - before;
+  };
+  sayLoad("one client", await closedLoop((i) => create(`one-${i}`), { clients: 1, runMs }), cpu());
+  const fifty = await closedLoop((i) => create(`fifty-${i}`), { clients: 50, runMs });
+  sayLoad("fifty clients", fifty, cpu());
+  const steady = await paced((i) => create(`paced-${i}`), { perSecond: PER_SECOND, runMs });
+  sayLoad(`paced, ${PER_SECOND} a second`, steady, cpu());
+  const rate = (load: Load) => load.count / load.seconds;
+  const more = (rate(ours.fifty) / rate(fifty)).toFixed(2);
+  const later = (ours.steady.p99Ms / steady.p99Ms).toFixed(2);
+  say(
+    `  of kube-apiserver's: ${more}x with fifty clients, paced p99 ${later}x; its memory ${peer.rssMib().toFixed(0)} MiB RSS`,
+  );
+}
+
 async function creator(pool: Connections): Promise<(name: string) => Promise<void>> {
   await exchange(pool, { method: "POST", path: "/api/v1/namespaces", body: named("bench") });
   const accounts = "/api/v1/namespaces/bench/serviceaccounts";

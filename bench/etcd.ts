@@ -17,11 +17,38 @@ export interface EtcdFigures {
   readonly paced: Load;
 }
 
+/** A running etcd of one member. */
+export interface Etcd extends AsyncDisposable {
+  readonly url: string;
+  readonly version: string;
+  readonly pid: number;
+}
+
 /** Durable puts of `value`; undefined when there is no etcd to be had. */
 export async function measureEtcd(
   directory: string,
   { value, runMs, perSecond }: { readonly value: string; readonly runMs: number; readonly perSecond: number },
 ): Promise<EtcdFigures | undefined> {
+  await using etcd = await startEtcd(directory);
+  if (etcd === undefined) return undefined;
+  const sessions: ClientHttp2Session[] = [];
+  try {
+    for (let i = 0; i < 50; i++) sessions.push(connect(etcd.url));
+    let turn = 0;
+    const put = (i: number, run: string) =>
+      // A client has one request under way; of fifty clients, the next in line has been answered.
+      sendPut(sessions[turn++ % sessions.length], `/registry/pods/default/${run}-${i}`, value);
+    const one = await closedLoop((i) => put(i, "one"), { clients: 1, runMs });
+    const fifty = await closedLoop((i) => put(i, "fifty"), { clients: 50, runMs });
+    const steady = await paced((i) => put(i, "paced"), { perSecond, runMs });
+    return { version: etcd.version, one, fifty, paced: steady };
+  } finally {
+    for (const session of sessions) session.destroy();
+  }
+}
+
+/** Starts etcd with its files under `directory`; undefined when there is none to be had. */
+export async function startEtcd(directory: string): Promise<Etcd | undefined> {
   const program = findEtcd(directory);
   if (program === undefined) return undefined;
   const version = /etcd Version: (\S+)/.exec(spawnSync(program, ["--version"], { encoding: "utf8" }).stdout);
@@ -31,23 +58,17 @@ export async function measureEtcd(
   words.push("--logger", "zap", "--log-level", "error");
   const server = spawn(program, words, { stdio: "ignore" });
   const gone = once(server, "exit");
-  const sessions: ClientHttp2Session[] = [];
-  try {
-    await Promise.race([answering(url), gone.then(() => Promise.reject(new Error("etcd ended")))]);
-    for (let i = 0; i < 50; i++) sessions.push(connect(url));
-    let turn = 0;
-    const put = (i: number, run: string) =>
-      // A client has one request under way; of fifty clients, the next in line has been answered.
-      sendPut(sessions[turn++ % sessions.length], `/registry/pods/default/${run}-${i}`, value);
-    const one = await closedLoop((i) => put(i, "one"), { clients: 1, runMs });
-    const fifty = await closedLoop((i) => put(i, "fifty"), { clients: 50, runMs });
-    const steady = await paced((i) => put(i, "paced"), { perSecond, runMs });
-    return { version: version?.[1] ?? "", one, fifty, paced: steady };
-  } finally {
-    for (const session of sessions) session.destroy();
+  const end = async () => {
     server.kill();
     await gone;
+  };
+  try {
+    await Promise.race([answering(url), gone.then(() => Promise.reject(new Error("etcd ended")))]);
+  } catch (error) {
+    await end();
+    throw error;
   }
+  return { url, version: version?.[1] ?? "", pid: server.pid ?? 0, [Symbol.asyncDispose]: end };
 }
 
 /** The program installed here, or Debian's, unpacked beside the files of the run. */
@@ -63,7 +84,7 @@ function findEtcd(directory: string): string | undefined {
   return existsSync(program) ? program : undefined;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   await using server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
