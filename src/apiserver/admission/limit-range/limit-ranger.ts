@@ -23,10 +23,11 @@ export const limitRanger: Admission = {
   validate: (request, context) => {
     const check = checkFor(request);
     if (check === undefined) return;
-    const problems = rangesOf(request, context).flatMap(({ spec }) => (spec?.limits ?? []).flatMap(check));
-    if (problems.length === 0) return;
+    const found = rangesOf(request, context).flatMap(({ spec }) => (spec?.limits ?? []).flatMap(check));
+    if (found.length === 0) return;
+    const problems = [...new Set(found)];
     const { draft, name, spec } = request;
-    const why = problems.length === 1 ? (problems[0] ?? "") : `[${[...new Set(problems)].join(", ")}]`;
+    const why = problems.length === 1 ? (problems[0] ?? "") : `[${problems.join(", ")}]`;
     throw forbidden(spec.resource, name === "" ? (draft.metadata.generateName ?? "") : name, why);
   },
 };

@@ -18,6 +18,8 @@ export interface SecurityPolicy {
 }
 
 const PREFIX = "pod-security.kubernetes.io/";
+/** Greater numbers than an int64 holds are no versions. */
+const LARGEST_MINOR = 2n ** 63n - 1n;
 const PRIVILEGED: LevelVersion = { level: "privileged", minor: undefined };
 
 export function showLevel({ level, minor }: LevelVersion): string {
@@ -74,11 +76,12 @@ function readLevel(
   if (text !== undefined && known === undefined)
     wrong(`${PREFIX}${mode}`, text, `must be one of ${LEVELS.join(", ")}`);
   const version = labels[`${PREFIX}${mode}-version`];
-  const minor = /^v1\.(0|[1-9]\d*)$/.exec(version ?? "")?.[1];
+  const digits = /^v1\.(0|[1-9]\d*)$/.exec(version ?? "")?.[1];
+  const minor = digits === undefined || BigInt(digits) > LARGEST_MINOR ? undefined : Number(digits);
   if (version !== undefined && version !== "latest" && minor === undefined)
     wrong(`${PREFIX}${mode}-version`, version, `must be "latest" or "v1.x"`);
   return {
     level: known ?? (text === undefined ? "privileged" : otherwise),
-    minor: minor === undefined ? undefined : Number(minor),
+    minor,
   };
 }

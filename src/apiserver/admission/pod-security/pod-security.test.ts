@@ -218,6 +218,11 @@ const LABELS: readonly (readonly [Record<string, string>, string, number])[] = [
     "baseline:latest restricted:latest baseline:latest",
     1,
   ],
+  [
+    { enforce: "baseline", "enforce-version": "v1.9223372036854775808" },
+    "baseline:latest privileged:latest baseline:latest",
+    1,
+  ],
 ];
 
 for (const [labels, expected, wrong] of LABELS)

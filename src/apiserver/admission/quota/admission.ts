@@ -60,7 +60,7 @@ function refuseUnsaid({ quota, hard }: Account, { spec, draft, name }: Admission
   const pod: Pod = draft;
   const missing = new Map<string, string[]>();
   const needed = MUST_BE_SAID.filter((limit) => hard.has(limit));
-  if (needed.length === 0) return;
+  if (needed.length === 0 || saysForAll(pod)) return;
   for (const container of [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])]) {
     const said = computeUsage(containerAmounts(container, "requests"), containerAmounts(container, "limits"));
     for (const limit of needed)
@@ -73,6 +73,12 @@ function refuseUnsaid({ quota, hard }: Account, { spec, draft, name }: Admission
     name,
     `failed quota: ${quota.metadata.name}: must specify ${parts.join("; ")}`,
   );
+}
+
+/** Whether the pod asks for its containers together: they need not say anything then. */
+function saysForAll({ spec }: Pod): boolean {
+  const names = [spec?.resources?.requests, spec?.resources?.limits].flatMap((all) => Object.keys(all ?? {}));
+  return names.some((name) => name === "cpu" || name === "memory" || name.startsWith("hugepages-"));
 }
 
 function refuseExcess(

@@ -182,14 +182,16 @@ export function formatAmounts(amounts: Amounts): string {
 
 /** Whether the quota limits anything that objects of the resource use up. */
 export function concerns({ hard, quota }: Account, resource: ResourceName): boolean {
-  if (hasScopes(quota) && !isPods(resource)) return false;
+  if (hasScopes(quota) && !isPods(resource) && !isClaims(resource)) return false;
   for (const name of hard.keys()) if (isSource(resource, name)) return true;
   return false;
 }
 
 /** Whether the object is one of those the quota is about. */
 export function appliesTo(account: Account, resource: ResourceName, object: KubeObject): boolean {
-  return concerns(account, resource) && (!hasScopes(account.quota) || isInScope(account.quota, object));
+  return (
+    concerns(account, resource) && (!hasScopes(account.quota) || isInScope(account.quota, resource, object))
+  );
 }
 
 function sourcesOf(account: Account): readonly ResourceName[] {
@@ -207,6 +209,10 @@ function isSource(resource: ResourceName, name: string): boolean {
 
 function isPods({ group, plural }: ResourceName): boolean {
   return group === "" && plural === "pods";
+}
+
+function isClaims({ group, plural }: ResourceName): boolean {
+  return group === "" && plural === "persistentvolumeclaims";
 }
 
 function countKey(resource: ResourceName, key: string): string {

@@ -1,5 +1,7 @@
-import type { Pod, PodAffinityTerm, ResourceQuota } from "#kube/generated/types";
+import type { PersistentVolumeClaim, Pod, PodAffinityTerm, ResourceQuota } from "#kube/generated/types";
+import type { KubeObject } from "#kube/object";
 import { qosClassOf } from "../../kinds/pod/qos.ts";
+import type { ResourceName } from "../../status.ts";
 
 interface ScopeRule {
   readonly scopeName: string;
@@ -7,14 +9,28 @@ interface ScopeRule {
   readonly values?: readonly string[] | undefined;
 }
 
-/** Whether the quota is narrowed to some pods: it then counts nothing but pods. */
+/** Whether the quota is narrowed to some pods or claims: it then counts nothing else. */
 export function hasScopes(quota: ResourceQuota): boolean {
   return scopeRules(quota).length > 0;
 }
 
-/** Whether the pod is one of those the quota is narrowed to. */
-export function isInScope(quota: ResourceQuota, pod: Pod): boolean {
-  return scopeRules(quota).every((rule) => matches(rule, pod));
+/** Whether the pod or claim is one of those the quota is narrowed to. */
+export function isInScope(quota: ResourceQuota, { plural }: ResourceName, object: KubeObject): boolean {
+  return scopeRules(quota).every((rule) =>
+    plural === "pods" ? matches(rule, object) : matchesClaim(rule, object),
+  );
+}
+
+/** A claim is in the scopes of the class it wants, of the one it has, and of the one it is being changed to. */
+function matchesClaim(rule: ScopeRule, { spec, status }: PersistentVolumeClaim): boolean {
+  if (rule.scopeName !== "VolumeAttributesClass") return false;
+  const classes = [
+    spec?.volumeAttributesClassName,
+    status?.currentVolumeAttributesClassName,
+    status?.modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ].filter((name) => name !== undefined && name !== "");
+  if (classes.length === 0) return matchesValue(rule, undefined);
+  return classes.some((name) => matchesValue(rule, name));
 }
 
 function scopeRules({ spec }: ResourceQuota): readonly ScopeRule[] {

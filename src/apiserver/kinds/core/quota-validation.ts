@@ -27,6 +27,7 @@ const POD_RESOURCES = [
   "limits.cpu",
   "limits.memory",
 ];
+const CLAIM_RESOURCES = ["persistentvolumeclaims", "requests.storage"];
 const EXISTS_RULE =
   "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
 
@@ -73,6 +74,7 @@ function misapplied(path: string, scope: string, value: unknown, spec: ResourceQ
 
 function fits(scope: string, resource: string): boolean {
   if (scope === "BestEffort") return resource === "pods";
+  if (scope === "VolumeAttributesClass") return CLAIM_RESOURCES.includes(resource);
   return (
     POD_RESOURCES.includes(resource) ||
     resource.includes("ephemeral-storage") ||
@@ -195,10 +197,10 @@ function validateOrder(at: string, limit: Limit, name: string): readonly FieldEr
     const a = amount(low);
     const b = amount(high);
     if (a === undefined || b === undefined || a.nanos <= b.nanos) return [];
-    // what is shown is not the default but what it is above
-    const said = amount(low === "default" ? high : place) ?? a;
+    // what is shown is not the default but what it is beyond
+    const said = place === "default" ? (low === "default" ? b : a) : amount(place);
     const detail = words.replace("A", formatQuantity(a)).replace("B", formatQuantity(b));
-    return [invalid(`${at}.${place}[${name}]`, formatQuantity(said), detail)];
+    return [invalid(`${at}.${place}[${name}]`, formatQuantity(said ?? a), detail)];
   });
   const ratio = amount("maxLimitRequestRatio");
   if (ratio !== undefined && ratio.nanos < 1_000_000_000n)

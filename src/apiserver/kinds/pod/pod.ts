@@ -5,6 +5,7 @@ import type { FieldError, KindSpec, Part } from "../kind.ts";
 import { defaultPod } from "./defaults.ts";
 import { validateEphemeralUpdate } from "./ephemeral-validation.ts";
 import { podPrinter } from "./print.ts";
+import { takeAppArmor } from "./profile-annotations.ts";
 import { qosClassOf } from "./qos.ts";
 import { validatePodResize } from "./resize-validation.ts";
 import { validatePodStatus } from "./status-validation.ts";
@@ -29,7 +30,8 @@ export const pods: KindSpec<Pod> = kindSpec<Pod>({
   generation: "spec",
   deleteReturnsObject: true,
   defaults: defaultPod,
-  prepareCreate: (draft) => {
+  prepareCreate: (draft, { warn }) => {
+    takeAppArmor(draft, warn);
     draft.status = { phase: "Pending", qosClass: qosClassOf(draft.spec) };
     if ((draft.spec?.schedulingGates ?? []).length > 0)
       draft.status.conditions = [{ ...GATED, lastTransitionTime: draft.metadata.creationTimestamp ?? null }];

@@ -179,7 +179,7 @@ const cases: readonly Case[] = [
   {
     name: "users of its own on the host's network",
     spec: { hostUsers: false, hostNetwork: true },
-    errors: ["spec.hostNetwork: Forbidden: when `pod.Spec.HostUsers` is false"],
+    errors: ["spec.hostNetwork: Forbidden: when `hostUsers` is false"],
   },
   {
     name: "a resolver of its own without servers",

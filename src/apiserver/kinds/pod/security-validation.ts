@@ -166,5 +166,5 @@ export function validateHostUsers(path: string, spec: PodSpec): readonly FieldEr
     ] as const
   )
     .filter(([, isShared]) => isShared === true)
-    .map(([field]) => forbidden(`${path}.${field}`, "when `pod.Spec.HostUsers` is false"));
+    .map(([field]) => forbidden(`${path}.${field}`, "when `hostUsers` is false"));
 }

@@ -9,6 +9,7 @@ import type { FieldError } from "../kind.ts";
 import { validateContainers } from "./container-validation.ts";
 import { validateDns } from "./dns-validation.ts";
 import { validateEphemeralContainers } from "./ephemeral-validation.ts";
+import { validateProfileAnnotations } from "./profile-annotations.ts";
 import { validateResources } from "./resource-validation.ts";
 import { validateAffinity, validateGates, validateSpread } from "./scheduling-validation.ts";
 import { validateHostUsers, validatePodSecurity } from "./security-validation.ts";
@@ -21,7 +22,11 @@ const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
 const MAX_SECONDS = 2 ** 31 - 1;
 
 export function validatePod({ metadata, spec }: Pod): readonly FieldError[] {
-  return [...validatePodSpec("spec", spec, metadata), ...validateTokens("spec", spec)];
+  return [
+    ...validateProfileAnnotations("metadata.annotations", metadata.annotations, spec),
+    ...validatePodSpec("spec", spec, metadata),
+    ...validateTokens("spec", spec),
+  ];
 }
 
 /** What a new pod may not have yet. */
