@@ -11,14 +11,27 @@ export const SYSTEM_PRIORITIES: Readonly<Record<string, number>> = {
   "system-cluster-critical": 2_000_000_000,
 };
 
-/** Writes the number of a pod's priority class into the pod; later writes may not lose it. */
+/** Writes the number of a pod's priority class into the pod; later writes may not lose it. Keeps the default among the classes the only one. */
 export const priority: Admission = {
   name: "Priority",
   mutate: (request, context) => {
     if (isNewPod(request)) resolve(request, context);
     else if (request.operation === "update" && request.spec.resource.plural === "pods") keep(request);
   },
+  validate: (request, context) => {
+    const { group, kind } = request.spec.resource;
+    if (group === "scheduling.k8s.io" && kind === "PriorityClass") refuseSecondDefault(request, context);
+  },
 };
+
+function refuseSecondDefault(request: AdmissionRequest, context: WriteContext): void {
+  const { operation, draft, spec, name } = request;
+  if (draft.globalDefault !== true || (operation !== "create" && operation !== "update")) return;
+  const chosen = globalDefault(context.list(PRIORITY_CLASSES))?.metadata.name;
+  if (chosen === undefined || (operation === "update" && chosen === draft.metadata.name)) return;
+  const why = `PriorityClass ${chosen} is already marked as default. Only one default can exist`;
+  throw forbidden(spec.resource, name, why);
+}
 
 function resolve(request: AdmissionRequest, context: WriteContext): void {
   const { spec } = request.draft;

@@ -4,6 +4,7 @@ import type { Admission, AdmissionRequest } from "../admit.ts";
 import { podReferences } from "../auth/pod-references.ts";
 import type { Draft, WriteContext } from "../kinds/kind.ts";
 import { forbidden } from "../status.ts";
+import { unnamedSecret } from "./mountable-secrets.ts";
 
 const MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
 const VOLUME_PREFIX = "kube-api-access-";
@@ -26,6 +27,7 @@ export function serviceAccount(suffix: () => string): Admission {
       spec.serviceAccountName ||= "default";
       spec.serviceAccount = spec.serviceAccountName;
       const account = findAccount(request, spec.serviceAccountName, context);
+      refuseSecrets(request, account);
       if (account?.imagePullSecrets?.length && !spec.imagePullSecrets?.length)
         spec.imagePullSecrets = account.imagePullSecrets.map((secret) => ({ ...secret }));
       if (spec.automountServiceAccountToken ?? account?.automountServiceAccountToken ?? true)
@@ -70,6 +72,12 @@ function findAccount(
   if (account !== undefined || name === "default") return account;
   const why = `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`;
   throw forbidden(spec.resource, pod, why);
+}
+
+/** @throws {StatusFault} Forbidden */
+function refuseSecrets({ spec, name, draft }: AdmissionRequest, account: ServiceAccount | undefined): void {
+  const why = account === undefined ? undefined : unnamedSecret(draft, account);
+  if (why !== undefined) throw forbidden(spec.resource, name, why);
 }
 
 function mountToken(spec: Draft, suffix: () => string): void {

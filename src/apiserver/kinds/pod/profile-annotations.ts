@@ -8,6 +8,7 @@ const SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/";
 const LOCALHOST = "localhost/";
 const SECCOMP_NAMES = ["runtime/default", "docker/default", "unconfined"];
 const APP_ARMOR_NAMES = ["", "runtime/default", "unconfined"];
+const DEPRECATED = 'deprecated since v1.30; use the "appArmorProfile" field instead';
 const LONGEST_PROFILE = 4095;
 
 type Annotations = Readonly<Record<string, string>> | undefined;
@@ -70,8 +71,20 @@ export function takeAppArmor({ metadata, spec }: Draft, warn: (text: string) => 
       if (isSame(profile, spec.securityContext?.appArmorProfile)) continue;
       container.securityContext = { ...container.securityContext, appArmorProfile: profile };
     }
-    warn(`metadata.annotations[${key}]: deprecated since v1.30; use the "appArmorProfile" field instead`);
+    warn(`metadata.annotations[${key}]: ${DEPRECATED}`);
   }
+}
+
+/** What to say of a template's annotations; a pod's are spoken of as they are taken. `path` is the template's. */
+export function appArmorWarnings(path: string, annotations: Annotations, spec: PodSpec): readonly string[] {
+  return containersOf(spec).flatMap((container) => {
+    const key = `${APP_ARMOR}${container.name}`;
+    const value = annotations?.[key];
+    if (value === undefined || container.securityContext?.appArmorProfile) return [];
+    const profile = profileOf(value);
+    if (profile !== undefined && isSame(profile, spec.securityContext?.appArmorProfile)) return [];
+    return [`${path}.metadata.annotations[${key}]: ${DEPRECATED}`];
+  });
 }
 
 function profileOf(value: string): AppArmorProfile | undefined {

@@ -3,6 +3,7 @@ import { formatQuantity, parseQuantity } from "#kube/quantity";
 import { ipWarnings } from "../field/addresses.ts";
 import { labelProblems, labelValueProblems } from "../field/names.ts";
 import { pathWarnings } from "./path-warnings.ts";
+import { appArmorWarnings } from "./profile-annotations.ts";
 
 /** A pod, or the template of one. */
 interface PodLike {
@@ -36,6 +37,7 @@ export function podWarnings(path: string, pod: PodLike, stored: object | undefin
     ),
     ...fractions(`${at}.overhead`, spec.overhead),
     ...containersOf(at, spec).flatMap(([place, container]) => containerWarnings(place, container)),
+    ...(path === "" ? [] : appArmorWarnings(path, metadata?.annotations, spec)),
     ...portWarnings(containersOf(at, spec)),
     ...portNameWarnings(containersOf(at, spec)),
     ...graceWarnings(at, spec),

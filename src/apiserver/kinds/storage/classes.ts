@@ -12,7 +12,7 @@ import {
 } from "../field/error.ts";
 import { qualifiedNameProblems } from "../field/names.ts";
 import { immutableField, sameJson } from "../field/same.ts";
-import type { FieldError, KindSpec, WriteContext } from "../kind.ts";
+import type { FieldError, KindSpec } from "../kind.ts";
 import { ageColumn, count, flag, nameColumn, printer, text } from "../print/printer.ts";
 import { validateParameters } from "./parameters.ts";
 
@@ -59,7 +59,7 @@ export const priorityClasses: KindSpec<PriorityClass> = kindSpec<PriorityClass>(
   prepareCreate: (draft) => {
     draft.metadata.generation = 1;
   },
-  validate: validatePriorityClass,
+  validateCreate: validatePriorityClass,
   validateUpdate: (object, stored) => [
     ...(object.value === stored.value ? [] : [forbidden("value", "may not be changed in an update.")]),
     ...(object.preemptionPolicy === stored.preemptionPolicy
@@ -115,34 +115,30 @@ function validateTopology(path: string, { matchLabelExpressions = [] }: Topology
 /** No user's class may outrank the two system classes. */
 const USER_MAX = 1_000_000_000;
 const PREEMPTION_POLICIES = ["PreemptLowerPriority", "Never"];
-const SYSTEM = ["system-node-critical", "system-cluster-critical"];
+const SYSTEM: Readonly<Record<string, number>> = {
+  "system-node-critical": 2_000_001_000,
+  "system-cluster-critical": 2_000_000_000,
+};
 
-function validatePriorityClass(
-  { metadata, value, preemptionPolicy = "", globalDefault }: PriorityClass,
-  context: WriteContext,
-): readonly FieldError[] {
-  if (!PREEMPTION_POLICIES.includes(preemptionPolicy))
-    return [notSupported("preemptionPolicy", preemptionPolicy, PREEMPTION_POLICIES)];
-  const other = context
-    .list(PRIORITY_CLASSES)
-    .find((one) => one.globalDefault === true && one.metadata.name !== metadata.name);
-  if (globalDefault === true && other !== undefined)
-    return [
-      forbidden(
-        "globalDefault",
-        `PriorityClass ${other.metadata.name} is already marked as default. Only one default can exist`,
-      ),
-    ];
-  if (metadata.name.startsWith("system-") && !SYSTEM.includes(metadata.name))
-    return [
-      forbidden(
-        "metadata.name",
-        "priority class names with 'system-' prefix are reserved for system use only. error: only system priority classes are allowed to start with 'system-'",
-      ),
-    ];
-  if (!metadata.name.startsWith("system-") && (value ?? 0) > USER_MAX)
-    return [forbidden("value", `maximum allowed value of a user defined priority is ${USER_MAX}`)];
-  return [];
+function validatePriorityClass(object: PriorityClass): readonly FieldError[] {
+  const { metadata, value, preemptionPolicy = "", globalDefault } = object;
+  const unknown = PREEMPTION_POLICIES.includes(preemptionPolicy)
+    ? []
+    : [notSupported("preemptionPolicy", preemptionPolicy, PREEMPTION_POLICIES)];
+  return [...validateRank(metadata.name, value ?? 0, globalDefault === true), ...unknown];
+}
+
+function validateRank(name: string, value: number, isDefault: boolean): readonly FieldError[] {
+  if (!name.startsWith("system-"))
+    return value > USER_MAX
+      ? [forbidden("value", `maximum allowed value of a user defined priority is ${USER_MAX}`)]
+      : [];
+  const known = SYSTEM[name];
+  const reserved = "priority class names with 'system-' prefix are reserved for system use only. error: ";
+  const refuse = (why: string) => [forbidden("metadata.name", reserved + why)];
+  if (known === undefined) return refuse(`${name} is not a known system priority class`);
+  if (value !== known) return refuse(`value of ${name} PriorityClass must be ${known}`);
+  return isDefault ? refuse(`globalDefault of ${name} PriorityClass must be false`) : [];
 }
 
 function displayName({ metadata }: StorageClass): string {
