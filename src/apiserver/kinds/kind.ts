@@ -160,6 +160,8 @@ export interface KindSpec<T extends KubeObject = KubeObject> {
   prepareCreate?(draft: Draft, context: WriteContext): void;
   /** Main route only; the stored status is back in the draft by then. */
   prepareUpdate?(draft: Draft, stored: T, context: WriteContext): void;
+  /** `/status` only; all else of the stored object is back in the draft by then. */
+  prepareStatus?(draft: Draft, stored: T, context: WriteContext): void;
   validate?(object: T, context: WriteContext): readonly FieldError[];
   /** What only a new object may not have, beyond what `validate` (which runs too) finds. */
   validateCreate?(object: T, context: WriteContext): readonly FieldError[];

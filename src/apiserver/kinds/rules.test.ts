@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { deployments } from "./apps/deployment.ts";
+import { statefulSets } from "./apps/stateful-set.ts";
 import { horizontalPodAutoscalers } from "./autoscaling/autoscaler.ts";
 import { cronJobs, jobs } from "./batch/job.ts";
 import { secrets } from "./core/config.ts";
 import { endpoints } from "./core/endpoints.ts";
+import { namespaces } from "./core/namespace.ts";
 import { limitRanges, resourceQuotas } from "./core/quota.ts";
 import { replicationControllers } from "./core/replication-controller.ts";
-import type { KindSpec } from "./kind.ts";
+import type { Draft, KindSpec } from "./kind.ts";
 import { endpointSlices } from "./networking/endpoint-slice.ts";
 import { ingressClasses } from "./networking/ingress-class.ts";
 import { ipAddresses } from "./networking/ip-address.ts";
@@ -17,7 +20,7 @@ import { storageClasses } from "./storage/classes.ts";
 import { csiDrivers } from "./storage/csi-driver.ts";
 import { volumeAttachments } from "./storage/volume-attachment.ts";
 import { persistentVolumeClaims, persistentVolumes } from "./storage/volumes.ts";
-import { create, update } from "./testing/write.ts";
+import { create, emptyContext, lines, update } from "./testing/write.ts";
 
 const containers = [{ name: "app", image: "nginx:1.27" }];
 const once = { spec: { containers, restartPolicy: "Never" } };
@@ -269,4 +272,55 @@ test("a service network takes a second family, and changes in no other way", () 
   assert.deepEqual(update(serviceCidrs, before, { ...before, spec: { cidrs: ["10.0.1.0/24"] } }).errors, [
     'spec.cidrs[0]: Invalid value: "10.0.1.0/24": field is immutable',
   ]);
+});
+
+const counts: readonly { name: string; kind: KindSpec; status: object; errors: readonly string[] }[] = [
+  {
+    name: "a Deployment of less than none",
+    kind: deployments as KindSpec,
+    status: { replicas: -1, terminatingReplicas: -1 },
+    errors: [
+      "status.replicas: Invalid value: -1: must be greater than or equal to 0",
+      "status.terminatingReplicas: Invalid value: -1: must be greater than or equal to 0",
+      "status.updatedReplicas: Invalid value: 0: cannot be greater than status.replicas",
+      "status.readyReplicas: Invalid value: 0: cannot be greater than status.replicas",
+      "status.availableReplicas: Invalid value: 0: cannot be greater than status.replicas",
+    ],
+  },
+  {
+    name: "a StatefulSet more available than ready",
+    kind: statefulSets as KindSpec,
+    status: { replicas: 3, readyReplicas: 2, availableReplicas: 3 },
+    errors: ["status.availableReplicas: Invalid value: 3: cannot be greater than status.readyReplicas"],
+  },
+];
+
+for (const { name, kind, status, errors } of counts)
+  test(`status: ${name}`, () => {
+    const object = { apiVersion: "", kind: "", metadata: { name: "x", uid: "u" }, status };
+    const found = kind.validatePart?.("status", object as never, object as never, emptyContext());
+    assert.deepEqual(lines(found ?? []), errors);
+  });
+
+test("a status without a phase has the first one, and a volume tells when its phase changed", () => {
+  for (const [kind, phase] of [
+    [namespaces, "Active"],
+    [persistentVolumeClaims, "Pending"],
+    [persistentVolumes, "Pending"],
+  ] as const) {
+    const draft: Draft = { metadata: { name: "x" } };
+    kind.defaults?.(draft, emptyContext());
+    assert.equal(draft.status.phase, phase);
+  }
+  const time = "2026-01-02T03:04:05Z";
+  const before: Draft = { status: { phase: "Bound", lastPhaseTransitionTime: time } };
+  for (const [status, want] of [
+    [{ phase: "Bound" }, time],
+    [{ phase: "Released" }, "1970-01-01T00:00:00Z"],
+    [{ phase: "Released", lastPhaseTransitionTime: "2026-02-02T03:04:05Z" }, "2026-02-02T03:04:05Z"],
+  ] as const) {
+    const draft: Draft = { status: { ...status } };
+    persistentVolumes.prepareStatus?.(draft, before as never, emptyContext());
+    assert.equal(draft.status.lastPhaseTransitionTime, want);
+  }
 });

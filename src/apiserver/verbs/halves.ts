@@ -65,7 +65,7 @@ function keepPodStatus(out: JsonObject, stored: JsonObject): void {
   const qosClass = textAt(objectAt(stored, "status"), "qosClass");
   const next = objectAt(out, "status") ?? {};
   out["status"] = next;
-  if (qosClass !== undefined && next["qosClass"] === undefined) next["qosClass"] = qosClass;
+  if (qosClass !== undefined && !textAt(next, "qosClass")) next["qosClass"] = qosClass;
   const ip = textAt(next, "podIP") ?? "";
   const first = listAt(next, "podIPs")?.[0];
   const firstIp = isObject(first) ? textAt(first, "ip") : undefined;

@@ -200,8 +200,8 @@ export class Writer {
   ): Promise<void> {
     const spec = specOf(request);
     stampNew(draft, { spec, namespace: request.namespace, now: this.#clock.now() });
-    if (spec.hasStatus && !REGISTERS_WITH_STATUS.has(spec.resource.kind)) delete draft["status"];
     spec.defaults?.(draft, context);
+    if (spec.hasStatus && !REGISTERS_WITH_STATUS.has(spec.resource.kind)) delete draft["status"];
     if (!options.fieldsAreSet) recordUpdate(draft, undefined, this.#owner(request));
     await this.#links.run("mutate", this.#admissionOf(request, draft, undefined), context);
     checkNamespace(draft, request.namespace);
@@ -289,7 +289,10 @@ export class Writer {
     if (isMain(request)) {
       spec.prepareUpdate?.(draft, stored.object, context);
       countGeneration(draft, stored.object, spec);
-    } else if (!UNCOUNTED.has(request.subresource)) countGeneration(draft, stored.object, spec);
+      return;
+    }
+    if (request.subresource === "status") spec.prepareStatus?.(draft, stored.object, context);
+    if (!UNCOUNTED.has(request.subresource)) countGeneration(draft, stored.object, spec);
   }
 
   async #store(request: WriteRequest, next: Next, context: WriteContext): Promise<Written | undefined> {

@@ -6,7 +6,7 @@ import { podNameWarnings, podWarnings } from "../pod/warnings.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
 import { validateDeployment } from "./deployment-validation.ts";
-import { validateReplicaCounts } from "./status-validation.ts";
+import { DEPLOYMENT_COUNTS, validateReplicaCounts } from "./status-validation.ts";
 import { defaultTemplate } from "./template.ts";
 import { immutableSelector } from "./workload-validation.ts";
 
@@ -24,7 +24,7 @@ export const deployments: KindSpec<Deployment> = kindSpec<Deployment>({
   },
   validate: validateDeployment,
   validateUpdate: immutableSelector,
-  validatePart: (_part, { status }) => validateReplicaCounts(status),
+  validatePart: (_part, { status }) => validateReplicaCounts(status, DEPLOYMENT_COUNTS),
   warnings: ({ metadata, spec }, stored) => [
     ...podNameWarnings(metadata.name, stored),
     ...podWarnings("spec.template", spec?.template ?? {}, stored),

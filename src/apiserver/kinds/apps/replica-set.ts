@@ -7,7 +7,7 @@ import { podNameWarnings, podWarnings } from "../pod/warnings.ts";
 import { ageColumn, count, nameColumn, printer, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
 import { DEPLOYMENT_WORDS } from "./deployment-validation.ts";
-import { validateReplicaCounts } from "./status-validation.ts";
+import { REPLICA_SET_COUNTS, validateReplicaCounts } from "./status-validation.ts";
 import { defaultTemplate } from "./template.ts";
 import { immutableSelector, validateReplicas, validateSelectorAndTemplate } from "./workload-validation.ts";
 
@@ -29,7 +29,7 @@ export const replicaSets: KindSpec<ReplicaSet> = kindSpec<ReplicaSet>({
   },
   validate: validateReplicaSet,
   validateUpdate: immutableSelector,
-  validatePart: (_part, { status }) => validateReplicaCounts(status),
+  validatePart: (_part, { status }) => validateReplicaCounts(status, REPLICA_SET_COUNTS),
   selectableFields: ({ status }) => ({ "status.replicas": String(status?.replicas ?? 0) }),
   warnings: ({ metadata, spec }, stored) => [
     ...podNameWarnings(metadata.name, stored),

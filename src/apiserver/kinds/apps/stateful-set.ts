@@ -10,7 +10,7 @@ import { podNameWarnings, podWarnings } from "../pod/warnings.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { containerImages, containerNames, selectorText } from "../print/words.ts";
 import { validateClaimSpec } from "../storage/claim-validation.ts";
-import { validateReplicaCounts } from "./status-validation.ts";
+import { STATEFUL_SET_COUNTS, validateReplicaCounts } from "./status-validation.ts";
 import { defaultTemplate } from "./template.ts";
 import { validateReplicas, validateSelectorAndTemplate } from "./workload-validation.ts";
 
@@ -38,7 +38,7 @@ export const statefulSets: KindSpec<StatefulSet> = kindSpec<StatefulSet>({
       : []),
   ],
   validateUpdate,
-  validatePart: (_part, { status }) => validateReplicaCounts(status),
+  validatePart: (_part, { status }) => validateReplicaCounts(status, STATEFUL_SET_COUNTS),
   warnings: ({ metadata, spec }, stored) => [
     ...podNameWarnings(metadata.name, stored),
     ...podWarnings("spec.template", spec?.template ?? {}, stored),

@@ -9,34 +9,56 @@ interface ReplicaCounts {
   readonly availableReplicas?: number | undefined;
   readonly updatedReplicas?: number | undefined;
   readonly currentReplicas?: number | undefined;
+  readonly unavailableReplicas?: number | undefined;
+  readonly terminatingReplicas?: number | undefined;
   readonly observedGeneration?: number | undefined;
   readonly collisionCount?: number | undefined;
 }
 
-const PARTS_OF_ALL = [
-  "fullyLabeledReplicas",
-  "updatedReplicas",
-  "currentReplicas",
-  "readyReplicas",
-  "availableReplicas",
-] as const;
+/** What a kind counts: the pods of `parts` are some of all its replicas, those of `others` need not be. */
+interface Counted {
+  readonly parts: readonly (keyof ReplicaCounts)[];
+  readonly others: readonly (keyof ReplicaCounts)[];
+  /** How a message about too many available ones calls the ready ones. */
+  readonly ready: string;
+}
+
+export const REPLICA_SET_COUNTS: Counted = {
+  parts: ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
+  others: ["observedGeneration", "terminatingReplicas"],
+  ready: "readyReplicas",
+};
+
+export const DEPLOYMENT_COUNTS: Counted = {
+  parts: ["updatedReplicas", "readyReplicas", "availableReplicas"],
+  others: ["unavailableReplicas", "terminatingReplicas", "observedGeneration", "collisionCount"],
+  ready: "readyReplicas",
+};
+
+export const STATEFUL_SET_COUNTS: Counted = {
+  parts: ["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"],
+  others: ["observedGeneration", "collisionCount"],
+  ready: "status.readyReplicas",
+};
 
 /** Counts in a workload's status: none below zero, none above all replicas, and no more available than ready. */
-export function validateReplicaCounts(status: ReplicaCounts | undefined): readonly FieldError[] {
+export function validateReplicaCounts(
+  status: ReplicaCounts | undefined,
+  { parts, others, ready }: Counted,
+): readonly FieldError[] {
   if (status === undefined) return [];
   const { replicas = 0, readyReplicas = 0, availableReplicas = 0 } = status;
   const errors = [
-    ...nonNegative("status.replicas", status.replicas),
-    ...PARTS_OF_ALL.flatMap((field) => nonNegative(`status.${field}`, status[field])),
-    ...nonNegative("status.observedGeneration", status.observedGeneration),
-    ...nonNegative("status.collisionCount", status.collisionCount),
-    ...PARTS_OF_ALL.filter((field) => (status[field] ?? 0) > replicas).map((field) =>
-      invalid(`status.${field}`, status[field], "cannot be greater than status.replicas"),
+    ...(["replicas", ...parts, ...others] as const).flatMap((field) =>
+      nonNegative(`status.${field}`, status[field]),
     ),
+    ...parts
+      .filter((field) => (status[field] ?? 0) > replicas)
+      .map((field) =>
+        invalid(`status.${field}`, status[field] ?? 0, "cannot be greater than status.replicas"),
+      ),
   ];
   if (availableReplicas > readyReplicas)
-    errors.push(
-      invalid("status.availableReplicas", availableReplicas, "cannot be greater than readyReplicas"),
-    );
+    errors.push(invalid("status.availableReplicas", availableReplicas, `cannot be greater than ${ready}`));
   return errors;
 }

@@ -18,7 +18,11 @@ export const namespaces: KindSpec<Namespace> = kindSpec<Namespace>({
   hasStatus: true,
   deleteReturnsObject: true,
   nameRule: "label",
-  defaults: labelOwnName,
+  defaults: (draft) => {
+    labelOwnName(draft);
+    draft.status ??= {};
+    draft.status.phase ||= "Active";
+  },
   prepareCreate: (draft) => {
     draft.status = { phase: "Active" };
     draft.spec ??= {};

@@ -1,6 +1,6 @@
 import type { ReplicationController } from "#kube/generated/types";
 import { REPLICATION_CONTROLLERS } from "#kube/resources";
-import { validateReplicaCounts } from "../apps/status-validation.ts";
+import { REPLICA_SET_COUNTS, validateReplicaCounts } from "../apps/status-validation.ts";
 import { defaultTemplate } from "../apps/template.ts";
 import { kindSpec } from "../base.ts";
 import { forbidden, invalid, notSupported, required } from "../field/error.ts";
@@ -24,7 +24,7 @@ export const replicationControllers: KindSpec<ReplicationController> = kindSpec<
     draft.status = { replicas: 0 };
   },
   validate: validateController,
-  validatePart: (_part, { status }) => validateReplicaCounts(status),
+  validatePart: (_part, { status }) => validateReplicaCounts(status, REPLICA_SET_COUNTS),
   selectableFields: ({ status }) => ({ "status.replicas": String(status?.replicas ?? 0) }),
   warnings: ({ metadata, spec }, stored) => [
     ...podNameWarnings(metadata.name, stored),

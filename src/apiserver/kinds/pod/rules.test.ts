@@ -295,6 +295,39 @@ test("a running pod's cpu may change, its quality of service may not", () => {
   ]);
 });
 
+const statuses: readonly { name: string; spec?: object; status: object; errors: readonly string[] }[] = [
+  {
+    name: "another node for a bound pod",
+    spec: { nodeName: "n1" },
+    status: { nominatedNodeName: "n2" },
+    errors: ["status.nominatedNodeName: may not be set on pods that are already bound to a node"],
+  },
+  { name: "a node for one that waits", status: { nominatedNodeName: "n2" }, errors: [] },
+  {
+    name: "a generation before the first",
+    status: { observedGeneration: -1, conditions: [{ type: "A b", status: "True", observedGeneration: -1 }] },
+    errors: [
+      "status.conditions[0].observedGeneration: must be a non-negative integer",
+      "status.conditions[0].Type: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+      "status.observedGeneration: must be a non-negative integer",
+    ],
+  },
+  {
+    name: "two addresses of a family",
+    status: { podIPs: [{ ip: "10.0.0.1" }, { ip: "10.0.0.2" }] },
+    errors: ["status.podIPs: may specify no more than one IP for each IP family"],
+  },
+];
+
+for (const { name, spec = {}, status, errors } of statuses)
+  test(`status: ${name}`, () => {
+    const before = stored(spec);
+    assert.deepEqual(
+      partErrors("status", { ...before, status: { ...before.status, ...status } }, before),
+      errors,
+    );
+  });
+
 test("containers for debugging are added, never changed or taken away", () => {
   const debug = { ...app, name: "debug", terminationMessagePolicy: "File", imagePullPolicy: "Always" };
   const before = stored({});

@@ -11,12 +11,19 @@ const SYSTEM_CONDITIONS = ["PodScheduled", "Ready", "Initialized"];
 export function validatePodStatus({ spec, status }: Pod, stored: Pod): readonly FieldError[] {
   const before = stored.status;
   const errors: FieldError[] = [];
-  for (const [i, { type }] of (status?.conditions ?? []).entries())
+  for (const [i, { type, observedGeneration = 0 }] of (status?.conditions ?? []).entries()) {
+    errors.push(...validGeneration(`status.conditions[${i}].observedGeneration`, observedGeneration));
     if (!SYSTEM_CONDITIONS.includes(type))
-      errors.push(...problems(`metadata.conditions[${i}].Type`, type, qualifiedNameProblems(type)));
+      errors.push(...problems(`status.conditions[${i}].Type`, type, qualifiedNameProblems(type)));
+  }
   const nominated = status?.nominatedNodeName ?? "";
-  if (nominated !== "" && nominated !== before?.nominatedNodeName)
-    errors.push(...problems("status.nominatedNodeName", nominated, subdomainProblems(nominated)));
+  if (nominated !== "" && nominated !== before?.nominatedNodeName) {
+    const at = "status.nominatedNodeName";
+    errors.push(...problems(at, nominated, subdomainProblems(nominated)));
+    if (stored.spec?.nodeName)
+      errors.push(forbidden(at, "may not be set on pods that are already bound to a node"));
+  }
+  errors.push(...validGeneration("status.observedGeneration", status?.observedGeneration ?? 0));
   if (before?.qosClass !== undefined && status?.qosClass !== before.qosClass)
     errors.push(invalid("status.qosClass", status?.qosClass, IMMUTABLE));
   const policy = stored.spec?.restartPolicy ?? "Always";
@@ -37,6 +44,10 @@ export function validatePodStatus({ spec, status }: Pod, stored: Pod): readonly 
     ...validateIps("podIPs", status?.podIPs),
     ...validateHostIps({ spec, status }),
   ];
+}
+
+function validGeneration(path: string, generation: number): readonly FieldError[] {
+  return generation < 0 ? [invalid(path, generation, "must be a non-negative integer")] : [];
 }
 
 type StatusField = "containerStatuses" | "initContainerStatuses" | "ephemeralContainerStatuses";
@@ -68,17 +79,21 @@ function hasOwnPolicy({ spec }: Pod, name: string): boolean {
 
 type Ips = readonly { readonly ip: string }[] | undefined;
 
+/** Messages spell the field as Go does. */
+const inMessage = ({ ip }: { readonly ip: string }) => ({ IP: ip });
+
 /** At most one address of each family, none twice. */
 function validateIps(field: string, ips: Ips): readonly FieldError[] {
   const path = `status.${field}`;
   const all = ips ?? [];
-  const errors = all.flatMap(({ ip }, i) => validIp(`${path}[${i}].ip`, ip));
+  const errors = all.flatMap(({ ip }, i) => validIp(`${path}[${i}]`, ip));
   if (errors.length > 0 || all.length < 2) return errors;
   const families = new Set(all.map(({ ip }) => familyOf(ip)));
   if (families.size !== all.length)
-    errors.push(invalid(path, all, "may specify no more than one IP for each IP family"));
+    errors.push(invalid(path, all.map(inMessage), "may specify no more than one IP for each IP family"));
   all.forEach(({ ip }, i) => {
-    if (all.findIndex((other) => other.ip === ip) < i) errors.push(duplicate(`${path}[${i}]`, { ip }));
+    if (all.findIndex((other) => other.ip === ip) < i)
+      errors.push(duplicate(`${path}[${i}]`, inMessage({ ip })));
   });
   return errors;
 }

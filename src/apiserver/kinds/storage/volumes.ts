@@ -2,7 +2,7 @@ import type { PersistentVolume, PersistentVolumeClaim } from "#kube/generated/ty
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES } from "#kube/resources";
 import { formatTime } from "../../verbs/metadata.ts";
 import { kindSpec } from "../base.ts";
-import type { Draft, KindSpec } from "../kind.ts";
+import type { Draft, KindSpec, WriteContext } from "../kind.ts";
 import { SOURCE_DEFAULTS } from "../pod/defaults.ts";
 import { ageColumn, nameColumn, printer, text, wide } from "../print/printer.ts";
 import { validateClaim, validateClaimStatus, validateClaimUpdate } from "./claim-rules.ts";
@@ -27,6 +27,7 @@ export const persistentVolumes: KindSpec<PersistentVolume> = kindSpec<Persistent
     draft.status = { phase: "Pending", lastPhaseTransitionTime: formatTime(clock.now()) };
     protect(draft, "kubernetes.io/pv-protection");
   },
+  prepareStatus: timePhase,
   validate: validateVolume,
   validateUpdate: validateVolumeUpdate,
   selectableFields: ({ metadata }) => ({ name: metadata.name }),
@@ -84,7 +85,21 @@ function protect({ metadata }: Draft, finalizer: string): void {
     metadata.finalizers = [...(metadata.finalizers ?? []), finalizer];
 }
 
+/** When the phase changed is now, unless the caller says when. */
+function timePhase({ status }: Draft, { status: before }: PersistentVolume, { clock }: WriteContext): void {
+  const field = "lastPhaseTransitionTime";
+  if (status.phase === before?.phase) status[field] ??= before?.[field];
+  else if (!status[field] || status[field] === before?.[field]) status[field] = formatTime(clock.now());
+  if (status[field] === undefined) delete status[field];
+}
+
+function defaultPhase(draft: Draft): void {
+  draft.status ??= {};
+  draft.status.phase ||= "Pending";
+}
+
 function defaultVolume(draft: Draft): void {
+  defaultPhase(draft);
   draft.spec ??= {};
   const { spec } = draft;
   spec.persistentVolumeReclaimPolicy ||= "Retain";
@@ -98,6 +113,7 @@ function defaultVolume(draft: Draft): void {
 
 /** Where a claim's data comes from has two spellings. */
 function defaultClaim(draft: Draft): void {
+  defaultPhase(draft);
   draft.spec ??= {};
   const { spec } = draft;
   spec.volumeMode ??= "Filesystem";
