@@ -167,6 +167,10 @@ test("what lies outside the bounds is refused", async () => {
     await refused({ limits: "1" }, 2),
     `${forbidden}maximum cpu usage per Pod is 1500m, but limit is 2`,
   );
+  assert.equal(
+    await refused({ requests: "10m", limits: "60m" }, 2),
+    `${forbidden}minimum cpu usage per Container is 50m, but request is 10m`,
+  );
   const claim = (storage: string) => ({
     metadata: { name: "c" },
     spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage } } },
@@ -179,6 +183,17 @@ test("what lies outside the bounds is refused", async () => {
     await say(rig, "POST", `${path}/persistentvolumeclaims`, claim("10Mi")),
     /minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 10Mi/,
   );
+});
+
+test("of the priority classes one at most is the default", async () => {
+  const path = "/apis/scheduling.k8s.io/v1/priorityclasses";
+  const base = (name: string) => ({ metadata: { name }, value: 0, globalDefault: true });
+  await say(rig, "POST", path, base("first-default"));
+  assert.equal(
+    await say(rig, "POST", path, base("second-default")),
+    'priorityclasses.scheduling.k8s.io "second-default" is forbidden: PriorityClass first-default is already marked as default. Only one default can exist',
+  );
+  await say(rig, "DELETE", `${path}/first-default`);
 });
 
 test("a LimitRange that contradicts itself is refused", async () => {

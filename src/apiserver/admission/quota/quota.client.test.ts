@@ -97,6 +97,15 @@ test("containers must say what a quota limits, and their amounts add up", async 
     client.create(PODS, { ...pod(namespace), metadata: { name: "p", namespace } }),
     /pods "p" is forbidden: failed quota: q: must specify cpu for: c; limits.memory for: c; requests.cpu for: c/,
   );
+  await assert.rejects(
+    client.create(PODS, {
+      ...pod(namespace, {
+        containers: [{ name: "c", image: "i" }],
+        resources: { requests: { cpu: "2" } },
+      }),
+    }),
+    /exceeded quota: q, requested: cpu=2,requests.cpu=2/,
+  );
   const asks = (cpu: string, memory: string) => ({
     containers: [{ name: "c", image: "i", resources: { requests: { cpu }, limits: { memory } } }],
   });
