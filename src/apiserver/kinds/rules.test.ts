@@ -302,6 +302,16 @@ for (const { name, kind, status, errors } of counts)
     assert.deepEqual(lines(found ?? []), errors);
   });
 
+test("status: what a job counted stays counted", () => {
+  const before: Draft = { spec: {}, status: { succeeded: 2, failed: 1 } };
+  const now: Draft = { spec: {}, status: { succeeded: 1 } };
+  const found = jobs.validatePart?.("status", now as never, before as never, emptyContext());
+  assert.deepEqual(lines(found ?? []), [
+    "status.failed: Invalid value: 0: cannot decrease the failed counter",
+    "status.succeeded: Invalid value: 1: cannot decrease the succeeded counter",
+  ]);
+});
+
 test("a status without a phase has the first one, and a volume tells when its phase changed", () => {
   for (const [kind, phase] of [
     [namespaces, "Active"],

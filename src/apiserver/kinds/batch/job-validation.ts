@@ -189,8 +189,15 @@ const STATUS_COUNTS = ["active", "succeeded", "failed", "ready", "terminating"] 
 const CONDITIONS = ["Complete", "Failed"];
 
 /** Counts are counts, and a job that ended stays ended. */
-export function validateJobStatus({ status }: Job, stored: Job): readonly FieldError[] {
+export function validateJobStatus({ spec, status }: Job, stored: Job): readonly FieldError[] {
   const errors = STATUS_COUNTS.flatMap((field) => nonNegative(`status.${field}`, status?.[field]));
+  // an Indexed job that may shrink forgets what it no longer has
+  const shrinks = spec?.completionMode === "Indexed" && spec.completions === spec.parallelism;
+  for (const field of shrinks ? (["failed"] as const) : (["failed", "succeeded"] as const)) {
+    const count = status?.[field] ?? 0;
+    if (count < (stored.status?.[field] ?? 0))
+      errors.push(invalid(`status.${field}`, count, `cannot decrease the ${field} counter`));
+  }
   const has = (of: Job["status"], wanted: string) =>
     of?.conditions?.some(({ type, status: value }) => type === wanted && value === "True") === true;
   for (const type of CONDITIONS)
