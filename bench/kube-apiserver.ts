@@ -26,12 +26,12 @@ export async function startKubeApiserver(directory: string): Promise<KubeApiserv
   const program = process.env["KUBE_APISERVER"] ?? installed();
   if (program === "") return undefined;
   mkdirSync(directory, { recursive: true });
-  const etcd = await startEtcd(directory);
-  if (etcd === undefined) return undefined;
   const authority = openAuthority(directory);
   const admin = authority.certificate("admin", "system:masters");
   authority.certificate("127.0.0.1", "kube-apiserver");
   const port = await freePort();
+  const etcd = await startEtcd(directory);
+  if (etcd === undefined) return undefined;
   const file = (name: string) => join(directory, name);
   const words = Object.entries({
     "etcd-servers": etcd.url,

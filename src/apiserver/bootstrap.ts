@@ -2,11 +2,10 @@ import { isFault } from "#fault/fault";
 import type { KubeObject } from "#kube/object";
 import { ticks } from "#life/clock";
 import type { Api } from "./api.ts";
-import { API_SERVER_USER } from "./auth/user.ts";
 import { objectKey } from "./cache/resource-cache.ts";
-import type { JsonObject } from "./json.ts";
 import { sameJson } from "./json.ts";
-import { bootstrapObjects, TOKEN_TRACKING } from "./kinds/bootstrap.ts";
+import { bootstrapObjects } from "./kinds/bootstrap.ts";
+import { ownDraft, ownWrite } from "./verbs/own-write.ts";
 
 /** How soon a lost way to the API is made again. */
 const REPAIR_MS = 10_000;
@@ -47,21 +46,12 @@ async function ensure(api: Api, wanted: KubeObject): Promise<void> {
   if (cache === undefined) return;
   const { name } = wanted.metadata;
   const namespace = cache.spec.resource.namespaced ? (wanted.metadata.namespace ?? "default") : undefined;
-  // what this server says of itself is JSON as any client's
-  const object = structuredClone(wanted) as unknown as JsonObject;
-  const request = {
-    cache,
-    namespace,
-    user: API_SERVER_USER,
-    dryRun: false,
-    manager: "kube-apiserver",
-    warn: () => {},
-  };
+  const object = ownDraft(wanted);
+  const request = ownWrite(cache, namespace);
   const stored = cache.get(objectKey(namespace, name));
   try {
     if (stored === undefined) await api.writer.create(request, object);
     else if (
-      name !== TOKEN_TRACKING &&
       OWN_FIELDS.some(
         (field) => object[field] !== undefined && !sameJson(object[field], stored.draft()[field]),
       )

@@ -3,9 +3,9 @@ import type { Event } from "#kube/generated/types";
 import { EVENTS } from "#kube/resources";
 import { ticks } from "#life/clock";
 import type { Api } from "./api.ts";
-import { API_SERVER_USER } from "./auth/user.ts";
 import type { ResourceCache } from "./cache/resource-cache.ts";
 import type { Stored } from "./cache/stored.ts";
+import { ownWrite } from "./verbs/own-write.ts";
 
 const EVENT_LIFE_MS = 3_600_000;
 const SWEEP_EVERY_MS = 60_000;
@@ -30,14 +30,7 @@ function lastSeen(event: Event): number {
 
 async function expire(api: Api, cache: ResourceCache, stored: Stored): Promise<void> {
   const { namespace } = stored.object.metadata;
-  const request = {
-    cache,
-    namespace,
-    user: API_SERVER_USER,
-    dryRun: false,
-    manager: "kube-apiserver",
-    warn: () => {},
-  };
+  const request = ownWrite(cache, namespace);
   try {
     await api.writer.remove(request, stored);
   } catch (error) {

@@ -3,10 +3,10 @@ import type { ConfigMap, Secret } from "#kube/generated/types";
 import { CONFIG_MAPS, SECRETS } from "#kube/resources";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
-import { API_SERVER_USER } from "./auth/user.ts";
 import { objectKey } from "./cache/resource-cache.ts";
 import type { World } from "./cache/world.ts";
 import { type JsonObject, objectAt } from "./json.ts";
+import { ownDraft, ownWrite } from "./verbs/own-write.ts";
 import type { WriteRequest } from "./verbs/write-request.ts";
 import type { Writer } from "./verbs/writer.ts";
 
@@ -70,22 +70,12 @@ export async function beginTracking({ world, writer, clock }: Omit<Means, "log">
     metadata: TRACKING,
     data: { since: dayOf(clock) },
   };
-  // What this server says of itself is JSON as any client's.
-  await writer.create(request, structuredClone(object) as unknown as JsonObject);
+  await writer.create(request, ownDraft(object));
 }
 
 function requestOn(world: World, plural: string, namespace: string | undefined): WriteRequest | undefined {
   const cache = world.cacheOf("", plural);
-  return (
-    cache && {
-      cache,
-      namespace,
-      user: API_SERVER_USER,
-      dryRun: false,
-      manager: "kube-apiserver",
-      warn: () => {},
-    }
-  );
+  return cache && ownWrite(cache, namespace);
 }
 
 /** Such as 2024-06-01, in UTC. */

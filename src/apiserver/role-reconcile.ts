@@ -2,11 +2,11 @@ import { isFault } from "#fault/fault";
 import type { PolicyRule, Subject } from "#kube/generated/types";
 import type { Api } from "./api.ts";
 import { uncoveredRules } from "./auth/rules.ts";
-import { API_SERVER_USER } from "./auth/user.ts";
-import { objectKey, type ResourceCache } from "./cache/resource-cache.ts";
+import { objectKey } from "./cache/resource-cache.ts";
 import type { Stored } from "./cache/stored.ts";
 import { type Json, type JsonObject, listAt, objectAt, sameJson, textAt } from "./json.ts";
 import { bootstrapRoles, type RbacObject } from "./kinds/bootstrap/roles.ts";
+import { ownDraft, ownWrite } from "./verbs/own-write.ts";
 import type { WriteRequest } from "./verbs/write-request.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
@@ -27,7 +27,7 @@ async function reconcileOne(api: Api, wanted: RbacObject): Promise<void> {
   const cache = api.world.cacheOf(GROUP, plural);
   if (cache === undefined) return;
   const { namespace, name } = wanted.metadata;
-  const request = requestOn(cache, namespace);
+  const request = ownWrite(cache, namespace);
   const stored = cache.get(objectKey(namespace, name));
   if (stored === undefined) return await create(api, request, wanted);
   if (textAt(objectAt(stored.draft()["metadata"], "annotations"), AUTOUPDATE) === "false") return;
@@ -40,27 +40,16 @@ async function reconcileOne(api: Api, wanted: RbacObject): Promise<void> {
   await api.writer.update(request, name, (live) => ({ draft: completed(live.draft(), wanted) }));
 }
 
-function requestOn(cache: ResourceCache, namespace: string | undefined): WriteRequest {
-  return {
-    cache,
-    namespace,
-    user: API_SERVER_USER,
-    dryRun: false,
-    manager: "kube-apiserver",
-    warn: () => {},
-  };
-}
-
 async function create(api: Api, request: WriteRequest, wanted: RbacObject): Promise<void> {
   try {
-    await api.writer.create(request, asJson(wanted));
+    await api.writer.create(request, ownDraft(wanted));
   } catch (error) {
     if (!isFault(error) || error.code !== "AlreadyExists") throw error;
   }
 }
 
 function isOfOtherRole(stored: Stored, wanted: RbacObject): boolean {
-  return "roleRef" in wanted && !sameJson(stored.draft()["roleRef"], asJson(wanted)["roleRef"]);
+  return "roleRef" in wanted && !sameJson(stored.draft()["roleRef"], ownDraft(wanted)["roleRef"]);
 }
 
 function isComplete(stored: Stored, wanted: RbacObject): boolean {
@@ -69,14 +58,15 @@ function isComplete(stored: Stored, wanted: RbacObject): boolean {
 
 /** What stands, with everything that it should have and has not. */
 export function completed(draft: JsonObject, wanted: RbacObject): JsonObject {
-  const should = asJson(wanted);
+  const should = ownDraft(wanted);
   const metadata = { ...objectAt(draft, "metadata") };
   for (const field of ["labels", "annotations"])
     metadata[field] = { ...objectAt(should["metadata"], field), ...objectAt(metadata, field) };
   const out: JsonObject = { ...draft, metadata };
   if ("roleRef" in wanted) {
     const missing = (wanted.subjects ?? []).filter((one) => !has(listAt(draft, "subjects"), one));
-    if (missing.length > 0) out["subjects"] = [...(listAt(draft, "subjects") ?? []), ...missing.map(asJson)];
+    if (missing.length > 0)
+      out["subjects"] = [...(listAt(draft, "subjects") ?? []), ...missing.map(ownDraft)];
     return out;
   }
   if (should["aggregationRule"] !== undefined) {
@@ -86,7 +76,7 @@ export function completed(draft: JsonObject, wanted: RbacObject): JsonObject {
   }
   const missing = uncoveredRules(wanted.rules ?? [], rulesIn(draft));
   const lacking = (wanted.rules ?? []).filter((rule) => uncoveredRules([rule], rulesIn(draft)).length > 0);
-  if (missing.length > 0) out["rules"] = [...(listAt(draft, "rules") ?? []), ...lacking.map(asJson)];
+  if (missing.length > 0) out["rules"] = [...(listAt(draft, "rules") ?? []), ...lacking.map(ownDraft)];
   return out;
 }
 
@@ -99,9 +89,4 @@ function has(subjects: readonly Json[] | undefined, wanted: Subject): boolean {
   const key = (subject: unknown) =>
     ["apiGroup", "kind", "name", "namespace"].map((field) => textAt(subject, field) ?? "").join(" ");
   return (subjects ?? []).some((subject) => key(subject) === key(wanted));
-}
-
-/** What this server says of itself is JSON as any client's. */
-function asJson(value: object): JsonObject {
-  return structuredClone(value) as unknown as JsonObject;
 }

@@ -7,10 +7,10 @@ import type { KubeObject } from "#kube/object";
 import { EVENTS, IP_ADDRESSES, SERVICE_CIDRS, SERVICES } from "#kube/resources";
 import { ticks } from "#life/clock";
 import type { Api } from "./api.ts";
-import { API_SERVER_USER } from "./auth/user.ts";
 import type { ResourceCache } from "./cache/resource-cache.ts";
 import type { JsonObject } from "./json.ts";
 import { DEFAULT_SERVICE_CIDR, networksOf, SERVICE_CIDR_FINALIZER } from "./kinds/networking/service-cidr.ts";
+import { ownDraft, ownWrite } from "./verbs/own-write.ts";
 
 /** How soon what others broke is found, when no change tells of it. */
 const REPAIR_MS = 10_000;
@@ -230,11 +230,9 @@ export class ServiceAddresses {
     } as unknown as KubeObject);
   }
 
-  async #create(cache: ResourceCache, object: unknown): Promise<void> {
-    // what this server says of itself is JSON as any client's
-    const draft = structuredClone(object) as JsonObject;
-    const { namespace } = (object as KubeObject).metadata;
-    await this.#tolerant(() => this.#api.writer.create(this.#request(cache, namespace), draft));
+  async #create<T extends KubeObject>(cache: ResourceCache, object: T): Promise<void> {
+    const { namespace } = object.metadata;
+    await this.#tolerant(() => this.#api.writer.create(ownWrite(cache, namespace), ownDraft(object)));
   }
 
   async #update(
@@ -243,7 +241,7 @@ export class ServiceAddresses {
     subresource: "status" | undefined,
     change: (draft: JsonObject) => void,
   ): Promise<void> {
-    const request = { ...this.#request(cache, undefined), subresource };
+    const request = { ...ownWrite(cache, undefined), subresource };
     await this.#tolerant(() =>
       this.#api.writer.update(request, name, (live) => {
         const draft = live.draft();
@@ -256,7 +254,7 @@ export class ServiceAddresses {
   async #remove(cache: ResourceCache, name: string): Promise<void> {
     const stored = cache.get(name);
     if (stored === undefined) return;
-    await this.#tolerant(() => this.#api.writer.remove(this.#request(cache, undefined), stored));
+    await this.#tolerant(() => this.#api.writer.remove(ownWrite(cache, undefined), stored));
   }
 
   /** Somebody else was first, or made it impossible: the next look sees what is true then. */
@@ -267,17 +265,6 @@ export class ServiceAddresses {
       if (!isFault(error) || !["AlreadyExists", "Conflict", "NotFound", "Forbidden"].includes(error.code))
         throw error;
     }
-  }
-
-  #request(cache: ResourceCache, namespace: string | undefined) {
-    return {
-      cache,
-      namespace,
-      user: API_SERVER_USER,
-      dryRun: false,
-      manager: "kube-apiserver",
-      warn: () => {},
-    };
   }
 }
 

@@ -1,8 +1,8 @@
 import { isFault } from "#fault/fault";
 import type { CustomResourceDefinition } from "#kube/generated/types";
 import type { Api } from "../api.ts";
-import { API_SERVER_USER } from "../auth/user.ts";
 import { deleteObject } from "../verbs/delete.ts";
+import { ownWrite } from "../verbs/own-write.ts";
 
 /** How long the objects' own finalizers are waited for at a time. */
 const PATIENCE_MS = 60_000;
@@ -31,14 +31,7 @@ async function removeOne(api: Api, cache: ReturnType<Api["world"]["cacheOf"]>, k
   if (cache === undefined || stored === undefined || stored.object.metadata.deletionTimestamp !== undefined)
     return;
   const { name, namespace } = stored.object.metadata;
-  const request = {
-    cache,
-    namespace,
-    user: API_SERVER_USER,
-    dryRun: false,
-    manager: "kube-apiserver",
-    warn: () => {},
-  };
+  const request = ownWrite(cache, namespace);
   const options = {
     gracePeriodSeconds: undefined,
     propagation: undefined,

@@ -2,11 +2,11 @@ import { isFault } from "#fault/fault";
 import type { CustomResourceDefinition } from "#kube/generated/types";
 import { CUSTOM_RESOURCE_DEFINITIONS } from "#kube/resources";
 import type { Api } from "../api.ts";
-import { API_SERVER_USER } from "../auth/user.ts";
 import { sameJson } from "../json.ts";
 import { CLEANUP } from "../kinds/extension/custom-resource-definition.ts";
 import type { Draft } from "../kinds/kind.ts";
 import { metadataOf } from "../verbs/metadata.ts";
+import { ownWrite } from "../verbs/own-write.ts";
 import { approvalOf } from "./approval.ts";
 import { removeObjects } from "./cleanup.ts";
 import { conditionOf, isTrue, type NextCondition, setCondition } from "./conditions.ts";
@@ -187,15 +187,7 @@ export class Lifecycle {
     const { group, plural } = CUSTOM_RESOURCE_DEFINITIONS;
     const cache = world.cacheOf(group, plural);
     if (cache === undefined) return;
-    const request = {
-      cache,
-      namespace: undefined,
-      user: API_SERVER_USER,
-      dryRun: false,
-      manager: "kube-apiserver",
-      subresource: "status",
-      warn: () => {},
-    };
+    const request = ownWrite(cache, undefined, "status");
     await writer.update(request, name, (live) => {
       const draft = live.draft();
       change(draft);

@@ -19,9 +19,6 @@ test("a cluster begins with what its clients look for, namespaces first", () => 
   const maps = objects.filter(({ kind }) => kind === "ConfigMap");
   assert.deepEqual(
     maps.map((map) => [map.metadata.namespace, map.metadata.name, "data" in map && map.data]),
-    [
-      ["kube-system", "extension-apiserver-authentication", { "client-ca-file": "CA" }],
-      ["kube-system", "kube-apiserver-legacy-service-account-token-tracking", { since: "2026-11-22" }],
-    ],
+    [["kube-system", "extension-apiserver-authentication", { "client-ca-file": "CA" }]],
   );
 });

@@ -15,9 +15,6 @@ export interface BootstrapOptions {
   readonly clock: Clock;
 }
 
-/** Since when uses of old token secrets are noted. Written once. */
-export const TOKEN_TRACKING = "kube-apiserver-legacy-service-account-token-tracking";
-
 const NAMESPACE_NAMES = ["default", "kube-system", "kube-public", "kube-node-lease"];
 /** HTTPS on the cluster's first service address. */
 const SERVICE_PORT = 443;
@@ -33,7 +30,6 @@ export function bootstrapObjects(options: BootstrapOptions): readonly KubeObject
     kubernetesSlice(options.advertise),
     kubernetesEndpoints(options.advertise),
     clientAuthentication(options.clientCa),
-    tokenTracking(options.clock),
   ];
 }
 
@@ -120,10 +116,6 @@ export function kubernetesEndpoints({ ip, port }: BootstrapOptions["advertise"])
 /** How servers that stand beside this one, such as metrics-server, tell who their clients are: as this one does. */
 function clientAuthentication(clientCa: string): ConfigMap {
   return systemConfigMap("extension-apiserver-authentication", { "client-ca-file": clientCa });
-}
-
-function tokenTracking(clock: Clock): ConfigMap {
-  return systemConfigMap(TOKEN_TRACKING, { since: new Date(clock.now()).toISOString().slice(0, 10) });
 }
 
 function systemConfigMap(name: string, data: Readonly<Record<string, string>>): ConfigMap {

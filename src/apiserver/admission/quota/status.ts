@@ -5,10 +5,10 @@ import { type Clock, ticks } from "#life/clock";
 import { WorkQueue } from "#life/work-queue";
 import type { Logger } from "#telemetry/log";
 import type { Admission } from "../../admit.ts";
-import { API_SERVER_USER } from "../../auth/user.ts";
 import { objectKey } from "../../cache/resource-cache.ts";
 import type { World } from "../../cache/world.ts";
 import { type JsonObject, sameJson } from "../../json.ts";
+import { ownWrite } from "../../verbs/own-write.ts";
 import type { Writer } from "../../verbs/writer.ts";
 import { quotaAdmission } from "./admission.ts";
 import { type Account, QuotaLedger } from "./ledger.ts";
@@ -58,15 +58,7 @@ async function report(world: World, writer: Writer, ledger: QuotaLedger, key: st
   const stored = cache?.get(key);
   if (cache === undefined || account === undefined || stored === undefined) return;
   if (sameJson(statusOf(account), stored.draft()["status"] ?? {})) return;
-  const request = {
-    cache,
-    namespace,
-    user: API_SERVER_USER,
-    dryRun: false,
-    manager: "kube-apiserver",
-    subresource: "status",
-    warn: () => {},
-  };
+  const request = ownWrite(cache, namespace, "status");
   try {
     await writer.update(request, name, (live) => {
       const draft = live.draft();
