@@ -3,13 +3,15 @@ import type { Container, Pod } from "#kube/generated/types";
 import { containerEnv } from "../env/container-env.ts";
 import type { DownwardFacts } from "../env/downward.ts";
 import { serviceEnv } from "../env/service-env.ts";
-import type { ContainerConfig, Run } from "../runtime/runtime.ts";
+import type { ContainerConfig, ImageRequest, Run } from "../runtime/runtime.ts";
 import type { ContainerView } from "../status/run-view.ts";
 import { volumeBinds } from "./binds.ts";
 import { containerHash } from "./container-hash.ts";
 import { note, type PodContext, podLogFolder } from "./context.ts";
 import { runHook } from "./hooks.ts";
 import { writePodFiles } from "./pod-files.ts";
+import { pidScope, sandboxConfig } from "./sandbox-config.ts";
+import { containerSecurity } from "./security.ts";
 import { nextAttempt } from "./view.ts";
 
 const HOOK_MS = 120_000;
@@ -27,7 +29,7 @@ export interface StartInputs {
 export async function startContainer(inputs: StartInputs, context: PodContext): Promise<Run> {
   const { pod, view } = inputs;
   const say = speaker(context, pod, view);
-  const imageRef = await ensureImage(view.spec.image ?? "", say, context);
+  const imageRef = await ensureImage(view.spec, say, context);
   const config = await configure(inputs, imageRef, context).catch((error: unknown) => {
     if (isFault(error)) say("Warning", "Failed", `Error: ${error.message}`);
     throw error;
@@ -55,9 +57,14 @@ function speaker(context: PodContext, pod: Pod, { kind, spec }: ContainerView): 
   return (type, reason, message) => note(context, pod, { type, reason, message, fieldPath });
 }
 
-async function ensureImage(image: string, say: Say, { runtime }: PodContext): Promise<string> {
+async function ensureImage(
+  { image = "", imagePullPolicy }: Container,
+  say: Say,
+  { runtime }: PodContext,
+): Promise<string> {
+  const policy = (imagePullPolicy ?? "IfNotPresent") as ImageRequest["policy"]; // The API lets no other pass.
   try {
-    const { imageRef } = await runtime.ensureImage(image);
+    const { imageRef } = await runtime.ensureImage({ image, policy, auths: [] });
     say("Normal", "Pulled", `Container image "${image}" already present on machine`);
     return imageRef;
   } catch (error) {
@@ -109,24 +116,15 @@ async function configure(
       path: container.terminationMessagePath || "/dev/termination-log",
       fallBackToLogs: container.terminationMessagePolicy === "FallbackToLogsOnError",
     },
-    ...security(container, pod),
-  };
-}
-
-function security(
-  { securityContext: own }: Container,
-  { spec }: Pod,
-): Pick<ContainerConfig, "isReadOnlyRoot" | "isHostPid" | "uid" | "gid"> {
-  const uid = own?.runAsUser ?? spec?.securityContext?.runAsUser;
-  const gid = own?.runAsGroup ?? spec?.securityContext?.runAsGroup;
-  const mustNotBeRoot = own?.runAsNonRoot ?? spec?.securityContext?.runAsNonRoot ?? false;
-  if (mustNotBeRoot && (uid ?? 0) === 0)
-    throw new Fault("CreateContainerConfigError", "container has runAsNonRoot and image will run as root");
-  return {
-    isReadOnlyRoot: own?.readOnlyRootFilesystem ?? false,
-    isHostPid: spec?.hostPID ?? false,
-    uid,
-    gid,
+    stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
+    tty: container.tty ?? false,
+    pid: pidScope(pod),
+    ipc: spec?.hostIPC === true ? "node" : "pod",
+    security: containerSecurity(container, pod),
+    resources: {},
+    annotations: {},
+    sandbox: sandboxConfig(pod, context, context.runtime.sandbox(metadata.uid ?? "")?.attempt ?? 0),
   };
 }
 

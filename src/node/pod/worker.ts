@@ -7,10 +7,10 @@ import { isTerminal } from "../status/phase.ts";
 import { type ContainerView, isRunning } from "../status/run-view.ts";
 import { containerHash } from "./container-hash.ts";
 import { note, type PodContext, podLogFolder } from "./context.ts";
-import { hostPorts } from "./host-ports.ts";
 import { type PodPlan, planPod } from "./plan.ts";
 import { type PodFailure, PodReport } from "./pod-report.ts";
 import { RestartBackoff } from "./restart-backoff.ts";
+import { sandboxConfig } from "./sandbox-config.ts";
 import { startContainer } from "./start-container.ts";
 import { StartFailures } from "./start-failures.ts";
 import { stopContainer, stopPod } from "./stop-pod.ts";
@@ -267,20 +267,7 @@ export class PodWorker {
     }
     if (old) await this.#leaveOldSandbox();
     try {
-      await runtime.runSandbox({
-        podUid: this.uid,
-        podName: this.#pod.metadata.name,
-        podNamespace: this.#pod.metadata.namespace ?? "",
-        attempt: old ? old.attempt + 1 : 0,
-        isHostNetwork,
-        portMappings: hostPorts(this.#pod),
-        sysctls: Object.fromEntries(
-          (this.#pod.spec?.securityContext?.sysctls ?? []).map(({ name, value }) => [
-            name.replaceAll("/", "."),
-            value,
-          ]),
-        ),
-      });
+      await runtime.runSandbox(sandboxConfig(this.#pod, this.#context, old ? old.attempt + 1 : 0));
     } catch (error) {
       const message = `Failed to create pod sandbox: ${explain(error)}`;
       note(this.#context, this.#pod, { type: "Warning", reason: "FailedCreatePodSandBox", message });

@@ -1,5 +1,8 @@
+import type { Duplex } from "node:stream";
 import type { Ip } from "#addr/ip";
 import type { Fault } from "#fault/fault";
+import type { CommandEnd, CommandStreams } from "#kube/stream/session";
+import type { ResolverConfig } from "../files/resolv-conf.ts";
 import type { PortMapping } from "../network.ts";
 
 /** What holds a pod's namespaces; one per pod, made again when it is lost (a reboot). */
@@ -17,6 +20,9 @@ export interface Sandbox {
   readonly isReady: boolean;
 }
 
+/** Which processes see each other: those of one container, of the pod, or of the whole node. */
+export type PidScope = "container" | "pod" | "node";
+
 export interface SandboxConfig {
   readonly podUid: string;
   readonly podName: string;
@@ -24,7 +30,28 @@ export interface SandboxConfig {
   readonly attempt: number;
   readonly isHostNetwork: boolean;
   readonly portMappings: readonly PortMapping[];
+  /** Names with dots. */
   readonly sysctls: Readonly<Record<string, string>>;
+  /** The pod's; empty with the host's network, which keeps the node's. */
+  readonly hostname: string;
+  /** What `/etc/resolv.conf` says. */
+  readonly dns: ResolverConfig;
+  /** The pod's own. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** `<pod logs>/<namespace>_<name>_<uid>`; it stands. */
+  readonly logDir: string;
+  /** The pod's cgroup below each controller's mount: `/kubepods/burstable/pod<uid>`; undefined: no limits are kept here. */
+  readonly cgroupParent: string | undefined;
+  readonly ipc: "pod" | "node";
+  readonly pid: PidScope;
+  /** Whether any container of the pod is. */
+  readonly isPrivileged: boolean;
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
+  readonly supplementalGroups: readonly number[];
+  /** Of the pod's RuntimeClass; empty is the default. */
+  readonly runtimeHandler: string;
 }
 
 export interface ContainerExit {
@@ -58,6 +85,35 @@ export interface VolumeBind {
   readonly propagation: "private" | "slave" | "shared";
 }
 
+export interface Resources {
+  readonly cpuShares?: number;
+  readonly cpuQuotaMicros?: number;
+  readonly cpuPeriodMicros?: number;
+  readonly memoryBytes?: number;
+  readonly oomScoreAdj?: number;
+}
+
+export interface Seccomp {
+  readonly type: "RuntimeDefault" | "Unconfined" | "Localhost";
+  /** Of the profile's file, with "Localhost". */
+  readonly path?: string;
+}
+
+export interface Security {
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
+  /** Beside those that the image gives its user: fsGroup and the pod's supplementalGroups. */
+  readonly supplementalGroups: readonly number[];
+  readonly isPrivileged: boolean;
+  readonly isReadOnlyRoot: boolean;
+  readonly mayGainPrivileges: boolean;
+  readonly addCapabilities: readonly string[];
+  readonly dropCapabilities: readonly string[];
+  readonly seccomp: Seccomp;
+  /** False with `procMount: Unmasked`. */
+  readonly isProcMasked: boolean;
+}
+
 export interface ContainerConfig {
   readonly podUid: string;
   readonly podName: string;
@@ -65,6 +121,7 @@ export interface ContainerConfig {
   readonly name: string;
   readonly attempt: number;
   readonly image: string;
+  /** What `ensureImage` said. */
   readonly imageRef: string;
   readonly hash: string;
   readonly command: readonly string[];
@@ -76,11 +133,100 @@ export interface ContainerConfig {
   /** `<pod log folder>/<container>/<attempt>.log`; its folder stands. */
   readonly logPath: string;
   readonly terminationMessage: { readonly path: string; readonly fallBackToLogs: boolean };
-  readonly isReadOnlyRoot: boolean;
-  readonly isHostPid: boolean;
-  readonly uid: number | undefined;
-  readonly gid: number | undefined;
+  readonly stdin: boolean;
+  /** Its input ends when the first client that attached leaves. */
+  readonly stdinOnce: boolean;
+  readonly tty: boolean;
+  /** Or the container (by its run's id) whose processes an ephemeral one is to see. */
+  readonly pid: PidScope | { readonly target: string };
+  readonly ipc: "pod" | "node";
+  readonly security: Security;
+  readonly resources: Resources;
+  /** What an agent without a memory needs to end the container properly, by the kubelet's names. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** The config its sandbox was made with. */
+  readonly sandbox: SandboxConfig;
 }
+
+export interface RegistryAuth {
+  readonly username?: string;
+  readonly password?: string;
+  /** Base64 of `user:password`. */
+  readonly auth?: string;
+  readonly serverAddress?: string;
+  readonly identityToken?: string;
+  readonly registryToken?: string;
+}
+
+export interface ImageRequest {
+  readonly image: string;
+  readonly policy: "Always" | "IfNotPresent" | "Never";
+  /** Tried in turn; none is anonymous. */
+  readonly auths: readonly RegistryAuth[];
+  /** Called before anything is fetched. */
+  readonly onPull?: () => void;
+}
+
+export interface FoundImage {
+  readonly imageRef: string;
+  readonly wasPresent: boolean;
+  readonly sizeBytes?: number;
+  /** The user the image runs as, when the pod's spec says none. */
+  readonly user?: { readonly uid?: number; readonly name?: string };
+}
+
+export interface RuntimeCondition {
+  readonly isRuntimeReady: boolean;
+  /** False keeps the Node from being Ready; only pods of the host's network run. */
+  readonly isNetworkReady: boolean;
+  /** As the Node's Ready condition tells it, of what is not ready. */
+  readonly messages: readonly string[];
+}
+
+export interface StoredImage {
+  readonly names: readonly string[];
+  readonly sizeBytes: number;
+}
+
+export interface Usage {
+  readonly at: string;
+  readonly cpuNanoseconds: number;
+  readonly workingSetBytes: number;
+}
+
+export type StreamRequest =
+  | {
+      readonly kind: "exec";
+      readonly id: string;
+      readonly command: readonly string[];
+      readonly tty: boolean;
+      readonly stdin: boolean;
+      readonly stdout: boolean;
+      readonly stderr: boolean;
+    }
+  | {
+      readonly kind: "attach";
+      readonly id: string;
+      readonly tty: boolean;
+      readonly stdin: boolean;
+      readonly stdout: boolean;
+      readonly stderr: boolean;
+    }
+  | { readonly kind: "ports"; readonly podUid: string };
+
+/** How a stream goes on: as bytes to the runtime's own streaming server, or served by whoever asked. */
+export type StreamTarget =
+  | { readonly kind: "proxy"; readonly url: string }
+  | {
+      readonly kind: "command";
+      /** Runs the command, or joins the container's own streams, until it ends; all output is written by then. */
+      run(streams: CommandStreams, options: { signal: AbortSignal }): Promise<CommandEnd>;
+    }
+  | {
+      readonly kind: "ports";
+      /** Connects to a port on the loopback of the pod's network namespace. @throws {Fault} "DialFailed" */
+      dial(port: number, options: { signal: AbortSignal }): Promise<Duplex>;
+    };
 
 export interface ExecResult {
   readonly code: number;
@@ -107,8 +253,11 @@ export interface Runtime {
   stopSandbox(podUid: string): Promise<void>;
   /** Forgets a pod whose containers have ended. */
   removePod(podUid: string): Promise<void>;
+  /** What the node's Ready condition depends on, as known now. */
+  condition(): RuntimeCondition;
   /** Makes the image ready to run. @throws {ImageFault} */
-  ensureImage(image: string): Promise<{ readonly imageRef: string; readonly wasPresent: boolean }>;
+  ensureImage(request: ImageRequest): Promise<FoundImage>;
+  images(): Promise<readonly StoredImage[]>;
   /** @throws {Fault} "CreateContainerError" or "StartError" */
   startContainer(config: ContainerConfig): Promise<Run>;
   /** SIGTERM, then SIGKILL once `graceMs` are over; resolves when the container has ended. A shorter grace given later wins. */
@@ -117,4 +266,12 @@ export interface Runtime {
     id: string,
     options: { command: readonly string[]; timeoutMs: number | undefined },
   ): Promise<ExecResult>;
+  /** @throws {Fault} "NotRunning", "NotFound", or what the runtime said */
+  openStream(request: StreamRequest): Promise<StreamTarget>;
+  /** Writes on in a new file at the same path, after a rotation moved the old one away. */
+  reopenLog(id: string): Promise<void>;
+  /** Limits of a running container are these from now on. @throws {Fault} "NotSupported" */
+  updateResources(id: string, resources: Resources): Promise<void>;
+  /** By run id; containers that do not run, or that nobody counts, are absent. */
+  usage(): Promise<ReadonlyMap<string, Usage>>;
 }

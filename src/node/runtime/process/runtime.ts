@@ -7,7 +7,20 @@ import type { Kernel } from "#kernel/kernel";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { PodNetwork } from "../../network.ts";
-import type { ContainerConfig, ExecResult, Run, Runtime, Sandbox, SandboxConfig } from "../runtime.ts";
+import type {
+  ContainerConfig,
+  ExecResult,
+  FoundImage,
+  ImageRequest,
+  Run,
+  Runtime,
+  RuntimeCondition,
+  Sandbox,
+  SandboxConfig,
+  StoredImage,
+  StreamTarget,
+  Usage,
+} from "../runtime.ts";
 import { imageRefOf, innerCommand, requireImage } from "./carried-images.ts";
 import { ProcessContainer } from "./container.ts";
 import { findByEnvironment, readBootId, startTicksOf } from "./identity.ts";
@@ -117,7 +130,16 @@ class ProcessRuntime implements Runtime {
     this.#pods.delete(podUid);
   }
 
-  async ensureImage(image: string): Promise<{ imageRef: string; wasPresent: boolean }> {
+  /** The pod network's part of it is told by whoever holds the network. */
+  condition(): RuntimeCondition {
+    return { isRuntimeReady: true, isNetworkReady: true, messages: [] };
+  }
+
+  async images(): Promise<readonly StoredImage[]> {
+    return [];
+  }
+
+  async ensureImage({ image }: ImageRequest): Promise<FoundImage> {
     const carried = requireImage(image);
     try {
       await this.#images;
@@ -169,6 +191,20 @@ class ProcessRuntime implements Runtime {
     if (!container?.isAlive)
       throw new Fault("NotRunning", `Cannot run a command: container ${id} is not running`);
     return container.exec(innerCommand(container.run.image, options.command), options.timeoutMs);
+  }
+
+  async openStream(): Promise<StreamTarget> {
+    throw new Fault("NotSupported", "Cannot open a stream into a process: not there yet");
+  }
+
+  async reopenLog(): Promise<void> {}
+
+  async updateResources(): Promise<void> {
+    throw new Fault("NotSupported", "Cannot change the limits of a process: it has none");
+  }
+
+  async usage(): Promise<ReadonlyMap<string, Usage>> {
+    return new Map();
   }
 
   /** Knows again what earlier agents wrote down. Read errors of one pod leave it out, never touch what it runs. */

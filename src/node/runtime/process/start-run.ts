@@ -45,15 +45,15 @@ export function startRun({ container, config, record, folder, netns }: StartingR
         terminationLog: { host: join(path, "termination-log"), inside: config.terminationMessage.path },
         binds: config.binds,
       }),
-      readOnlyRoot: config.isReadOnlyRoot,
-      newPid: !config.isHostPid,
+      readOnlyRoot: config.security.isReadOnlyRoot,
+      newPid: config.pid !== "node",
       command: NODE_PATH,
       args: [`${IMAGES_PATH}/${command.bundle}`, ...command.args],
       env: { ...record.env, [EXIT_FILE]: exitFile(record.run.id) },
       cwd: record.workingDir,
       stdio: [undefined, stdout, stderr],
-      uid: config.uid,
-      gid: config.gid,
+      uid: config.security.uid,
+      gid: config.security.gid,
     });
     container.own(child, pump, startedAt);
   } catch (error) {
@@ -70,7 +70,7 @@ function prepareRunFolder(folder: string, config: ContainerConfig): void {
   const run = join(folder, "run");
   rmSync(run, { recursive: true, force: true });
   mkdirSync(run, { recursive: true, mode: 0o700 });
-  if (config.uid !== undefined) chownSync(run, config.uid, config.gid ?? 0);
+  if (config.security.uid !== undefined) chownSync(run, config.security.uid, config.security.gid ?? 0);
   writeFileSync(join(folder, "termination-log"), "");
   chmodSync(join(folder, "termination-log"), 0o666);
   makePipes(folder);
