@@ -3,10 +3,10 @@ import { describe, test } from "node:test";
 import { parseCidr } from "#addr/cidr";
 import type { PodTemplateSpec } from "#kube/generated/types";
 import { milliOf } from "#kube/quantity";
+import { tolerates } from "#kube/tolerations";
 import { CidrSet } from "./ipam/cidr-set.ts";
 import { slowStart } from "./slow-start.ts";
 import { fnv1a, hashTemplate, isSameTemplate, safeEncode, withSortedFields } from "./template.ts";
-import { tolerates } from "./tolerations.ts";
 
 describe("quantities", () => {
   const cases: readonly (readonly [string, number])[] = [

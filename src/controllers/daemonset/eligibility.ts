@@ -1,8 +1,8 @@
 import type { DaemonSet, Node, Pod, PodSpec, Toleration } from "#kube/generated/types";
+import { matchesNode } from "#kube/node-affinity";
 import { DAEMON_SETS } from "#kube/resources";
-import { matchesNode } from "../node-affinity.ts";
+import { HARD_EFFECTS, untolerated } from "#kube/tolerations";
 import { podFromTemplate } from "../pods.ts";
-import { HARD_EFFECTS, untolerated } from "../tolerations.ts";
 
 export const REVISION_LABEL = "controller-revision-hash";
 const GENERATION_ANNOTATION = "deprecated.daemonset.template.generation";

@@ -5,11 +5,11 @@ import type { Node, Pod, Taint } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import { isDeleting, uidOf } from "#kube/owner";
 import { PODS } from "#kube/resources";
+import { tolerates } from "#kube/tolerations";
 import type { WorkQueue } from "#life/work-queue";
 import { type ControllerContext, openQueue, recorderFor } from "../context.ts";
 import { BY_NODE } from "../informers.ts";
 import { formatTime } from "../time.ts";
-import { tolerates } from "../tolerations.ts";
 
 /** How long a pod may stay on a node with those taints, in milliseconds; undefined for ever. */
 export function stayMs({ spec }: Pod, taints: readonly Taint[]): number | undefined {

@@ -1,6 +1,6 @@
 import type { Node, Taint } from "#kube/generated/types";
 import { milliOf } from "#kube/quantity";
-import { HARD_EFFECTS } from "../tolerations.ts";
+import { HARD_EFFECTS } from "#kube/tolerations";
 import type { PodInfo } from "./pod-info.ts";
 import { type Amounts, type HostPort, portsConflict } from "./requests.ts";
 

@@ -1,5 +1,5 @@
-import { matchesNodeTerm } from "../node-affinity.ts";
-import { untolerated } from "../tolerations.ts";
+import { matchesNodeTerm } from "#kube/node-affinity";
+import { untolerated } from "#kube/tolerations";
 import type { Surroundings } from "./filters/candidate.ts";
 import type { NodeView } from "./node-view.ts";
 import type { PodInfo } from "./pod-info.ts";

@@ -1,7 +1,7 @@
 import type { LabelSelector, Pod, TopologySpreadConstraint } from "#kube/generated/types";
 import { isEmptySelector, matchesSelector } from "#kube/label-selector";
-import { matchesNode } from "../node-affinity.ts";
-import { HARD_EFFECTS, untolerated } from "../tolerations.ts";
+import { matchesNode } from "#kube/node-affinity";
+import { HARD_EFFECTS, untolerated } from "#kube/tolerations";
 import type { ClusterView } from "./cluster-view.ts";
 import { DomainCounts } from "./domain-counts.ts";
 import type { NodeView } from "./node-view.ts";

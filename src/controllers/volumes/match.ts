@@ -1,8 +1,8 @@
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from "#kube/generated/types";
 import { matchesSelector } from "#kube/label-selector";
+import { matchesNodeSelector } from "#kube/node-affinity";
 import { isDeleting } from "#kube/owner";
 import { amountOf } from "#kube/quantity";
-import { matchesNodeSelector } from "../node-affinity.ts";
 
 const OLD_CLASS = "volume.beta.kubernetes.io/storage-class";
 export const SELECTED_NODE = "volume.kubernetes.io/selected-node";

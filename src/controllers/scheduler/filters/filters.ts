@@ -1,5 +1,5 @@
-import { matchesNode } from "../../node-affinity.ts";
-import { HARD_EFFECTS, untolerated } from "../../tolerations.ts";
+import { matchesNode } from "#kube/node-affinity";
+import { HARD_EFFECTS, untolerated } from "#kube/tolerations";
 import { disksClash } from "../disks.ts";
 import type { NodeView } from "../node-view.ts";
 import type { Candidate, Plugin, Refusal } from "./candidate.ts";

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Node } from "#kube/generated/types";
 import { matchesSelector } from "#kube/label-selector";
+import { matchesNode } from "#kube/node-affinity";
 import { milliOf } from "#kube/quantity";
-import { matchesNode } from "../../node-affinity.ts";
-import { HARD_EFFECTS, untolerated } from "../../tolerations.ts";
+import { HARD_EFFECTS, untolerated } from "#kube/tolerations";
 import { disksClash } from "../disks.ts";
 import type { Plugin } from "../filters/candidate.ts";
 import type { PodInfo } from "../pod-info.ts";

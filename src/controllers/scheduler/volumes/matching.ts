@@ -6,9 +6,9 @@ import type {
   TopologySelectorTerm,
 } from "#kube/generated/types";
 import { matchesSelector } from "#kube/label-selector";
+import { matchesNodeSelector } from "#kube/node-affinity";
 import { isDeleting } from "#kube/owner";
 import { milliOf } from "#kube/quantity";
-import { matchesNodeSelector } from "../../node-affinity.ts";
 import type { NodeView } from "../node-view.ts";
 import { classOf } from "./volume-source.ts";
 

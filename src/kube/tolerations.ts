@@ -1,4 +1,4 @@
-import type { Taint, Toleration } from "#kube/generated/types";
+import type { Taint, Toleration } from "./generated/types.ts";
 
 export function tolerates(toleration: Toleration, taint: Taint): boolean {
   if (toleration.effect && toleration.effect !== taint.effect) return false;

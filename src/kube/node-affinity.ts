@@ -1,5 +1,5 @@
-import type { Node, NodeSelector, NodeSelectorTerm, PodSpec } from "#kube/generated/types";
-import { matchesRequirement } from "#kube/label-selector";
+import type { Node, NodeSelector, NodeSelectorTerm, PodSpec } from "./generated/types.ts";
+import { matchesRequirement } from "./label-selector.ts";
 
 /** Whether the pod's nodeSelector and required node affinity allow the node. */
 export function matchesNode(spec: PodSpec | undefined, node: Node): boolean {
