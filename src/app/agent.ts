@@ -11,6 +11,7 @@ import { openClient } from "#kube/http-client";
 import { openInformer } from "#kube/open-informer";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "#kube/resources";
 import type { Clock } from "#life/clock";
+import { ownPodNetwork } from "#node/network";
 import { runNode } from "#node/run";
 import { runServiceProxy } from "#service/run";
 import type { Logger } from "#telemetry/log";
@@ -57,7 +58,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     externalIps: node.externalIps,
     labels: node.labels,
     taints: node.taints,
-    network: network.opened,
+    network: network.opened.then(ownPodNetwork),
     clusterDns: membership.cluster.clusterDns,
     clusterDomain: membership.cluster.clusterDomain,
     dataDir: node.dataDir,

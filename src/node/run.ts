@@ -6,6 +6,7 @@ import { openInformer } from "#kube/open-informer";
 import { PODS, SERVICES } from "#kube/resources";
 import { parseResolvConf, type ResolverConfig } from "./files/resolv-conf.ts";
 import type { PodNetwork } from "./network.ts";
+import { followNetwork, networkComplaint } from "./network-condition.ts";
 import { keepLease } from "./object/lease.ts";
 import { kubeArch, readCapacity, readSystemInfo } from "./object/node-facts.ts";
 import { NodeReporter } from "./object/node-reporter.ts";
@@ -28,8 +29,6 @@ const MAX_PODS = 110;
 /** How long a node that was Ready when its agent ended stays so while the next one looks for the pod network; the status is
  *  computed again every ten seconds, so this is told by the first of these. */
 const TAKEOVER_MS = 8_000;
-const NETWORK_MISSING =
-  "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
 
 /** Is the node's part of the cluster until aborted: registers the Node, keeps its lease, runs the pods assigned to it and
  *  answers for them on port 10250. Running pods outlive it. @throws {Fault} "ListenFailed" */
@@ -58,7 +57,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     references,
     volumes: new Volumes({ podsDir, references, tokens: new Tokens(client, clock) }),
     services: () => services.list(),
-    hasNetwork: () => network !== undefined,
+    networkComplaint: () => networkComplaint(network),
     settings: {
       nodeName,
       hostIps: [...options.nodeIps, ...(options.externalIps ?? [])],
@@ -91,7 +90,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
         runtime: `${runtime.name}://${runtime.version}`,
       }),
       port: listen.port,
-      complaints: network ? [] : [NETWORK_MISSING],
+      complaints: [networkComplaint(network)].filter((complaint) => complaint !== undefined),
       isSure: clock.now() - startedAt >= TAKEOVER_MS,
     }),
     ...base,
@@ -109,14 +108,22 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const [node] = await Promise.all([registered, server]);
   await Promise.all([reporter.report(), pods.synced, services.synced]);
   workers.follow(pods);
-  void whenNetworked(options.network, async (found) => {
-    network = found;
-    found.collect(new Set(sandboxIds(runtime)));
-    workers.wakeAll();
-    await reporter.report();
-    log.info("the node is ready", { node: nodeName });
-    options.onReady?.();
-  }).catch((error: unknown) => log.error("the pod network could not be taken up", { error }));
+  void followNetwork(options.network, {
+    signal,
+    onFound: async (found) => {
+      network = found;
+      await found.collect(new Set(sandboxIds(runtime)));
+    },
+    onChange: async (complaint) => {
+      if (complaint === undefined) workers.wakeAll();
+      await reporter.report();
+      if (complaint !== undefined) return log.warn("the node is not ready", { node: nodeName, complaint });
+      log.info("the node is ready", { node: nodeName });
+      options.onReady?.();
+    },
+  }).catch((error: unknown) => {
+    if (!signal.aborted) log.error("the pod network could not be taken up", { error });
+  });
   await Promise.all([reporter.run(), keepLease({ client, node, ...base }), status.run()]);
 }
 
@@ -132,13 +139,6 @@ function openDefaultRuntime(options: NodeOptions, network: () => PodNetwork | un
     log,
     signal,
   });
-}
-
-async function whenNetworked(
-  network: PodNetwork | Promise<PodNetwork>,
-  then: (network: PodNetwork) => Promise<void>,
-): Promise<void> {
-  await then(await network);
 }
 
 function isPromise(network: PodNetwork | Promise<PodNetwork>): network is Promise<PodNetwork> {

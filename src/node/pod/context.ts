@@ -34,7 +34,8 @@ export interface PodContext {
   readonly references: References;
   /** All services the API has; they were listed once before the first worker starts. */
   readonly services: () => readonly Service[];
-  readonly hasNetwork: () => boolean;
+  /** Why only pods of the host's network can run now, as the Node's Ready condition says it; undefined when all can. */
+  readonly networkComplaint: () => string | undefined;
   readonly settings: NodeSettings;
   readonly clock: Clock;
   readonly log: Logger;

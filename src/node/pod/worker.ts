@@ -256,11 +256,12 @@ export class PodWorker {
   }
 
   async #makeSandbox(): Promise<void> {
-    const { runtime, hasNetwork } = this.#context;
+    const { runtime, networkComplaint } = this.#context;
     const old = runtime.sandbox(this.uid);
     const isHostNetwork = this.#pod.spec?.hostNetwork === true;
-    if (!isHostNetwork && !hasNetwork()) {
-      const message = "network is not ready: the pod network has not been set up yet";
+    const complaint = networkComplaint();
+    if (!isHostNetwork && complaint !== undefined) {
+      const message = `network is not ready: ${complaint}`;
       note(this.#context, this.#pod, { type: "Warning", reason: "NetworkNotReady", message });
       this.#report.publish();
       throw new Fault("NetworkNotReady", message);

@@ -10,6 +10,7 @@ import type { KubeObject, Resource } from "#kube/object";
 import { openInformer } from "#kube/open-informer";
 import { CONFIG_MAPS, EVENTS, NODES, PODS } from "#kube/resources";
 import { systemClock } from "#life/clock";
+import { ownPodNetwork } from "#node/network";
 import { runNode } from "#node/run";
 import { openLog } from "#telemetry/log";
 
@@ -74,15 +75,17 @@ await runNode({
   client,
   nodeName: "node-1",
   nodeIps: [parseIp("127.0.0.1")],
-  network: openSandboxNetwork({
-    kernel,
-    bridge: "cni0",
-    mtuBytes: 1450,
-    podCidrs: [podCidr],
-    clusterCidrs: [parseCidr("10.42.0.0/16")],
-    ipamDir: settings.ipamDir,
-    log: base.log,
-  }),
+  network: ownPodNetwork(
+    openSandboxNetwork({
+      kernel,
+      bridge: "cni0",
+      mtuBytes: 1450,
+      podCidrs: [podCidr],
+      clusterCidrs: [parseCidr("10.42.0.0/16")],
+      ipamDir: settings.ipamDir,
+      log: base.log,
+    }),
+  ),
   clusterDns: [parseIp("10.43.0.10")],
   clusterDomain: "cluster.local",
   ...settings,

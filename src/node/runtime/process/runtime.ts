@@ -7,6 +7,7 @@ import type { Kernel } from "#kernel/kernel";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { PodNetwork } from "../../network.ts";
+import { networkKey, networkRequest } from "../../network-request.ts";
 import type {
   ContainerConfig,
   ExecResult,
@@ -108,7 +109,7 @@ class ProcessRuntime implements Runtime {
     const planned = this.#plannedSandbox(config);
     pod.folder.writeSandbox(planned);
     const ips =
-      network && planned.netns !== undefined ? this.#wire(planned, config, network, planned.netns) : [];
+      network && planned.netns !== undefined ? await this.#wire(planned, config, network, planned.netns) : [];
     pod.sandbox = { ...planned, isComplete: true, sandbox: { ...planned.sandbox, ips, isReady: true } };
     pod.folder.writeSandbox(pod.sandbox);
     return pod.sandbox.sandbox;
@@ -117,7 +118,7 @@ class ProcessRuntime implements Runtime {
   async stopSandbox(podUid: string): Promise<void> {
     const pod = this.#pods.get(podUid);
     if (!pod?.sandbox) return;
-    this.#unwire(pod.sandbox);
+    await this.#unwire(pod.sandbox);
     pod.sandbox = { ...pod.sandbox, sandbox: { ...pod.sandbox.sandbox, isReady: false } };
     pod.folder.writeSandbox(pod.sandbox);
   }
@@ -284,26 +285,36 @@ class ProcessRuntime implements Runtime {
     };
   }
 
-  #wire(record: SandboxRecord, config: SandboxConfig, network: PodNetwork, netns: string): Sandbox["ips"] {
+  async #wire(
+    record: SandboxRecord,
+    config: SandboxConfig,
+    network: PodNetwork,
+    netns: string,
+  ): Promise<Sandbox["ips"]> {
     try {
       makePodNetns(this.#options.kernel, netns, config.sysctls);
-      const { ips } = network.add({
-        containerId: record.sandbox.id,
-        netns,
-        ifname: "eth0",
-        portMappings: config.portMappings,
-      });
+      const { ips } = await network.add(networkRequest(networkKey(record.sandbox, netns), config));
       return ips.map(addressOf);
     } catch (error) {
-      this.#unwire(record);
+      await this.#unwireAfterFailure(record);
       throw error;
     }
   }
 
-  #unwire({ sandbox, netns }: SandboxRecord): void {
+  async #unwire({ sandbox, netns }: SandboxRecord): Promise<void> {
     if (netns === undefined) return;
-    this.#options.network()?.remove({ containerId: sandbox.id, ifname: "eth0" });
+    await this.#options.network()?.remove(networkKey(sandbox, netns));
     this.#options.kernel.deleteNetns(netns);
+  }
+
+  /** The first error is the one to tell; the network goes on taking back what it could not. */
+  async #unwireAfterFailure(record: SandboxRecord): Promise<void> {
+    try {
+      await this.#unwire(record);
+    } catch (error) {
+      this.#options.log.warn("a failed set-up left something behind", { error: explain(error) });
+      if (record.netns !== undefined) this.#options.kernel.deleteNetns(record.netns);
+    }
   }
 
   #plannedRun(config: ContainerConfig): RunRecord {
