@@ -41,6 +41,11 @@ export async function ensureBundles(outDir: string, specs: readonly BundleSpec[]
   await Promise.all(stale.map((spec) => bundle(esbuild, outDir, spec)));
 }
 
+/** The files of a bundle that was made: an older one's may lie beside them. @throws what reading the recipe throws */
+export function bundleFiles(outDir: string, name: string): readonly string[] {
+  return (JSON.parse(readFileSync(join(outDir, `${name}.json`), "utf8")) as Recipe).outputs;
+}
+
 function isCurrent(outDir: string, { name }: BundleSpec): boolean {
   try {
     const recipe = JSON.parse(readFileSync(join(outDir, `${name}.json`), "utf8")) as Recipe;

@@ -1,0 +1,113 @@
+/** The images that no registry has to be asked for: Twill's own programs on Node, what holds a pod's namespaces, and a shell
+ *  to look around with. All are made of what is installed here. */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildImages } from "../../runtime/process/images/build.ts";
+import { bundleFiles } from "../../runtime/process/images/bundle.ts";
+import { type CarriedImage, findImage } from "../../runtime/process/images/catalog.ts";
+import { IMAGES_FOLDER } from "../../runtime/process/images/preamble.ts";
+import { busyboxLayer, findBusybox } from "./busybox-layer.ts";
+import { NODE_IN_IMAGE, nodeLayer, program, text, users, withFolders } from "./node-layer.ts";
+import { type ImageSpec, type Layer, writeOciArchive } from "./oci-archive.ts";
+import { pauseProgram } from "./pause-program.ts";
+
+/** The image of every pod's first process. */
+export const PAUSE_IMAGE = "docker.io/twill/pause:1";
+
+/** containerd finds an image by its whole name only, so these are the names that packaged and demo manifests have. */
+const PROGRAMS: readonly (readonly [reference: string, ...others: string[]])[] = [
+  ["docker.io/rancher/mirrored-coredns-coredns:1.14.6", "docker.io/twill/coredns:latest"],
+  ["docker.io/twill/agnhost:latest", "registry.k8s.io/e2e-test-images/agnhost:2.53"],
+];
+const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** Nobody's: as in the image that K3s uses. */
+const PAUSE_USER = "65535:65535";
+/** Raised when the way of making them changes in what the fingerprint does not see. */
+const FORMAT = 1;
+
+export const ARCHIVE = "containerd-images.tar";
+export const BUSYBOX_ARCHIVE = "busybox.tar";
+
+/** Makes `<dir>/containerd-images.tar` unless it is there and would come out the same (some milliseconds). The bundles of the
+ *  carried images are made in `dir` too. Resolves to its path. */
+export async function ensureOwnImages(dir: string): Promise<string> {
+  await buildImages(dir);
+  const shell = await shellLayer();
+  const base = await nodeLayer();
+  const programs = PROGRAMS.map(([reference, ...others]) => {
+    const image = findImage(reference);
+    if (!image) throw new Error(`broken invariant: ${reference} is not carried`);
+    const layers = [base, ...(image.name === "agnhost" && shell ? [shell] : []), programLayer(image, dir)];
+    return programImage(image, [reference, ...others], layers);
+  });
+  return ensureArchive(join(dir, ARCHIVE), [pauseImage(), ...programs]);
+}
+
+/** Makes `<dir>/busybox.tar`, for trying things out: `busybox:latest` and the version's. Undefined where no static busybox is
+ *  installed. */
+export async function ensureBusyboxImage(dir: string): Promise<string | undefined> {
+  const busybox = await findBusybox();
+  if (!busybox) return undefined;
+  const tags = ["latest", busybox.version];
+  const image: ImageSpec = {
+    names: tags.map((tag) => `docker.io/library/busybox:${tag}`),
+    config: { Cmd: ["sh"], Env: [PATH] },
+    layers: [withFolders(users()), await busyboxLayer(busybox)],
+  };
+  return ensureArchive(join(dir, BUSYBOX_ARCHIVE), [image]);
+}
+
+async function shellLayer(): Promise<Layer | undefined> {
+  const busybox = await findBusybox();
+  return busybox && busyboxLayer(busybox);
+}
+
+function pauseImage(): ImageSpec {
+  const layer: Layer = [{ kind: "file", path: "pause", mode: 0o755, content: pauseProgram(process.arch) }];
+  return {
+    names: [PAUSE_IMAGE, "docker.io/rancher/mirrored-pause:3.6", "registry.k8s.io/pause:3.10"],
+    config: { Entrypoint: ["/pause"], Env: [PATH], WorkingDir: "/", User: PAUSE_USER },
+    layers: [layer],
+  };
+}
+
+/** The bundle's files, and a program of the image's own name that runs them. */
+function programLayer({ name, bundle }: CarriedImage, dir: string): Layer {
+  const script = `#!${NODE_IN_IMAGE}\nimport(${JSON.stringify(`${IMAGES_FOLDER}/${bundle}`)});\n`;
+  return withFolders([
+    text(name, script, 0o755),
+    ...bundleFiles(dir, name).map((file) => program(`${IMAGES_FOLDER}/${file}`, join(dir, file))),
+  ]);
+}
+
+function programImage(image: CarriedImage, names: readonly string[], layers: readonly Layer[]): ImageSpec {
+  const ports = image.exposedPorts.map(({ port, protocol }) => [`${port}/${protocol.toLowerCase()}`, {}]);
+  return {
+    names,
+    config: {
+      Entrypoint: image.entrypoint,
+      Cmd: image.cmd,
+      Env: Object.entries(image.env).map(([key, value]) => `${key}=${value}`),
+      WorkingDir: "/",
+      ExposedPorts: Object.fromEntries(ports),
+    },
+    layers,
+  };
+}
+
+async function ensureArchive(path: string, images: readonly ImageSpec[]): Promise<string> {
+  const fingerprint = fingerprintOf(images);
+  const record = `${path}.made-of`;
+  if (existsSync(path) && existsSync(record) && readFileSync(record, "utf8") === fingerprint) return path;
+  rmSync(record, { force: true });
+  await writeOciArchive(path, images, { arch: process.arch });
+  writeFileSync(record, fingerprint);
+  return path;
+}
+
+/** Equal when the archive would come out the same; of files it knows what `stat` says. */
+function fingerprintOf(images: readonly ImageSpec[]): string {
+  const seen = JSON.stringify({ FORMAT, arch: process.arch, images });
+  return createHash("sha256").update(seen).digest("hex");
+}
