@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
+import { ProtobufFault } from "#wire/protobuf/wire-reader";
 import { WireWriter } from "../discovery/wire-writer.ts";
 import type { JsonObject } from "../json.ts";
 import { conform } from "./conform.ts";
 import { decodeBody, decodeYaml } from "./decode.ts";
 import { duplicateFields, fieldsInText, fieldsInValue, problemsInOrder } from "./duplicates.ts";
 import { decodeEnvelope, decodeMessage } from "./protobuf.ts";
-import { ProtobufFault } from "./wire-reader.ts";
 
 const POD = "io.k8s.api.core.v1.Pod";
 const SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";

@@ -1,6 +1,6 @@
+import { ProtobufFault, WireReader } from "#wire/protobuf/wire-reader";
 import table from "../generated/protobuf.json" with { type: "json" };
 import { isObject, type Json, type JsonObject, setOwn } from "../json.ts";
-import { ProtobufFault, WireReader } from "./wire-reader.ts";
 
 /** The one cast: the generated table is what its script says. Message to field number to `jsonName type`. */
 const MESSAGES = table as unknown as Readonly<Record<string, Readonly<Record<string, string>>>>;

@@ -20,7 +20,7 @@ export class WireReader {
   }
 
   tag(): { readonly field: number; readonly wireType: number } {
-    const tag = Number(this.varint());
+    const tag = this.#length();
     return { field: Math.floor(tag / 8), wireType: tag % 8 };
   }
 
@@ -37,17 +37,12 @@ export class WireReader {
   }
 
   bytes(): Uint8Array {
-    const length = Number(this.varint());
-    if (length > this.#bytes.length - this.#at) throw new ProtobufFault("proto: unexpected end of a field");
-    this.#at += length;
-    return this.#bytes.subarray(this.#at - length, this.#at);
+    return this.#take(this.#length());
   }
 
   /** 4 or 8 bytes of little-endian data. */
   fixed(length: 4 | 8): Uint8Array {
-    if (length > this.#bytes.length - this.#at) throw new ProtobufFault("proto: unexpected end of a field");
-    this.#at += length;
-    return this.#bytes.subarray(this.#at - length, this.#at);
+    return this.#take(length);
   }
 
   skip(wireType: number): void {
@@ -56,5 +51,25 @@ export class WireReader {
     else if (wireType === 2) this.bytes();
     else if (wireType === 5) this.fixed(4);
     else throw new ProtobufFault(`proto: illegal wireType ${wireType}`);
+  }
+
+  #take(length: number): Uint8Array {
+    if (length > this.#bytes.length - this.#at) throw new ProtobufFault("proto: unexpected end of a field");
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
+  /** Tags and lengths are most of a message and nearly always short: those up to 28 bits go without a bigint. */
+  #length(): number {
+    const from = this.#at;
+    let value = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.#bytes[this.#at++];
+      if (byte === undefined) throw new ProtobufFault("proto: unexpected end of a number");
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    this.#at = from;
+    return Number(this.varint());
   }
 }
