@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import { globSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Fault } from "#fault/fault";
+import type { Clock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import { type ConfigFacts, isSplit, renderConfig } from "./config.ts";
+import { Ctr } from "./ctr.ts";
+import { environmentFor, logLevelOf } from "./environment.ts";
+import { ensureOwnImages, PAUSE_IMAGE } from "./images/own-images.ts";
+import { imageFilesIn, importImages } from "./import-images.ts";
+import { type Places, placesOf } from "./places.ts";
+import { chooseSnapshotter } from "./snapshotter.ts";
+import { superviseContainerd } from "./supervise.ts";
+import { fillTemplate } from "./template.ts";
+import { findPrograms, type Programs, readVersion } from "./version.ts";
+import { readIfThere, writeWhole } from "./write-file.ts";
+
+export interface ContainerdOptions {
+  readonly dataDir: string;
+  /** Default `/run/k3s/containerd`. */
+  readonly stateDir?: string;
+  /** Where bundles of the carried images are, and the archive made of them for containerd. */
+  readonly imagesDir: string;
+  /** Undefined leaves it to containerd: /opt/cni/bin and /etc/cni/net.d. */
+  readonly cni: { readonly binDir: string; readonly confDir: string } | undefined;
+  /** Of the streaming server on the loopback; default any that is free. */
+  readonly streamPort?: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+export interface Containerd {
+  /** As `--container-runtime-endpoint` has it. */
+  readonly endpoint: string;
+  /** Settles once it is no longer looked after, after the signal. */
+  readonly ended: Promise<void>;
+}
+
+/** Where what was imported is written down, in containerd's root. */
+const IMPORTED = "twill-imported.json";
+
+/** An instance of our own runs, answers and holds Twill's images and those of `$DATA/agent/images`; it is kept running until
+ *  aborted, and left running then. @throws {Fault} "NoContainerd", "BadContainerd", "BadPlace", "BadTemplate" */
+export async function openContainerd(options: ContainerdOptions): Promise<Containerd> {
+  const { env, clock, log, signal } = options;
+  const places = placesOf(options);
+  const programs = requirePrograms(env["PATH"] ?? "");
+  const version = await readVersion(programs.containerd);
+  for (const dir of [places.root, places.state]) mkdirSync(dir, { recursive: true, mode: 0o711 });
+  const snapshotter = chooseSnapshotter(places.root);
+  if (snapshotter.reason !== undefined)
+    log.warn("images are copied whole for each container, which takes time and space", {
+      reason: snapshotter.reason,
+    });
+  const facts: ConfigFacts = {
+    places,
+    version,
+    snapshotter: snapshotter.name,
+    sandboxImage: PAUSE_IMAGE,
+    cni: options.cni,
+    mayLowerOomScore: hasSysResource(),
+    streamPort: options.streamPort ?? 0,
+  };
+  const config = writeConfig(facts);
+  const ready = Promise.withResolvers<void>();
+  const daemon = {
+    program: programs.containerd,
+    logLevel: logLevelOf(env),
+    env: environmentFor(env),
+    config: places.config,
+    configHash: createHash("sha256").update(`${version.text}\0${config}`).digest("hex"),
+    socket: places.socket,
+    log: places.log,
+  };
+  const ended = superviseContainerd(daemon, { clock, log, signal }, ready.resolve);
+  const [archive] = await Promise.all([
+    ensureOwnImages(options.imagesDir),
+    Promise.race([ready.promise, ended]),
+  ]);
+  signal.throwIfAborted();
+  await importImages([archive, ...imageFilesIn(places.images)], {
+    ctr: new Ctr(programs.ctr, places.socket),
+    snapshotter: snapshotter.name,
+    certsDir: places.certsDir,
+    record: join(places.root, IMPORTED),
+    log,
+    signal,
+  });
+  return { endpoint: `unix://${places.socket}`, ended };
+}
+
+/** @throws {Fault} "NoContainerd" */
+function requirePrograms(path: string): Programs {
+  const found = findPrograms(path);
+  if (found.kind === "found") return found.programs;
+  throw new Fault(
+    "NoContainerd",
+    `Cannot run containers by containerd: ${found.names.join(", ")} not found on PATH; apt-get install containerd runc, or use --runtime process`,
+  );
+}
+
+/** Returns everything that shapes a running containerd: the file and the drop-ins beside it. */
+function writeConfig(facts: ConfigFacts): string {
+  const { places, version } = facts;
+  const name = isSplit(version) ? "config-v3.toml" : "config.toml";
+  const templatePath = join(places.configDir, `${name}.tmpl`);
+  const base = renderConfig(facts);
+  const template = readIfThere(templatePath);
+  const config = template === undefined ? base : fillTemplate(templatePath, template, base);
+  writeWhole(places.config, config);
+  const dropIns = globSync(join(places.configDir, `${name}.d/*.toml`)).sort();
+  return [config, ...dropIns.map((path) => readFileSync(path, "utf8"))].join("\0");
+}
+
+const CAP_SYS_RESOURCE = 24n;
+
+/** @see CapEff in proc_pid_status(5) */
+function hasSysResource(): boolean {
+  const held = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+  return ((BigInt(`0x${held}`) >> CAP_SYS_RESOURCE) & 1n) === 1n;
+}
+
+export type { Places };
