@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isIp } from "#addr/ip";
 import { openEventRecorder } from "#kube/event-recorder";
 import { openInformer } from "#kube/open-informer";
 import { PODS, SERVICES } from "#kube/resources";
 import { parseResolvConf, type ResolverConfig } from "./files/resolv-conf.ts";
+import { keepLogs } from "./logs/keep-logs.ts";
 import type { PodNetwork } from "./network.ts";
 import { followNetwork, networkComplaint } from "./network-condition.ts";
 import { keepLease } from "./object/lease.ts";
@@ -16,6 +17,7 @@ import { PodWorkers } from "./pod/workers.ts";
 import { openProcessRuntime } from "./runtime/process/runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { openKubeletServer } from "./server/kubelet-server.ts";
+import { Sampler } from "./stats/sampler.ts";
 import { StatusWriter } from "./status/status-writer.ts";
 import { References } from "./volume/references.ts";
 import { Tokens } from "./volume/tokens.ts";
@@ -97,12 +99,18 @@ export async function runNode(options: NodeOptions): Promise<void> {
   });
 
   const registered = reporter.register(); // The fabric waits for the Node: first of all.
+  const listPods = () => workers.list();
   const server = openKubeletServer({
     listen,
+    nodeName,
     tls: options.tls,
     findPod: (namespace, name) => workers.find(namespace, name),
-    pods: () => workers.list(),
+    pods: listPods,
     runtime,
+    sampler: new Sampler({ runtime, pods: listPods, dataDir: options.dataDir, now: () => clock.now() }),
+    nodeLogsDir: dirname(context.settings.podLogsDir),
+    settings: kubeletSettings(options, listen),
+    probeMetrics: () => "",
     ...base,
   });
   const [node] = await Promise.all([registered, server]);
@@ -124,7 +132,27 @@ export async function runNode(options: NodeOptions): Promise<void> {
   }).catch((error: unknown) => {
     if (!signal.aborted) log.error("the pod network could not be taken up", { error });
   });
-  await Promise.all([reporter.run(), keepLease({ client, node, ...base }), status.run()]);
+  const linksDir = join(dirname(context.settings.podLogsDir), "containers");
+  await Promise.all([
+    reporter.run(),
+    keepLease({ client, node, ...base }),
+    status.run(),
+    keepLogs({ runtime, pods: listPods, linksDir, ...base }),
+  ]);
+}
+
+/** What `/configz` shows, by KubeletConfiguration's names. */
+function kubeletSettings(options: NodeOptions, listen: { ip: string; port: number }): Record<string, unknown> {
+  return {
+    address: listen.ip,
+    port: listen.port,
+    clusterDomain: options.clusterDomain,
+    clusterDNS: options.clusterDns,
+    maxPods: options.maxPods ?? MAX_PODS,
+    resolvConf: options.resolvConf ?? "/etc/resolv.conf",
+    containerLogMaxSize: "10Mi",
+    containerLogMaxFiles: 5,
+  };
 }
 
 function openDefaultRuntime(options: NodeOptions, network: () => PodNetwork | undefined): Runtime {

@@ -5,19 +5,12 @@ import {
   openSync,
   readdirSync,
   renameSync,
-  unlinkSync,
+  rmSync,
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { encodeLog, formatLogTime, type LogStream } from "./line.ts";
-
-export interface RotationLimits {
-  readonly maxBytes: number;
-  /** The current file included. */
-  readonly maxFiles: number;
-}
-
-const DEFAULT_LIMITS: RotationLimits = { maxBytes: 10 * 1024 * 1024, maxFiles: 5 };
+import { DEFAULT_LIMITS, type RotationLimits, turnedName } from "./rotation.ts";
 
 /** A container's log file, appended to and turned over when it is full. Every write reaches the kernel before it returns. */
 export class LogFile implements Disposable {
@@ -48,14 +41,13 @@ export class LogFile implements Disposable {
   /** Readers that hold the old file read it to its end; `0.log` is then a new one. */
   #rotate(): void {
     closeSync(this.#fd);
-    const stamp = new Date().toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
-    renameSync(this.#path, `${this.#path}.${stamp}`);
+    renameSync(this.#path, turnedName(this.#path, new Date()));
     this.#fd = openSync(this.#path, "a", 0o640);
     this.#bytes = 0;
     const prefix = `${basename(this.#path)}.`;
     const turned = readdirSync(dirname(this.#path)).filter((name) => name.startsWith(prefix));
     for (const name of turned.sort().slice(0, Math.max(0, turned.length - this.#limits.maxFiles + 1)))
-      unlinkSync(join(dirname(this.#path), name));
+      rmSync(join(dirname(this.#path), name), { force: true });
   }
 
   [Symbol.dispose](): void {

@@ -1,9 +1,11 @@
 import { watch } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Clock } from "#life/clock";
-import { decodeLogLine, type LogLine } from "./line.ts";
+import type { LogLine, LogStream } from "./line.ts";
+import { LineCutter } from "./line-cutter.ts";
 import { tailOffset } from "./tail.ts";
+import { fileAfter } from "./turned-files.ts";
 
 export interface LogQuery {
   readonly follow: boolean;
@@ -12,6 +14,8 @@ export interface LogQuery {
   readonly limitBytes: number | undefined;
   /** RFC 3339; older lines are left out. */
   readonly since: string | undefined;
+  /** Undefined shows both. */
+  readonly stream: LogStream | undefined;
 }
 
 export interface LogSource {
@@ -41,10 +45,11 @@ export async function* readLogs(
 }
 
 /** Joins pieces and puts the time before the first one only. */
-function formatter({ timestamps, since }: LogQuery): (line: LogLine) => Buffer {
+function formatter({ timestamps, since, stream }: LogQuery): (line: LogLine) => Buffer {
   let isMidLine = false;
   const sinceMs = since === undefined ? undefined : Date.parse(since);
   return (line) => {
+    if (stream !== undefined && line.stream !== stream) return Buffer.alloc(0);
     if (sinceMs !== undefined && Date.parse(line.time) < sinceMs) return Buffer.alloc(0);
     const head = timestamps && !isMidLine ? `${line.time} ` : "";
     isMidLine = line.isPartial;
@@ -56,24 +61,30 @@ async function* linesOf(
   source: LogSource,
   query: LogQuery,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
-): AsyncGenerator<LogLine[]> {
+): AsyncGenerator<readonly LogLine[]> {
   let file = await open(source.path);
   using news = watchFolder(source.path);
   try {
     let at = query.tailLines === undefined ? 0 : await tailOffset(file, query.tailLines);
-    let rest = Buffer.alloc(0);
+    const cutter = new LineCutter();
     while (!signal.aborted) {
       const wasRunning = source.isRunning();
-      const { data, turned } = await readMore(file, source.path, at);
+      const data = await readMore(file, at);
       at += data.length;
-      const { lines, tail } = splitLines(Buffer.concat([rest, data]));
-      rest = tail;
+      const lines = cutter.push(data);
       if (lines.length > 0) yield lines;
       if (data.length > 0) continue;
-      if (turned) {
+      const next = await fileAfter(source.path, (await file.stat()).ino);
+      if (next !== undefined) {
+        // What was written between the last look and the turning over.
+        for (let more = await readMore(file, at); more.length > 0; more = await readMore(file, at)) {
+          at += more.length;
+          yield cutter.push(more);
+        }
         await file.close();
-        file = await open(source.path);
+        file = await open(next);
         at = 0;
+        cutter.reset();
         continue;
       }
       if (!query.follow || !wasRunning) return;
@@ -84,27 +95,9 @@ async function* linesOf(
   }
 }
 
-/** The next bytes; with none left, whether another file stands at the path meanwhile. */
-async function readMore(
-  file: FileHandle,
-  path: string,
-  at: number,
-): Promise<{ data: Buffer; turned: boolean }> {
+async function readMore(file: FileHandle, at: number): Promise<Buffer> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(BLOCK_BYTES), 0, BLOCK_BYTES, at);
-  if (bytesRead > 0) return { data: buffer.subarray(0, bytesRead), turned: false };
-  const [held, standing] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
-  return { data: Buffer.alloc(0), turned: standing !== undefined && standing.ino !== held.ino };
-}
-
-function splitLines(data: Buffer): { lines: LogLine[]; tail: Buffer<ArrayBuffer> } {
-  const lines: LogLine[] = [];
-  let from = 0;
-  for (let end = data.indexOf(10, from); end >= 0; end = data.indexOf(10, from)) {
-    const line = decodeLogLine(data.subarray(from, end));
-    if (line) lines.push(line);
-    from = end + 1;
-  }
-  return { lines, tail: Buffer.from(data.subarray(from)) };
+  return buffer.subarray(0, bytesRead);
 }
 
 /** Wakes when anything in the file's folder changes, and each second in any case. */

@@ -1,46 +1,56 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
+import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { Ip } from "#addr/ip";
 import { asError, Fault } from "#fault/fault";
-import type { Pod } from "#kube/generated/types";
 import type { Logger } from "#telemetry/log";
-import { isTrustedClient } from "./client-identity.ts";
-import { containerLogs, type LogAnswer, type LogDeps } from "./container-logs.ts";
+import { forbidden, isTrustedClient } from "./client-identity.ts";
+import { containerLogs, type LogDeps } from "./container-logs.ts";
+import { sendFile } from "./node-files.ts";
+import { type PageDeps, sendPage } from "./pages.ts";
+import { drained, type Refusal, refuseUpgrade, sendRefusal } from "./reply.ts";
+import { type ContainerRef, type Route, routeOf, type StreamRoute } from "./route.ts";
+import { runCommand } from "./run-command.ts";
+import { openStream } from "./serve-stream.ts";
 
-export interface KubeletServerOptions extends LogDeps {
+export interface KubeletServerOptions extends LogDeps, PageDeps {
   readonly listen: { readonly ip: Ip; readonly port: number };
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
-  readonly pods: () => readonly Pod[];
+  /** What `/logs/` shows; undefined shows nothing. */
+  readonly nodeLogsDir: string | undefined;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
+/** How long a client's connection may wait for its next request. */
+const KEEP_ALIVE_MS = 90_000;
+
 /** Answers for this node's pods over TLS, to the API server and cluster administrators only, until aborted.
  *  @throws {Fault} "ListenFailed" */
 export async function openKubeletServer(options: KubeletServerOptions): Promise<void> {
-  const { listen, tls, signal } = options;
-  const server = createServer(
-    {
-      cert: tls.cert,
-      key: tls.key,
-      ca: tls.clientCa,
-      requestCert: true,
-      rejectUnauthorized: true,
-      minVersion: "TLSv1.2",
-    },
-    (request, response) => {
-      handle(request, response, options).catch((error: unknown) => {
-        options.log.error("a request to the kubelet server broke", {
-          url: request.url,
-          error: asError(error),
-        });
-        response.destroy();
-      });
-    },
-  );
-  server.on("tlsClientError", (error) => options.log.debug("a client was refused", { error }));
+  const { listen, tls, signal, log } = options;
+  const server = createServer({
+    cert: tls.cert,
+    key: tls.key,
+    ca: tls.clientCa,
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: "TLSv1.2",
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  });
+  const broke = (request: IncomingMessage) => (error: unknown) => {
+    log.error("a request to the kubelet server broke", { url: request.url, error: asError(error) });
+    request.socket.destroy();
+  };
+  server.on("request", (request, response) => {
+    handle(request, response, options).catch(broke(request));
+  });
+  server.on("upgrade", (request, socket, head) => {
+    upgrade({ request, socket, head }, options).catch(broke(request));
+  });
+  server.on("tlsClientError", (error) => log.debug("a client was refused", { error }));
   await start(server, listen);
   signal.addEventListener("abort", () => closeNow(server), { once: true });
 }
@@ -63,59 +73,92 @@ function closeNow(server: Server): void {
   server.closeAllConnections();
 }
 
+interface Asked {
+  readonly route: Route;
+  readonly query: URLSearchParams;
+}
+
+/** What is asked for, or why this client gets nothing. */
+function ask(request: IncomingMessage): Asked | Refusal {
+  const { socket, method = "GET" } = request;
+  const url = URL.parse(request.url ?? "/", "https://kubelet");
+  const route: Route = url ? routeOf(method, url.pathname) : { kind: "unknown" };
+  const certificate = socket instanceof TLSSocket ? socket.getPeerCertificate() : undefined;
+  if (!isTrustedClient(certificate)) return { status: 403, message: forbidden(certificate, method, route) };
+  if (route.kind === "unknown") return { status: 404, message: "404 page not found\n" };
+  if (route.kind === "wrong-method")
+    return { status: 405, message: "405: Method Not Allowed", headers: { Allow: route.allowed.join(", ") } };
+  return { route, query: url?.searchParams ?? new URLSearchParams() };
+}
+
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
   options: KubeletServerOptions,
 ): Promise<void> {
-  const socket = request.socket;
-  if (!(socket instanceof TLSSocket) || !isTrustedClient(socket.getPeerCertificate()))
-    return plain(response, 403, "Forbidden");
-  if (request.method !== "GET") return plain(response, 405, "Method Not Allowed");
-  const url = new URL(request.url ?? "/", "https://kubelet");
-  if (url.pathname === "/healthz") return plain(response, 200, "ok");
-  if (url.pathname === "/pods" || url.pathname === "/pods/") return podList(response, options.pods());
-  const [root, namespace, pod, container, ...rest] = url.pathname.split("/").slice(1).map(decodeURIComponent);
-  if (root !== "containerLogs" || !namespace || !pod || !container || rest.length > 0)
-    return plain(response, 404, "404 page not found");
+  const asked = ask(request);
+  if ("status" in asked) return sendRefusal(response, asked);
+  const { route, query } = asked;
   const gone = new AbortController();
   response.once("close", () => gone.abort());
   const signal = AbortSignal.any([gone.signal, options.signal]);
-  const answer = containerLogs({ namespace, pod, container, query: url.searchParams }, options, signal);
-  await send(response, answer);
+  switch (route.kind) {
+    case "page":
+      return sendPage(response, { page: route.page, query }, options);
+    case "files":
+      return sendFile(response, route.path, options.nodeLogsDir);
+    case "logs":
+      return sendLogs(response, { of: route.of, query, signal }, options);
+    case "run":
+      return runCommand(response, { of: route.of, query }, options);
+    case "exec":
+    case "attach":
+    case "ports":
+      return sendRefusal(response, whyNotUpgraded(route, query));
+    case "unknown":
+    case "wrong-method":
+      return;
+    default:
+      route satisfies never;
+  }
 }
 
-async function send(response: ServerResponse, answer: LogAnswer): Promise<void> {
-  if (answer.kind === "refused") return plain(response, answer.status, answer.message);
+/** A stream asked for without an upgrade opens nothing. */
+function whyNotUpgraded(route: StreamRoute, query: URLSearchParams): Refusal {
+  const asksNothing = !["input", "output", "error"].some((name) => query.get(name) === "1");
+  return route.kind !== "ports" && asksNothing
+    ? { status: 400, message: "you must specify at least 1 of stdin, stdout, stderr" }
+    : { status: 400, message: "Upgrade request required" };
+}
+
+async function upgrade(
+  { request, socket, head }: { request: IncomingMessage; socket: Duplex; head: Buffer },
+  options: KubeletServerOptions,
+): Promise<void> {
+  const asked = ask(request);
+  if ("status" in asked) return refuseUpgrade(socket, asked);
+  const { route, query } = asked;
+  if (route.kind !== "exec" && route.kind !== "attach" && route.kind !== "ports")
+    return refuseUpgrade(socket, { status: 400, message: "this path has nothing to upgrade to" });
+  const opened = await openStream(route, query, options);
+  if (opened.kind === "refused") return refuseUpgrade(socket, opened);
+  await opened.serve({ request, socket, head });
+}
+
+async function sendLogs(
+  response: ServerResponse,
+  { of, query, signal }: { of: ContainerRef; query: URLSearchParams; signal: AbortSignal },
+  options: KubeletServerOptions,
+): Promise<void> {
+  const answer = containerLogs(of, { query, signal }, options);
+  if (answer.kind === "refused") return sendRefusal(response, answer);
   response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" });
   response.flushHeaders();
   try {
     for await (const text of answer.text) if (!response.write(text)) await drained(response);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    response.write(`failed to open log file: ${error.message}\n`); // Too late for another status, as with a kubelet.
   }
   response.end();
-}
-
-/** Resolves when the reader has caught up, or has gone. */
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      response.off("drain", done);
-      response.off("close", done);
-      resolve();
-    };
-    response.once("drain", done);
-    response.once("close", done);
-  });
-}
-
-function podList(response: ServerResponse, items: readonly Pod[]): void {
-  response.writeHead(200, { "Content-Type": "application/json" });
-  response.end(JSON.stringify({ kind: "PodList", apiVersion: "v1", metadata: {}, items }));
-}
-
-function plain(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" });
-  response.end(text);
 }

@@ -1,0 +1,45 @@
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import { turnedFiles } from "./turned-files.ts";
+
+export interface RotationLimits {
+  readonly maxBytes: number;
+  /** The current file included. */
+  readonly maxFiles: number;
+}
+
+export const DEFAULT_LIMITS: RotationLimits = { maxBytes: 10 * 1024 * 1024, maxFiles: 5 };
+
+/** The name a full log file gets: `0.log.20260102-150405`, with a number behind when that one stands. */
+export function turnedName(path: string, now: Date): string {
+  const stamp = now.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
+  const name = `${path}.${stamp}`;
+  if (!existsSync(name)) return name;
+  for (let i = 1; ; i++) {
+    const numbered = `${name}.${String(i).padStart(3, "0")}`;
+    if (!existsSync(numbered)) return numbered;
+  }
+}
+
+/** Compresses all turned files of a log but the newest, which a reader may still be in, and removes the oldest beyond the limit
+ *  and what an agent that died left half compressed. @see pkg/kubelet/logs/container_log_manager.go */
+export async function tidyTurnedFiles(path: string, { maxFiles }: RotationLimits): Promise<void> {
+  const folder = dirname(path);
+  const prefix = `${basename(path)}.`;
+  for (const name of await readdir(folder).catch(() => []))
+    if (name.startsWith(prefix) && name.endsWith(".tmp")) await rm(join(folder, name), { force: true });
+  for (const file of (await turnedFiles(path)).slice(0, -1)) await compress(file);
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.startsWith(prefix)).sort();
+  for (const name of names.slice(0, Math.max(0, names.length - (maxFiles - 1))))
+    await rm(join(folder, name), { force: true });
+}
+
+async function compress(file: string): Promise<void> {
+  const temporary = `${file}.tmp`;
+  await pipeline(createReadStream(file), createGzip(), createWriteStream(temporary, { mode: 0o640 }));
+  await rename(temporary, `${file}.gz`);
+  await rm(file, { force: true });
+}

@@ -1,0 +1,24 @@
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+/** The time in a turned file's name: `0.log.20260102-150405`. */
+const STAMP = /^\.\d{8}-\d{6}(?:\.\d+)?$/;
+
+/** The files that a log was turned over into, oldest first, without those that are compressed. */
+export async function turnedFiles(path: string): Promise<readonly string[]> {
+  const prefix = basename(path);
+  const names = await readdir(dirname(path)).catch(() => []);
+  return names
+    .filter((name) => name.startsWith(prefix) && STAMP.test(name.slice(prefix.length)))
+    .sort()
+    .map((name) => join(dirname(path), name));
+}
+
+/** Where the log goes on after the file with inode `held`, which stood at `path` once; undefined while it is the newest. A
+ *  reader that was too slow goes on with the oldest that is left. */
+export async function fileAfter(path: string, held: number): Promise<string | undefined> {
+  const files = [...(await turnedFiles(path)), path];
+  const inodes = await Promise.all(files.map(async (file) => (await stat(file).catch(() => undefined))?.ino));
+  if (inodes.at(-1) === undefined || inodes.at(-1) === held) return undefined;
+  return files[inodes.indexOf(held) + 1];
+}
