@@ -5,6 +5,7 @@ import type { Taint } from "#kube/generated/types";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { PodNetwork } from "./network.ts";
+import type { Reservations } from "./object/allocatable.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 /** Everything the node's part needs to know and to reach. */
@@ -44,6 +45,12 @@ export interface NodeOptions {
   /** What Node.status.nodeInfo presents; default `v1.36.1+twill1`. */
   readonly version?: string;
   readonly maxPods?: number;
+  /** What of the machine is not for pods; default: a twentieth of the disk. */
+  readonly reservations?: Reservations;
+  /** Above `kubepods` in every cgroup hierarchy, such as `/twill-node-1`; default none. Nodes of one machine need one each. */
+  readonly cgroupRoot?: string;
+  /** Processes that one pod may have; default: no bound. */
+  readonly podPids?: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;

@@ -3,11 +3,15 @@ import { dirname, join } from "node:path";
 import { isIp } from "#addr/ip";
 import { openEventRecorder } from "#kube/event-recorder";
 import { openInformer } from "#kube/open-informer";
+import { milliOf } from "#kube/quantity";
 import { PODS, SERVICES } from "#kube/resources";
+import { wholeOf } from "./cgroup/amounts.ts";
+import { openPodCgroups } from "./cgroup/pod-cgroups.ts";
 import { parseResolvConf, type ResolverConfig } from "./files/resolv-conf.ts";
 import { keepLogs } from "./logs/keep-logs.ts";
 import type { PodNetwork } from "./network.ts";
 import { followNetwork, networkComplaint } from "./network-condition.ts";
+import { allocatableOf } from "./object/allocatable.ts";
 import { keepLease } from "./object/lease.ts";
 import { kubeArch, readCapacity, readSystemInfo } from "./object/node-facts.ts";
 import { NodeReporter } from "./object/node-reporter.ts";
@@ -49,6 +53,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const events = openEventRecorder(client, { component: "kubelet", host: nodeName, ...base });
   const runtime = options.runtime ?? openDefaultRuntime(options, () => network);
   const capacity = readCapacity({ maxPods: options.maxPods ?? MAX_PODS, dataDir: options.dataDir });
+  const allocatable = allocatableOf(capacity, options.reservations ?? {});
   const status = new StatusWriter({ client, observed: (uid) => workers.get(uid), ...base });
   const references = new References({ client, onChange: (uids) => workers.wake(uids), ...base });
   const context: PodContext = {
@@ -58,6 +63,13 @@ export async function runNode(options: NodeOptions): Promise<void> {
     status,
     references,
     volumes: new Volumes({ podsDir, references, tokens: new Tokens(client, clock) }),
+    cgroups: openPodCgroups({
+      root: options.cgroupRoot ?? "",
+      allocatable: { cpuMilli: milliOf(allocatable["cpu"]), memoryBytes: wholeOf(allocatable["memory"]) },
+      podPids: options.podPids,
+      clock,
+      log,
+    }),
     services: () => services.list(),
     networkComplaint: () => networkComplaint(network),
     settings: {
@@ -65,7 +77,8 @@ export async function runNode(options: NodeOptions): Promise<void> {
       hostIps: [...options.nodeIps, ...(options.externalIps ?? [])],
       clusterDns: options.clusterDns,
       clusterDomain: options.clusterDomain,
-      allocatable: capacity,
+      allocatable,
+      capacity,
       podLogsDir: options.podLogsDir ?? "/var/log/pods",
       podsDir,
       nodeResolver: () => nodeResolver(options.resolvConf ?? "/etc/resolv.conf"),
@@ -87,6 +100,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     },
     state: () => ({
       capacity,
+      allocatable,
       info: readSystemInfo({
         kubelet: options.version ?? VERSION,
         runtime: `${runtime.name}://${runtime.version}`,

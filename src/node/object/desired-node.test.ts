@@ -33,6 +33,7 @@ function stateOf(change: Partial<NodeState>): NodeState {
       hasCloudProvider: false,
     },
     capacity: { cpu: "2" },
+    allocatable: { cpu: "2" },
     info: INFO,
     port: 10250,
     complaints: [],

@@ -74,6 +74,7 @@ function nodeAnnotations({ nodeIps, hasCloudProvider }: NodeIdentity): Record<st
 export interface NodeState {
   readonly identity: NodeIdentity;
   readonly capacity: Readonly<Record<string, string>>;
+  readonly allocatable: Readonly<Record<string, string>>;
   readonly info: NodeSystemInfo;
   readonly port: number;
   /** Why pods cannot run here; none is Ready. */
@@ -97,7 +98,7 @@ export function nodeStatus(state: NodeState, before: NodeStatus): NodeStatus {
   return {
     addresses: addresses(state.identity, before),
     capacity: state.capacity,
-    allocatable: state.capacity,
+    allocatable: state.allocatable,
     conditions: conditions(state, before.conditions ?? []),
     daemonEndpoints: { kubeletEndpoint: { Port: state.port } },
     nodeInfo: state.info,

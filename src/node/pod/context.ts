@@ -3,6 +3,7 @@ import type { EventRecorder } from "#kube/event-recorder";
 import type { Pod, Service } from "#kube/generated/types";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import type { PodCgroups } from "../cgroup/pod-cgroups.ts";
 import type { ResolverConfig } from "../files/resolv-conf.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { StatusWriter } from "../status/status-writer.ts";
@@ -17,6 +18,7 @@ export interface NodeSettings {
   readonly clusterDns: readonly string[];
   readonly clusterDomain: string;
   readonly allocatable: Readonly<Record<string, string>>;
+  readonly capacity: Readonly<Record<string, string>>;
   readonly podLogsDir: string;
   /** `$DATA/agent/kubelet/pods`. */
   readonly podsDir: string;
@@ -32,6 +34,7 @@ export interface PodContext {
   readonly status: StatusWriter;
   readonly volumes: Volumes;
   readonly references: References;
+  readonly cgroups: PodCgroups;
   /** All services the API has; they were listed once before the first worker starts. */
   readonly services: () => readonly Service[];
   /** Why only pods of the host's network can run now, as the Node's Ready condition says it; undefined when all can. */

@@ -7,7 +7,7 @@ import { hostPorts } from "./host-ports.ts";
 import { podGroups } from "./security.ts";
 
 /** What a pod's sandbox is made with. */
-export function sandboxConfig(pod: Pod, { settings }: PodContext, attempt: number): SandboxConfig {
+export function sandboxConfig(pod: Pod, { settings, cgroups }: PodContext, attempt: number): SandboxConfig {
   const { metadata, spec } = pod;
   const isHostNetwork = spec?.hostNetwork === true;
   const context = spec?.securityContext;
@@ -30,7 +30,7 @@ export function sandboxConfig(pod: Pod, { settings }: PodContext, attempt: numbe
     labels: metadata.labels ?? {},
     annotations: metadata.annotations ?? {},
     logDir: podLogFolder(settings.podLogsDir, pod),
-    cgroupParent: undefined,
+    cgroupParent: cgroups.pathOf(pod),
     ipc: spec?.hostIPC === true ? "node" : "pod",
     pid: pidScope(pod),
     isPrivileged: hasPrivileged(pod),

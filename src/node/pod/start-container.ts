@@ -1,5 +1,7 @@
 import { explain, Fault, isFault } from "#fault/fault";
 import type { Container, Pod } from "#kube/generated/types";
+import { wholeOf } from "../cgroup/amounts.ts";
+import { containerResources } from "../cgroup/limits.ts";
 import { containerEnv } from "../env/container-env.ts";
 import type { DownwardFacts } from "../env/downward.ts";
 import { serviceEnv } from "../env/service-env.ts";
@@ -122,7 +124,9 @@ async function configure(
     pid: pidScope(pod),
     ipc: spec?.hostIPC === true ? "node" : "pod",
     security: containerSecurity(container, pod),
-    resources: {},
+    resources: containerResources(container, pod, {
+      memoryBytes: wholeOf(settings.capacity["memory"]),
+    }),
     annotations: {},
     sandbox: sandboxConfig(pod, context, context.runtime.sandbox(metadata.uid ?? "")?.attempt ?? 0),
   };

@@ -144,6 +144,7 @@ export class PodWorker {
       this.#isStopped = true;
       return 0;
     }
+    this.#context.cgroups.ensure(this.#pod);
     const volumes = this.#prepareVolumes();
     volumes.catch(() => {}); // Awaited below; the sandbox is made while the API answers.
     if (plan.kind === "sandbox") await this.#makeSandbox();
@@ -336,6 +337,7 @@ export class PodWorker {
     await runtime.stopSandbox(this.uid);
     this.#context.volumes.remove(this.uid, this.#pod);
     this.#context.references.release(this.uid);
+    await this.#context.cgroups.remove(this.uid);
     const { metadata } = this.#pod;
     if (!this.#isRemoved && metadata.deletionTimestamp !== undefined) {
       await status.settled(this.uid);

@@ -103,6 +103,7 @@ export class PodWorkers {
       if (signal.aborted) return;
     }
     const known = new Set(pods.list().map(({ metadata }) => metadata.uid ?? ""));
+    this.#context.cgroups.sweep(new Set([...known, ...runtime.podUids()]));
     for (const uid of runtime.podUids())
       if (!known.has(uid) && !this.#workers.has(uid)) void this.#endOrphan(uid);
   }
@@ -113,6 +114,7 @@ export class PodWorkers {
       const runs = runtime.runs(uid);
       await Promise.all(runs.map(({ id }) => runtime.stopContainer(id, { graceMs: 1_000 })));
       await runtime.removePod(uid);
+      await this.#context.cgroups.remove(uid);
       rmSync(`${settings.podsDir}/${uid}`, { recursive: true, force: true });
       for (const { logPath } of runs) rmSync(logPath, { force: true });
     } catch (error) {

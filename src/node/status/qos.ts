@@ -1,10 +1,19 @@
-import type { Container, PodSpec } from "#kube/generated/types";
+import type { Container, Pod, PodSpec } from "#kube/generated/types";
 import { amountOf } from "#kube/quantity";
+
+export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
 
 const COUNTED = ["cpu", "memory"] as const;
 
-/** Guaranteed: every container's requests equal its limits for cpu and memory. BestEffort: none has any. Else Burstable. */
-export function qosClass(spec: PodSpec): "Guaranteed" | "Burstable" | "BestEffort" {
+/** The class the API has given the pod; computed where it has none yet. */
+export function qosOf({ spec, status }: Pick<Pod, "spec" | "status">): QosClass {
+  const told = status?.qosClass;
+  if (told === "Guaranteed" || told === "Burstable" || told === "BestEffort") return told;
+  return spec ? qosClass(spec) : "BestEffort";
+}
+
+/** Guaranteed: every container has limits of cpu and memory, which are also its requests. BestEffort: none has any. Else Burstable. */
+export function qosClass(spec: PodSpec): QosClass {
   const containers: readonly Pick<Container, "resources">[] = spec.resources
     ? [{ resources: spec.resources }]
     : [...(spec.initContainers ?? []), ...spec.containers];

@@ -35,6 +35,7 @@ export interface AgentSettings {
   readonly podLogsDir: string;
   readonly netnsDir: string;
   readonly ipamDir: string;
+  readonly cgroupRoot: string;
   /** What the API holds from the start. */
   readonly seed: readonly Command[];
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };

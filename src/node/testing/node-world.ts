@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Event, Pod } from "#kube/generated/types";
+import { systemClock } from "#life/clock";
+import { Hierarchy } from "../cgroup/hierarchy.ts";
+import { findCgroupMounts } from "../cgroup/mounts.ts";
 import type { AgentSettings, Command, Report } from "./agent.ts";
 
 const AGENT = fileURLToPath(new URL("./agent.ts", import.meta.url));
@@ -33,6 +36,7 @@ export class NodeWorld implements AsyncDisposable {
       podLogsDir: at("logs"),
       netnsDir: at("netns"),
       ipamDir: at("ipam"),
+      cgroupRoot: `/${this.netns}`,
       tls,
     };
     for (const name of ["data", "logs", "netns", "ipam"]) mkdirSync(at(name));
@@ -113,6 +117,8 @@ export class NodeWorld implements AsyncDisposable {
       execFileSync("umount", ["-l", join(this.settings.netnsDir, name)]);
     }
     execFileSync("ip", ["netns", "del", this.netns]);
+    const mounts = findCgroupMounts();
+    if (mounts) await new Hierarchy(mounts, systemClock).remove(this.settings.cgroupRoot);
     rmSync(this.dir, { recursive: true, force: true });
   }
 
