@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Fault } from "#fault/fault";
 import { openKernel } from "#kernel/open";
 import type { Clock } from "#life/clock";
+import { removeCgroups } from "./cgroups.ts";
 import { holdLab } from "./hold.ts";
 import { checkName, LAB_ROOTS } from "./layout.ts";
 import { deleteMachines } from "./machines.ts";
@@ -32,6 +33,7 @@ export async function down({ name, write, clock, signal }: DownOptions): Promise
   using _hold = await holdLab(name);
   using kernel = openKernel();
   const count = await killProcesses(dir, { clock, signal });
+  await removeCgroups(name, clock);
   deleteMachines(kernel, { dir, pins });
   if (existsSync(dir)) throw new Fault("StillThere", `Cannot remove ${dir}; remove it by hand`);
   write(`Removed lab "${name}": ended ${count} processes, deleted its namespaces and files\n`);

@@ -49,7 +49,7 @@ export function launchNode(
       environment["TWILL_RELAY"] = `${PAGE_FD}=${formatEndpoint(ip, PAGE_NODE_PORT)}`;
     }
   }
-  placeImages(program.imagesDir, node);
+  placeImages(program.imagesDir, node, { forContainerd: hasContainerd(record.serverFlags) });
   const log = openSync(node.logFile, "a");
   try {
     return spawnInNamespaces({
@@ -61,6 +61,7 @@ export function launchNode(
         ...environmentOf(program),
         K3S_TOKEN: record.token,
         TWILL_IMAGES: IMAGES_IN_NODE,
+        TWILL_CGROUP_ROOT: join(layout.cgroup, node.name),
         ...environment,
       },
       cwd: "/",
@@ -72,7 +73,9 @@ export function launchNode(
 }
 
 function argsOf(layout: LabLayout, node: LabNode, record: LabRecord): readonly string[] {
-  const common = ["--node-name", node.name, "--node-ip", nodeIps(node, record.serverFlags).join(",")];
+  const runtime = hasOwnRuntime(record.serverFlags) ? [] : ["--runtime", "process"];
+  const ips = nodeIps(node, record.serverFlags).join(",");
+  const common = ["--node-name", node.name, "--node-ip", ips, ...runtime];
   if (node.role === "server") return ["server", ...common, ...record.serverFlags];
   const [server = node] = layout.nodes;
   const [ip] = nodeIps(server, record.serverFlags);
@@ -92,7 +95,6 @@ function apiPortOf(serverFlags: readonly string[]): number {
   return Number(flagValues(serverFlags, "https-listen-port").at(-1) ?? 6443);
 }
 
-/** Every value a flag was given, in order. */
 /** Whether these flags of a server leave the cluster without working names: no CoreDNS, or none that pods could reach. */
 export function withoutDns(serverFlags: readonly string[]): boolean {
   const left = ["disable", "no-deploy"].flatMap((name) => flagValues(serverFlags, name));
@@ -100,6 +102,17 @@ export function withoutDns(serverFlags: readonly string[]): boolean {
   return hasNoProxy || left.some((text) => text.split(",").some((item) => item.trim() === "coredns"));
 }
 
+/** Whether `up` was told what runs containers; otherwise processes do, whatever is installed here. */
+function hasOwnRuntime(serverFlags: readonly string[]): boolean {
+  return ["runtime", "container-runtime-endpoint"].some((name) => flagValues(serverFlags, name).length > 0);
+}
+
+/** Whether the nodes of a lab with these flags have a containerd each. */
+export function hasContainerd(serverFlags: readonly string[]): boolean {
+  return flagValues(serverFlags, "runtime").at(-1) === "containerd";
+}
+
+/** Every value a flag was given, in order. */
 export function flagValues(flags: readonly string[], name: string): readonly string[] {
   return flags.flatMap((word, i) => {
     if (word === `--${name}`) return flags[i + 1] ?? [];

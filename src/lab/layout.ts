@@ -24,6 +24,8 @@ export interface LabLayout {
   readonly dir: string;
   /** Where namespaces are kept mounted; a mount of its own. */
   readonly pins: string;
+  /** Below each mount of cgroups: everything its nodes put there is in it. */
+  readonly cgroup: string;
   /** The namespace of the switch that the nodes' cables lead to. */
   readonly switchNetns: string;
   readonly gateways: readonly [Ip, Ip];
@@ -57,10 +59,16 @@ export function layoutOf(name: string, nodes: number, roots: LabRoots = LAB_ROOT
     name,
     dir,
     pins,
+    cgroup: cgroupOf(name),
     switchNetns: join(pins, "switch.net"),
     gateways: [addToIp(NETWORKS[0].base, 1), addToIp(NETWORKS[1].base, 1)],
     nodes: Array.from({ length: nodes }, (_, i) => nodeOf({ name, dir, pins }, i)),
   };
+}
+
+/** Where cgroups of a lab are. */
+export function cgroupOf(name: string): string {
+  return `/twill-${name}`;
 }
 
 /** An interface address in the lab's network. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Fault } from "#fault/fault";
 import { randomSecret } from "#join/authority";
 import type { Kernel } from "#kernel/kernel";
+import { removeCgroups } from "./cgroups.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
 import { createMachine, createSwitch, deleteMachines, isStanding } from "./machines.ts";
 import { choosePort } from "./ports.ts";
@@ -98,6 +99,7 @@ function choosePorts(
 async function clean(kernel: Kernel, layout: LabLayout, { clock, signal, write }: UpOptions): Promise<void> {
   write(`Removing what is left of an earlier lab "${layout.name}"\n`);
   await killProcesses(layout.dir, { clock, signal });
+  await removeCgroups(layout.name, clock);
   deleteMachines(kernel, layout);
 }
 

@@ -19,9 +19,17 @@ import {
   awaitNodes,
   whileAlive,
 } from "./await-cluster.ts";
+import { buildContainerdImages, placeBusybox } from "./containerd.ts";
 import { awaitAnswers, readDemo, type Tally } from "./demo.ts";
 import { holdLab } from "./hold.ts";
-import { type BuiltProgram, lastLines, launchNode, PAGE_NODE_PORT, withoutDns } from "./launch.ts";
+import {
+  type BuiltProgram,
+  hasContainerd,
+  lastLines,
+  launchNode,
+  PAGE_NODE_PORT,
+  withoutDns,
+} from "./launch.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
 import { checkPlace, checkRoot } from "./preflight.ts";
 import { buildProgram } from "./program-bundle.ts";
@@ -45,6 +53,10 @@ export async function up(options: UpOptions): Promise<void> {
   const record = await settleLab(kernel, layout, steps, options);
   const built = await steps.run("built what the nodes run", () => buildProgram(options.program.root));
   const program = { ...options.program, ...built };
+  if (hasContainerd(record.serverFlags)) {
+    await steps.run("built the images for containerd", () => buildContainerdImages(built.imagesDir));
+    for (const node of layout.nodes) placeBusybox(built.imagesDir, node, record);
+  }
   const stopped = layout.nodes.filter((node) => !isRunning(layout, node));
   const now = options.clock.now();
   const awaited = layout.nodes.map((node) => ({ name: node.name, since: stopped.includes(node) ? now : 0 }));

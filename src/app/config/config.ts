@@ -14,8 +14,23 @@ export interface NodeConfig {
   readonly iface: string | undefined;
   readonly resolvConf: string;
   readonly dataDir: string;
+  readonly runtime: RuntimeChoice;
+  /** Mirrors of registries, and how to identify oneself to them. */
+  readonly registriesFile: string;
+  /** Every cgroup of this node's pods lies in here; empty is the machine's root. Only a lab says it. */
+  readonly cgroupRoot: string;
   readonly isDebug: boolean;
 }
+
+/** What runs containers. */
+export type RuntimeChoice =
+  | { readonly kind: "process" }
+  /** One of our own. */
+  | { readonly kind: "containerd" }
+  /** Whichever is there: containerd before process. */
+  | { readonly kind: "found" }
+  /** Somebody else's CRI, by the path of its socket. */
+  | { readonly kind: "endpoint"; readonly socket: string };
 
 export interface AgentConfig {
   readonly kind: "agent";

@@ -11,6 +11,7 @@ import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerCo
 import { type FileValues, readConfigFiles } from "./config-file.ts";
 import { FLAGS } from "./flags.ts";
 import { readNodeMask } from "./node-mask.ts";
+import { readRuntime } from "./read-runtime.ts";
 import { addValue, type FlagValues, findFlag, readFlags } from "./read-flags.ts";
 import { ValueReader } from "./value-reader.ts";
 
@@ -19,7 +20,7 @@ const DEFAULT_CONFIG = "/etc/rancher/k3s/config.yaml";
 
 export function readServerConfig(argv: readonly string[], env: Environment): ConfigReading<ServerConfig> {
   const { reader, problems, warnings } = gather(argv, env, "server");
-  const node = readNode(reader);
+  const node = readNode(reader, env);
   const cluster = readCluster(reader, node);
   const config: ServerConfig = {
     kind: "server",
@@ -44,7 +45,7 @@ export function readServerConfig(argv: readonly string[], env: Environment): Con
 
 export function readAgentConfig(argv: readonly string[], env: Environment): ConfigReading<AgentConfig> {
   const { reader, problems, warnings } = gather(argv, env, "agent");
-  const node = readNode(reader);
+  const node = readNode(reader, env);
   const token = reader.fileText("token-file") ?? reader.text("token");
   const serverUrl = reader.parse("server", parseServerUrl);
   if (reader.text("server") === undefined)
@@ -117,7 +118,7 @@ function overlay(into: Map<string, string[]>, from: FlagValues): void {
   for (const [name, values] of from) into.set(name, [...values]);
 }
 
-function readNode(reader: ValueReader): NodeConfig {
+function readNode(reader: ValueReader, env: Environment): NodeConfig {
   const name =
     reader.parse("node-name", (text) => parseDnsSubdomain("node name", text)) ?? hostname().toLowerCase();
   if (reader.text("node-name") === undefined && (!isDnsSubdomain(name) || name === "localhost")) {
@@ -139,6 +140,9 @@ function readNode(reader: ValueReader): NodeConfig {
     iface: reader.text("flannel-iface"),
     resolvConf: reader.text("resolv-conf") ?? "/etc/resolv.conf",
     dataDir: resolve(reader.text("data-dir") ?? "/var/lib/rancher/k3s"),
+    runtime: readRuntime(reader),
+    registriesFile: resolve(reader.text("private-registry") ?? "/etc/rancher/k3s/registries.yaml"),
+    cgroupRoot: env["TWILL_CGROUP_ROOT"] ?? "",
     isDebug: reader.isOn("debug"),
   };
 }
