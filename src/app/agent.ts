@@ -7,7 +7,9 @@ import type { Membership } from "#join/join-cluster";
 import { CLAIMS } from "#kernel/claims";
 import type { Kernel } from "#kernel/kernel";
 import type { KubeClient } from "#kube/client";
+import type { Node } from "#kube/generated/types";
 import { openClient } from "#kube/http-client";
+import type { Informer } from "#kube/informer";
 import { openInformer } from "#kube/open-informer";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "#kube/resources";
 import type { Clock } from "#life/clock";
@@ -16,6 +18,7 @@ import { runNode } from "#node/run";
 import { runServiceProxy } from "#service/run";
 import type { Logger } from "#telemetry/log";
 import type { NodeConfig } from "./config/config.ts";
+import { openForeignNetwork } from "./foreign-network.ts";
 import { ownSignal } from "./own-signal.ts";
 import { PodNetworkFollower } from "./pod-network.ts";
 import { VERSION } from "./version.ts";
@@ -42,23 +45,18 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { signal } = parts;
   const watching = { clock, log: options.log.child({ room: "kube" }), signal };
   const nodes = openInformer(fabricClient, NODES, watching);
-  const network = followFabric(options);
   const common = { kernel, client, clock, signal, nodeName: node.name };
-  const fabric = runFabric({
-    ...common,
-    client: fabricClient,
-    nodes,
-    config: fabricConfig(options),
-    log: options.log.child({ room: "fabric" }),
-    onReady: (ready) => network.follow(ready),
-  });
+  const ground =
+    membership.cluster.flannelBackend === "none"
+      ? openForeignNetwork({ ...options, cluster: membership.cluster, signal })
+      : openFabric({ ...options, signal }, fabricClient, nodes);
   const pods = runNode({
     ...common,
     nodeIps,
     externalIps: node.externalIps,
     labels: node.labels,
     taints: node.taints,
-    network: network.opened.then(ownPodNetwork),
+    network: ground.network,
     clusterDns: membership.cluster.clusterDns,
     clusterDomain: membership.cluster.clusterDomain,
     dataDir: node.dataDir,
@@ -72,8 +70,28 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     version: VERSION,
     log: options.log.child({ room: "node" }),
   });
-  const kept = network.keep({ clock, signal });
-  await Promise.all([fabric, pods, kept, ...serviceRouting({ ...options, signal }, proxyClient)]);
+  await Promise.all([ground.kept, pods, ...serviceRouting({ ...options, signal }, proxyClient)]);
+}
+
+/** The pods' network of Twill's own, which follows the fabric. */
+function openFabric(options: AgentOptions, client: KubeClient, nodes: Informer<Node>) {
+  const { kernel, node, clock, signal } = options;
+  const network = followFabric(options);
+  const fabric = runFabric({
+    kernel,
+    client,
+    clock,
+    signal,
+    nodes,
+    nodeName: node.name,
+    config: fabricConfig(options),
+    log: options.log.child({ room: "fabric" }),
+    onReady: (ready) => network.follow(ready),
+  });
+  return {
+    network: network.opened.then(ownPodNetwork),
+    kept: Promise.all([fabric, network.keep({ clock, signal })]).then(() => {}),
+  };
 }
 
 function clientAs({ serverUrl, serverCaPem }: Membership, who: Certified, clock: Clock) {

@@ -49,17 +49,19 @@ export interface AwaitedNode {
   readonly since: number;
 }
 
+/** Resolves once all of them are Ready; with `needReady: false` once all have told how they are. */
 export async function awaitNodes(
   nodes: Informer<Node>,
   wanted: readonly AwaitedNode[],
-  { progress, signal }: { progress: Progress; signal: AbortSignal },
+  { progress, signal, needReady = true }: { progress: Progress; signal: AbortSignal; needReady?: boolean },
 ): Promise<void> {
+  const isThere = needReady ? isReady : hasTold;
   await until(
     nodes,
     (objects) => {
       const missing = wanted.filter(
         ({ name, since }) =>
-          !isReady(
+          !isThere(
             objects.find((node) => node.metadata.name === name),
             since,
           ),
@@ -73,10 +75,18 @@ export async function awaitNodes(
 
 function isReady(node: Node | undefined, since: number): boolean {
   const isTainted = node?.spec?.taints?.some(({ effect }) => effect === "NoSchedule") ?? false;
-  const ready = node?.status?.conditions?.find(({ type }) => type === "Ready");
+  return hasTold(node, since) && readyOf(node)?.status === "True" && !isTainted;
+}
+
+function hasTold(node: Node | undefined, since: number): boolean {
+  const ready = readyOf(node);
   // Heartbeats are told in whole seconds.
   const saidAt = Date.parse(ready?.lastHeartbeatTime ?? "") + 999;
-  return ready?.status === "True" && saidAt >= since && !isTainted;
+  return ready !== undefined && ready.status !== "Unknown" && saidAt >= since;
+}
+
+function readyOf(node: Node | undefined) {
+  return node?.status?.conditions?.find(({ type }) => type === "Ready");
 }
 
 export async function awaitDeployment(

@@ -95,6 +95,11 @@ function apiPortOf(serverFlags: readonly string[]): number {
   return Number(flagValues(serverFlags, "https-listen-port").at(-1) ?? 6443);
 }
 
+/** Whether somebody else's network is to connect the pods (`--flannel-backend=none`). */
+export function bringsOwnNetwork(serverFlags: readonly string[]): boolean {
+  return flagValues(serverFlags, "flannel-backend").at(-1) === "none";
+}
+
 /** Whether these flags of a server leave the cluster without working names: no CoreDNS, or none that pods could reach. */
 export function withoutDns(serverFlags: readonly string[]): boolean {
   const left = ["disable", "no-deploy"].flatMap((name) => flagValues(serverFlags, name));

@@ -1,6 +1,6 @@
 /** The lab's machines: a switch namespace with a bridge, and for each node a network namespace with one cable to it and a
  *  mount namespace with its own `/run`, `/var/lib`, `/var/log` and `/etc`. The host's network is never touched. */
-import { lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseCidr } from "#addr/cidr";
 import type { Kernel, NetKernel } from "#kernel/kernel";
@@ -17,6 +17,9 @@ const BRIDGE = "switch";
 /** Folders of `/etc` that are a node's own; the rest is the host's, by links. */
 const OWN_ETC = ["cni", "rancher", "resolv.conf", "hosts", "hostname", "containers"];
 const HOST_ETC = "/run/host-etc";
+/** CNI plugins are a node's own; the rest of `/opt` is the host's, by links. */
+const OWN_OPT = ["cni"];
+const HOST_OPT = "/run/host-opt";
 
 /** Whether the lab's namespaces stand (they do not after a reboot, or after `down`). */
 export function isStanding(layout: LabLayout): boolean {
@@ -75,17 +78,18 @@ function createFolders(node: LabNode): void {
   for (const name of [
     "run/netns",
     "run/host-etc",
+    "run/host-opt",
     "var-lib",
     "var-log/pods",
     "etc/cni/net.d",
     "etc/rancher/node",
+    "opt/cni/bin",
   ]) {
     mkdirSync(join(node.dir, name), { recursive: true });
   }
   const etc = join(node.dir, "etc");
-  for (const name of readdirSync("/etc")) {
-    if (!OWN_ETC.includes(name)) symlinkSync(join(HOST_ETC, name), join(etc, name));
-  }
+  linkAll({ from: "/etc", seenAt: HOST_ETC, into: etc, except: OWN_ETC });
+  linkAll({ from: "/opt", seenAt: HOST_OPT, into: join(node.dir, "opt"), except: OWN_OPT });
   writeFileSync(join(etc, "hostname"), `${node.name}\n`);
   writeFileSync(
     join(etc, "hosts"),
@@ -95,9 +99,27 @@ function createFolders(node: LabNode): void {
   writeFileSync(join(etc, "resolv.conf"), "nameserver 203.0.113.53\n");
 }
 
+function linkAll(folder: {
+  readonly from: string;
+  readonly seenAt: string;
+  readonly into: string;
+  readonly except: readonly string[];
+}): void {
+  for (const name of namesIn(folder.from)) {
+    if (!folder.except.includes(name)) symlinkSync(join(folder.seenAt, name), join(folder.into, name));
+  }
+}
+
 function bindsOf(node: LabNode) {
+  const opt = existsSync("/opt")
+    ? [
+        { source: "/opt", target: join(node.dir, "run/host-opt") },
+        { source: join(node.dir, "opt"), target: "/opt" },
+      ]
+    : [];
   return [
     { source: "/etc", target: join(node.dir, "run/host-etc") },
+    ...opt,
     { source: join(node.dir, "etc"), target: "/etc" },
     { source: join(node.dir, "var-log"), target: "/var/log" },
     { source: join(node.dir, "run"), target: "/run" },

@@ -24,6 +24,7 @@ import { awaitAnswers, readDemo, type Tally } from "./demo.ts";
 import { holdLab } from "./hold.ts";
 import {
   type BuiltProgram,
+  bringsOwnNetwork,
   hasContainerd,
   lastLines,
   launchNode,
@@ -125,8 +126,11 @@ async function awaitCluster(
   try {
     const nodes = openInformer(client, NODES, watching);
     const deployments = openInformer(client, DEPLOYMENTS, watching);
-    await steps.run("nodes are ready", (progress) => awaitNodes(nodes, awaited, { progress, signal }));
-    if (!withoutDns(record.serverFlags)) {
+    const needReady = !bringsOwnNetwork(record.serverFlags);
+    await steps.run(needReady ? "nodes are ready" : "nodes are there", (progress) =>
+      awaitNodes(nodes, awaited, { progress, signal, needReady }),
+    );
+    if (needReady && !withoutDns(record.serverFlags)) {
       await steps.run("DNS is ready", (progress) =>
         awaitDeployment(deployments, "kube-system/coredns", { progress, signal }),
       );
@@ -141,6 +145,7 @@ async function awaitCluster(
         tally,
         tables: `${nodeTable(nodes.list())}\n\n${podTable(pods.items)}`,
         seconds: steps.seconds(),
+        networkDirs: needReady ? [] : layout.nodes.map(({ dir }) => join(dir, "etc/cni/net.d")),
       }),
     );
   } finally {
@@ -178,6 +183,7 @@ function farewell(told: {
   tally: Tally | undefined;
   tables: string;
   seconds: number;
+  networkDirs: readonly string[];
 }): string {
   const { record, tally } = told;
   const name = record.name === "twill" ? "" : ` --name ${record.name}`;
@@ -189,7 +195,13 @@ function farewell(told: {
         "",
       ]
     : [];
+  const wanting = [
+    "Pods start once each node has a network configuration (plugins: /opt/cni/bin and /usr/lib/cni):",
+    ...told.networkDirs.map((dir) => `  ${dir}`),
+    "",
+  ];
   const next = [
+    ...(told.networkDirs.length > 0 ? wanting : []),
     "Next:",
     `  ./twill kubectl${name} get pods -A -o wide`,
     ...(tally

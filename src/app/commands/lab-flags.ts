@@ -1,7 +1,7 @@
 /** What `up` makes of its words: its own flags, and those for the nodes. */
 import { resolve } from "node:path";
 import { explain } from "#fault/fault";
-import { withoutDns } from "#lab/launch";
+import { bringsOwnNetwork, withoutDns } from "#lab/launch";
 import { checkName, MOST_NODES } from "#lab/layout";
 import { FLAGS, ONE_NODE } from "../config/flags.ts";
 import { notAFlagOf } from "../config/near-word.ts";
@@ -50,6 +50,8 @@ export function readLabFlags(argv: readonly string[]): {
   if (reading.kind === "bad") problems.push(...reading.problems.map(asOfUp));
   if (own.values.has("demo") && withoutDns(own.rest))
     problems.push("--demo: its client finds the web pods by name; leave DNS and service routing on");
+  if (own.values.has("demo") && bringsOwnNetwork(own.rest))
+    problems.push("--demo: its pods need a network at once; leave --flannel-backend as it is");
   problems.push(...placeProblems(own.rest));
   for (const [name, why] of Object.entries(LAB_SETS))
     if (wordsOf(own.rest, new Set([name])).length > 0) problems.push(`--${name}: ${why}`);

@@ -14,6 +14,8 @@ export interface NodeConfig {
   readonly iface: string | undefined;
   readonly resolvConf: string;
   readonly dataDir: string;
+  /** Where other people's pod networks are configured and their plugins are. */
+  readonly cni: { readonly confDir: string; readonly binDirs: readonly string[] };
   readonly runtime: RuntimeChoice;
   /** Mirrors of registries, and how to identify oneself to them. */
   readonly registriesFile: string;

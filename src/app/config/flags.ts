@@ -107,6 +107,20 @@ export const FLAGS: readonly FlagSpec[] = [
     shown: "/etc/rancher/k3s/registries.yaml",
   },
   {
+    name: "cni-conf-dir",
+    takes: "text",
+    on: "both",
+    help: "folder of CNI configurations, for --flannel-backend=none",
+    shown: "/etc/cni/net.d",
+  },
+  {
+    name: "cni-bin-dir",
+    takes: "csv",
+    on: "both",
+    help: "folders of CNI plugins, for --flannel-backend=none",
+    shown: "/opt/cni/bin,/usr/lib/cni",
+  },
+  {
     name: "server",
     short: "s",
     env: "K3S_URL",
@@ -176,8 +190,14 @@ export const FLAGS: readonly FlagSpec[] = [
     name: "flannel-backend",
     takes: "text",
     on: "server",
-    help: "how nodes reach each other's pods: vxlan",
+    help: "how nodes reach each other's pods: vxlan, or none where a CNI of your own sees to it",
     shown: "vxlan",
+  },
+  {
+    name: "disable-network-policy",
+    takes: "switch",
+    on: "server",
+    help: "leave NetworkPolicies to the CNI (Twill enforces none yet)",
   },
   {
     name: "flannel-ipv6-masq",
@@ -230,9 +250,7 @@ export const FLAGS: readonly FlagSpec[] = [
 /** Flags K3s has had, or has, and what to do instead. `warn` is understood under its new name. */
 export const RETIRED: Readonly<Record<string, { readonly say: string; readonly as?: string }>> = {
   "no-deploy": { say: "is now --disable", as: "disable" },
-  "no-flannel": {
-    say: "is gone, and Twill has no --flannel-backend=none, which K3s put in its place, yet; leave it out",
-  },
+  "no-flannel": { say: "is gone; use --flannel-backend=none on the servers" },
   "cluster-secret": { say: "is gone; use --token" },
 };
 
@@ -251,7 +269,6 @@ export const NOT_YET: ReadonlySet<string> = new Set([
   "servicelb-namespace",
   "disable-cloud-controller",
   "disable-helm-controller",
-  "disable-network-policy",
   "disable-agent",
   "disable-scheduler",
   "cluster-init",

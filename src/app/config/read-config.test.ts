@@ -109,7 +109,7 @@ const problems: readonly (readonly [argv: readonly string[], says: RegExp])[] = 
   [["--cluster-dns=192.0.2.1"], /192\.0\.2\.1 is in no --service-cidr/],
   [["--node-lable=a=b"], /did you mean --node-label/],
   [["--cluster-init"], /is a K3s flag that Twill does not have yet/],
-  [["--no-flannel"], /--no-flannel is gone.*leave it out/],
+  [["--no-flannel"], /--no-flannel is gone; use --flannel-backend=none/],
   [["--token-file=/nowhere/at/all"], /--token-file: .*ENOENT/],
   [["--node-taint=a=b"], /NoSchedule, PreferNoSchedule or NoExecute/],
   [["--data-dir"], /--data-dir needs a value/],

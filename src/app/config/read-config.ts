@@ -11,8 +11,8 @@ import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerCo
 import { type FileValues, readConfigFiles } from "./config-file.ts";
 import { FLAGS } from "./flags.ts";
 import { readNodeMask } from "./node-mask.ts";
-import { readRuntime } from "./read-runtime.ts";
 import { addValue, type FlagValues, findFlag, readFlags } from "./read-flags.ts";
+import { readRuntime } from "./read-runtime.ts";
 import { ValueReader } from "./value-reader.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -140,10 +140,20 @@ function readNode(reader: ValueReader, env: Environment): NodeConfig {
     iface: reader.text("flannel-iface"),
     resolvConf: reader.text("resolv-conf") ?? "/etc/resolv.conf",
     dataDir: resolve(reader.text("data-dir") ?? "/var/lib/rancher/k3s"),
+    cni: readCni(reader),
     runtime: readRuntime(reader),
     registriesFile: resolve(reader.text("private-registry") ?? "/etc/rancher/k3s/registries.yaml"),
     cgroupRoot: env["TWILL_CGROUP_ROOT"] ?? "",
     isDebug: reader.isOn("debug"),
+  };
+}
+
+/** Debian installs plugins in a folder of its own, which fills the gaps of everybody else's. */
+function readCni(reader: ValueReader): NodeConfig["cni"] {
+  const dirs = reader.list("cni-bin-dir").filter((dir) => dir !== "");
+  return {
+    confDir: resolve(reader.text("cni-conf-dir") ?? "/etc/cni/net.d"),
+    binDirs: (dirs.length > 0 ? dirs : ["/opt/cni/bin", "/usr/lib/cni"]).map((dir) => resolve(dir)),
   };
 }
 
@@ -169,7 +179,7 @@ function readCluster(reader: ValueReader, node: NodeConfig): ClusterConfig {
     flannelBackend: reader.parse("flannel-backend", parseBackend) ?? "vxlan",
     flannelIpv6Masq: reader.isOn("flannel-ipv6-masq"),
     flannelExternalIp: false,
-    disableNetworkPolicy: false,
+    disableNetworkPolicy: reader.isOn("disable-network-policy"),
     disableKubeProxy: reader.isOn("disable-kube-proxy"),
     disableCloudController: false,
     httpsPort: reader.port("https-listen-port", 6443),
@@ -223,15 +233,15 @@ function tenth(cidr: Cidr): readonly Ip[] {
 }
 
 function parseBackend(text: string): FlannelBackend {
-  if (text === "vxlan") return text;
+  if (text === "vxlan" || text === "none") return text;
   if (text === "ipsec" || text === "wireguard") {
     throw new Error(
       `${text} is gone from K3s; use wireguard-native: set it on all servers, then reboot every node, servers first`,
     );
   }
-  if (["host-gw", "wireguard-native", "none"].includes(text))
-    throw new Error(`${text} is not in Twill yet; use vxlan`);
-  throw new Error(`${JSON.stringify(text)} is not a backend; use vxlan`);
+  if (["host-gw", "wireguard-native"].includes(text))
+    throw new Error(`${text} is not in Twill yet; use vxlan, or none with a network of your own`);
+  throw new Error(`${JSON.stringify(text)} is not a backend; use vxlan or none`);
 }
 
 function parseServerUrl(text: string): string {
