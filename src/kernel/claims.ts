@@ -33,6 +33,9 @@ export const CLAIMS = {
     vxlan: { 4: "flannel.1", 6: "flannel-v6.1" },
     /** Host ends of pods' cables start like this, as those of the CNI bridge plugin do. */
     vethPrefix: "veth",
+    /** What pods send passes such a device where it is paced; not the bandwidth plugin's `bwp`, so that neither takes the
+     *  other's away. */
+    pacerPrefix: "twbw",
   },
 
   vxlan: {

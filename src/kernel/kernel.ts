@@ -12,6 +12,11 @@ export interface Link {
   readonly mac: Mac | undefined;
   readonly mtuBytes: number;
   readonly isUp: boolean;
+  /** Whether it takes in frames for others, and those for any group. */
+  readonly isPromiscuous: boolean;
+  readonly isAllMulticast: boolean;
+  /** How many packets wait to be sent at most. */
+  readonly sendQueueLength: number;
   /** Index of the bridge this link is a port of. */
   readonly master: number | undefined;
   /** Index of the peer (veth) or of the underlay (vxlan). */
@@ -31,7 +36,8 @@ interface LinkCommon {
 }
 
 export type LinkSpec =
-  | (LinkCommon & { readonly kind: "bridge" })
+  /** `ifb`: what is sent to it is received from it, so that what a link receives can be paced (as if sent). */
+  | (LinkCommon & { readonly kind: "bridge" | "ifb" })
   | (LinkCommon & { readonly kind: "vxlan"; readonly vxlan: VxlanSpec })
   | (LinkCommon & {
       readonly kind: "veth";
@@ -54,6 +60,17 @@ export interface LinkChange {
   /** Lets a bridge port send a frame back where it came from (a pod reaching itself through a service). */
   readonly hairpin?: boolean;
   readonly netns?: Netns;
+  readonly isPromiscuous?: boolean;
+  readonly isAllMulticast?: boolean;
+  readonly sendQueueLength?: number;
+}
+
+/** A link sends no faster than this; what comes faster waits, and is dropped when more than `queueBytes` wait. */
+export interface LinkPace {
+  readonly bytesPerSecond: number;
+  /** What may go at once after a pause. */
+  readonly burstBytes: number;
+  readonly queueBytes: number;
 }
 
 export interface Address {
@@ -103,6 +120,13 @@ export interface Netlink extends Disposable {
   changeLink(index: number, change: LinkChange): void;
   /** Absent is success. */
   deleteLink(index: number): void;
+  /** Replaces the pace that stood. @throws {NetlinkError} ENOENT where the kernel lacks sch_tbf */
+  paceLink(index: number, pace: LinkPace): void;
+  /** What `index` receives is sent to `to` instead (an ifb, which gives it back). Standing is an error (EEXIST).
+   *  @throws {NetlinkError} ENOENT where the kernel lacks sch_ingress, cls_u32 or act_mirred */
+  redirectReceived(index: number, to: number): void;
+  /** The pace of each link that has one. */
+  listPaces(): readonly (LinkPace & { readonly link: number })[];
 
   listAddresses(): readonly Address[];
   /** Standing is success. `noDad` skips IPv6 duplicate detection. */

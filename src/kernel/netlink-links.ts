@@ -63,13 +63,14 @@ function changeLink(socket: NetlinkSocket, index: number, change: LinkChange): v
 const VETH_QUEUES = 1;
 
 function queuesOf({ kind }: LinkSpec): number | undefined {
-  return kind === "veth" ? VETH_QUEUES : undefined;
+  return kind === "veth" || kind === "ifb" ? VETH_QUEUES : undefined;
 }
 
 function infoOf(spec: LinkSpec): LinkInfo {
   switch (spec.kind) {
     case "bridge":
-      return { kind: "bridge" };
+    case "ifb":
+      return { kind: spec.kind };
     case "vxlan":
       return { kind: "vxlan", vxlan: spec.vxlan };
     case "veth": {

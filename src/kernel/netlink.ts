@@ -35,6 +35,7 @@ import { CLAIMS } from "./claims.ts";
 import type { Netlink, RouteSpec } from "./kernel.ts";
 import { tolerating } from "./netlink-error.ts";
 import { linksOf } from "./netlink-links.ts";
+import { pacesOf } from "./netlink-paces.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "./netlink-socket.ts";
 
 const PUT = NLM_F_CREATE | NLM_F_REPLACE;
@@ -51,6 +52,7 @@ export function openNetlink(): Netlink {
   const socket = new NetlinkSocket(NETLINK_ROUTE);
   return {
     ...linksOf(socket),
+    ...pacesOf(socket),
     ...addressesOf(socket),
     ...routesOf(socket),
     ...neighborsOf(socket),

@@ -27,6 +27,7 @@ const IFLA = {
   mtu: 4,
   link: 5,
   master: 10,
+  txQueueLength: 13,
   portInfo: 12,
   linkInfo: 18,
   netnsFd: 28,
@@ -38,7 +39,7 @@ const INFO = { kind: 1, data: 2 } as const;
 const VETH_PEER = 1;
 const BRIDGE_PORT_HAIRPIN = 4;
 const AF_BRIDGE = 7;
-const IFF_UP = 1;
+const IFF = { up: 1, promiscuous: 0x100, allMulticast: 0x200 } as const;
 /** Counters make up most of a link's message, and nobody here reads them. */
 const SKIP_STATISTICS = 8;
 const HEADER_BYTES = 16;
@@ -53,6 +54,9 @@ export interface LinkMessage {
   readonly mac: Mac | undefined;
   readonly mtuBytes: number;
   readonly isUp: boolean;
+  readonly isPromiscuous: boolean;
+  readonly isAllMulticast: boolean;
+  readonly sendQueueLength: number;
   readonly master: number | undefined;
   readonly parent: number | undefined;
   readonly vxlan: VxlanData | undefined;
@@ -66,6 +70,9 @@ export interface LinkAttributes {
   readonly mtuBytes?: number | undefined;
   readonly mac?: Mac | undefined;
   readonly isUp?: boolean | undefined;
+  readonly isPromiscuous?: boolean | undefined;
+  readonly isAllMulticast?: boolean | undefined;
+  readonly sendQueueLength?: number | undefined;
   readonly master?: number | undefined;
   /** A descriptor of the namespace the link is made in or moves to. */
   readonly netnsFd?: number | undefined;
@@ -75,7 +82,7 @@ export interface LinkAttributes {
 }
 
 export type LinkInfo =
-  | { readonly kind: "bridge" }
+  | { readonly kind: "bridge" | "ifb" }
   | { readonly kind: "vxlan"; readonly vxlan: VxlanData }
   | { readonly kind: "veth"; readonly peer: LinkAttributes };
 
@@ -103,6 +110,7 @@ export function encodeLinkQuery(which: { index?: number; name?: string } = {}): 
 export function decodeLink({ payload }: NlMessage): LinkMessage {
   if (payload.length < HEADER_BYTES) throw new WireError("link", `${payload.length} bytes`);
   const view = viewOf(payload);
+  const flags = view.getUint32(HEADER.flags, true);
   const attributes = decodeAttributes(payload.subarray(HEADER_BYTES));
   const info = nested(attributes, IFLA.linkInfo);
   const kind = readString(info, INFO.kind) ?? "";
@@ -113,7 +121,10 @@ export function decodeLink({ payload }: NlMessage): LinkMessage {
     kind,
     mac: readMac(attributes),
     mtuBytes: readU32(attributes, IFLA.mtu) ?? 0,
-    isUp: (view.getUint32(HEADER.flags, true) & IFF_UP) !== 0,
+    isUp: (flags & IFF.up) !== 0,
+    isPromiscuous: (flags & IFF.promiscuous) !== 0,
+    isAllMulticast: (flags & IFF.allMulticast) !== 0,
+    sendQueueLength: readU32(attributes, IFLA.txQueueLength) ?? 0,
     master: readU32(attributes, IFLA.master),
     // A vxlan names its underlay among its own settings only.
     parent: readU32(attributes, IFLA.link) || vxlan?.underlay || undefined,
@@ -121,13 +132,18 @@ export function decodeLink({ payload }: NlMessage): LinkMessage {
   };
 }
 
-function linkHeader({ index = 0, isUp }: LinkAttributes): Uint8Array {
+function linkHeader({ index = 0, isUp, isPromiscuous, isAllMulticast }: LinkAttributes): Uint8Array {
   const header = new Uint8Array(HEADER_BYTES);
   const view = viewOf(header);
   view.setInt32(HEADER.index, index, true);
-  if (isUp === undefined) return header;
-  view.setUint32(HEADER.flags, isUp ? IFF_UP : 0, true);
-  view.setUint32(HEADER.change, IFF_UP, true);
+  const wishes = [
+    [isUp, IFF.up],
+    [isPromiscuous, IFF.promiscuous],
+    [isAllMulticast, IFF.allMulticast],
+  ] as const;
+  const bits = (want: boolean) => wishes.reduce((sum, [wish, bit]) => (wish === want ? sum | bit : sum), 0);
+  view.setUint32(HEADER.flags, bits(true), true);
+  view.setUint32(HEADER.change, bits(true) | bits(false), true);
   return header;
 }
 
@@ -138,6 +154,7 @@ function linkAttributes(link: LinkAttributes): (Uint8Array | undefined)[] {
     link.mac === undefined ? undefined : attribute(IFLA.address, macToBytes(link.mac)),
     link.master === undefined ? undefined : u32(IFLA.master, link.master),
     link.netnsFd === undefined ? undefined : u32(IFLA.netnsFd, link.netnsFd),
+    link.sendQueueLength === undefined ? undefined : u32(IFLA.txQueueLength, link.sendQueueLength),
     link.queues === undefined ? undefined : u32(IFLA.txQueues, link.queues),
     link.queues === undefined ? undefined : u32(IFLA.rxQueues, link.queues),
     link.info === undefined ? undefined : linkInfo(link.info),
@@ -151,6 +168,7 @@ function linkInfo(info: LinkInfo): Uint8Array {
 function infoData(info: LinkInfo): Uint8Array | undefined {
   switch (info.kind) {
     case "bridge":
+    case "ifb":
       return undefined;
     case "vxlan":
       return nest(INFO.data, ...encodeVxlan(info.vxlan));

@@ -95,6 +95,9 @@ export function kernelContract(open: () => ContractWorld): void {
         mac: MAC,
         mtuBytes: 1450,
         isUp: true,
+        isPromiscuous: false,
+        isAllMulticast: false,
+        sendQueueLength: 1000,
         master: undefined,
         parent: undefined,
         vxlan: undefined,
@@ -160,6 +163,45 @@ export function kernelContract(open: () => ContractWorld): void {
       netlink.changeLink(index, { name: "br0", mtuBytes: 1300, mac: MAC, isUp: false });
       const now = netlink.findLink("br0");
       assert.deepEqual([now?.index, now?.mtuBytes, now?.mac, now?.isUp], [index, 1300, MAC, false]);
+    });
+
+    test("a link takes in what is for others, and holds as much as is said", () => {
+      const { index } = bridge();
+      netlink.changeLink(index, { isPromiscuous: true, isAllMulticast: true, sendQueueLength: 77 });
+      netlink.changeLink(index, { isAllMulticast: false });
+      const { isUp, isPromiscuous, isAllMulticast, sendQueueLength } = netlink.findLink("cni0") ?? {};
+      assert.deepEqual(
+        { isUp, isPromiscuous, isAllMulticast, sendQueueLength },
+        { isUp: true, isPromiscuous: true, isAllMulticast: false, sendQueueLength: 77 },
+      );
+    });
+
+    test("a link is paced, and paced anew", () => {
+      const { index } = bridge();
+      const other = netlink.addLink({ kind: "ifb", name: "pacer", isUp: true });
+      const pace = { bytesPerSecond: 1_000_000, burstBytes: 64_000, queueBytes: 89_000 };
+      // Rates above 32 bits are told in another field.
+      const fast = { bytesPerSecond: 12_500_000_000, burstBytes: 8000 * 78_125, queueBytes: 937_500_000 };
+      assert.deepEqual(netlink.listPaces(), []);
+      netlink.paceLink(index, fast);
+      netlink.paceLink(other.index, pace);
+      netlink.paceLink(index, pace);
+      netlink.paceLink(other.index, fast);
+      const [first, second, ...rest] = netlink.listPaces().toSorted((a, b) => a.link - b.link);
+      assert.deepEqual([first, rest], [{ link: index, ...pace }, []]);
+      // The kernel keeps a burst as time, in steps of 64 ns.
+      const rounded = Math.round((second?.burstBytes ?? 0) / 10_000) * 10_000;
+      assert.deepEqual({ ...second, burstBytes: rounded }, { link: other.index, ...fast });
+      refused("ENODEV", () => netlink.paceLink(NOWHERE, pace));
+    });
+
+    test("what a link receives is redirected, once", () => {
+      const { index } = bridge();
+      const to = netlink.addLink({ kind: "ifb", name: "pacer", isUp: true }).index;
+      assert.equal(netlink.findLink("pacer")?.kind, "ifb");
+      netlink.redirectReceived(index, to);
+      refused("EEXIST", () => netlink.redirectReceived(index, to));
+      refused("ENODEV", () => netlink.redirectReceived(NOWHERE, to));
     });
 
     test("a change of an absent link, and a rename to a taken name, are refused", () => {

@@ -10,7 +10,17 @@ const LONGEST_NAME = 15;
 /** What a tunnel's own headers take from each packet, and an inner Ethernet header with them. */
 const VXLAN_OVERHEAD = { 4: 50, 6: 70 } as const;
 
-type Links = Pick<Netlink, "listLinks" | "findLink" | "addLink" | "changeLink" | "deleteLink">;
+type Links = Pick<
+  Netlink,
+  | "listLinks"
+  | "findLink"
+  | "addLink"
+  | "changeLink"
+  | "deleteLink"
+  | "paceLink"
+  | "redirectReceived"
+  | "listPaces"
+>;
 
 export function fakeLinks(here: FakeNamespace, namespaceOf: (ns: Netns) => FakeNamespace): Links {
   return {
@@ -22,6 +32,17 @@ export function fakeLinks(here: FakeNamespace, namespaceOf: (ns: Netns) => FakeN
     addLink: (spec) => linkOf(addLink(here, spec, namespaceOf)),
     changeLink: (index, change) => changeLink(here, index, change, namespaceOf),
     deleteLink: (index) => deleteLink(here, index),
+    paceLink(index, pace) {
+      here.link(index, `pace link ${index}`).pace = pace;
+    },
+    redirectReceived(index, to) {
+      const op = `redirect what link ${index} receives`;
+      const link = here.link(index, op);
+      if (link.receiver !== undefined) throw refusal(op, "EEXIST");
+      link.receiver = here.link(to, op).index;
+    },
+    listPaces: () =>
+      [...here.links.values()].flatMap(({ index, pace }) => (pace ? [{ link: index, ...pace }] : [])),
   };
 }
 
@@ -89,6 +110,9 @@ function changeLink(
   link.mtuBytes = change.mtuBytes ?? link.mtuBytes;
   link.mac = change.mac ?? link.mac;
   link.hairpin = change.hairpin ?? link.hairpin;
+  link.isPromiscuous = change.isPromiscuous ?? link.isPromiscuous;
+  link.isAllMulticast = change.isAllMulticast ?? link.isAllMulticast;
+  link.sendQueueLength = change.sendQueueLength ?? link.sendQueueLength;
   if (change.master !== undefined) link.master = change.master === 0 ? undefined : change.master;
   if (change.isUp !== undefined && change.isUp !== link.isUp) setUp(here, link, change.isUp);
   if (change.netns) move(here, link, namespaceOf(change.netns), op);
@@ -140,6 +164,6 @@ function freshMac() {
   return macNumber(++macs);
 }
 
-function linkOf({ hairpin: _, peer: __, ...link }: FakeLink): Link {
+function linkOf({ hairpin: _, peer: __, pace: ___, receiver: ____, ...link }: FakeLink): Link {
   return link;
 }

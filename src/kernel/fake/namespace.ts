@@ -1,11 +1,14 @@
 import { localMac, type Mac } from "#addr/mac";
-import type { Address, FdbEntry, Link, Neighbor, Route } from "../kernel.ts";
+import type { Address, FdbEntry, Link, LinkPace, Neighbor, Route } from "../kernel.ts";
 import { FakeConntrack } from "./conntrack.ts";
 import { refusal } from "./faults.ts";
 import { FakeNft } from "./nft.ts";
 
 export type FakeLink = { -readonly [K in keyof Link]: Link[K] } & {
   hairpin: boolean;
+  pace: LinkPace | undefined;
+  /** Where what it receives goes instead. */
+  receiver: number | undefined;
   /** The other end of a veth, wherever it lives. */
   peer: { readonly namespace: FakeNamespace; readonly link: FakeLink } | undefined;
 };
@@ -14,6 +17,7 @@ export type FakeLink = { -readonly [K in keyof Link]: Link[K] } & {
 export type FakeRoute = Route & { readonly metric: number };
 
 const LOOPBACK_MTU = 65_536;
+const SEND_QUEUE_LENGTH = 1000;
 
 /** All of one network namespace, as plain tables. It differs from the real one in that IPv6 gives itself no link-local
  *  addresses and no multicast routes, and nothing needs a carrier. */
@@ -39,10 +43,15 @@ export class FakeNamespace {
   adopt(facts: Pick<FakeLink, "name" | "kind" | "mac" | "mtuBytes"> & Partial<FakeLink>): FakeLink {
     const link: FakeLink = {
       isUp: false,
+      isPromiscuous: false,
+      isAllMulticast: false,
+      sendQueueLength: SEND_QUEUE_LENGTH,
       master: undefined,
       parent: undefined,
       vxlan: undefined,
       hairpin: false,
+      pace: undefined,
+      receiver: undefined,
       peer: undefined,
       ...facts,
       index: this.#nextIndex++,

@@ -4,9 +4,10 @@ import type { FakeNamespace } from "./namespace.ts";
 export function renderNamespace(here: FakeNamespace): string {
   const dev = (index: number) => here.links.get(index)?.name ?? `#${index}`;
   const links = [...here.links.values()].map(
-    ({ name, kind, isUp, mtuBytes, master, hairpin }) =>
+    ({ name, kind, isUp, mtuBytes, master, hairpin, pace, receiver }) =>
       `link ${name}${kind && ` ${kind}`} ${isUp ? "up" : "down"} mtu ${mtuBytes}` +
-      `${master === undefined ? "" : ` master ${dev(master)}`}${hairpin ? " hairpin" : ""}`,
+      `${master === undefined ? "" : ` master ${dev(master)}`}${hairpin ? " hairpin" : ""}` +
+      `${pace ? ` pace ${pace.bytesPerSecond}` : ""}${receiver === undefined ? "" : ` received by ${dev(receiver)}`}`,
   );
   const addresses = here.addresses.map(({ address, link }) => `address ${address} dev ${dev(link)}`);
   const routes = here.routes.map(

@@ -22,6 +22,8 @@ const raw = {
   sethostname: libc.func("int sethostname(const char *name, size_t length)"),
   mkfifo: libc.func("int mkfifo(const char *path, unsigned int mode)"),
   fcntl: libc.func("int fcntl(int fd, int command, long argument)"),
+  flock: libc.func("int flock(int fd, int operation)"),
+  getsockopt: libc.func("int getsockopt(int fd, int level, int name, void *value, void *length)"),
 };
 
 /** Calls that the C library has no wrapper for, each with the arguments it takes. */
@@ -71,6 +73,8 @@ export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
 export const SOCK_CLOEXEC = 0o2000000;
 export const O_RDONLY = 0;
+export const O_RDWR = 2;
+export const O_CREAT = 0o100;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
 export const CLONE_FS = 0x00000200;
@@ -125,9 +129,9 @@ export function close(fd: number): void {
   checked(raw.close(fd), "close", `descriptor ${fd}`);
 }
 
-/** @returns a descriptor the caller owns */
-export function open(path: string, flags: number): number {
-  return checked(raw.open(path, flags, 0), "open", path);
+/** `mode` is that of a file it makes. @returns a descriptor the caller owns */
+export function open(path: string, flags: number, mode = 0): number {
+  return checked(raw.open(path, flags, mode), "open", path);
 }
 
 /** Moves this thread into the namespace behind `fd`; `type` 0 takes whatever kind it is. */
@@ -170,6 +174,20 @@ export function setPipeSize(fd: number, bytes: number): number {
   return checked(raw.fcntl(fd, F_SETPIPE_SZ, bytes), "size the pipe", `descriptor ${fd}`);
 }
 const F_SETPIPE_SZ = 1031;
+
+/** Locks the file open at `fd` for this descriptor alone, or gives it free. @throws {SyscallFault} EAGAIN: somebody has it */
+export function flock(fd: number, operation: "lock" | "unlock"): void {
+  checked(raw.flock(fd, operation === "lock" ? LOCK_EX | LOCK_NB : LOCK_UN), operation, `descriptor ${fd}`);
+}
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const LOCK_UN = 8;
+
+/** Fills `into` with an option's value. */
+export function getsockopt(fd: number, level: number, name: number, into: Uint8Array): void {
+  const length = new Uint32Array([into.length]);
+  checked(raw.getsockopt(fd, level, name, into, length), "read an option of", `descriptor ${fd}`);
+}
 
 /** Makes the folder `newRoot` (a mount point) the root of this thread's mount namespace; the old root is then at `oldRoot`. */
 export function pivotRoot(newRoot: string, oldRoot: string): void {
