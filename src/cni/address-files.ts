@@ -15,12 +15,16 @@ import { join } from "node:path";
 import { type Ip, isIp, parseIp } from "#addr/ip";
 import { asError, isFault } from "#fault/fault";
 import { SyscallFault } from "#fault/kernel-fault";
+import { withFileLock } from "#kernel/file-lock";
 import type { AttachmentKey } from "./model.ts";
 
 const CURSOR = "last_reserved_ip.";
 /** Of versions that linked addresses into place. */
 const SCRATCH = ".new-";
 const PRIVATE = 0o600;
+const LOCK = "lock";
+/** host-local has it for some milliseconds; longer, somebody hangs, and the caller had better try again. */
+const LOCK_PATIENCE_MS = 2000;
 
 /** host-local's folder: a file per address that names its holder (`id CR LF ifname`), and a cursor per range.
  *  @see containernetworking/plugins host-local/backend/disk */
@@ -40,6 +44,11 @@ export class AddressFiles {
       for (const name of names) if (name.startsWith(SCRATCH)) this.#remove(name);
       return names.filter(isIp).map((name) => ({ ip: parseIp(name), holder: this.#holder(name) }));
     });
+  }
+
+  /** Runs `f` while host-local keeps out. @throws {SyscallFault} EAGAIN when somebody does not let go */
+  locked<T>(f: () => T): T {
+    return withFileLock(join(this.#dir, LOCK), { patienceMs: LOCK_PATIENCE_MS }, f);
   }
 
   /** False when somebody has it. The name alone takes the address, so from here on nobody else is given it: neither when we

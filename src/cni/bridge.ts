@@ -31,6 +31,10 @@ export class PodBridge {
     return this.#link.index;
   }
 
+  get link(): Link {
+    return this.#link;
+  }
+
   /** Whether the same one is there, and up. One request, for every pod asks. */
   isIntact(): boolean {
     const standing = this.#kernel.netlink.findLink(this.#spec.name);

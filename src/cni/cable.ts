@@ -4,7 +4,7 @@ import { FAMILY } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
 import { CLAIMS } from "#kernel/claims";
-import type { Kernel, NetKernel, Netns } from "#kernel/kernel";
+import type { Kernel, Link, NetKernel, Netns } from "#kernel/kernel";
 import { writeIfThere } from "./bridge.ts";
 import type { AttachmentKey } from "./model.ts";
 
@@ -31,8 +31,8 @@ export function isHostVethName(name: string): boolean {
   return name.length === CLAIMS.devices.vethPrefix.length + DIGITS && /^veth[0-9a-f]+$/.test(name);
 }
 
-/** A cable from the bridge into the sandbox, with everything on its inner end. @throws {NetlinkError} */
-export function plugCable(kernel: Kernel, netns: Netns, mac: Mac, spec: CableSpec): void {
+/** A cable from the bridge into the sandbox, with everything on its inner end. @returns its outer end; @throws {NetlinkError} */
+export function plugCable(kernel: Kernel, netns: Netns, mac: Mac, spec: CableSpec): Link {
   const { ifname, mtuBytes, bridge } = spec;
   const host = kernel.netlink.addLink({
     kind: "veth",
@@ -45,6 +45,7 @@ export function plugCable(kernel: Kernel, netns: Netns, mac: Mac, spec: CableSpe
   kernel.netlink.changeLink(host.index, { hairpin: true });
   using inside = kernel.openIn(netns);
   configureInside(inside, host.parent, spec);
+  return host;
 }
 
 /** The kernel tells the inner end's index when it lists the outer end; `index` is undefined where it does not. Its lo is up
@@ -64,11 +65,21 @@ function configureInside(
   }
   for (const ip of ips) netlink.addAddress(link, ip, { noDad: true });
   netlink.changeLink(link, { isUp: true });
-  for (const via of gateways) {
+  for (const { to, via } of podRoutes(gateways, routes)) netlink.replaceRoute({ to, via, link });
+}
+
+export interface PodRoute {
+  readonly to: Cidr;
+  readonly via: Ip;
+}
+
+/** Of each gateway's family: a default route, and one to each of `networks`. */
+export function podRoutes(gateways: readonly Ip[], networks: readonly Cidr[]): readonly PodRoute[] {
+  return gateways.flatMap((via) => {
     const family = familyOf(via);
-    const own = routes.filter((to) => cidrFamily(to) === family);
-    for (const to of [parseCidr(`${FAMILY[family].any}/0`), ...own]) netlink.replaceRoute({ to, via, link });
-  }
+    const own = networks.filter((to) => cidrFamily(to) === family);
+    return [parseCidr(`${FAMILY[family].any}/0`), ...own].map((to) => ({ to, via }));
+  });
 }
 
 /** Absent is success; the inner end goes with the outer one. */

@@ -5,6 +5,10 @@ export type CniReason =
   | "Exhausted"
   /** The container has its interface already. */
   | "Duplicate"
+  /** The address that was asked for is somebody's. */
+  | "Taken"
+  /** This kernel cannot do what was asked. */
+  | "Unsupported"
   /** What was asked makes no sense. */
   | "BadRequest"
   /** Something else has the bridge's name. */

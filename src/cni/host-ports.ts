@@ -52,6 +52,26 @@ export class HostPorts {
     return this.#claims.list();
   }
 
+  entriesOf(key: AttachmentKey): readonly PortEntry[] {
+    return this.#claims.find(key)?.entries ?? [];
+  }
+
+  /** Host ports that the kernel does not have as the claims say; of a later claim's port the earlier one has nothing. */
+  missingOf(key: AttachmentKey): readonly number[] {
+    const [want, found] = [desired(this.#claims.list()), observe(this.#kernel)];
+    return this.entriesOf(key)
+      .filter((entry) =>
+        placesOf({ ...key, entries: [entry] }).some((place) => {
+          const [wanted, standing] = [
+            want.get(place.set)?.get(place.key),
+            found.get(place.set)?.get(place.key),
+          ];
+          return !wanted || !standing || dataText(wanted) !== dataText(standing);
+        }),
+      )
+      .map(({ hostPort }) => hostPort);
+  }
+
   publish(claim: PortClaim): void {
     this.#claims.put(claim);
     this.#settle();

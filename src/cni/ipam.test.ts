@@ -57,6 +57,7 @@ test("files are as host-local writes them", (t) => {
     "fd42:0:0:3::2",
     "last_reserved_ip.0",
     "last_reserved_ip.1",
+    "lock",
   ]);
   assert.equal(readFileSync(join(dir, "10.42.3.2"), "utf8"), "abc\r\neth0");
   assert.equal(readFileSync(join(dir, "last_reserved_ip.1"), "utf8"), "fd42:0:0:3::2");
@@ -96,7 +97,7 @@ test("a range that is used up says so, and leaves nothing of the other family be
   );
   assert.deepEqual(
     readdirSync(dir)
-      .filter((name) => !name.startsWith("last_"))
+      .filter((name) => !/^(last_|lock)/.test(name))
       .sort(),
     ["10.42.3.2", "fd42::2"],
   );

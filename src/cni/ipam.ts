@@ -27,9 +27,9 @@ export class Ipam {
     this.#cursors = this.ranges.map((_, i) => this.#files.readCursor(i));
   }
 
-  /** One address of every range, in their order, or none at all.
-   *  @throws {CniFault} "Duplicate", "Exhausted"; {SyscallFault} of the file system */
-  reserve(key: AttachmentKey): readonly Ip[] {
+  /** One address of every range, in their order, or none at all; of a range that one of `wishes` is in, that one.
+   *  @throws {CniFault} "Duplicate", "Exhausted", "Taken", "BadRequest"; {SyscallFault} of the file system */
+  reserve(key: AttachmentKey, wishes: readonly Ip[] = []): readonly Ip[] {
     const id = idOf(key);
     if (this.#held.has(id))
       throw new CniFault(
@@ -37,13 +37,17 @@ export class Ipam {
         `Cannot give ${key.ifname} of container ${key.containerId} an address: it has one already`,
         { ...key },
       );
+    const wishOf = this.#sortWishes(wishes);
     const ips: Ip[] = [];
-    try {
-      for (const index of this.ranges.keys()) ips.push(this.#reserveIn(index, key, ips[0]));
-    } catch (error) {
-      for (const ip of ips) this.#files.release(ip, key);
-      throw error;
-    }
+    this.#files.locked(() => {
+      try {
+        for (const index of this.ranges.keys())
+          ips.push(this.#reserveIn(index, key, ips[0], wishOf.get(index)));
+      } catch (error) {
+        for (const ip of ips) this.#files.release(ip, key);
+        throw error;
+      }
+    });
     this.#held.set(id, { key, ips });
     return ips;
   }
@@ -51,7 +55,11 @@ export class Ipam {
   /** Absent is success. @throws {SyscallFault} of the file system */
   release(key: AttachmentKey): void {
     const id = idOf(key);
-    for (const ip of this.#held.get(id)?.ips ?? []) this.#files.release(ip, key);
+    const held = this.#held.get(id);
+    if (!held) return;
+    this.#files.locked(() => {
+      for (const ip of held.ips) this.#files.release(ip, key);
+    });
     this.#held.delete(id);
   }
 
@@ -70,12 +78,19 @@ export class Ipam {
   }
 
   /** The address is taken before the cursor moves: whoever dies in between has taken an address, not given it out twice. */
-  #reserveIn(index: number, key: AttachmentKey, other: Ip | undefined): Ip {
+  #reserveIn(index: number, key: AttachmentKey, other: Ip | undefined, wish: Ip | undefined): Ip {
     const range = this.ranges[index];
     if (!range) throw new Error(`broken invariant: there is no range ${index}`);
+    const take = (ip: Ip) =>
+      other === undefined ? this.#files.take(ip, key) : this.#files.takeAlso(ip, other);
+    if (wish !== undefined) {
+      // The cursor stays: it says what was given out by turns.
+      if (take(wish)) return wish;
+      throw new CniFault("Taken", `Cannot give out ${wish}: somebody has it`, { ip: wish });
+    }
     let ip = range.after(this.#cursors[index]);
     for (let tried = 0n; tried < range.size; tried++) {
-      if (other === undefined ? this.#files.take(ip, key) : this.#files.takeAlso(ip, other)) {
+      if (take(ip)) {
         this.#files.writeCursor(index, ip);
         this.#cursors[index] = ip;
         return ip;
@@ -87,6 +102,28 @@ export class Ipam {
       `Cannot give out an address of ${range.subnet}: all ${range.size} are taken`,
       { subnet: range.subnet },
     );
+  }
+
+  /** By the range they are in. @throws {CniFault} "BadRequest" */
+  #sortWishes(wishes: readonly Ip[]): ReadonlyMap<number, Ip> {
+    const sorted = new Map<number, Ip>();
+    for (const ip of wishes) {
+      const index = this.ranges.findIndex((range) => range.contains(ip));
+      if (index < 0)
+        throw new CniFault(
+          "BadRequest",
+          `Cannot give out ${ip}: it is none of this node's addresses for pods`,
+          { ip },
+        );
+      if (sorted.has(index))
+        throw new CniFault(
+          "BadRequest",
+          `Cannot give out ${ip}: one address of ${this.ranges[index]?.subnet} is wanted already`,
+          { ip },
+        );
+      sorted.set(index, ip);
+    }
+    return sorted;
   }
 
   #load(ip: Ip, key: AttachmentKey | undefined): void {

@@ -1,7 +1,7 @@
 import type { Cidr, IpPrefix } from "#addr/cidr";
 import type { Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
-import type { Kernel, Netns } from "#kernel/kernel";
+import type { Kernel, Link, Netns } from "#kernel/kernel";
 import type { Logger } from "#telemetry/log";
 
 export interface SandboxNetworkOptions {
@@ -37,10 +37,38 @@ export interface AttachmentKey {
   readonly ifname: string;
 }
 
+/** How fast a pod may receive (ingress) and send (egress), in bits a second; absent is as fast as it can. */
+export interface Bandwidth {
+  readonly ingressBits?: number;
+  readonly egressBits?: number;
+  /** What may go at once after a pause, in bits; absent: what suits the rate. */
+  readonly ingressBurstBits?: number;
+  readonly egressBurstBits?: number;
+}
+
+/** What a pod's interface and namespace are set to beside their addresses. */
+export interface Tuning {
+  /** Names with dots or slashes, below `net`; `IFNAME` in a name stands for the interface. */
+  readonly sysctls?: Readonly<Record<string, string>>;
+  readonly mtuBytes?: number;
+  readonly isPromiscuous?: boolean;
+  readonly isAllMulticast?: boolean;
+  /** In packets. */
+  readonly sendQueueLength?: number;
+}
+
 export interface AddRequest extends AttachmentKey {
   /** The sandbox's network namespace, or where it is mounted. */
   readonly netns: Netns | string;
   readonly portMappings?: readonly PortMapping[];
+  /** Absent: it follows from the address. */
+  readonly mac?: Mac;
+  /** At most one a family; the rest is chosen. */
+  readonly ips?: readonly Ip[];
+  readonly bandwidth?: Bandwidth;
+  readonly tuning?: Tuning;
+  /** The CNI network it belongs to, whose runtime alone may collect it; absent for the agent's own pods. */
+  readonly network?: string;
 }
 
 export interface Attachment extends AttachmentKey {
@@ -52,7 +80,28 @@ export interface Attachment extends AttachmentKey {
 export interface Added extends Attachment {
   /** Of the interface inside the sandbox. */
   readonly mac: Mac;
+  readonly mtuBytes: number;
   readonly gateways: readonly Ip[];
+  readonly routes: readonly { readonly to: Cidr; readonly via: Ip }[];
+  /** The links on the node that lead there. */
+  readonly bridge: Pick<Link, "name" | "mac" | "mtuBytes">;
+  readonly hostLink: Pick<Link, "name" | "mac" | "mtuBytes">;
+}
+
+/** What a standing interface should be, beside what was asked for it. */
+export interface CheckRequest extends AddRequest {
+  readonly expected: {
+    readonly mac: string | undefined;
+    /** With prefix lengths. */
+    readonly ips: readonly string[];
+  };
+}
+
+/** An interface that another plugin made. */
+export interface ExtendRequest extends AddRequest {
+  readonly network: string;
+  /** Its addresses. */
+  readonly ips: readonly Ip[];
 }
 
 /** Pods' cables, addresses and host ports on this node. Everything is synchronous. */
@@ -66,8 +115,14 @@ export interface SandboxNetwork {
   remove(key: AttachmentKey): void;
   /** What is written down, whether or not its sandbox still lives. */
   list(): readonly Attachment[];
-  /** Removes all that belongs to containers not in `validIds`; returns what went. */
+  /** Gives an interface that another plugin made its host ports, bandwidth and tuning: all of it, or none. */
+  extend(request: ExtendRequest): void;
+  /** What is not as it was asked for, and as it is written down, a sentence each; none when all is well. */
+  check(request: CheckRequest): readonly string[];
+  /** Removes all of the agent's own pods that are not in `validIds`, and what lost its cable; returns what went. */
   collect(validIds: ReadonlySet<string>): readonly AttachmentKey[];
+  /** Removes all that belongs to the CNI network `network` and is not in `valid`; returns what went. */
+  collectNetwork(network: string, valid: readonly AttachmentKey[]): readonly AttachmentKey[];
   /** Pods that come get these subnets and this MTU, and the bridge has them at once. Pods that stand keep what they have.
    *  When it throws, pods that come get what they got before, and asking again goes on from there. @throws as opening does */
   adjust(ground: SandboxGround): void;

@@ -51,7 +51,16 @@ test("a sandbox gets its cable, addresses and routes", (t) => {
     ifname: "eth0",
     ips: ["10.42.3.2/24", "fd42:0:0:3::2/64"],
     mac: "0a:58:0a:2a:03:02",
+    mtuBytes: 1450,
     gateways: ["10.42.3.1", "fd42:0:0:3::1"],
+    routes: [
+      { to: "0.0.0.0/0", via: "10.42.3.1" },
+      { to: "10.42.0.0/16", via: "10.42.3.1" },
+      { to: "::/0", via: "fd42:0:0:3::1" },
+      { to: "fd42::/56", via: "fd42:0:0:3::1" },
+    ],
+    bridge: { name: "cni0", mac: "0a:58:0a:2a:03:01", mtuBytes: 1450 },
+    hostLink: { name: added.hostVeth, mac: added.hostLink.mac, mtuBytes: 1450 },
     hostVeth: added.hostVeth,
   });
   const inside = kernel.render(ns);

@@ -1,14 +1,16 @@
 import { join } from "node:path";
-import { addressOf, ipPrefixOf, prefixLength } from "#addr/cidr";
+import { addressOf, type IpPrefix, ipPrefixOf, prefixLength } from "#addr/cidr";
 import { FAMILY } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
+import type { Mac } from "#addr/mac";
 import { explain } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
-import type { Kernel, Netns } from "#kernel/kernel";
+import type { Kernel, Link, NetKernel, Netns } from "#kernel/kernel";
 import type { Logger } from "#telemetry/log";
 import { macOf } from "./address-mac.ts";
+import { isPacerName, paceCable, pacerName, removePacer } from "./bandwidth.ts";
 import { PodBridge } from "./bridge.ts";
-import { hostVethName, isHostVethName, plugCable, pullCable } from "./cable.ts";
+import { hostVethName, isHostVethName, plugCable, podRoutes, pullCable } from "./cable.ts";
 import { CniFault } from "./cni-fault.ts";
 import { HostPorts } from "./host-ports.ts";
 import { Ipam } from "./ipam.ts";
@@ -17,11 +19,16 @@ import type {
   AddRequest,
   Attachment,
   AttachmentKey,
+  CheckRequest,
+  ExtendRequest,
   SandboxGround,
   SandboxNetwork,
   SandboxNetworkOptions,
 } from "./model.ts";
+import { PluggedInterfaces } from "./plugged.ts";
 import { readPortMappings } from "./port-claims.ts";
+import { checkSandbox } from "./sandbox-check.ts";
+import { tuneInside } from "./tuning.ts";
 
 /** The name K3s gives the pods' network, which is the folder of its addresses. */
 const NETWORK = "cbr0";
@@ -44,12 +51,14 @@ class OpenSandboxNetwork implements SandboxNetwork {
   readonly #options: SandboxNetworkOptions;
   readonly #kernel: Kernel;
   readonly #log: Logger;
+  readonly #plugged: PluggedInterfaces;
   #standing: Standing;
 
   constructor(options: SandboxNetworkOptions) {
     this.#options = options;
     this.#kernel = options.kernel;
     this.#log = options.log.child({ room: "cni" });
+    this.#plugged = new PluggedInterfaces(join(options.ipamDir, `${NETWORK}-plugged`));
     this.#standing = this.#settle(options);
   }
 
@@ -104,9 +113,30 @@ class OpenSandboxNetwork implements SandboxNetwork {
 
   add(request: AddRequest): Added {
     checkKey(request);
-    const ips = this.#ipam.reserve(request);
+    this.#forgetIfLost(request);
+    this.#claim(request, true);
+    const ips = this.#ipam.reserve(request, request.ips);
     try {
       return this.#wire(request, ips);
+    } catch (error) {
+      this.#undo(request);
+      throw error;
+    }
+  }
+
+  extend(request: ExtendRequest): void {
+    checkKey(request);
+    const { containerId, ifname, bandwidth = {}, tuning = {} } = request;
+    this.#claim(request, false);
+    try {
+      using opened = new DisposableStack();
+      const inside = opened.use(this.#kernel.openIn(this.#openNetns(request.netns, opened)));
+      const prefixed = request.ips.map((ip) => this.#withPrefix(ip));
+      const entries = readPortMappings(request.portMappings ?? [], prefixed);
+      tuneInside(inside, ifname, tuning);
+      if (Object.keys(bandwidth).length > 0)
+        paceCable(this.#kernel, outerEnd(this.#kernel, inside, ifname), request, bandwidth);
+      if (entries.length > 0) this.#ports.publish({ containerId, ifname, entries });
     } catch (error) {
       this.#undo(request);
       throw error;
@@ -116,9 +146,24 @@ class OpenSandboxNetwork implements SandboxNetwork {
   remove(key: AttachmentKey): void {
     checkKey(key);
     this.#ports.withdraw(key);
+    removePacer(this.#kernel, key);
     // An address is free only once nothing answers to it.
     pullCable(this.#kernel, key);
     this.#ipam.release(key);
+    this.#plugged.delete(key);
+  }
+
+  check(request: CheckRequest): readonly string[] {
+    checkKey(request);
+    return checkSandbox(request, {
+      kernel: this.#kernel,
+      bridge: this.#standing.bridge,
+      reserved: this.#ipam.find(request)?.ips.map((ip) => this.#withPrefix(ip)) ?? [],
+      hasCable: this.#plugged.find(request)?.hasCable ?? true,
+      claimed: this.#ports.entriesOf(request),
+      missingPorts: this.#ports.missingOf(request),
+      routes: podRoutes(this.#gateways, this.#options.clusterCidrs),
+    });
   }
 
   list(): readonly Attachment[] {
@@ -131,15 +176,39 @@ class OpenSandboxNetwork implements SandboxNetwork {
   }
 
   collect(validIds: ReadonlySet<string>): readonly AttachmentKey[] {
+    return this.#collect((key) => {
+      const plugged = this.#plugged.find(key);
+      if (!plugged) return !validIds.has(key.containerId);
+      // A machine that was started again has no cables, and may have no runtime any more that would say so.
+      return plugged.hasCable && !this.#hasCable(key);
+    });
+  }
+
+  collectNetwork(network: string, valid: readonly AttachmentKey[]): readonly AttachmentKey[] {
+    const stays = new Set(valid.map(hostVethName));
+    return this.#collect(
+      (key) => this.#plugged.find(key)?.network === network && !stays.has(hostVethName(key)),
+    );
+  }
+
+  /** Removes what `isGone` says, addresses that name nobody, and devices that nothing is written down for. */
+  #collect(isGone: (key: AttachmentKey) => boolean): readonly AttachmentKey[] {
     const all = new Map<string, AttachmentKey>();
-    for (const { containerId, ifname } of [...this.#ipam.list(), ...this.#ports.list()])
+    for (const { containerId, ifname } of [
+      ...this.#ipam.list(),
+      ...this.#ports.list(),
+      ...this.#plugged.list(),
+    ])
       all.set(hostVethName({ containerId, ifname }), { containerId, ifname });
-    const gone = [...all.values()].filter(({ containerId }) => !validIds.has(containerId));
+    const gone = [...all.values()].filter(isGone);
     for (const key of gone) this.remove(key);
     this.#ipam.releaseNameless();
-    for (const link of this.#kernel.netlink.listLinks())
-      if (link.master === this.#standing.bridge.index && isHostVethName(link.name) && !all.has(link.name))
-        this.#kernel.netlink.deleteLink(link.index);
+    const pacers = new Set([...all.values()].map(pacerName));
+    for (const { index, master, name } of this.#kernel.netlink.listLinks()) {
+      const isOurPort = master === this.#standing.bridge.index && isHostVethName(name);
+      if ((isOurPort && !all.has(name)) || (isPacerName(name) && !pacers.has(name)))
+        this.#kernel.netlink.deleteLink(index);
+    }
     if (gone.length > 0)
       this.#log.info("removed what containers that are gone had left", { count: gone.length });
     return gone;
@@ -153,29 +222,59 @@ class OpenSandboxNetwork implements SandboxNetwork {
     if (first === undefined) throw new Error("broken invariant: a sandbox network without a subnet");
     const prefixed = ips.map((ip) => this.#withPrefix(ip));
     const entries = readPortMappings(request.portMappings ?? [], prefixed);
-    const mac = macOf(first);
-    const gateways = this.#ipam.ranges.map(({ gateway }) => gateway);
-    this.#plug(request, { mac, ips: prefixed, gateways });
+    const mac = request.mac ?? macOf(first);
+    const hostLink = this.#plug(request, mac, prefixed);
     if (entries.length > 0) this.#ports.publish({ containerId, ifname, entries });
-    return { containerId, ifname, ips: prefixed, mac, gateways, hostVeth: hostVethName(request) };
+    return {
+      containerId,
+      ifname,
+      ips: prefixed,
+      mac,
+      mtuBytes: hostLink.mtuBytes,
+      gateways: this.#gateways,
+      routes: podRoutes(this.#gateways, this.#options.clusterCidrs),
+      bridge: brief(this.#standing.bridge.link),
+      hostLink: brief(hostLink),
+      hostVeth: hostLink.name,
+    };
   }
 
-  #plug(request: AddRequest, { mac, ips, gateways }: Pick<Added, "mac" | "ips" | "gateways">): void {
-    const { containerId, ifname } = request;
-    const { mtuBytes } = this;
-    const { clusterCidrs: routes } = this.#options;
+  #plug(request: AddRequest, mac: Mac, ips: readonly IpPrefix[]): Link {
+    const { containerId, ifname, bandwidth, tuning } = request;
     if (!this.#standing.bridge.isIntact()) this.#restoreBridge();
     using opened = new DisposableStack();
     const netns = this.#openNetns(request.netns, opened);
-    plugCable(this.#kernel, netns, mac, {
+    const hostLink = plugCable(this.#kernel, netns, mac, {
       containerId,
       ifname,
-      mtuBytes,
+      mtuBytes: tuning?.mtuBytes ?? this.mtuBytes,
       bridge: this.#standing.bridge.index,
       ips,
-      gateways,
-      routes,
+      gateways: this.#gateways,
+      routes: this.#options.clusterCidrs,
     });
+    if (bandwidth) paceCable(this.#kernel, hostLink, request, bandwidth);
+    if (tuning) tuneInside(opened.use(this.#kernel.openIn(netns)), ifname, tuning);
+    return hostLink;
+  }
+
+  get #gateways(): readonly Ip[] {
+    return this.#ipam.ranges.map(({ gateway }) => gateway);
+  }
+
+  /** Written down before anything is made. */
+  #claim({ containerId, ifname, network }: AddRequest, hasCable: boolean): void {
+    if (network !== undefined) this.#plugged.put({ containerId, ifname, network, hasCable });
+  }
+
+  /** A machine that was started again has the address written down, and nothing that has it: a runtime may ask for the same
+   *  container once more. */
+  #forgetIfLost(key: AttachmentKey): void {
+    if (this.#ipam.find(key) && !this.#hasCable(key)) this.remove(key);
+  }
+
+  #hasCable(key: AttachmentKey): boolean {
+    return this.#kernel.netlink.findLink(hostVethName(key)) !== undefined;
   }
 
   /** Someone may have removed it, set it down, or taken its addresses. */
@@ -202,6 +301,23 @@ class OpenSandboxNetwork implements SandboxNetwork {
     const range = this.#ipam.ranges.find(({ subnet }) => familyOf(subnet) === familyOf(ip));
     return ipPrefixOf(ip, range ? prefixLength(range.subnet) : FAMILY[familyOf(ip)].bits);
   }
+}
+
+function brief({ name, mac, mtuBytes }: Link): Added["bridge"] {
+  return { name, mac, mtuBytes };
+}
+
+/** The end on the node of whatever cable ends in the sandbox as `ifname`. @throws {CniFault} "BadRequest" */
+function outerEnd(kernel: NetKernel, inside: NetKernel, ifname: string): Link {
+  const inner = inside.netlink.findLink(ifname);
+  const outer = kernel.netlink
+    .listLinks()
+    .find(({ kind, index }) => kind === "veth" && index === inner?.parent);
+  if (outer) return outer;
+  throw new CniFault(
+    "BadRequest",
+    `Cannot limit the bandwidth of ${ifname}: it is no cable that ends on this node`,
+  );
 }
 
 /** As the CNI specification has them; an id is part of a file's name elsewhere. @throws {CniFault} "BadRequest" */

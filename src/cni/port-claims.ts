@@ -83,6 +83,10 @@ export class PortClaims {
     return this.#claims.has(hostVethName(key));
   }
 
+  find(key: AttachmentKey): PortClaim | undefined {
+    return this.#claims.get(hostVethName(key));
+  }
+
   put(claim: PortClaim): void {
     const name = hostVethName(claim);
     const path = join(this.#dir, `${name}.json`);

@@ -1,0 +1,134 @@
+import { chmodSync, mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+import { peerCredentials } from "#kernel/peer-credentials";
+import type { Logger } from "#telemetry/log";
+import type { SandboxNetwork } from "../model.ts";
+import { type Answering, answerBytes } from "./answer.ts";
+import { encodeAnswer, LONGEST_CALL_BYTES } from "./frame.ts";
+import { Turns } from "./turns.ts";
+
+/** Where the executable looks when the network's file names no other place. */
+export const DEFAULT_SOCKET = "/run/twill/cni.sock";
+/** More than a machine starts pods at once; whoever comes later is told to try again. */
+const MOST_CONNECTIONS = 4096;
+/** The executable has its whole call at hand before it connects. */
+const SPEAK_WITHIN_MS = 5_000;
+const NSFS_MAGIC = 0x6e736673;
+
+export interface ServePluginOptions {
+  readonly socketPath: string;
+  /** Undefined while it is not ready. */
+  readonly network: () => SandboxNetwork | undefined;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly onListening?: () => void;
+}
+
+/** The executable's calls are answered from `network`, until aborted. One connection is one call, and root's alone. A call
+ *  waits for those that connected before it, so what a killed one has begun is done before its removal.
+ *  @throws {Error} when the socket cannot be made */
+export async function servePlugin(options: ServePluginOptions): Promise<void> {
+  const { socketPath, signal, log } = options;
+  signal.throwIfAborted();
+  mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 });
+  // Of a process that is no more: two agents on one socket would be two on one bridge.
+  rmSync(socketPath, { force: true });
+  const turns = new Turns();
+  const server = createServer({ allowHalfOpen: true }, (socket) => receive(socket, turns, options));
+  server.maxConnections = MOST_CONNECTIONS;
+  try {
+    await listening(server, socketPath);
+    log.info("answering the CNI executable", { socket: socketPath });
+    options.onListening?.();
+    await ended(server, signal);
+  } finally {
+    server.close();
+    rmSync(socketPath, { force: true });
+  }
+}
+
+async function listening(server: Server, socketPath: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen({ path: socketPath, backlog: MOST_CONNECTIONS }, resolve);
+  await promise;
+  // Whoever connected before this is asked who it is, as everybody.
+  chmodSync(socketPath, 0o600);
+  server.off("error", reject);
+}
+
+function ended(server: Server, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  if (signal.aborted) resolve();
+  return promise;
+}
+
+/** Takes its turn at once, and uses it when it has been heard. */
+function receive(socket: Socket, turns: Turns, { network, log }: ServePluginOptions): void {
+  const credentials = peerCredentials(socket);
+  // A peer that is gone says so by the end of what it sent.
+  socket.on("error", () => {});
+  if (credentials === undefined || credentials.uid !== 0) {
+    log.warn("refused a CNI call that is not root's", { uid: credentials?.uid });
+    socket.destroy();
+    return;
+  }
+  const heard = hear(socket);
+  turns.take(heard, (bytes) => {
+    if (bytes === undefined || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
+    const answer = answerBytes(bytes, { network: network(), ...viewOf(credentials.pid) });
+    if (answer.exitCode !== 0) log.debug("a CNI call was answered with an error", { answer: answer.stdout });
+    socket.end(encodeAnswer(answer));
+  });
+}
+
+/** All that the peer says; nothing when it says too much, or not in time. */
+async function hear(socket: Socket): Promise<Uint8Array | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  socket.setTimeout(SPEAK_WITHIN_MS, () => socket.destroy());
+  try {
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+      const bytes = chunk as Buffer;
+      length += bytes.length;
+      if (length > LONGEST_CALL_BYTES) return undefined;
+      chunks.push(bytes);
+    }
+  } catch {
+    return undefined;
+  }
+  socket.setTimeout(0);
+  return Buffer.concat(chunks);
+}
+
+/** Paths as the caller's mounts have them, where we see the caller. */
+function viewOf(pid: number): Omit<Answering, "network"> {
+  const root = pid > 0 ? `/proc/${pid}/root` : "";
+  const own = idOf(pid > 0 ? `/proc/${pid}/ns/net` : "/proc/self/ns/net");
+  return {
+    pathOf: (path) => `${root}${path}`,
+    isNetns: (path) => {
+      try {
+        return statfsSync(path).type === NSFS_MAGIC;
+      } catch {
+        return false;
+      }
+    },
+    isOwnNetns: (path) => own !== undefined && idOf(path) === own,
+  };
+}
+
+function idOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
