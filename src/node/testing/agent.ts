@@ -1,5 +1,6 @@
 /** A node of its own, for tests: an API in memory that holds what stdin says, and `runNode` on the real kernel of the network
  *  namespace this process was started in. One JSON value a line in both directions; `kill -9` is part of the game. */
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseCidr } from "#addr/cidr";
 import { parseIp } from "#addr/ip";
@@ -10,8 +11,11 @@ import type { KubeObject, Resource } from "#kube/object";
 import { openInformer } from "#kube/open-informer";
 import { CONFIG_MAPS, EVENTS, NODES, PODS } from "#kube/resources";
 import { systemClock } from "#life/clock";
+import { openContainerd } from "#node/containerd/open";
 import { ownPodNetwork } from "#node/network";
 import { runNode } from "#node/run";
+import { openCriRuntime } from "#node/runtime/cri/open";
+import type { Runtime } from "#node/runtime/runtime";
 import { openLog } from "#telemetry/log";
 
 export type Command =
@@ -29,6 +33,11 @@ export type Report =
   | { readonly say: "pod" | "event" | "node"; readonly object: KubeObject; readonly atMs: number }
   | { readonly say: "gone"; readonly name: string; readonly atMs: number };
 
+export interface ContainerdSettings {
+  readonly stateDir: string;
+  readonly cni: { readonly binDir: string; readonly confDir: string };
+}
+
 export interface AgentSettings {
   readonly dataDir: string;
   readonly imagesDir: string;
@@ -36,6 +45,8 @@ export interface AgentSettings {
   readonly netnsDir: string;
   readonly ipamDir: string;
   readonly cgroupRoot: string;
+  /** Pods run in a containerd that the agent starts, with plugins from `binDir`; default: as processes. */
+  readonly containerd?: ContainerdSettings;
   /** What the API holds from the start. */
   readonly seed: readonly Command[];
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
@@ -90,12 +101,19 @@ await runNode({
   clusterDns: [parseIp("10.43.0.10")],
   clusterDomain: "cluster.local",
   ...settings,
+  ...(settings.containerd ? { runtime: await openContainerdRuntime(settings.containerd) } : {}),
   ...base,
   onReady: () => tell({ say: "ready", atMs: Date.now() }),
 }).catch((error: unknown) => {
   if (!stop.signal.aborted) throw error;
 });
 process.exit(0);
+
+async function openContainerdRuntime(own: ContainerdSettings): Promise<Runtime> {
+  const { dataDir, imagesDir } = settings;
+  const { endpoint } = await openContainerd({ ...own, dataDir, imagesDir, env: process.env, ...base });
+  return openCriRuntime({ endpoint, stateDir: join(dataDir, "agent", "cri"), ...base });
+}
 
 async function run(command: Command): Promise<void> {
   switch (command.do) {

@@ -46,16 +46,26 @@ export class NodeWorld implements AsyncDisposable {
     return this.#agent?.pid ?? -1;
   }
 
+  /** How `nsenter` gets to where agents of this world run. */
+  protected entry(): readonly string[] {
+    return [`--net=/run/netns/${this.netns}`];
+  }
+
+  /** What the agents of this world are told beside the settings that all have. */
+  protected extraSettings(): Partial<AgentSettings> {
+    return {};
+  }
+
   /** Starts an agent; resolves once it is ready. `seed` is what its API holds from the start. */
   async start(seed: readonly Command[] = []): Promise<void> {
     this.#isReady = false;
     this.#pods.clear();
     // Not `ip netns exec`: that also gives a mount namespace, with which the pods' namespaces would go.
     const args = [
-      `--net=/run/netns/${this.netns}`,
+      ...this.entry(),
       process.execPath,
       AGENT,
-      JSON.stringify({ ...this.settings, seed }),
+      JSON.stringify({ ...this.settings, ...this.extraSettings(), seed }),
     ];
     const agent = spawn("nsenter", args, { stdio: ["pipe", "pipe", "pipe"] });
     this.#agent = agent;
@@ -75,7 +85,7 @@ export class NodeWorld implements AsyncDisposable {
     const agent = this.#agent;
     if (!agent) return;
     const ended = new Promise((resolve) => agent.once("exit", resolve));
-    agent.kill("SIGKILL");
+    process.kill(this.agentPid, "SIGKILL");
     await ended;
     this.#agent = undefined;
   }
