@@ -171,7 +171,7 @@ describe("a node runs pods as processes in their own namespaces", () => {
       logs("web", "?previous=true"),
       /previous terminated container "main" in pod "web" not found/,
     );
-    assert.match(logs("none", ""), /pod does not exist/);
+    assert.match(logs("none", ""), /pod "none" does not exist/);
     assert.match(logs("web", "", stranger), /^Forbidden \(user=system:node:other, /);
   });
 

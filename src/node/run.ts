@@ -4,7 +4,8 @@ import { isIp } from "#addr/ip";
 import { openEventRecorder } from "#kube/event-recorder";
 import { openInformer } from "#kube/open-informer";
 import { milliOf } from "#kube/quantity";
-import { PODS, SERVICES } from "#kube/resources";
+import { NODES, PODS, SERVICES } from "#kube/resources";
+import { K3S_UNSAFE_SYSCTLS } from "./admission/sysctls.ts";
 import { wholeOf } from "./cgroup/amounts.ts";
 import { openPodCgroups } from "./cgroup/pod-cgroups.ts";
 import { parseResolvConf, type ResolverConfig } from "./files/resolv-conf.ts";
@@ -50,6 +51,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
 
   const pods = openInformer(client, PODS, { fieldSelector: `spec.nodeName=${nodeName}`, ...base });
   const services = openInformer(client, SERVICES, base);
+  const own = openInformer(client, NODES, { fieldSelector: `metadata.name=${nodeName}`, ...base });
   const events = openEventRecorder(client, { component: "kubelet", host: nodeName, ...base });
   const runtime = options.runtime ?? openDefaultRuntime(options, () => network);
   const capacity = readCapacity({ maxPods: options.maxPods ?? MAX_PODS, dataDir: options.dataDir });
@@ -71,6 +73,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
       log,
     }),
     services: () => services.list(),
+    node: () => own.get(nodeName),
     networkComplaint: () => networkComplaint(network),
     settings: {
       nodeName,
@@ -79,6 +82,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
       clusterDomain: options.clusterDomain,
       allocatable,
       capacity,
+      allowedSysctls: options.allowedSysctls ?? K3S_UNSAFE_SYSCTLS,
       podLogsDir: options.podLogsDir ?? "/var/log/pods",
       podsDir,
       nodeResolver: () => nodeResolver(options.resolvConf ?? "/etc/resolv.conf"),
@@ -128,7 +132,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     ...base,
   });
   const [node] = await Promise.all([registered, server]);
-  await Promise.all([reporter.report(), pods.synced, services.synced]);
+  await Promise.all([reporter.report(), pods.synced, services.synced, own.synced]);
   workers.follow(pods);
   void followNetwork(options.network, {
     signal,
@@ -156,7 +160,10 @@ export async function runNode(options: NodeOptions): Promise<void> {
 }
 
 /** What `/configz` shows, by KubeletConfiguration's names. */
-function kubeletSettings(options: NodeOptions, listen: { ip: string; port: number }): Record<string, unknown> {
+function kubeletSettings(
+  options: NodeOptions,
+  listen: { ip: string; port: number },
+): Record<string, unknown> {
   return {
     address: listen.ip,
     port: listen.port,

@@ -1,6 +1,6 @@
 import type { KubeClient } from "#kube/client";
 import type { EventRecorder } from "#kube/event-recorder";
-import type { Pod, Service } from "#kube/generated/types";
+import type { Node, Pod, Service } from "#kube/generated/types";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { PodCgroups } from "../cgroup/pod-cgroups.ts";
@@ -19,6 +19,8 @@ export interface NodeSettings {
   readonly clusterDomain: string;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly capacity: Readonly<Record<string, string>>;
+  /** Beside the safe ones. */
+  readonly allowedSysctls: readonly string[];
   readonly podLogsDir: string;
   /** `$DATA/agent/kubelet/pods`. */
   readonly podsDir: string;
@@ -37,6 +39,8 @@ export interface PodContext {
   readonly cgroups: PodCgroups;
   /** All services the API has; they were listed once before the first worker starts. */
   readonly services: () => readonly Service[];
+  /** This node, as the API last had it. */
+  readonly node: () => Node | undefined;
   /** Why only pods of the host's network can run now, as the Node's Ready condition says it; undefined when all can. */
   readonly networkComplaint: () => string | undefined;
   readonly settings: NodeSettings;

@@ -2,10 +2,10 @@ import { rmSync } from "node:fs";
 import { explain } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
 import type { Change, Informer } from "#kube/informer";
+import { hasAppArmor, refusalOf } from "../admission/admit.ts";
+import type { Refusal } from "../admission/refusal.ts";
 import { isTerminal } from "../status/phase.ts";
 import type { PodContext } from "./context.ts";
-import { collides } from "./host-ports.ts";
-import type { PodFailure } from "./pod-report.ts";
 import { PodWorker } from "./worker.ts";
 
 const DOUBT_MS = 60_000;
@@ -14,6 +14,7 @@ const DOUBT_MS = 60_000;
 export class PodWorkers {
   readonly #context: PodContext;
   readonly #workers = new Map<string, PodWorker>();
+  readonly #hasAppArmor = hasAppArmor();
 
   constructor(context: PodContext) {
     this.#context = context;
@@ -79,18 +80,12 @@ export class PodWorkers {
     });
   }
 
-  /** Why a pod that is new here cannot run beside the others. The scheduler sees to it that there is no reason; a pod that names its node
-   *  itself was never asked. */
-  #refusal(pod: Pod): PodFailure | undefined {
-    const { metadata, status } = pod;
-    if (status?.startTime || isTerminal(status?.phase) || metadata.deletionTimestamp) return undefined;
-    for (const other of this.#workers.values())
-      if (!other.isOver && collides(pod, other.pod))
-        return {
-          reason: "NodePorts",
-          message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
-        };
-    return undefined;
+  /** Asked once for each pod in each life of the agent. */
+  #refusal(pod: Pod): Refusal | undefined {
+    if (isTerminal(pod.status?.phase) || pod.metadata.deletionTimestamp) return undefined;
+    const { settings, node } = this.#context;
+    const others = [...this.#workers.values()].flatMap((other) => (other.isOver ? [] : [other.pod]));
+    return refusalOf(pod, { ...settings, node: node(), others, hasAppArmor: this.#hasAppArmor });
   }
 
   /** Ends what runs here and is not in the API's complete list. A list without any pod may be a server that has lost its
