@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
+import { Fd } from "./fd.ts";
 import { mkfifo, setPipeSize } from "./ffi/libc.ts";
+import { pipe } from "./ffi/terminal-calls.ts";
 
 /** Makes a pipe with a name, readable and writable by root alone; a standing one is left. @throws {SyscallFault} */
 export function makeNamedPipe(path: string): void {
@@ -9,4 +11,11 @@ export function makeNamedPipe(path: string): void {
 /** How much the open pipe holds before its writer waits, in bytes; the kernel may round up. @throws {SyscallFault} EPERM above its limit */
 export function resizePipe(fd: number, bytes: number): void {
   setPipeSize(fd, bytes);
+}
+
+/** A pipe without a name. Unlike the sockets that Node gives a child for its streams, what a program has as `/dev/stdout` can then be
+ *  opened again. @throws {SyscallFault} EMFILE */
+export function openPipe(): { readonly from: Fd; readonly to: Fd } {
+  const [from, to] = pipe();
+  return { from: new Fd(from, "pipe to read"), to: new Fd(to, "pipe to write") };
 }
