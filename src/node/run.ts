@@ -11,7 +11,7 @@ import { openPodCgroups } from "./cgroup/pod-cgroups.ts";
 import { parseResolvConf, type ResolverConfig } from "./files/resolv-conf.ts";
 import { keepLogs } from "./logs/keep-logs.ts";
 import type { PodNetwork } from "./network.ts";
-import { followNetwork, networkComplaint } from "./network-condition.ts";
+import { followNetwork, nodeComplaints, wiringComplaint } from "./network-condition.ts";
 import { allocatableOf } from "./object/allocatable.ts";
 import { keepLease } from "./object/lease.ts";
 import { kubeArch, readCapacity, readSystemInfo } from "./object/node-facts.ts";
@@ -74,7 +74,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     }),
     services: () => services.list(),
     node: () => own.get(nodeName),
-    networkComplaint: () => networkComplaint(network),
+    networkComplaint: () => wiringComplaint(network, runtime),
     settings: {
       nodeName,
       hostIps: [...options.nodeIps, ...(options.externalIps ?? [])],
@@ -110,7 +110,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
         runtime: `${runtime.name}://${runtime.version}`,
       }),
       port: listen.port,
-      complaints: [networkComplaint(network)].filter((complaint) => complaint !== undefined),
+      complaints: nodeComplaints(network, runtime),
       isSure: clock.now() - startedAt >= TAKEOVER_MS,
     }),
     ...base,
@@ -135,6 +135,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   await Promise.all([reporter.report(), pods.synced, services.synced, own.synced]);
   workers.follow(pods);
   void followNetwork(options.network, {
+    runtime,
     signal,
     onFound: async (found) => {
       network = found;

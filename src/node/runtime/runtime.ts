@@ -255,6 +255,8 @@ export interface Runtime {
   removePod(podUid: string): Promise<void>;
   /** What the node's Ready condition depends on, as known now. */
   condition(): RuntimeCondition;
+  /** Hears of each change of `condition`. Returns the way to stop hearing. */
+  subscribeCondition(listener: () => void): () => void;
   /** Makes the image ready to run. @throws {ImageFault} */
   ensureImage(request: ImageRequest): Promise<FoundImage>;
   images(): Promise<readonly StoredImage[]>;

@@ -13,6 +13,7 @@ export class ConditionWatch {
   readonly #channel: CriChannel;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
+  readonly #listeners = new Set<() => void>();
   #told: readonly Told[] = [];
   #answeredAt: number;
   /** Tries in a row that found nobody at the socket. */
@@ -25,18 +26,27 @@ export class ConditionWatch {
     this.#answeredAt = clock.now();
   }
 
-  /** Asks until aborted. */
+  /** Asks until aborted; more often while something is amiss. */
   async run(): Promise<void> {
+    let before = this.current();
     while (!this.#signal.aborted) {
-      const isAnswered = await this.ask();
-      await this.#clock
-        .sleep(isAnswered ? POLL_MS : RETRY_MS, { signal: this.#signal })
-        .catch(() => undefined);
+      const isWell = before.messages.length === 0 && this.#refusals === 0;
+      await this.#clock.sleep(isWell ? POLL_MS : RETRY_MS, { signal: this.#signal }).catch(() => undefined);
+      await this.ask();
+      const after = this.current();
+      if (after.messages.join() !== before.messages.join())
+        for (const listener of this.#listeners) listener();
+      before = after;
     }
   }
 
-  /** Asks once. @returns whether there was an answer */
-  async ask(): Promise<boolean> {
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Asks once. */
+  async ask(): Promise<void> {
     try {
       const { status } = await this.#channel.call(
         "Status",
@@ -46,10 +56,8 @@ export class ConditionWatch {
       this.#told = status?.conditions ?? [];
       this.#answeredAt = this.#clock.now();
       this.#refusals = 0;
-      return true;
     } catch (error) {
       if (hasStatus(error, "Unavailable")) this.#refusals++;
-      return false;
     }
   }
 

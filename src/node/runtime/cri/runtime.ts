@@ -85,6 +85,10 @@ export class CriRuntime implements Runtime {
     return this.conditionWatch.current();
   }
 
+  subscribeCondition(listener: () => void): () => void {
+    return this.conditionWatch.subscribe(listener);
+  }
+
   async runSandbox(config: SandboxConfig): Promise<Sandbox> {
     const { podUid } = config;
     await this.stopSandbox(podUid);

@@ -19,6 +19,7 @@ import type {
   Sandbox,
   SandboxConfig,
   StoredImage,
+  StreamRequest,
   StreamTarget,
   Usage,
 } from "../runtime.ts";
@@ -30,6 +31,7 @@ import { EXIT_FILE } from "./images/preamble.ts";
 import { isNetnsMounted, makePodNetns, netnsPath } from "./pod-netns.ts";
 import { namesIn, PodFolder, type RunRecord, type SandboxRecord } from "./record.ts";
 import { exitFile, startRun } from "./start-run.ts";
+import { openProcessStream } from "./stream/open-stream.ts";
 
 export interface ProcessRuntimeOptions {
   readonly kernel: Kernel;
@@ -136,6 +138,10 @@ class ProcessRuntime implements Runtime {
     return { isRuntimeReady: true, isNetworkReady: true, messages: [] };
   }
 
+  subscribeCondition(): () => void {
+    return () => {};
+  }
+
   async images(): Promise<readonly StoredImage[]> {
     return [];
   }
@@ -194,8 +200,16 @@ class ProcessRuntime implements Runtime {
     return container.exec(innerCommand(container.run.image, options.command), options.timeoutMs);
   }
 
-  async openStream(): Promise<StreamTarget> {
-    throw new Fault("NotSupported", "Cannot open a stream into a process: not there yet");
+  async openStream(request: StreamRequest): Promise<StreamTarget> {
+    return openProcessStream(request, {
+      container: (id) => this.#find(id)?.besides,
+      innerCommand: (id, command) => innerCommand(this.#find(id)?.run.image ?? "", command),
+      netns: (podUid) => {
+        const { sandbox } = this.#pods.get(podUid) ?? {};
+        if (!sandbox?.sandbox.isReady) throw new Fault("NotFound", `pod ${podUid} has no sandbox`);
+        return sandbox.netns;
+      },
+    });
   }
 
   async reopenLog(): Promise<void> {}
