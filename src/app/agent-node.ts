@@ -8,7 +8,10 @@ import { type Life, PASSWORD_FILE } from "./life.ts";
 import { findNodeIps } from "./node-address.ts";
 
 /** An agent node, composed: join, then run the node's part until aborted. */
-export async function runAgentNode(config: AgentConfig, { log, signal, imagesDir }: Life): Promise<void> {
+export async function runAgentNode(
+  config: AgentConfig,
+  { log, signal, imagesDir, program }: Life,
+): Promise<void> {
   using kernel = openKernel();
   const { node } = config;
   const nodeIps = node.ips ?? findNodeIps(kernel.netlink, node.iface);
@@ -30,6 +33,7 @@ export async function runAgentNode(config: AgentConfig, { log, signal, imagesDir
     nodeIps,
     membership,
     imagesDir,
+    program,
     clock: systemClock,
     log,
     signal,

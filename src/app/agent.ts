@@ -14,11 +14,14 @@ import { openInformer } from "#kube/open-informer";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "#kube/resources";
 import type { Clock } from "#life/clock";
 import { ownPodNetwork } from "#node/network";
+import type { NodeOptions } from "#node/options";
 import { runNode } from "#node/run";
 import { runServiceProxy } from "#service/run";
 import type { Logger } from "#telemetry/log";
 import type { NodeConfig } from "./config/config.ts";
+import { openContainerRuntime, settleRuntime } from "./container-runtime.ts";
 import { openForeignNetwork } from "./foreign-network.ts";
+import type { Life } from "./life.ts";
 import { ownSignal } from "./own-signal.ts";
 import { PodNetworkFollower } from "./pod-network.ts";
 import { VERSION } from "./version.ts";
@@ -29,6 +32,7 @@ export interface AgentOptions {
   readonly nodeIps: readonly Ip[];
   readonly membership: Membership;
   readonly imagesDir: string;
+  readonly program: Life["program"];
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -36,7 +40,7 @@ export interface AgentOptions {
 
 /** Runs until aborted, or until a part of it ends with an error. What runs in the kernel and in pods stays behind. */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const { kernel, node, nodeIps, membership, clock } = options;
+  const { kernel, node, membership, clock } = options;
   // Three names, as K3s gives a node: its own may see only its own pods, the others all nodes, or all services.
   await using client = clientAs(membership, membership.kubelet, clock);
   await using fabricClient = clientAs(membership, membership.controller, clock);
@@ -50,13 +54,32 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     membership.cluster.flannelBackend === "none"
       ? openForeignNetwork({ ...options, cluster: membership.cluster, signal })
       : openFabric({ ...options, signal }, fabricClient, nodes);
+  const pods = runPods(options, { ...common, network: ground.network });
+  await Promise.all([ground.kept, pods, ...serviceRouting({ ...options, signal }, proxyClient)]);
+}
+
+/** The node's own part, on the runtime it was told to use. */
+async function runPods(
+  options: AgentOptions,
+  common: Pick<NodeOptions, "kernel" | "client" | "clock" | "signal" | "nodeName" | "network">,
+): Promise<void> {
+  const { node, nodeIps, membership } = options;
+  const choice = settleRuntime(node.runtime);
+  const { runtime, ended } = await openContainerRuntime(choice, {
+    ...options,
+    signal: common.signal,
+    // Somebody else's network is where its installer has put it.
+    network: membership.cluster.flannelBackend === "none" ? undefined : common.network,
+    log: options.log.child({ room: "node" }),
+  });
   const pods = runNode({
     ...common,
+    ...(runtime === undefined ? {} : { runtime }),
+    cgroupRoot: node.cgroupRoot,
     nodeIps,
     externalIps: node.externalIps,
     labels: node.labels,
     taints: node.taints,
-    network: ground.network,
     clusterDns: membership.cluster.clusterDns,
     clusterDomain: membership.cluster.clusterDomain,
     dataDir: node.dataDir,
@@ -70,7 +93,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     version: VERSION,
     log: options.log.child({ room: "node" }),
   });
-  await Promise.all([ground.kept, pods, ...serviceRouting({ ...options, signal }, proxyClient)]);
+  await Promise.all([pods, ended]);
 }
 
 /** The pods' network of Twill's own, which follows the fabric. */

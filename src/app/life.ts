@@ -6,6 +6,8 @@ export interface Life {
   readonly signal: AbortSignal;
   /** Where the bundles of the images Twill carries are, or will be made. */
   readonly imagesDir: string;
+  /** Where Twill's own files are, and the Node that runs it. */
+  readonly program: { readonly root: string; readonly node: string };
 }
 
 /** A node's own password: outside the data directory, so that it survives a reinstallation. */

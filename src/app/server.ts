@@ -35,7 +35,10 @@ import { VERSION } from "./version.ts";
 type Ready = Extract<ApiNews, { kind: "ready" }>;
 
 /** Runs until aborted, or until a part of it ends with an error. */
-export async function runServer(config: ServerConfig, { log, signal, imagesDir }: Life): Promise<void> {
+export async function runServer(
+  config: ServerConfig,
+  { log, signal, imagesDir, program }: Life,
+): Promise<void> {
   using kernel = openKernel();
   const nodeIps = config.node.ips ?? findNodeIps(kernel.netlink, config.node.iface);
   const api = await startApi(taskOf(config, nodeIps), signal);
@@ -61,7 +64,7 @@ export async function runServer(config: ServerConfig, { log, signal, imagesDir }
   await using client = clientAs(api.ready.controller, "twill-controllers");
   await using schedulerClient = clientAs(api.ready.scheduler, "twill-scheduler");
   using parts = ownSignal(signal);
-  const life = { log, signal: parts.signal, imagesDir };
+  const life = { log, signal: parts.signal, imagesDir, program };
   await Promise.all([
     api.ended,
     leadControllers(
@@ -78,7 +81,7 @@ export async function runServer(config: ServerConfig, { log, signal, imagesDir }
 async function runOwnAgent(
   config: ServerConfig,
   { nodeIps, url, token }: { nodeIps: readonly Ip[]; url: string; token: string },
-  { log, signal, imagesDir }: Life,
+  { log, signal, imagesDir, program }: Life,
   kernel: ReturnType<typeof openKernel>,
 ): Promise<void> {
   const membership = await joinCluster({
@@ -98,6 +101,7 @@ async function runOwnAgent(
     nodeIps,
     membership,
     imagesDir,
+    program,
     clock: systemClock,
     log,
     signal,
@@ -107,7 +111,7 @@ async function runOwnAgent(
 async function runAddons(
   config: ServerConfig,
   client: KubeClient,
-  { log, signal }: Omit<Life, "imagesDir">,
+  { log, signal }: Pick<Life, "log" | "signal">,
 ): Promise<void> {
   if (config.disable.includes("coredns")) return;
   const { clusterDns, clusterDomain } = config.cluster;

@@ -47,7 +47,7 @@ async function runNodeCommand<C extends ServerConfig | AgentConfig>(
   const log = openLog({ write: context.writeError, level: reading.config.node.isDebug ? "debug" : "info" });
   // A lab's nodes have theirs among their own files.
   const imagesDir = context.env["TWILL_IMAGES"] ?? join(context.program.root, ".twill/images");
-  await run(reading.config, { log, signal: context.signal, imagesDir });
+  await run(reading.config, { log, signal: context.signal, imagesDir, program: context.program });
   return 0;
 }
 
