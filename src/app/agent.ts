@@ -18,6 +18,7 @@ import type { NodeOptions } from "#node/options";
 import { runNode } from "#node/run";
 import { runServiceProxy } from "#service/run";
 import type { Logger } from "#telemetry/log";
+import { runCniPlugin } from "./cni-plugin.ts";
 import type { NodeConfig } from "./config/config.ts";
 import { openContainerRuntime, settleRuntime } from "./container-runtime.ts";
 import { openForeignNetwork } from "./foreign-network.ts";
@@ -111,9 +112,10 @@ function openFabric(options: AgentOptions, client: KubeClient, nodes: Informer<N
     log: options.log.child({ room: "fabric" }),
     onReady: (ready) => network.follow(ready),
   });
+  const plugin = runCniPlugin(network, options);
   return {
     network: network.opened.then(ownPodNetwork),
-    kept: Promise.all([fabric, network.keep({ clock, signal })]).then(() => {}),
+    kept: Promise.all([fabric, network.keep({ clock, signal }), plugin]).then(() => {}),
   };
 }
 

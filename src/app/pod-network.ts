@@ -20,6 +20,11 @@ export class PodNetworkFollower {
     this.#resolve = resolve;
   }
 
+  /** What `opened` resolves to; undefined until then. */
+  get current(): SandboxNetwork | undefined {
+    return this.#network;
+  }
+
   /** @throws what opening or adjusting throws; then nothing has changed, and the fabric tells again */
   follow({ podCidrs, mtuBytes }: FabricReady): void {
     const ground = { podCidrs: this.#primaryFirst(podCidrs), mtuBytes };

@@ -7,7 +7,7 @@ import type { Added, AddRequest, SandboxNetwork } from "../model.ts";
 import { type PluginCall, readCall, versionOf } from "./call.ts";
 import { type Answer, type Call, decodeCall } from "./frame.ts";
 import { formatError, PluginError } from "./plugin-error.ts";
-import { type CniResult, formatResult, readResult } from "./result.ts";
+import { type CniResult, formatResult, loopbackResult, readResult } from "./result.ts";
 import { NEWEST_VERSION, SPEC_VERSIONS, type SpecVersion } from "./spec-version.ts";
 import type { WantedAttachment } from "./wanted-attachment.ts";
 
@@ -20,6 +20,7 @@ export interface Answering {
   readonly isNetns: (path: string) => boolean;
   /** Whether two paths lead to one namespace. */
   readonly isOwnNetns: (path: string) => boolean;
+  readonly setLoopbackUp: (path: string) => void;
 }
 
 /** The answer to what came in, whatever it is. */
@@ -37,6 +38,7 @@ export function answerBytes(bytes: Uint8Array, answering: Answering): Answer {
 /** What a call that is in order prints. @throws {PluginError}, and what the network throws */
 export function answer(call: PluginCall, answering: Answering): string {
   if (call.verb === "VERSION") return versions(call.version);
+  if (call.verb === "LOOPBACK") return loopback(call, answering);
   const { network } = answering;
   if (!network)
     throw new PluginError(
@@ -66,6 +68,19 @@ export function answer(call: PluginCall, answering: Answering): string {
 
 function versions(cniVersion: SpecVersion): string {
   return `${JSON.stringify({ cniVersion, supportedVersions: SPEC_VERSIONS })}\n`;
+}
+
+/** Up at ADD; and left so, for a namespace that goes takes it along. */
+function loopback(
+  { version, isAdded, netns, prevResult }: Extract<PluginCall, { verb: "LOOPBACK" }>,
+  { pathOf, isNetns, setLoopbackUp }: Answering,
+): string {
+  if (!isAdded) return "";
+  const path = pathOf(netns);
+  if (!isNetns(path)) throw badNetns(netns);
+  setLoopbackUp(path);
+  if (prevResult) return `${JSON.stringify(prevResult)}\n`;
+  return formatResult(loopbackResult(netns), version);
 }
 
 function add(
@@ -102,14 +117,17 @@ function check(wanted: WantedAttachment, answering: Answering, network: SandboxN
 function requestOf(wanted: WantedAttachment, { pathOf, isNetns, isOwnNetns }: Answering): AddRequest {
   const { key, network, portMappings, bandwidth, tuning, mac, ips } = wanted;
   const netns = pathOf(wanted.netns);
-  if (!isNetns(netns))
-    throw new PluginError(
-      "badNetns",
-      `failed to open netns ${JSON.stringify(wanted.netns)}: it is no network namespace`,
-    );
+  if (!isNetns(netns)) throw badNetns(wanted.netns);
   if (isOwnNetns(netns))
     throw new PluginError("badNetns", `the sandbox's network namespace ${wanted.netns} is the plugin's own`);
   return { ...key, netns, network, portMappings, bandwidth, tuning, ips, ...(mac ? { mac } : {}) };
+}
+
+function badNetns(path: string): PluginError {
+  return new PluginError(
+    "badNetns",
+    `failed to open netns ${JSON.stringify(path)}: it is no network namespace`,
+  );
 }
 
 /** An address of another plugin's result. */

@@ -1,6 +1,6 @@
 import type { AttachmentKey } from "../model.ts";
 import type { Call } from "./frame.ts";
-import { isObject, JsonPlace } from "./json.ts";
+import { isObject, type JsonObject, JsonPlace } from "./json.ts";
 import { PluginError } from "./plugin-error.ts";
 import {
   isAtLeast,
@@ -13,6 +13,14 @@ import { readAttachment, readKey, type WantedAttachment } from "./wanted-attachm
 
 /** What one run of the executable asks for. */
 export type PluginCall =
+  /** Of the plugin `loopback`, which containerd calls for every sandbox. */
+  | {
+      readonly verb: "LOOPBACK";
+      readonly version: SpecVersion;
+      readonly isAdded: boolean;
+      readonly netns: string;
+      readonly prevResult: JsonObject | undefined;
+    }
   | { readonly verb: "VERSION"; readonly version: SpecVersion }
   | { readonly verb: "STATUS"; readonly version: SpecVersion }
   | {
@@ -25,7 +33,7 @@ export type PluginCall =
   | { readonly verb: "ADD"; readonly version: SpecVersion; readonly attachment: WantedAttachment }
   | { readonly verb: "CHECK"; readonly version: SpecVersion; readonly attachment: WantedAttachment };
 
-type Verb = PluginCall["verb"];
+type Verb = Exclude<PluginCall["verb"], "LOOPBACK">;
 type Variable = "CNI_CONTAINERID" | "CNI_NETNS" | "CNI_IFNAME" | "CNI_PATH";
 
 /** Since when a verb is, and what must be in its environment. @see CNI specification 1.1, section 2 */
@@ -63,6 +71,14 @@ export function readCall({ env, stdin }: Call): PluginCall {
       `Cannot ${verb} for version ${version}: it came with ${VERBS[verb].since}`,
     );
   const network = readNetworkName(config);
+  if (config.at("type").string() === "loopback")
+    return {
+      verb: "LOOPBACK",
+      version,
+      isAdded: verb === "ADD",
+      netns: env["CNI_NETNS"] ?? "",
+      prevResult: config.at("prevResult").object(),
+    };
   switch (verb) {
     case "STATUS":
       return { verb, version };

@@ -1,20 +1,26 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { PluginError } from "./plugin-error.ts";
 import { DEFAULT_SOCKET } from "./serve.ts";
 
 /** The plugin's type, which is its file's name. */
 export const PLUGIN_TYPE = "twill-cni";
+export const LOOPBACK_TYPE = "loopback";
+const NEAR_BYTES = 1024;
 /** The name K3s gives its list, so that what replaces one replaces the other. */
 export const LIST_FILE = "10-flannel.conflist";
 /** The pods' network by its name of old, which is also the folder of its addresses. */
 const NETWORK_NAME = "cbr0";
 const PERL = "/usr/bin/perl";
 
-export interface PluginFiles {
+export interface PluginFolders {
   /** Where runtimes look for plugins: `/opt/cni/bin`. */
   readonly binDir: string;
-  /** Where runtimes look for networks: `/etc/cni/net.d`; undefined installs the executable alone. */
-  readonly confDir: string | undefined;
+  /** Where runtimes look for networks: `/etc/cni/net.d`. */
+  readonly confDir: string;
+}
+
+export interface PluginFiles extends PluginFolders {
   /** Where the agent answers. */
   readonly socketPath: string;
 }
@@ -28,32 +34,48 @@ export interface PluginSource {
 
 /** Runtimes find the plugin, and after it the network that names it. What stands is replaced in one step each.
  *  @returns the executable's path; @throws {Error} of the file system */
-export function installPlugin({ binDir, confDir, socketPath }: PluginFiles, source: PluginSource): string {
-  const path = join(binDir, PLUGIN_TYPE);
-  place(path, executableText(source), 0o755);
+export function installPlugin(files: PluginFiles, source: PluginSource): string {
+  const path = installExecutable(files, source);
   // Runtimes look when a file is renamed within the folder, and read only names that end in .conf, .conflist or .json.
-  if (confDir !== undefined) place(join(confDir, LIST_FILE), conflist(socketPath), 0o600);
+  place(join(files.confDir, LIST_FILE), conflist(), 0o600);
   return path;
 }
 
-/** Runtimes no longer find the network, and after it the plugin. Absent is success; another's list is left alone. */
-export function uninstallPlugin({ binDir, confDir }: Omit<PluginFiles, "socketPath">): void {
-  if (confDir !== undefined && isOwnList(join(confDir, LIST_FILE))) rmSync(join(confDir, LIST_FILE));
-  rmSync(join(binDir, PLUGIN_TYPE), { force: true });
+/** The executable alone, which asks at `socketPath`. @returns its path */
+export function installExecutable(
+  { binDir, socketPath }: Pick<PluginFiles, "binDir" | "socketPath">,
+  source: PluginSource,
+): string {
+  const text = executableText(source, socketPath);
+  const path = join(binDir, PLUGIN_TYPE);
+  place(path, text, 0o755);
+  // containerd wants lo set up by a plugin of this name, for every sandbox.
+  const loopback = join(binDir, LOOPBACK_TYPE);
+  if (!existsSync(loopback) || isOurs(loopback)) place(loopback, text, 0o755);
+  return path;
 }
 
-/** The executable's own text. */
-export function executableText({ dir, node }: PluginSource): string {
-  if (existsSync(PERL)) return readFileSync(join(dir, "twill-cni.pl"), "utf8");
-  return readFileSync(join(dir, "twill-cni.cjs"), "utf8").replace(/^#!.*/, `#!${node}`);
+/** Runtimes no longer find the network, and after it the plugin. Absent is success; what is not ours is left alone. */
+export function uninstallPlugin({ binDir, confDir }: PluginFolders): void {
+  for (const path of [join(confDir, LIST_FILE), join(binDir, LOOPBACK_TYPE), join(binDir, PLUGIN_TYPE)])
+    if (isOurs(path)) rmSync(path, { force: true });
+}
+
+/** The executable's own text. @throws {PluginError} for a path that cannot stand in it */
+export function executableText({ dir, node }: PluginSource, socketPath: string): string {
+  if (!/^\/[\w./-]{1,106}$/.test(socketPath))
+    throw new PluginError("badConfig", `Cannot use ${socketPath} as the agent's socket`);
+  const text = existsSync(PERL)
+    ? readFileSync(join(dir, "twill-cni.pl"), "utf8")
+    : readFileSync(join(dir, "twill-cni.cjs"), "utf8").replace(/^#!.*/, `#!${node}`);
+  return text.replace(DEFAULT_SOCKET, socketPath);
 }
 
 /** Of version 1.0.0, because runtimes of today's distributions refuse a newer one; those that know 1.1.0 find it beside. */
-export function conflist(socketPath: string, name = NETWORK_NAME): string {
+export function conflist(name = NETWORK_NAME): string {
   const plugin = {
     type: PLUGIN_TYPE,
     capabilities: { portMappings: true, bandwidth: true, ips: true, mac: true, dns: true },
-    ...(socketPath === DEFAULT_SOCKET ? {} : { socket: socketPath }),
   };
   const list = { cniVersion: "1.0.0", cniVersions: ["1.0.0", "1.1.0"], name, plugins: [plugin] };
   return `${JSON.stringify(list, undefined, 2)}\n`;
@@ -69,10 +91,10 @@ function place(path: string, text: string, mode: number): void {
   renameSync(scratch, path);
 }
 
-/** Whether the list names our plugin first, whatever else a person has written into it. */
-function isOwnList(path: string): boolean {
+/** Both the executable and the list name it, near their beginning. */
+function isOurs(path: string): boolean {
   try {
-    return readFileSync(path, "utf8").includes(`"${PLUGIN_TYPE}"`);
+    return readFileSync(path, "utf8").slice(0, NEAR_BYTES).includes(PLUGIN_TYPE);
   } catch {
     return false;
   }

@@ -20,7 +20,7 @@ export interface CniInterface {
 export interface CniIp {
   /** With the prefix length. */
   readonly address: string;
-  readonly gateway: string;
+  readonly gateway?: string;
   /** An index into `interfaces`. */
   readonly interface: number;
 }
@@ -35,6 +35,19 @@ export interface CniDns {
   readonly domain?: string;
   readonly search?: readonly string[];
   readonly options?: readonly string[];
+}
+
+/** Of a sandbox's lo. */
+export function loopbackResult(sandbox: string): CniResult {
+  return {
+    interfaces: [{ name: "lo", mac: "00:00:00:00:00:00", mtu: 65_536, sandbox }],
+    ips: [
+      { address: "127.0.0.1/8", interface: 0 },
+      { address: "::1/128", interface: 0 },
+    ],
+    routes: [],
+    dns: {},
+  };
 }
 
 /** The text for standard output in the words of `version`. */
@@ -60,7 +73,7 @@ function firstForm({ ips, routes, dns }: CniResult): JsonObject {
     const ip = ips.find(({ address }) => address.includes(":") === isV6);
     if (!ip) return undefined;
     const own = routes.filter(({ dst }) => dst.includes(":") === isV6);
-    return { ip: ip.address, gateway: ip.gateway, routes: own };
+    return { ip: ip.address, ...(ip.gateway ? { gateway: ip.gateway } : {}), routes: own };
   };
   const [ip4, ip6] = [of(false), of(true)];
   return { ...(ip4 ? { ip4 } : {}), ...(ip6 ? { ip6 } : {}), dns };

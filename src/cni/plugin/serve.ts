@@ -1,6 +1,8 @@
 import { chmodSync, mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
+import { openNetlink } from "#kernel/netlink";
+import { inNetns, openNetns } from "#kernel/netns";
 import { peerCredentials } from "#kernel/peer-credentials";
 import type { Logger } from "#telemetry/log";
 import type { SandboxNetwork } from "../model.ts";
@@ -14,6 +16,7 @@ export const DEFAULT_SOCKET = "/run/twill/cni.sock";
 const MOST_CONNECTIONS = 4096;
 /** The executable has its whole call at hand before it connects. */
 const SPEAK_WITHIN_MS = 5_000;
+const LOOPBACK_INDEX = 1;
 const NSFS_MAGIC = 0x6e736673;
 
 export interface ServePluginOptions {
@@ -121,7 +124,16 @@ function viewOf(pid: number): Omit<Answering, "network"> {
       }
     },
     isOwnNetns: (path) => own !== undefined && idOf(path) === own,
+    setLoopbackUp,
   };
+}
+
+function setLoopbackUp(path: string): void {
+  using ns = openNetns(path);
+  inNetns(ns, () => {
+    using netlink = openNetlink();
+    netlink.changeLink(LOOPBACK_INDEX, { isUp: true });
+  });
 }
 
 function idOf(path: string): string | undefined {
