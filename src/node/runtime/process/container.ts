@@ -8,6 +8,7 @@ import { collectOutput, exitOf } from "./exec.ts";
 import { startTicksOf } from "./identity.ts";
 import { OutputPump } from "./output.ts";
 import type { PodFolder, RunRecord } from "./record.ts";
+import type { BesideOptions, Besides } from "./stream/run-beside.ts";
 
 /** How often a container that is no child of this agent is looked at. */
 const WATCH_MS = 250;
@@ -110,6 +111,21 @@ export class ProcessContainer {
       stdio: [undefined, "pipe", "pipe"],
     });
     return collectOutput(child, timeoutMs);
+  }
+
+  /** To start other programs in what the container has; undefined once it has ended. */
+  get besides(): Besides | undefined {
+    const { pid } = this;
+    if (pid === undefined) return undefined;
+    return { pid, uid: 0, start: (options) => this.#startBeside(pid, options) };
+  }
+
+  #startBeside(
+    pid: number,
+    { command: [program = "", ...args], stdio, isTerminal }: BesideOptions,
+  ): StartedProcess {
+    const env = isTerminal ? { TERM: "xterm", ...this.#record.env } : this.#record.env;
+    return spawnBeside({ pid, command: program, args, env, cwd: this.#record.workingDir, stdio, isTerminal });
   }
 
   /** Stops reading; the process goes on, and what it writes waits for the next agent. */

@@ -14,15 +14,17 @@ import { type Copying, copyOutput } from "./copy.ts";
 export interface Besides {
   readonly pid: number;
   readonly uid: number;
-  /** `terminal`: the first of `stdio` becomes the program's controlling terminal. */
-  start(options: {
-    readonly command: readonly string[];
-    readonly stdio: readonly [number | undefined, number | undefined, number | undefined];
-    readonly terminal: boolean;
-  }): StartedProcess;
+  start(options: BesideOptions): StartedProcess;
 }
 
-export interface BesidesOptions {
+export interface BesideOptions {
+  readonly command: readonly string[];
+  readonly stdio: readonly [number | undefined, number | undefined, number | undefined];
+  /** The first of `stdio` becomes the program's controlling terminal. */
+  readonly isTerminal: boolean;
+}
+
+export interface RunOptions {
   readonly command: readonly string[];
   readonly tty: boolean;
   readonly signal: AbortSignal;
@@ -33,7 +35,7 @@ export interface BesidesOptions {
 export async function runBeside(
   container: Besides,
   streams: CommandStreams,
-  options: BesidesOptions,
+  options: RunOptions,
 ): Promise<CommandEnd> {
   try {
     return await (options.tty ? onTerminal : onPipes)(container, streams, options);
@@ -46,12 +48,12 @@ export async function runBeside(
 async function onTerminal(
   container: Besides,
   streams: CommandStreams,
-  options: BesidesOptions,
+  options: RunOptions,
 ): Promise<CommandEnd> {
   using terminal = openTerminalFor(container.pid, container.uid);
   const { master, peer } = terminal;
   const stdio = [peer.number, peer.number, peer.number] as const;
-  const child = container.start({ command: options.command, stdio, terminal: true });
+  const child = container.start({ command: options.command, stdio, isTerminal: true });
   const ended = endOf(child);
   const shown = new TerminalStream(master);
   peer[Symbol.dispose]();
@@ -65,7 +67,7 @@ async function onTerminal(
 async function onPipes(
   container: Besides,
   streams: CommandStreams,
-  options: BesidesOptions,
+  options: RunOptions,
 ): Promise<CommandEnd> {
   using pipes = new DisposableStack();
   const openFor = (stream: unknown) => {
@@ -75,7 +77,7 @@ async function onPipes(
   };
   const [input, output, errors] = [streams.stdin, streams.stdout, streams.stderr].map(openFor);
   const stdio = [input?.from.number, output?.to.number, errors?.to.number] as const;
-  const child = container.start({ command: options.command, stdio, terminal: false });
+  const child = container.start({ command: options.command, stdio, isTerminal: false });
   const ended = endOf(child);
   const outputs = [
     ...(streams.stdout && output ? [copyOutput(fromPipe(output.from), streams.stdout)] : []),
