@@ -25,7 +25,7 @@ export async function buildProgram(root: string): Promise<Built> {
       },
       splitting: true,
       plugins: [slimUndici],
-      external: ["koffi", "esbuild"],
+      external: ["koffi", "esbuild", "@grpc/grpc-js"],
       builders: ["src/lab/program-bundle.ts", "src/node/runtime/process/images/slim-undici.ts"],
     },
   ]);
