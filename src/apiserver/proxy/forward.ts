@@ -1,28 +1,17 @@
 import { once } from "node:events";
-import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
-import { upgradeOf } from "../request/upgrade.ts";
+import { takeUpgrade, upgradeOf } from "../request/upgrade.ts";
 import type { Call } from "../verbs/call.ts";
 import { restOf } from "./address.ts";
 import { askBackend, hostOf, unreachable } from "./backend.ts";
+import { headOf, join } from "./join.ts";
+import { forwardedFor, passedOn } from "./passed-on.ts";
 import { type Place, rewriteHtml, rewriteLink } from "./rewrite.ts";
 import type { Target } from "./target.ts";
 
-/** What concerns one connection alone, or is between the client and the API server. */
-const NOT_PASSED_ON = [
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-];
-const PRIVATE = /^(?:authorization|impersonate-.*|x-remote-.*)$/;
 /** A longer page goes on as it is. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -62,27 +51,6 @@ async function answerOf(backend: ClientRequest): Promise<IncomingMessage> {
     backend.once("response", resolve);
     backend.once("error", (error) => reject(unreachable(error)));
   });
-}
-
-function passedOn(
-  headers: IncomingHttpHeaders,
-  { keepsUpgrade }: { readonly keepsUpgrade: boolean },
-): Record<string, string | string[]> {
-  const named = String(headers.connection ?? "")
-    .split(",")
-    .map((name) => name.trim().toLowerCase());
-  const dropped = new Set([...NOT_PASSED_ON, ...named]);
-  if (keepsUpgrade) for (const name of ["connection", "upgrade"]) dropped.delete(name);
-  const out: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(headers))
-    if (value !== undefined && !dropped.has(name) && !PRIVATE.test(name)) out[name] = value;
-  return out;
-}
-
-function forwardedFor(request: IncomingMessage): string {
-  const before = request.headers["x-forwarded-for"];
-  const client = request.socket.remoteAddress ?? "";
-  return before === undefined ? client : `${before}, ${client}`;
 }
 
 async function passAnswer({ response, api }: Call, answer: IncomingMessage, place: Place): Promise<void> {
@@ -145,27 +113,9 @@ async function passUpgrade(call: Call, backend: ClientRequest): Promise<void> {
     return await passAnswer(call, outcome, { prefix: restOf(call.info.path).prefix, host, backend: "" });
   }
   const [answer, far, head] = outcome;
-  const { socket: near } = upgrade;
-  response.detachSocket(near as Parameters<typeof response.detachSocket>[0]);
-  near.write(headOf(answer));
-  near.write(head);
-  far.write(upgrade.head);
-  await Promise.all([carry(near, far), carry(far, near)]);
-}
-
-/** Carries what one side says to the other until it ends; resolves when that side is closed. Each may end before the other. */
-async function carry(from: Duplex, to: Duplex): Promise<void> {
-  from.pipe(to);
-  await new Promise<void>((resolve) => {
-    from.on("error", () => from.destroy());
-    from.once("close", () => {
-      if (!from.readableEnded) to.destroy();
-      resolve();
-    });
-  });
-}
-
-function headOf({ statusCode, statusMessage, rawHeaders }: IncomingMessage): string {
-  const lines = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${rawHeaders[i + 1]}`] : []));
-  return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join("\r\n")}\r\n\r\n`;
+  const near = takeUpgrade(upgrade, response);
+  near.socket.write(headOf(answer));
+  near.socket.write(head);
+  far.write(near.head);
+  await join(near.socket, far, { signal: call.api.signal });
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import type { Duplex } from "node:stream";
 import { connect, type TLSSocket } from "node:tls";
+import { formatEndpoint, isIp } from "#addr/ip";
 import { explain } from "#fault/fault";
 import type { Node } from "#kube/generated/types";
 import { StatusFault, unknownFault } from "../status.ts";
@@ -54,13 +55,24 @@ export class KubeletProxy {
     }
   }
 
-  /** A connection to a kubelet, each side sure of the other. @throws {Error} */
+  /** A connection to a kubelet, each side sure of the other. @throws {Error} in the words of Go's dialler */
   async connect(target: KubeletAddress): Promise<TLSSocket> {
+    try {
+      return await this.#open(target);
+    } catch (error) {
+      throw new Error(explainDial(error, target), { cause: error });
+    }
+  }
+
+  async #open(target: KubeletAddress): Promise<TLSSocket> {
     const { host, port } = target;
     const socket = await this.#dial?.(target);
     const secure = connect({ host, port, ...this.#trust, ...(socket === undefined ? {} : { socket }) });
     return await new Promise((resolve, reject) => {
-      const late = setTimeout(() => secure.destroy(new Error("i/o timeout")), ANSWER_WITHIN_MS);
+      const late = setTimeout(
+        () => secure.destroy(Object.assign(new Error("i/o timeout"), { code: "ETIMEDOUT" })),
+        ANSWER_WITHIN_MS,
+      );
       secure.once("secureConnect", () => {
         clearTimeout(late);
         resolve(secure);
@@ -71,6 +83,20 @@ export class KubeletProxy {
       });
     });
   }
+}
+
+const DIAL_ERRORS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connect: connection refused",
+  EHOSTUNREACH: "connect: no route to host",
+  ENETUNREACH: "connect: network is unreachable",
+  ETIMEDOUT: "i/o timeout",
+};
+
+function explainDial(error: unknown, { host, port }: KubeletAddress): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const why = DIAL_ERRORS[code];
+  const place = isIp(host) ? formatEndpoint(host, port) : `${host}:${port}`;
+  return why === undefined ? explain(error) : `dial tcp ${place}: ${why}`;
 }
 
 async function ask(

@@ -32,6 +32,8 @@ export interface Run {
 export interface KubectlOptions {
   readonly input?: string;
   readonly program?: string;
+  /** Beside the test's own. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** An API server behind a real TLS listener on the loopback, with credentials for it; everything goes when it is disposed. */
@@ -111,10 +113,10 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     ca: authority.ca,
     admin,
     certificate: authority.certificate,
-    kubectl: async (args, { input = "", program = KUBECTL } = {}) => {
+    kubectl: async (args, { input = "", program = KUBECTL, env = {} } = {}) => {
       const cache = join(directory, `cache-${program.length}`);
       mkdirSync(cache, { recursive: true });
-      return await run(program, ["--kubeconfig", kubeconfig, "--cache-dir", cache, ...args], input);
+      return await run(program, ["--kubeconfig", kubeconfig, "--cache-dir", cache, ...args], { input, env });
     },
     async [Symbol.asyncDispose]() {
       closing.abort();
@@ -127,8 +129,12 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
 }
 
 /** Runs a program to its end; twenty seconds at most. */
-export async function run(program: string, args: readonly string[], input = ""): Promise<Run> {
-  const child = spawn(program, args, { timeout: 20_000, env: { ...process.env, HOME: tmpdir() } });
+export async function run(
+  program: string,
+  args: readonly string[],
+  { input = "", env = {} }: Pick<KubectlOptions, "input" | "env"> = {},
+): Promise<Run> {
+  const child = spawn(program, args, { timeout: 20_000, env: { ...process.env, HOME: tmpdir(), ...env } });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
