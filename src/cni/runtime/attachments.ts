@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { accessSync, constants, statfsSync } from "node:fs";
 import { explain } from "#fault/fault";
 import type { Logger } from "#telemetry/log";
 import { findPlugin } from "./find-plugin.ts";
@@ -17,6 +17,7 @@ import type { PluginVersions } from "./plugin-versions.ts";
 import { type CniResult, parseResult, resultOf } from "./result.ts";
 import type { CachedAttachment, ResultCache } from "./result-cache.ts";
 import { type PluginEnd, runPlugin } from "./run-plugin.ts";
+import { endStrayPlugins } from "./stray-plugins.ts";
 import { isAtLeast } from "./version.ts";
 
 export interface AttachmentsOptions {
@@ -69,6 +70,7 @@ export class Attachments {
       cache.write({ ...cached, result: result.json });
       return result;
     } catch (error) {
+      if (wasNotStarted(error)) done.pop();
       await this.#takeBack({ list, version }, done, attached, result?.json);
       throw error;
     }
@@ -87,6 +89,7 @@ export class Attachments {
     const { json: prevResult, version } = this.#knownResult(cached) ?? {};
     const spoken = { list, version: version ?? (await this.#versionOf(list)) };
     const known = cached ? { ...cached, netns: attached.netns || cached.netns } : attached;
+    if (cached && !prevResult) await endStrayPlugins(known);
     const present = prevResult ? list.plugins : list.plugins.filter((plugin) => this.#isThere(plugin));
     if (present.length < list.plugins.length)
       log.warn("plugins that are missing were not asked to take back what was never finished", {
@@ -224,7 +227,7 @@ export class Attachments {
 
   #isThere({ type }: PluginConfig): boolean {
     try {
-      findPlugin(type, this.#options.binDirs);
+      accessSync(findPlugin(type, this.#options.binDirs), constants.X_OK);
       return true;
     } catch {
       return false;
@@ -298,7 +301,21 @@ function named(what: string, { type, name }: PluginConfig, error: unknown): unkn
   );
 }
 
-/** Plugins are told of a namespace only while it is there. */
+function wasNotStarted(error: unknown): boolean {
+  return error instanceof PluginFault && error.code === "PluginNotStarted";
+}
+
+/** Plugins are told of a namespace only while it is there: where it was mounted there may be an empty file now. */
 function existing(attached: Attached): Attached {
-  return attached.netns !== "" && existsSync(attached.netns) ? attached : { ...attached, netns: "" };
+  return isNamespace(attached.netns) ? attached : { ...attached, netns: "" };
+}
+
+const NAMESPACE_FILE_SYSTEMS: readonly number[] = [0x6e736673, 0x9fa0]; // nsfs, and proc for /proc/<pid>/ns/net
+
+function isNamespace(path: string): boolean {
+  try {
+    return NAMESPACE_FILE_SYSTEMS.includes(statfsSync(path).type);
+  } catch {
+    return false;
+  }
 }

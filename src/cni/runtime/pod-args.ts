@@ -1,8 +1,11 @@
 import type { JsonObject } from "./json.ts";
 import type { PodAttachment, PodAttachRequest } from "./open.ts";
 
-/** How much may go out at once over a limit, in bits: containerd's, which is as much as the plugin takes. */
-const BURST_BITS = 2 ** 32 - 1;
+/** What may go at once after a pause: what goes in this time, and at least some large packets. containerd asks for as much as
+ *  the plugin takes, half a gigabyte, and so lets most of what a pod ever sends go unlimited. */
+const BURST_SECONDS = 0.05;
+const LEAST_BURST_BITS = 8 * 64 * 1024;
+const MOST_BURST_BITS = 2 ** 32 - 1;
 
 /** What Kubernetes' runtimes tell plugins of a pod in `CNI_ARGS`. */
 export function cniArgs(pod: PodAttachment): readonly (readonly [string, string])[] {
@@ -43,7 +46,11 @@ function rates({
   readonly egressBits?: number;
 }): JsonObject {
   return {
-    ...(ingressBits === undefined ? {} : { ingressRate: ingressBits, ingressBurst: BURST_BITS }),
-    ...(egressBits === undefined ? {} : { egressRate: egressBits, egressBurst: BURST_BITS }),
+    ...(ingressBits === undefined ? {} : { ingressRate: ingressBits, ingressBurst: burstOf(ingressBits) }),
+    ...(egressBits === undefined ? {} : { egressRate: egressBits, egressBurst: burstOf(egressBits) }),
   };
+}
+
+function burstOf(bits: number): number {
+  return Math.min(MOST_BURST_BITS, Math.max(LEAST_BURST_BITS, Math.ceil(bits * BURST_SECONDS)));
 }

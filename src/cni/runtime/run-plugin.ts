@@ -120,5 +120,5 @@ function isSystemError(error: unknown): error is Error {
 
 function notStarted(path: string, cause: unknown): PluginFault {
   const why = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
-  return new PluginFault("PluginNotStarted", `cannot execute ${path}: ${why}`, { cause });
+  return new PluginFault("PluginNotStarted", `cannot execute ${path}: ${why}`);
 }
