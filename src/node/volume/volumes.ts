@@ -7,6 +7,7 @@ import { amountOf } from "#kube/quantity";
 import type { DownwardFacts } from "../env/downward.ts";
 import { type Payload, type PayloadFile, writeAtomically } from "./atomic-dir.ts";
 import { prepareHostPath } from "./host-path.ts";
+import { makeNestedMountPoints } from "./nested-mounts.ts";
 import { configMapFiles, DEFAULT_MODE, downwardFiles, safePath, secretFiles } from "./payload.ts";
 import type { References } from "./references.ts";
 import type { Tokens } from "./tokens.ts";
@@ -87,6 +88,7 @@ export class Volumes {
     const path = this.#path(uid, FOLDER[kind], volume.name);
     const { payload, expires } = await this.#payload(pod, volume, facts);
     writeAtomically(path, payload, { gid: fsGroup });
+    makeNestedMountPoints(path, volume.name, pod);
     return { path, expires };
   }
 
