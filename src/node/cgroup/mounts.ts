@@ -27,7 +27,9 @@ export function parseCgroupMounts(mountinfo: string): CgroupMounts | undefined {
     if (!all.includes(point)) all.push(point);
     for (const name of options.split(",")) if (!controllers.has(name)) controllers.set(name, point);
   }
-  if (controllers.has("cpu") && controllers.has("memory")) return { version: 1, controllers, all };
+  // Where both are mounted, runc joins its containers to the second one's tree too.
+  if (controllers.has("cpu") && controllers.has("memory"))
+    return { version: 1, controllers, all: unified === undefined ? all : [...all, unified] };
   return unified === undefined ? undefined : { version: 2, root: unified };
 }
 
