@@ -52,7 +52,10 @@ test("whatever is no token bucket at a root is nothing, and rubbish is refused i
   assert.throws(() => decodePace(asMessage([new Uint8Array(4)])), WireError);
   const whole = Buffer.concat(encodePace(PACE));
   let state = 7;
-  const random = () => (state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff);
+  const random = () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+    return state;
+  };
   for (let round = 0; round < 3000; round++) {
     const bytes = Uint8Array.from(whole.subarray(0, random() % (whole.length + 1)));
     for (let n = random() % 4; n > 0 && bytes.length > 0; n--) bytes[random() % bytes.length] = random();

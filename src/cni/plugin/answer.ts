@@ -108,10 +108,13 @@ function check(wanted: WantedAttachment, answering: Answering, network: SandboxN
     ...requestOf(wanted, answering),
     expected: {
       mac: inner?.mac || undefined,
-      ips: ips.filter(({ name }) => name === undefined || name === ifname).map(({ address }) => address),
+      ips: ips
+        .filter(({ name }) => name === undefined || name === ifname)
+        .map(({ address }) => canonical(address)),
     },
   });
-  if (problems.length > 0) throw new PluginError("refused", `CHECK: ${problems[0]}`, problems.join("; "));
+  const [first, ...more] = problems;
+  if (first !== undefined) throw new PluginError("refused", `CHECK: ${first}`, more.join("; "));
 }
 
 function requestOf(wanted: WantedAttachment, { pathOf, isNetns, isOwnNetns }: Answering): AddRequest {
@@ -121,6 +124,12 @@ function requestOf(wanted: WantedAttachment, { pathOf, isNetns, isOwnNetns }: An
   if (isOwnNetns(netns))
     throw new PluginError("badNetns", `the sandbox's network namespace ${wanted.netns} is the plugin's own`);
   return { ...key, netns, network, portMappings, bandwidth, tuning, ips, ...(mac ? { mac } : {}) };
+}
+
+/** As we write it; what is no address stays as it is, and is missed. */
+function canonical(prefixed: string): string {
+  const [address = "", length = ""] = prefixed.split("/");
+  return isIp(address) ? `${parseIp(address)}/${length}` : prefixed;
 }
 
 function badNetns(path: string): PluginError {

@@ -1,4 +1,6 @@
+import { explain } from "#fault/fault";
 import type { AttachmentKey } from "../model.ts";
+import { parseJsonObject } from "../runtime/json.ts";
 import type { Call } from "./frame.ts";
 import { isObject, type JsonObject, JsonPlace } from "./json.ts";
 import { PluginError } from "./plugin-error.ts";
@@ -113,15 +115,11 @@ function checkEnvironment(verb: Verb, env: Call["env"]): void {
 }
 
 function readJson(stdin: string): JsonPlace {
-  let json: unknown;
   try {
-    json = JSON.parse(stdin);
+    return new JsonPlace(parseJsonObject(stdin), "");
   } catch (error) {
-    throw new PluginError("decoding", "Cannot read the network configuration: it is not JSON", String(error));
+    throw new PluginError("decoding", "Cannot read the network configuration", explain(error));
   }
-  if (!isObject(json))
-    throw new PluginError("decoding", "Cannot read the network configuration: it is no object");
-  return new JsonPlace(json, "");
 }
 
 function readVersion(config: JsonPlace): SpecVersion {
