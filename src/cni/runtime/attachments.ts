@@ -315,7 +315,8 @@ const NAMESPACE_FILE_SYSTEMS: readonly number[] = [0x6e736673, 0x9fa0]; // nsfs,
 function isNamespace(path: string): boolean {
   try {
     return NAMESPACE_FILE_SYSTEMS.includes(statfsSync(path).type);
-  } catch {
-    return false;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    return code !== "ENOENT" && code !== "ENOTDIR"; // Who may not look does not know better.
   }
 }

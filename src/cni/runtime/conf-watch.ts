@@ -7,7 +7,7 @@ import { type FoundNetwork, loadNetwork } from "./conf-folder.ts";
 
 /** The folder is looked at this often whatever the kernel tells: it may have been removed and made again, or be on a file
  *  system that tells nothing. */
-const LOOK_MS = 1_000;
+const LOOK_MS = 500;
 /** A file that is being written is looked at when that is done. */
 const SETTLE_MS = 50;
 
