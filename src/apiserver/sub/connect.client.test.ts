@@ -10,6 +10,7 @@ import { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { Attach, Exec, KubeConfig, PortForward, type V1Status } from "@kubernetes/client-node";
+import { WebSocket } from "ws";
 import { ask, createNamespace, MERGE } from "../testing/client.ts";
 import { openTestKubelet, type TestKubelet } from "../testing/kubelet.ts";
 import { KUBECTL, OLD_KUBECTL, openRig, type Rig } from "../testing/rig.ts";
@@ -214,6 +215,23 @@ test("client-node: port forward, by the old channels", async () => {
   (typeof open === "function" ? open() : open)?.close();
   await kubelet.idle();
 });
+
+for (const [protocol, isBase64] of [
+  [undefined, false],
+  ["binary.k8s.io", false],
+  ["base64.binary.k8s.io", true],
+] as const)
+  test(`logs over WebSocket, ${protocol ?? "without a protocol"}`, async () => {
+    const url = `${rig.url.replace("https", "wss")}${BASE}/pods/p/log?tailLines=5`;
+    const webSocket = new WebSocket(url, protocol ? [protocol] : [], { ...rig.admin, ca: rig.ca });
+    const messages: string[] = [];
+    webSocket.on("message", (data: Buffer) => {
+      messages.push(isBase64 ? Buffer.from(String(data), "base64").toString() : String(data));
+    });
+    await once(webSocket, "close");
+    assert.equal(messages[0], "");
+    assert.equal(messages.join(""), "GET /containerLogs/streams/p/c?tailLines=5\n");
+  });
 
 test("a client that leaves in the middle of a flood ends it at the kubelet", async () => {
   for (const env of [{}, SPDY_ONLY]) {

@@ -1,7 +1,10 @@
 import { pipeline } from "node:stream/promises";
 import { NODES, PODS } from "#kube/resources";
+import { serveBytes } from "#kube/stream/serve-bytes";
+import { isWebSocket } from "#kube/stream/upgrade";
 import type { FieldError } from "../kinds/kind.ts";
 import { integer } from "../request/query.ts";
+import { takeUpgrade, upgradeOf } from "../request/upgrade.ts";
 import { badRequest, invalid, notFound, StatusFault } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
 import { containerOf } from "./container.ts";
@@ -44,6 +47,9 @@ export async function podLog(call: Call): Promise<void> {
   const answer = await api.kubelets.get(node, path, { signal: AbortSignal.any([gone.signal, api.signal]) });
   const code = answer.statusCode ?? 500;
   if (code !== 200) throw await refusal(code, answer);
+  const upgrade = upgradeOf(call.request);
+  if (upgrade !== undefined && isWebSocket(call.request))
+    return await serveBytes({ request: call.request, ...takeUpgrade(upgrade, response) }, answer);
   reply.start(200, "text/plain");
   response.flushHeaders();
   try {

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { explain, isFault } from "#fault/fault";
@@ -38,6 +39,7 @@ export async function carryPort(
     output.destroy();
     return;
   }
+  if (far instanceof Socket) far.setNoDelay(true);
   const cut = () => far.destroy();
   signal.addEventListener("abort", cut);
   if (signal.aborted) cut();

@@ -42,6 +42,12 @@ async function overSpdy(): Promise<SpdyConnection> {
   return connection;
 }
 
+/** What the library's own client sets once its handshake is over. */
+type Inside = WebSocket & {
+  _isServer: boolean;
+  setSocket(socket: unknown, head: Buffer, options: object): void;
+};
+
 async function overTunnel(): Promise<SpdyConnection> {
   const answer = await askUpgrade(connect({ host: "127.0.0.1", port: server.port }), {
     method: "GET",
@@ -59,11 +65,14 @@ async function overTunnel(): Promise<SpdyConnection> {
   assert.equal(answer.answer.headers["sec-websocket-protocol"], TUNNEL_PROTOCOL);
   assert.ok(answer.kind === "agreed");
   // The library's own client refuses the protocol's name; only its handshake stands in the way.
-  const webSocket = new WebSocket(null, undefined, { autoPong: true });
-  const limits = { maxPayload: 0, skipUTF8Validation: false, allowSynchronousEvents: true };
-  const inside = webSocket as unknown as { _isServer: boolean; setSocket(...args: unknown[]): void };
-  inside._isServer = false;
-  inside.setSocket(answer.socket, answer.head, limits);
+  const Unopened = WebSocket as unknown as new (...args: readonly unknown[]) => Inside;
+  const webSocket = new Unopened(null, undefined, { autoPong: true });
+  webSocket._isServer = false;
+  webSocket.setSocket(answer.socket, answer.head, {
+    maxPayload: 0,
+    skipUTF8Validation: false,
+    allowSynchronousEvents: true,
+  });
   return new SpdyConnection(tunnelOf(webSocket), { side: "client", head: Buffer.alloc(0), idleMs: IDLE_MS });
 }
 

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Fault } from "#fault/fault";
 import { encodeFrame, RESET, type SpdyFrame } from "#wire/spdy/frame";
@@ -62,6 +63,8 @@ export class SpdyConnection {
     this.#pings = setTimeout(() => this.#ping(), PING_EVERY_MS).unref();
     const close = socket.closed ? Promise.resolve() : new Promise((resolve) => socket.once("close", resolve));
     this.closed = close.then(() => this.#over());
+    // Nothing waits for more to be said along with it: people type here.
+    if (socket instanceof Socket) socket.setNoDelay(true);
     socket.on("error", () => socket.destroy());
     socket.on("drain", () => this.#hasRoom());
     socket.once("end", () => this.#peerEnded());
