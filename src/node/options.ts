@@ -49,6 +49,8 @@ export interface NodeOptions {
   readonly reservations?: Reservations;
   /** Above `kubepods` in every cgroup hierarchy, such as `/twill-node-1`; default none. Nodes of one machine need one each. */
   readonly cgroupRoot?: string;
+  /** Whether pods that ask for no seccomp profile get the runtime's; default false. */
+  readonly seccompDefault?: boolean;
   /** Names, or prefixes ending in `*`, of sysctls that pods may set beside the safe ones; default: those K3s allows. */
   readonly allowedSysctls?: readonly string[];
   /** Processes that one pod may have; default: no bound. */

@@ -82,6 +82,10 @@ export async function runNode(options: NodeOptions): Promise<void> {
       clusterDomain: options.clusterDomain,
       allocatable,
       capacity,
+      seccomp: {
+        dir: join(options.dataDir, "agent", "kubelet", "seccomp"),
+        isDefault: options.seccompDefault ?? false,
+      },
       allowedSysctls: options.allowedSysctls ?? K3S_UNSAFE_SYSCTLS,
       podLogsDir: options.podLogsDir ?? "/var/log/pods",
       podsDir,

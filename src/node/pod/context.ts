@@ -9,6 +9,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { StatusWriter } from "../status/status-writer.ts";
 import type { References } from "../volume/references.ts";
 import type { Volumes } from "../volume/volumes.ts";
+import type { SeccompSettings } from "./security.ts";
 
 /** Facts about the node that its pods are told. */
 export interface NodeSettings {
@@ -19,6 +20,7 @@ export interface NodeSettings {
   readonly clusterDomain: string;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly capacity: Readonly<Record<string, string>>;
+  readonly seccomp: SeccompSettings;
   /** Beside the safe ones. */
   readonly allowedSysctls: readonly string[];
   readonly podLogsDir: string;

@@ -98,8 +98,8 @@ describe("the next attempt's number", () => {
       ],
     },
   });
-  test("is 0 at first", () => assert.equal(nextAttempt(never, podOf()), 0));
-  test("is one more than the last run's", () => assert.equal(nextAttempt(running, podOf()), 1));
+  test("is 0 at first", () => assert.equal(nextAttempt(never, podOf(), "/none"), 0));
+  test("is one more than the last run's", () => assert.equal(nextAttempt(running, podOf(), "/none"), 1));
   test("goes on from what the API was told when the runs are lost", () =>
-    assert.equal(nextAttempt(never, told(4)), 5));
+    assert.equal(nextAttempt(never, told(4), "/none"), 5));
 });

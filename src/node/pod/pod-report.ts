@@ -18,6 +18,8 @@ export interface ReportSources {
   /** Why containers that should run do not. */
   readonly waiting: () => ReadonlyMap<string, Waiting>;
   readonly prober: Prober;
+  /** When all containers were last told to begin anew. */
+  readonly anewSince: () => string | undefined;
 }
 
 /** How one pod looks now: to its worker, to its containers, and in the API. */
@@ -31,8 +33,11 @@ export class PodReport {
   }
 
   view(): PodView {
-    const { pod, waiting, prober } = this.#sources;
-    return viewPod(pod(), { runtime: this.#context.runtime, waiting: waiting(), prober });
+    const { pod, waiting, prober, anewSince } = this.#sources;
+    return viewPod(pod(), {
+      ...{ runtime: this.#context.runtime, prober },
+      ...{ waiting: waiting(), anewSince: anewSince() },
+    });
   }
 
   /** What the downward API tells. */

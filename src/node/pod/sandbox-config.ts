@@ -7,7 +7,11 @@ import { hostPorts } from "./host-ports.ts";
 import { podGroups } from "./security.ts";
 
 /** What a pod's sandbox is made with. */
-export function sandboxConfig(pod: Pod, { settings, cgroups }: PodContext, attempt: number): SandboxConfig {
+export function sandboxConfig(
+  pod: Pod,
+  { settings, cgroups }: PodContext,
+  { attempt, runtimeHandler }: { attempt: number; runtimeHandler: string },
+): SandboxConfig {
   const { metadata, spec } = pod;
   const isHostNetwork = spec?.hostNetwork === true;
   const context = spec?.securityContext;
@@ -37,7 +41,7 @@ export function sandboxConfig(pod: Pod, { settings, cgroups }: PodContext, attem
     uid: context?.runAsUser,
     gid: context?.runAsGroup,
     supplementalGroups: podGroups(pod),
-    runtimeHandler: "",
+    runtimeHandler,
   };
 }
 
@@ -47,6 +51,10 @@ export function pidScope({ spec }: Pod): PidScope {
 }
 
 function hasPrivileged({ spec }: Pod): boolean {
-  const all = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
+  const all = [
+    ...(spec?.containers ?? []),
+    ...(spec?.initContainers ?? []),
+    ...(spec?.ephemeralContainers ?? []),
+  ];
   return all.some(({ securityContext }) => securityContext?.privileged === true);
 }

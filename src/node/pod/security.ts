@@ -1,27 +1,61 @@
+import { join } from "node:path";
 import { Fault } from "#fault/fault";
 import type { Container, Pod, SeccompProfile } from "#kube/generated/types";
-import type { Seccomp, Security } from "../runtime/runtime.ts";
+import type { FoundImage, Seccomp, Security } from "../runtime/runtime.ts";
+import { podText } from "./hooks.ts";
+
+export interface SeccompSettings {
+  /** Where a node's own profiles are: `<kubelet's folder>/seccomp`. */
+  readonly dir: string;
+  /** Whether a pod that asks for nothing gets the runtime's profile. */
+  readonly isDefault: boolean;
+}
 
 /** What a container may do: its own security context, and where that says nothing the pod's.
  *  @throws {Fault} "CreateContainerConfigError" */
-export function containerSecurity({ securityContext: own }: Container, { spec }: Pod): Security {
-  const pod = spec?.securityContext;
-  const uid = own?.runAsUser ?? pod?.runAsUser;
-  const mustNotBeRoot = own?.runAsNonRoot ?? pod?.runAsNonRoot ?? false;
-  if (mustNotBeRoot && (uid ?? 0) === 0)
-    throw new Fault("CreateContainerConfigError", "container has runAsNonRoot and image will run as root");
+export function containerSecurity(
+  container: Container,
+  pod: Pod,
+  { image, seccomp }: { image: Pick<FoundImage, "user">; seccomp: SeccompSettings },
+): Security {
+  const own = container.securityContext;
+  const shared = pod.spec?.securityContext;
+  const asked = own?.runAsUser ?? shared?.runAsUser;
+  if (own?.runAsNonRoot ?? shared?.runAsNonRoot) checkNotRoot(container, pod, { asked, image });
+  const named = asked === undefined && image.user?.uid === undefined ? image.user?.name : undefined;
   return {
-    uid,
-    gid: own?.runAsGroup ?? pod?.runAsGroup,
-    supplementalGroups: podGroups({ spec }),
+    uid: asked ?? image.user?.uid,
+    ...(named === undefined ? {} : { username: named }),
+    gid: own?.runAsGroup ?? shared?.runAsGroup,
+    supplementalGroups: podGroups(pod),
     isPrivileged: own?.privileged ?? false,
     isReadOnlyRoot: own?.readOnlyRootFilesystem ?? false,
     mayGainPrivileges: own?.allowPrivilegeEscalation ?? true,
     addCapabilities: own?.capabilities?.add ?? [],
     dropCapabilities: own?.capabilities?.drop ?? [],
-    seccomp: seccompOf(own?.seccompProfile ?? pod?.seccompProfile),
+    seccomp: seccompOf(own?.seccompProfile ?? shared?.seccompProfile, seccomp),
     isProcMasked: own?.procMount !== "Unmasked",
   };
+}
+
+/** An image that says nothing runs as root; a name may mean root. */
+function checkNotRoot(
+  { name }: Container,
+  pod: Pod,
+  { asked, image: { user } }: { asked: number | undefined; image: Pick<FoundImage, "user"> },
+): void {
+  const where = `(pod: ${JSON.stringify(podText(pod))}, container: ${name})`;
+  if (asked === 0) throw refused(`container's runAsUser breaks non-root policy ${where}`);
+  if (asked !== undefined) return;
+  if (user?.uid === undefined && user?.name)
+    throw refused(
+      `container has runAsNonRoot and image has non-numeric user (${user.name}), cannot verify user is non-root ${where}`,
+    );
+  if ((user?.uid ?? 0) === 0) throw refused(`container has runAsNonRoot and image will run as root ${where}`);
+}
+
+function refused(message: string): Fault {
+  return new Fault("CreateContainerConfigError", message);
 }
 
 /** The groups every process of the pod is in, beside its own: that of its volumes first. */
@@ -30,8 +64,13 @@ export function podGroups({ spec }: Pick<Pod, "spec">): readonly number[] {
   return fsGroup === undefined ? supplementalGroups : [fsGroup, ...supplementalGroups];
 }
 
-function seccompOf(profile: SeccompProfile | undefined): Seccomp {
-  if (profile?.type === "RuntimeDefault") return { type: "RuntimeDefault" };
-  if (profile?.type === "Localhost") return { type: "Localhost", path: profile.localhostProfile ?? "" };
-  return { type: "Unconfined" };
+function seccompOf(profile: SeccompProfile | undefined, { dir, isDefault }: SeccompSettings): Seccomp {
+  switch (profile?.type ?? (isDefault ? "RuntimeDefault" : "Unconfined")) {
+    case "RuntimeDefault":
+      return { type: "RuntimeDefault" };
+    case "Localhost":
+      return { type: "Localhost", path: join(dir, profile?.localhostProfile ?? "") };
+    default:
+      return { type: "Unconfined" };
+  }
 }

@@ -1,153 +1,80 @@
-import { explain, Fault, isFault } from "#fault/fault";
-import type { Container, Pod } from "#kube/generated/types";
-import { wholeOf } from "../cgroup/amounts.ts";
-import { containerResources } from "../cgroup/limits.ts";
-import { containerEnv } from "../env/container-env.ts";
-import type { DownwardFacts } from "../env/downward.ts";
-import { serviceEnv } from "../env/service-env.ts";
-import type { ContainerConfig, ImageRequest, Run } from "../runtime/runtime.ts";
-import type { ContainerView } from "../status/run-view.ts";
-import { volumeBinds } from "./binds.ts";
-import { containerHash } from "./container-hash.ts";
-import { note, type PodContext, podLogFolder } from "./context.ts";
-import { runHook } from "./hooks.ts";
-import { writePodFiles } from "./pod-files.ts";
-import { pidScope, sandboxConfig } from "./sandbox-config.ts";
-import { containerSecurity } from "./security.ts";
-import { nextAttempt } from "./view.ts";
+import { asError, explain, Fault, isFault } from "#fault/fault";
+import type { Pod } from "#kube/generated/types";
+import { ensureImage, type Say } from "../image/ensure-image.ts";
+import type { ContainerConfig, FoundImage, Run } from "../runtime/runtime.ts";
+import { type ContainerView, fieldPathOf } from "../status/run-view.ts";
+import { containerConfig, type StartInputs } from "./container-config.ts";
+import { note, type PodContext } from "./context.ts";
+import { aborted, runHook } from "./hooks.ts";
+import { noteFallback, stopContainer } from "./stop-pod.ts";
 
-const HOOK_MS = 120_000;
-
-export interface StartInputs {
-  readonly pod: Pod;
-  readonly view: ContainerView;
-  readonly facts: DownwardFacts;
-  /** Volume name to folder. */
-  readonly volumes: ReadonlyMap<string, string>;
-}
+const DEFAULT_GRACE_SECONDS = 30;
 
 /** Gets the image, starts the container and runs its postStart hook, with the kubelet's events.
- *  @throws {Fault} with the waiting reason as its code */
+ *  @throws {Fault} with the waiting reason as its code; whatever `signal` aborted with */
 export async function startContainer(inputs: StartInputs, context: PodContext): Promise<Run> {
-  const { pod, view } = inputs;
+  const { pod, view, signal } = inputs;
   const say = speaker(context, pod, view);
-  const imageRef = await ensureImage(view.spec, say, context);
-  const config = await configure(inputs, imageRef, context).catch((error: unknown) => {
-    if (isFault(error)) say("Warning", "Failed", `Error: ${error.message}`);
-    throw error;
-  });
-  try {
-    const run = await context.runtime.startContainer(config);
-    say("Normal", "Created", `Created container: ${view.spec.name}`);
-    say("Normal", "Started", `Started container ${view.spec.name}`);
-    await postStart(run, inputs, context, say);
-    return run;
-  } catch (error) {
-    if (isFault(error) && error.code !== "PostStartHookError")
-      say("Warning", "Failed", `Error: ${explain(error)}`);
+  const image = await findImage(inputs, say, context);
+  signal.throwIfAborted();
+  const config = configure(inputs, image, say, context);
+  const run = await context.runtime.startContainer(config).catch((error: unknown) => {
+    if (isFault(error)) say("Warning", "Failed", `Error: ${explain(error)}`);
     throw isFault(error) && error.code === "StartError"
       ? new Fault("RunContainerError", error.message, { cause: error })
       : error;
-  }
+  });
+  say("Normal", "Created", "Container created");
+  say("Normal", "Started", "Container started");
+  await postStart(run, inputs, context, say);
+  return run;
 }
 
-type Say = (type: "Normal" | "Warning", reason: string, message: string) => void;
-
-function speaker(context: PodContext, pod: Pod, { kind, spec }: ContainerView): Say {
-  const list = kind === "regular" ? "containers" : "initContainers";
-  const fieldPath = `spec.${list}{${spec.name}}`;
+function speaker(context: PodContext, pod: Pod, view: ContainerView): Say {
+  const fieldPath = fieldPathOf(view);
   return (type, reason, message) => note(context, pod, { type, reason, message, fieldPath });
 }
 
-async function ensureImage(
-  { image = "", imagePullPolicy }: Container,
+/** A pull is not waited for once the pod is to end; it goes on for whoever asks next. */
+async function findImage(
+  { pod, view, signal }: StartInputs,
   say: Say,
-  { runtime }: PodContext,
-): Promise<string> {
-  const policy = (imagePullPolicy ?? "IfNotPresent") as ImageRequest["policy"]; // The API lets no other pass.
+  { runtime, references, clock }: PodContext,
+): Promise<FoundImage> {
+  const secret = (name: string) => references.secret(pod.metadata.namespace ?? "", name);
+  const work = ensureImage(view.spec, pod, say, { runtime, secret, clock });
+  work.catch(() => {});
+  return Promise.race([work, aborted(signal)]);
+}
+
+function configure(inputs: StartInputs, image: FoundImage, say: Say, context: PodContext): ContainerConfig {
   try {
-    const { imageRef } = await runtime.ensureImage({ image, policy, auths: [] });
-    say("Normal", "Pulled", `Container image "${image}" already present on machine`);
-    return imageRef;
+    return containerConfig(inputs, image, context);
   } catch (error) {
-    if (isFault(error)) {
-      say("Warning", "Failed", `Failed to pull image "${image}": ${error.message}`);
-      say("Warning", "Failed", `Error: ${error.code}`);
-    }
+    if (isFault(error)) say("Warning", "Failed", `Error: ${error.message}`);
     throw error;
   }
 }
 
-async function configure(
-  inputs: StartInputs,
-  imageRef: string,
-  context: PodContext,
-): Promise<ContainerConfig> {
-  const { pod, view, facts, volumes } = inputs;
-  const { metadata, spec } = pod;
-  const { references, settings } = context;
-  const container = view.spec;
-  const namespace = metadata.namespace ?? "";
-  const services = serviceEnv(context.services(), { namespace, links: spec?.enableServiceLinks ?? true });
-  const made = containerEnv(container, {
-    pod,
-    facts,
-    services,
-    configMap: (name) => references.configMap(namespace, name),
-    secret: (name) => references.secret(namespace, name),
-  });
-  const files = writePodFiles(pod, facts.podIps, context);
-  const own = volumeBinds(container, volumes, made.env);
-  const taken = new Set(own.map(({ containerPath }) => containerPath));
-  const attempt = nextAttempt(view, pod);
-  return {
-    podUid: metadata.uid ?? "",
-    podName: metadata.name,
-    podNamespace: namespace,
-    name: container.name,
-    attempt,
-    image: container.image ?? "",
-    imageRef,
-    hash: containerHash(container),
-    ...made,
-    workingDir: container.workingDir || undefined,
-    hostname: files.hostname,
-    binds: [...files.binds.filter(({ containerPath }) => !taken.has(containerPath)), ...own],
-    logPath: `${podLogFolder(settings.podLogsDir, pod)}/${container.name}/${attempt}.log`,
-    terminationMessage: {
-      path: container.terminationMessagePath || "/dev/termination-log",
-      fallBackToLogs: container.terminationMessagePolicy === "FallbackToLogsOnError",
-    },
-    stdin: container.stdin ?? false,
-    stdinOnce: container.stdinOnce ?? false,
-    tty: container.tty ?? false,
-    pid: pidScope(pod),
-    ipc: spec?.hostIPC === true ? "node" : "pod",
-    security: containerSecurity(container, pod),
-    resources: containerResources(container, pod, {
-      memoryBytes: wholeOf(settings.capacity["memory"]),
-    }),
-    annotations: {},
-    sandbox: sandboxConfig(pod, context, context.runtime.sandbox(metadata.uid ?? "")?.attempt ?? 0),
-  };
-}
-
-async function postStart(
-  run: Run,
-  { view, facts }: StartInputs,
-  context: PodContext,
-  say: Say,
-): Promise<void> {
+async function postStart(run: Run, inputs: StartInputs, context: PodContext, say: Say): Promise<void> {
+  const { view, facts, pod, signal } = inputs;
   const hook = view.spec.lifecycle?.postStart;
   if (!hook) return;
-  const { runtime, signal } = context;
-  const target = { runtime, run, container: view.spec, ip: facts.podIps[0] ?? "" };
+  const podIp = facts.podIps[0] ?? "";
+  const target = {
+    ...{ pod, runtime: context.runtime, run, container: view.spec, ip: podIp },
+    onFallback: (host: string) => noteFallback(context, pod, host),
+  };
   try {
-    await runHook(hook, target, { signal: AbortSignal.any([signal, AbortSignal.timeout(HOOK_MS)]) });
+    await runHook(hook, target, { signal });
   } catch (error) {
     signal.throwIfAborted();
-    say("Warning", "FailedPostStartHook", `PostStartHook failed: ${explain(error)}`);
-    await runtime.stopContainer(run.id, { graceMs: 2000 });
-    throw new Fault("PostStartHookError", explain(error), { cause: error });
+    // Without what it said: that may be a secret of the server it asked.
+    say("Warning", "FailedPostStartHook", "PostStartHook failed");
+    say("Normal", "Killing", "FailedPostStartHook");
+    const seconds = pod.spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+    const deadline = context.clock.now() + seconds * 1000;
+    await stopContainer({ ...view, current: run }, pod, { deadline: () => deadline, podIp }, context);
+    throw new Fault("PostStartHookError", asError(error).message, { cause: error });
   }
 }

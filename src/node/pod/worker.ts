@@ -1,19 +1,17 @@
 import { rmSync } from "node:fs";
-import { asError, explain, Fault, isFault } from "#fault/fault";
+import { asError, explain, isFault } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
 import { PODS } from "#kube/resources";
 import { Prober } from "../probe/prober.ts";
 import { isTerminal } from "../status/phase.ts";
-import { type ContainerView, isRunning } from "../status/run-view.ts";
+import { isRunning } from "../status/run-view.ts";
 import { containerHash } from "./container-hash.ts";
+import { ContainerSteps } from "./container-steps.ts";
 import { note, type PodContext, podLogFolder } from "./context.ts";
+import { makeSandbox } from "./make-sandbox.ts";
 import { type PodPlan, planPod } from "./plan.ts";
 import { type PodFailure, PodReport } from "./pod-report.ts";
-import { RestartBackoff } from "./restart-backoff.ts";
-import { sandboxConfig } from "./sandbox-config.ts";
-import { startContainer } from "./start-container.ts";
-import { StartFailures } from "./start-failures.ts";
-import { stopContainer, stopPod } from "./stop-pod.ts";
+import { MIN_GRACE_MS, stopPod } from "./stop-pod.ts";
 
 const RESYNC_MS = 60_000;
 const RETRY_MS = 10_000;
@@ -26,14 +24,16 @@ export class PodWorker {
   readonly #context: PodContext;
   readonly #prober: Prober;
   readonly #report: PodReport;
-  readonly #backoff = new RestartBackoff();
-  readonly #failures: StartFailures;
+  readonly #steps: ContainerSteps;
   readonly #stop = new AbortController();
+  /** Aborted as soon as the pod is to end: no hook and no pull is waited for then. */
+  readonly #ending = new AbortController();
   #pod: Pod;
   #isRemoved = false;
   #isStopped = false;
   #failure: PodFailure | undefined;
   #deadline: number | undefined;
+  #anewSince: string | undefined;
   #news = Promise.withResolvers<void>();
   #refreshAt: number | undefined;
 
@@ -45,7 +45,6 @@ export class PodWorker {
       this.#failure = { ...refusal, message: `Pod was rejected: ${refusal.message}` };
       note(context, pod, { type: "Warning", ...refusal });
     }
-    this.#failures = new StartFailures(context.clock);
     this.#prober = new Prober({
       clock: context.clock,
       signal: AbortSignal.any([context.signal, this.#stop.signal]),
@@ -55,9 +54,11 @@ export class PodWorker {
     });
     this.#report = new PodReport(context, {
       pod: () => this.#pod,
-      waiting: () => this.#failures.waiting(),
+      waiting: () => this.#steps.failures.waiting(),
       prober: this.#prober,
+      anewSince: () => this.#anewSince,
     });
+    this.#steps = new ContainerSteps(context, () => this.#report.facts());
   }
 
   get uid(): string {
@@ -76,14 +77,14 @@ export class PodWorker {
   /** The pod as the API has it now. */
   update(pod: Pod): void {
     this.#pod = pod;
-    this.#shortenGrace();
+    this.#noticeEnd();
     this.wake();
   }
 
   /** The API no longer has the pod: it is stopped all the same. */
   remove(): void {
     this.#isRemoved = true;
-    this.#shortenGrace();
+    this.#noticeEnd();
     this.wake();
   }
 
@@ -100,7 +101,7 @@ export class PodWorker {
       try {
         if (this.#isEnding) {
           if (await this.#end()) break;
-        } else waitMs = await this.#sync();
+        } else waitMs = await this.#syncUntilEnding();
       } catch (thrown) {
         if (signal.aborted) break;
         if (!isFault(thrown))
@@ -127,6 +128,16 @@ export class PodWorker {
     );
   }
 
+  /** What a step that was given up says is of no interest any more. */
+  async #syncUntilEnding(): Promise<number> {
+    try {
+      return await this.#sync();
+    } catch (error) {
+      if (this.#ending.signal.aborted) return 0;
+      throw error;
+    }
+  }
+
   /** One step towards what the spec says. @returns when to look again, in ms */
   async #sync(): Promise<number> {
     const overdue = this.#overdueMs();
@@ -151,7 +162,9 @@ export class PodWorker {
     const paths = await volumes;
     const wakeAt = await this.#act(paths);
     this.#report.publish();
-    const times = [wakeAt, this.#refreshAt, this.#failures.nextChangeAt()].filter((at) => at !== undefined);
+    const times = [wakeAt, this.#refreshAt, this.#steps.failures.nextChangeAt()].filter(
+      (at) => at !== undefined,
+    );
     return Math.min(
       RESYNC_MS,
       overdue ?? RESYNC_MS,
@@ -163,7 +176,7 @@ export class PodWorker {
     const view = this.#report.view();
     return planPod(view, {
       now: this.#context.clock.now(),
-      backoff: this.#backoff,
+      backoff: this.#steps.backoff,
       condemned: ({ current }) => {
         const probe = current && this.#prober.failure(current);
         return probe === "readiness" ? undefined : probe;
@@ -174,119 +187,24 @@ export class PodWorker {
 
   /** Starts and kills what the plan says, until it says nothing new. @returns when the earliest held-back container is due */
   async #act(volumes: ReadonlyMap<string, string>): Promise<number> {
+    const signal = AbortSignal.any([this.#context.signal, this.#ending.signal]);
     for (;;) {
+      signal.throwIfAborted();
       const plan = this.#plan();
+      if (plan.kind === "anew") await this.#beginAnew(plan.because);
       if (plan.kind !== "run") return this.#context.clock.now();
-      await Promise.all(plan.kill.map(({ view, why }) => this.#killOne(view, why)));
+      await Promise.all(plan.kill.map((kill) => this.#steps.kill(kill, this.#pod)));
       let hasStarted = false;
-      for (const view of plan.start) hasStarted = (await this.#start(view, volumes)) || hasStarted;
+      for (const view of plan.start)
+        hasStarted = (await this.#steps.start(view, this.#pod, { volumes, signal })) || hasStarted;
       this.#watchProbes();
       if (hasStarted || plan.kill.length > 0) continue;
-      for (const [name, at] of plan.heldBack) this.#holdBack(name, at);
+      for (const [name, at] of plan.heldBack) {
+        const view = this.#report.view().containers.find(({ spec }) => spec.name === name);
+        if (view) this.#steps.holdBack(view, this.#pod, at);
+      }
       return Math.min(...plan.heldBack.values(), Number.POSITIVE_INFINITY);
     }
-  }
-
-  async #start(view: ContainerView, volumes: ReadonlyMap<string, string>): Promise<boolean> {
-    const { spec, current } = view;
-    if (this.#failures.isHeld(spec.name)) {
-      this.#noteImageBackOff(spec.name);
-      return false;
-    }
-    try {
-      await startContainer({ pod: this.#pod, view, facts: this.#report.facts(), volumes }, this.#context);
-      this.#failures.clear(spec.name);
-      return true;
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      this.#failures.add(spec.name, error, spec.image ?? "");
-      return false;
-    } finally {
-      if (current?.exit)
-        this.#backoff.arm(spec.name, Date.parse(current.exit.finishedAt), this.#context.clock.now());
-    }
-  }
-
-  #noteImageBackOff(name: string): void {
-    const message = this.#failures.takeImageBackOff(name);
-    if (message === undefined) return;
-    const fieldPath = `spec.containers{${name}}`;
-    note(this.#context, this.#pod, { type: "Normal", reason: "BackOff", message, fieldPath });
-    note(this.#context, this.#pod, {
-      type: "Warning",
-      reason: "Failed",
-      message: "Error: ImagePullBackOff",
-      fieldPath,
-    });
-  }
-
-  /** Says once per wait that a crashed container is not restarted yet. */
-  #holdBack(name: string, at: number): void {
-    const { metadata } = this.#pod;
-    const where = `${metadata.name}_${metadata.namespace}(${metadata.uid})`;
-    const seconds = Math.round(this.#backoff.waitMs(name) / 1000);
-    const isNew = this.#failures.holdBack(name, {
-      at,
-      message: `back-off ${seconds}s restarting failed container=${name} pod=${where}`,
-    });
-    if (!isNew) return;
-    note(this.#context, this.#pod, {
-      type: "Warning",
-      reason: "BackOff",
-      message: `Back-off restarting failed container ${name} in pod ${where}`,
-      fieldPath: `spec.containers{${name}}`,
-    });
-  }
-
-  async #killOne(view: ContainerView, why: string): Promise<void> {
-    note(this.#context, this.#pod, {
-      type: "Normal",
-      reason: "Killing",
-      message: why,
-      fieldPath: `spec.containers{${view.spec.name}}`,
-    });
-    const { livenessProbe, startupProbe } = view.spec;
-    const seconds =
-      livenessProbe?.terminationGracePeriodSeconds ??
-      startupProbe?.terminationGracePeriodSeconds ??
-      this.#pod.spec?.terminationGracePeriodSeconds ??
-      DEFAULT_GRACE_SECONDS;
-    const deadline = this.#context.clock.now() + seconds * 1000;
-    const podIp = this.#report.facts().podIps[0] ?? "";
-    await stopContainer(view, this.#pod, { deadline: () => deadline, podIp }, this.#context);
-  }
-
-  async #makeSandbox(): Promise<void> {
-    const { runtime, networkComplaint } = this.#context;
-    const old = runtime.sandbox(this.uid);
-    const isHostNetwork = this.#pod.spec?.hostNetwork === true;
-    const complaint = networkComplaint();
-    if (!isHostNetwork && complaint !== undefined) {
-      const message = `network is not ready: ${complaint}`;
-      note(this.#context, this.#pod, { type: "Warning", reason: "NetworkNotReady", message });
-      this.#report.publish();
-      throw new Fault("NetworkNotReady", message);
-    }
-    if (old) await this.#leaveOldSandbox();
-    try {
-      await runtime.runSandbox(sandboxConfig(this.#pod, this.#context, old ? old.attempt + 1 : 0));
-    } catch (error) {
-      const message = `Failed to create pod sandbox: ${explain(error)}`;
-      note(this.#context, this.#pod, { type: "Warning", reason: "FailedCreatePodSandBox", message });
-      this.#report.publish();
-      throw error;
-    }
-  }
-
-  async #leaveOldSandbox(): Promise<void> {
-    note(this.#context, this.#pod, {
-      type: "Normal",
-      reason: "SandboxChanged",
-      message: "Pod sandbox changed, it will be killed and re-created.",
-    });
-    const { runtime } = this.#context;
-    const alive = runtime.runs(this.uid).filter(({ exit }) => exit === undefined);
-    await Promise.all(alive.map(({ id }) => runtime.stopContainer(id, { graceMs: 2_000 })));
   }
 
   async #prepareVolumes(): Promise<ReadonlyMap<string, string>> {
@@ -305,13 +223,36 @@ export class PodWorker {
     }
   }
 
+  async #makeSandbox(): Promise<void> {
+    try {
+      await makeSandbox(this.#pod, this.#context);
+    } catch (error) {
+      this.#report.publish();
+      throw error;
+    }
+  }
+
+  /** All containers end, without their hooks, and what ran so far counts as past: init containers come first again. */
+  async #beginAnew(because: string): Promise<void> {
+    const { runtime, clock } = this.#context;
+    const alive = runtime.runs(this.uid).filter(({ exit }) => exit === undefined);
+    note(this.#context, this.#pod, {
+      type: "Normal",
+      reason: "RestartAllContainers",
+      message: `Container ${because} ended in the way that restarts all containers of the pod`,
+    });
+    await Promise.all(alive.map(({ id }) => runtime.stopContainer(id, { graceMs: 2_000 })));
+    this.#anewSince = new Date(clock.now()).toISOString();
+    this.wake();
+  }
+
   #watchProbes(): void {
     const { runtime } = this.#context;
     const running = this.#report.view().containers.filter(isRunning);
     this.#prober.keepOnly(new Set(running.flatMap(({ current }) => current?.id ?? [])));
     const ip = this.#report.facts().podIps[0] ?? "";
     for (const { current, spec, kind } of running) {
-      if (!current || kind === "init") continue;
+      if (!current || kind === "init" || kind === "ephemeral") continue;
       const exec = (command: readonly string[], timeoutMs: number) =>
         runtime.exec(current.id, { command, timeoutMs });
       const told = this.#pod.status?.containerStatuses?.find(
@@ -325,7 +266,7 @@ export class PodWorker {
   /** Stops everything and says so; then waits for the API to let go. @returns true when nothing of the pod is left */
   async #end(): Promise<boolean> {
     const { runtime, status, client, clock } = this.#context;
-    this.#shortenGrace();
+    this.#noticeEnd();
     const podIp = this.#report.facts().podIps[0] ?? "";
     const deadline = () => this.#deadline ?? clock.now();
     if (this.#report.view().containers.some(isRunning)) {
@@ -350,9 +291,14 @@ export class PodWorker {
     return true;
   }
 
+  #noticeEnd(): void {
+    if (!this.#isEnding) return;
+    this.#ending.abort();
+    this.#shortenGrace();
+  }
+
   /** The grace only ever shrinks; containers that are stopping already hear of it. */
   #shortenGrace(): void {
-    if (!this.#isEnding) return;
     const { metadata, spec } = this.#pod;
     const specSeconds = spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
     const seconds = Math.max(1, metadata.deletionGracePeriodSeconds ?? specSeconds);
@@ -362,7 +308,7 @@ export class PodWorker {
     this.#deadline = Math.min(this.#deadline ?? deadline, deadline);
     if (!isShorter) return;
     for (const { id, exit } of runtime.runs(this.uid))
-      if (!exit) void runtime.stopContainer(id, { graceMs: seconds * 1000 });
+      if (!exit) void runtime.stopContainer(id, { graceMs: Math.max(MIN_GRACE_MS, seconds * 1000) });
   }
 
   /** How long the pod may still be active; undefined without a deadline. */

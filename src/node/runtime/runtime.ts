@@ -101,6 +101,8 @@ export interface Seccomp {
 
 export interface Security {
   readonly uid: number | undefined;
+  /** The user's name in the image's `/etc/passwd`; only without a `uid`. */
+  readonly username?: string;
   readonly gid: number | undefined;
   /** Beside those that the image gives its user: fsGroup and the pod's supplementalGroups. */
   readonly supplementalGroups: readonly number[];

@@ -58,7 +58,7 @@ function initialized({ containers }: PodView, phase: Phase): Verdict {
   if (phase === "Succeeded") return { status: "True", reason: "PodCompleted" };
   if (containers.some(({ kind, current }) => kind === "regular" && current)) return { status: "True" };
   const waiting = containers.filter((view) => {
-    if (view.kind === "regular") return false;
+    if (view.kind === "regular" || view.kind === "ephemeral") return false;
     return view.kind === "sidecar" ? !isRunning(view) || !view.isStarted : view.current?.exit?.code !== 0;
   });
   if (waiting.length === 0) return { status: "True" };
@@ -72,7 +72,9 @@ function initialized({ containers }: PodView, phase: Phase): Verdict {
 function readiness({ containers }: PodView, phase: Phase): Verdict {
   if (isTerminal(phase))
     return { status: "False", reason: phase === "Failed" ? "PodFailed" : "PodCompleted" };
-  const unready = containers.filter((view) => view.kind !== "init" && !isContainerReady(view));
+  const unready = containers.filter(
+    (view) => (view.kind === "regular" || view.kind === "sidecar") && !isContainerReady(view),
+  );
   if (unready.length === 0) return { status: "True" };
   return {
     status: "False",

@@ -1,6 +1,6 @@
 import type { Container, Pod, PodSpec } from "#kube/generated/types";
 import type { Run, Sandbox } from "../runtime/runtime.ts";
-import { type ContainerView, kindOf, type PodView } from "../status/run-view.ts";
+import { type ContainerKind, type ContainerView, kindOf, type PodView } from "../status/run-view.ts";
 
 /** What a container is doing, in one word: `-` never ran, `run` and `ready` and `unstarted` run, a number is an exit code,
  *  anything else is why it waits. */
@@ -53,13 +53,13 @@ export function viewOf(
   doing: Readonly<Record<string, Doing>>,
   sandbox: Sandbox | undefined = SANDBOX,
 ): PodView {
-  const view = (spec: Container, isInit: boolean): ContainerView => {
+  const view = (spec: Container, kind: ContainerKind): ContainerView => {
     const word = doing[spec.name] ?? "-";
     const reason = typeof word === "string" ? /^waiting (.*)$/.exec(word)?.[1] : undefined;
     const isRunning = word === "run" || word === "ready" || word === "unstarted";
     const code = typeof word === "number" ? word : reason === undefined ? undefined : 1;
     return {
-      kind: kindOf(spec, isInit),
+      kind,
       spec,
       current: isRunning ? runOf(spec.name) : code === undefined ? undefined : runOf(spec.name, code),
       last: undefined,
@@ -72,8 +72,9 @@ export function viewOf(
     pod,
     sandbox,
     containers: [
-      ...(pod.spec?.initContainers ?? []).map((spec) => view(spec, true)),
-      ...(pod.spec?.containers ?? []).map((spec) => view(spec, false)),
+      ...(pod.spec?.initContainers ?? []).map((spec) => view(spec, kindOf(spec))),
+      ...(pod.spec?.containers ?? []).map((spec) => view(spec, "regular")),
+      ...(pod.spec?.ephemeralContainers ?? []).map((spec) => view(spec, "ephemeral")),
     ],
   };
 }

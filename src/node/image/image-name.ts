@@ -1,0 +1,39 @@
+import { Fault } from "#fault/fault";
+
+const DOMAIN =
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9-]+)*(?::\d+)?$|^\[[0-9a-fA-F:]+\](?::\d+)?$/;
+const PATH = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
+const TAG = /^\w[\w.-]{0,127}$/;
+const DIGEST = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
+
+/** The repository that an image's name means, with its registry: `busybox:1` is of `docker.io/library/busybox`.
+ *  @throws {Fault} "InvalidImageName" @see distribution/reference */
+export function repositoryOf(image: string): string {
+  const [named = "", digest] = image.split("@", 2);
+  const colon = named.lastIndexOf(":");
+  const hasTag = colon > named.lastIndexOf("/");
+  const name = hasTag ? named.slice(0, colon) : named;
+  const [domain, path] = withRegistry(name);
+  const isTagGood = !hasTag || TAG.test(named.slice(colon + 1));
+  const isDigestGood = digest === undefined ? !image.includes("@") : DIGEST.test(digest);
+  if (!DOMAIN.test(domain) || !PATH.test(path) || !isTagGood || !isDigestGood) {
+    const why =
+      path !== path.toLowerCase() && PATH.test(path.toLowerCase())
+        ? `repository name (${path}) must be lowercase`
+        : "";
+    throw new Fault(
+      "InvalidImageName",
+      `Failed to apply default image tag ${JSON.stringify(image)}: couldn't parse image name ${JSON.stringify(image)}: invalid reference format${why && `: ${why}`}`,
+    );
+  }
+  return `${domain}/${path}`;
+}
+
+function withRegistry(name: string): readonly [domain: string, path: string] {
+  const slash = name.indexOf("/");
+  const first = slash < 0 ? "" : name.slice(0, slash);
+  const isDomain = /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
+  const [domain, path] = isDomain ? [first, name.slice(slash + 1)] : ["docker.io", name];
+  if (domain !== "docker.io" && domain !== "index.docker.io") return [domain, path];
+  return ["docker.io", path.includes("/") ? path : `library/${path}`];
+}

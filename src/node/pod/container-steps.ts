@@ -1,0 +1,98 @@
+import { isFault } from "#fault/fault";
+import type { Pod } from "#kube/generated/types";
+import type { DownwardFacts } from "../env/downward.ts";
+import { type ContainerView, fieldPathOf } from "../status/run-view.ts";
+import { note, type PodContext } from "./context.ts";
+import { podText } from "./hooks.ts";
+import type { Kill } from "./plan.ts";
+import { RestartBackoff } from "./restart-backoff.ts";
+import { runtimeHandlerOf } from "./runtime-class.ts";
+import { startContainer } from "./start-container.ts";
+import { StartFailures } from "./start-failures.ts";
+import { stopContainer } from "./stop-pod.ts";
+
+const DEFAULT_GRACE_SECONDS = 30;
+
+/** Starts and ends single containers of one pod, and remembers what must not be tried again yet. */
+export class ContainerSteps {
+  readonly backoff = new RestartBackoff();
+  readonly failures: StartFailures;
+  readonly #context: PodContext;
+  readonly #facts: () => DownwardFacts;
+
+  constructor(context: PodContext, facts: () => DownwardFacts) {
+    this.#context = context;
+    this.#facts = facts;
+    this.failures = new StartFailures(context.clock);
+  }
+
+  /** Starts a container unless it failed to a moment ago. @returns whether it started */
+  async start(
+    view: ContainerView,
+    pod: Pod,
+    { volumes, signal }: { volumes: ReadonlyMap<string, string>; signal: AbortSignal },
+  ): Promise<boolean> {
+    const { spec, current } = view;
+    if (this.failures.isHeld(spec.name)) {
+      this.#noteImageBackOff(view, pod);
+      return false;
+    }
+    try {
+      const runtimeHandler = await runtimeHandlerOf(pod, this.#context);
+      const inputs = { pod, view, volumes, signal, runtimeHandler, facts: this.#facts() };
+      await startContainer(inputs, this.#context);
+      this.failures.clear(spec.name);
+      return true;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.failures.add(spec.name, error, spec.image ?? "");
+      return false;
+    } finally {
+      if (current?.exit)
+        this.backoff.arm(spec.name, Date.parse(current.exit.finishedAt), this.#context.clock.now());
+    }
+  }
+
+  /** Ends a container that is to run anew, within its own probe's grace where a probe condemned it. */
+  async kill({ view, reason, why }: Kill, pod: Pod): Promise<void> {
+    const fieldPath = fieldPathOf(view);
+    note(this.#context, pod, { type: "Normal", reason: "Killing", message: why, fieldPath });
+    const { livenessProbe, startupProbe } = view.spec;
+    const probe = { liveness: livenessProbe, startup: startupProbe, definition: undefined }[reason];
+    const seconds =
+      probe?.terminationGracePeriodSeconds ??
+      pod.spec?.terminationGracePeriodSeconds ??
+      DEFAULT_GRACE_SECONDS;
+    const deadline = this.#context.clock.now() + seconds * 1000;
+    const podIp = this.#facts().podIps[0] ?? "";
+    await stopContainer(view, pod, { deadline: () => deadline, podIp }, this.#context);
+  }
+
+  /** Says once per wait that a crashed container is not restarted yet. */
+  holdBack(view: ContainerView, pod: Pod, at: number): void {
+    const { name } = view.spec;
+    const seconds = Math.round(this.backoff.waitMs(name) / 1000);
+    const isNew = this.failures.holdBack(name, {
+      at,
+      message: `back-off ${seconds}s restarting failed container=${name} pod=${podText(pod)}`,
+    });
+    if (!isNew) return;
+    note(this.#context, pod, {
+      type: "Warning",
+      reason: "BackOff",
+      message: `Back-off restarting failed container ${name} in pod ${podText(pod)}`,
+      fieldPath: fieldPathOf(view),
+    });
+  }
+
+  #noteImageBackOff(view: ContainerView, pod: Pod): void {
+    const message = this.failures.takeImageBackOff(view.spec.name);
+    if (message === undefined) return;
+    const fieldPath = fieldPathOf(view);
+    note(this.#context, pod, { type: "Normal", reason: "BackOff", message, fieldPath });
+    note(this.#context, pod, {
+      ...({ type: "Warning", reason: "Failed", fieldPath } as const),
+      message: "Error: ImagePullBackOff",
+    });
+  }
+}
