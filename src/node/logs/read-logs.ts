@@ -74,7 +74,7 @@ async function* linesOf(
       const lines = cutter.push(data);
       if (lines.length > 0) yield lines;
       if (data.length > 0) continue;
-      const next = await fileAfter(source.path, (await file.stat()).ino);
+      const next = await fileAfter(source.path, file);
       if (next !== undefined) {
         // What was written between the last look and the turning over.
         for (let more = await readMore(file, at); more.length > 0; more = await readMore(file, at)) {

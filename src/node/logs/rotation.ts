@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { createReadStream, createWriteStream, readdirSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -13,15 +13,16 @@ export interface RotationLimits {
 
 export const DEFAULT_LIMITS: RotationLimits = { maxBytes: 10 * 1024 * 1024, maxFiles: 5 };
 
-/** The name a full log file gets: `0.log.20260102-150405`, with a number behind when that one stands. */
+/** The name a full log file gets: `0.log.20260102-150405`, with a number behind for another one in that second, so that names
+ *  are in the order of time. */
 export function turnedName(path: string, now: Date): string {
   const stamp = now.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
-  const name = `${path}.${stamp}`;
-  if (!existsSync(name)) return name;
-  for (let i = 1; ; i++) {
-    const numbered = `${name}.${String(i).padStart(3, "0")}`;
-    if (!existsSync(numbered)) return numbered;
-  }
+  const name = `${basename(path)}.${stamp}`;
+  const last = readdirSync(dirname(path))
+    .filter((standing) => standing.startsWith(name))
+    .map((standing) => Number(/^\.(\d+)/.exec(standing.slice(name.length))?.[1] ?? 0))
+    .reduce((most, number) => Math.max(most, number), -1);
+  return join(dirname(path), last < 0 ? name : `${name}.${String(last + 1).padStart(6, "0")}`);
 }
 
 /** Compresses all turned files of a log but the newest, which a reader may still be in, and removes the oldest beyond the limit
