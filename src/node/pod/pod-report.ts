@@ -1,9 +1,9 @@
 import type { Pod, PodStatus } from "#kube/generated/types";
 import type { DownwardFacts } from "../env/downward.ts";
-import type { Prober } from "../probe/prober.ts";
+import type { ProbeNews, Prober } from "../probe/prober.ts";
 import { isOwnCondition } from "../status/conditions.ts";
-import { podStatus } from "../status/pod-status.ts";
-import type { PodView, Waiting } from "../status/run-view.ts";
+import { podStatus, refusedStatus } from "../status/pod-status.ts";
+import { fieldPathOf, type PodView, type Waiting } from "../status/run-view.ts";
 import { note, type PodContext } from "./context.ts";
 import { viewPod } from "./view.ts";
 
@@ -11,6 +11,8 @@ import { viewPod } from "./view.ts";
 export interface PodFailure {
   readonly reason: string;
   readonly message: string;
+  /** It was never let in. */
+  readonly isRefusal?: boolean;
 }
 
 export interface ReportSources {
@@ -59,24 +61,33 @@ export class PodReport {
     end: { readonly isOver: boolean; readonly failure?: PodFailure | undefined } = { isOver: false },
   ): void {
     const { runtime, settings, clock, status } = this.#context;
-    const computed = podStatus(this.view(), {
+    const view = this.view();
+    const context = {
       before: this.#before(),
       runtime: runtime.name,
       hostIps: settings.hostIps,
       isTerminating: end.isOver,
       now: clock.now(),
-      failure: end.failure,
-    });
-    status.set(this.#sources.pod(), computed);
+      failure: end.failure && { reason: end.failure.reason, message: end.failure.message },
+    };
+    status.set(view.pod, end.failure?.isRefusal ? refusedStatus(view, context) : podStatus(view, context));
   }
 
-  noteUnhealthy(container: string, kind: string, output: string): void {
+  /** Tells what a probe of a container found: that it failed, or what is odd about its success. */
+  noteProbe(container: string, { kind, what, output }: ProbeNews): void {
+    const pod = this.#sources.pod();
+    const isInit = pod.spec?.initContainers?.some(({ name }) => name === container) ?? false;
     const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}`;
-    note(this.#context, this.#sources.pod(), {
+    const messages: Readonly<Record<ProbeNews["what"], string>> = {
+      failure: `${name} probe failed: ${output}`,
+      unknown: `${name} probe errored and resulted in unknown state: ${output}`,
+      warning: `${name} probe warning: ${output}`,
+    };
+    note(this.#context, pod, {
       type: "Warning",
-      reason: "Unhealthy",
-      message: `${name} probe failed: ${output}`,
-      fieldPath: `spec.containers{${container}}`,
+      reason: what === "warning" ? "ProbeWarning" : "Unhealthy",
+      message: messages[what],
+      fieldPath: fieldPathOf({ kind: isInit ? "sidecar" : "regular", spec: { name: container } }),
     });
   }
 

@@ -42,14 +42,14 @@ export class PodWorker {
     this.#pod = pod;
     this.#context = context;
     if (refusal) {
-      this.#failure = { ...refusal, message: `Pod was rejected: ${refusal.message}` };
+      this.#failure = { ...refusal, message: `Pod was rejected: ${refusal.message}`, isRefusal: true };
       note(context, pod, { type: "Warning", ...refusal });
     }
     this.#prober = new Prober({
       clock: context.clock,
       signal: AbortSignal.any([context.signal, this.#stop.signal]),
       onChange: () => this.wake(),
-      onUnhealthy: (container, kind, output) => this.#report.noteUnhealthy(container.name, kind, output),
+      onNews: (container, news) => this.#report.noteProbe(container.name, news),
       onBug: (error) => context.log.error("a probe ended unexpectedly", { pod: pod.metadata.name, error }),
     });
     this.#report = new PodReport(context, {

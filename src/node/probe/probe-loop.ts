@@ -24,8 +24,8 @@ export interface ProbeLoopOptions {
   readonly attempt: (options: { signal: AbortSignal }) => Promise<ProbeFinding>;
   /** Hears each changed verdict, and for liveness and startup every failure beyond the threshold only once. */
   readonly onVerdict: (verdict: ProbeState["verdict"], finding: ProbeFinding) => void;
-  /** Hears each failure that counts. */
-  readonly onFailure: (finding: ProbeFinding) => void;
+  /** Hears each failure that counts, each try that could not be made, and what is odd about a success. */
+  readonly onNews: (what: "failure" | "unknown" | "warning", output: string) => void;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -54,7 +54,7 @@ export async function runProbe(options: ProbeLoopOptions): Promise<void> {
       const before = state.verdict;
       state = afterOutcome(state, finding.outcome, probe);
       countedAt = now;
-      if (finding.outcome === "failure") options.onFailure(finding);
+      tellNews(finding, options);
       if (state.verdict !== before) options.onVerdict(state.verdict, finding);
       if (isOver(kind, state)) return;
     }
@@ -67,4 +67,9 @@ export async function runProbe(options: ProbeLoopOptions): Promise<void> {
 function isOver(kind: ProbeKind, { verdict }: ProbeState): boolean {
   if (kind === "readiness") return false;
   return verdict === "failure" || (kind === "startup" && verdict === "success");
+}
+
+function tellNews({ outcome, output, warning }: ProbeFinding, { onNews }: ProbeLoopOptions): void {
+  if (outcome !== "success") onNews(outcome, output);
+  else if (warning !== undefined) onNews("warning", warning);
 }

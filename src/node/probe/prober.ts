@@ -11,8 +11,15 @@ export interface ProberOptions {
   readonly signal: AbortSignal;
   /** Wakes the pod: something about its containers is believed now that was not before. */
   readonly onChange: () => void;
-  readonly onUnhealthy: (container: Container, kind: ProbeKind, output: string) => void;
+  readonly onNews: (container: Container, news: ProbeNews) => void;
   readonly onBug: (error: Error) => void;
+}
+
+/** What is told of a probe beside its verdict. */
+export interface ProbeNews {
+  readonly kind: ProbeKind;
+  readonly what: "failure" | "unknown" | "warning";
+  readonly output: string;
 }
 
 /** What the API said of a container that an earlier agent started. */
@@ -101,7 +108,7 @@ export class Prober {
       initial: watched.verdicts.get(kind),
       attempt: (options) => tryProbe(probe, target, options),
       onVerdict: (verdict) => this.#believe(watched, kind, verdict),
-      onFailure: ({ output }) => this.#options.onUnhealthy(target.container, kind, output),
+      onNews: (what, output) => this.#options.onNews(target.container, { kind, what, output }),
       clock: this.#options.clock,
       signal: stop.signal,
     }).catch((error: unknown) => {

@@ -1,12 +1,30 @@
 import { connect } from "node:http2";
 import { formatEndpoint, type Ip } from "#addr/ip";
+import { dialError } from "./network-words.ts";
 
 const SERVING = 1;
+/** The status of gRPC. */
+const UNIMPLEMENTED = "12";
 
 /** Asks `grpc.health.v1.Health/Check` without TLS; success is SERVING. */
-export function tryGrpc(
+export async function tryGrpc(
   target: { ip: Ip; port: number; service: string },
-  { signal }: { signal: AbortSignal },
+  { signal, timeoutMs }: { signal: AbortSignal; timeoutMs: number },
+): Promise<{ isSuccess: boolean; output: string }> {
+  try {
+    return await ask(target, signal);
+  } catch (error) {
+    const address = formatEndpoint(target.ip, target.port);
+    const why = signal.aborted
+      ? `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s: context deadline exceeded`
+      : `error: health rpc probe failed: ${dialError(error, address)}`;
+    throw new Error(why, { cause: error });
+  }
+}
+
+function ask(
+  target: { ip: Ip; port: number; service: string },
+  signal: AbortSignal,
 ): Promise<{ isSuccess: boolean; output: string }> {
   return new Promise((resolve, reject) => {
     const session = connect(`http://${formatEndpoint(target.ip, target.port)}`);
@@ -32,6 +50,12 @@ export function tryGrpc(
       session.close();
       const serving = servingStatus(Buffer.concat(body));
       const isSuccess = status === "0" && serving === SERVING;
+      if (status === UNIMPLEMENTED) {
+        const output =
+          "error: this server does not implement the grpc health protocol (grpc.health.v1.Health)";
+        resolve({ isSuccess: false, output });
+        return;
+      }
       const words = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
       const why = status === "0" ? (words[serving] ?? String(serving)) : `status ${status}`;
       resolve({ isSuccess, output: isSuccess ? "" : `service unhealthy (responded with "${why}")` });

@@ -3,6 +3,8 @@ import { request as httpsRequest } from "node:https";
 import { formatEndpoint, isIp } from "#addr/ip";
 import type { HTTPGetAction, HTTPHeader } from "#kube/generated/types";
 
+import { getError, getTimeout } from "./network-words.ts";
+
 export interface HttpAnswer {
   readonly isSuccess: boolean;
   readonly output: string;
@@ -37,7 +39,11 @@ export async function sendGet(
   const authority = isIp(host) ? formatEndpoint(host, target.port) : `${host}:${target.port}`;
   let url = new URL(`${scheme}://${authority}${path}`);
   for (let hops = 0; ; hops++) {
-    const answer = await get(url, headersOf(action.httpHeaders ?? [], agent), signal);
+    const answer = await get(url, headersOf(action.httpHeaders ?? [], agent), signal).catch(
+      (error: unknown) => {
+        throw new Error(signal.aborted ? getTimeout(url.href) : getError(error, url), { cause: error });
+      },
+    );
     const next = redirectOf(answer, url);
     if (!next) return { answer, isCut: false };
     if (next.hostname !== url.hostname || hops === MAX_REDIRECTS) return { answer, isCut: true };

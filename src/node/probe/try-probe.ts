@@ -1,11 +1,13 @@
 import { connect } from "node:net";
-import { isIp } from "#addr/ip";
+import { formatEndpoint, isIp } from "#addr/ip";
 import { asError } from "#fault/fault";
 import type { Container, IntOrString, Probe } from "#kube/generated/types";
+import { expand } from "../env/expand.ts";
 import type { ExecResult } from "../runtime/runtime.ts";
+import { dialError } from "./network-words.ts";
 import type { ProbeOutcome } from "./probe-state.ts";
 import { tryGrpc } from "./try-grpc.ts";
-import { tryHttp } from "./try-http.ts";
+import { type HttpAnswer, tryHttp } from "./try-http.ts";
 
 export interface ProbeTarget {
   readonly container: Container;
@@ -17,27 +19,43 @@ export interface ProbeTarget {
 export interface ProbeFinding {
   readonly outcome: ProbeOutcome;
   readonly output: string;
+  /** What is odd about a success. */
+  readonly warning?: string;
 }
 
-const MAX_OUTPUT = 1024;
+const MAX_OUTPUT = 10 * 1024;
+/** Tries of one round while the probe itself, not the program, is at fault. */
+const MAX_TRIES = 3;
 
-/** One try of a probe; never rejects but for a bug. `unknown` when it could not be tried at all. */
+/** One round of a probe; never rejects but for a bug. `unknown` when it could not be tried at all. */
 export async function tryProbe(
   probe: Probe,
   target: ProbeTarget,
   { signal }: { signal: AbortSignal },
 ): Promise<ProbeFinding> {
+  for (let tries = 1; ; tries++) {
+    const finding = await tryOnce(probe, target, { signal });
+    if (finding.outcome !== "unknown" || tries === MAX_TRIES || signal.aborted) return finding;
+  }
+}
+
+async function tryOnce(
+  probe: Probe,
+  target: ProbeTarget,
+  { signal }: { signal: AbortSignal },
+): Promise<ProbeFinding> {
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
-  const limit = AbortSignal.timeout(timeoutMs);
-  const both = AbortSignal.any([signal, limit]);
+  const both = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   try {
-    const { isSuccess, output } = await tryAction(probe, target, { signal: both, timeoutMs });
-    return { outcome: isSuccess ? "success" : "failure", output: output.slice(0, MAX_OUTPUT) };
+    const { isSuccess, output, warning } = await tryAction(probe, target, { signal: both, timeoutMs });
+    return {
+      outcome: isSuccess ? "success" : "failure",
+      output: output.slice(0, MAX_OUTPUT),
+      ...(warning === undefined ? {} : { warning }),
+    };
   } catch (error) {
-    if (signal.aborted || error instanceof Untried)
-      return { outcome: "unknown", output: asError(error).message };
-    const output = limit.aborted ? `timed out after ${timeoutMs / 1000}s` : asError(error).message;
-    return { outcome: "failure", output };
+    const isUntried = signal.aborted || error instanceof Untried;
+    return { outcome: isUntried ? "unknown" : "failure", output: asError(error).message };
   }
 }
 
@@ -48,14 +66,14 @@ async function tryAction(
   probe: Probe,
   target: ProbeTarget,
   options: { signal: AbortSignal; timeoutMs: number },
-): Promise<{ isSuccess: boolean; output: string }> {
+): Promise<HttpAnswer> {
   const { httpGet, tcpSocket, exec, grpc } = probe;
   const { container, ip } = target;
   if (httpGet) return tryHttp(httpGet, { ip, port: portOf(httpGet.port, container) }, options);
   if (tcpSocket) return tryTcp(tcpSocket.host || ip, portOf(tcpSocket.port, container), options);
   if (grpc && isIp(ip)) return tryGrpc({ ip, port: grpc.port, service: grpc.service ?? "" }, options);
   if (!exec) throw new Untried("the probe has no action");
-  const command = exec.command ?? [];
+  const command = expandedCommand(exec.command ?? [], container);
   const { code, output, isTimedOut } = await target.exec(command, options.timeoutMs).catch((error) => {
     throw new Untried(asError(error).message);
   });
@@ -69,14 +87,26 @@ async function tryAction(
   return { isSuccess: code === 0, output };
 }
 
+/** Only variables with a value of their own can be meant: all others are known to nobody but the running program. */
+function expandedCommand(command: readonly string[], { env }: Container): readonly string[] {
+  const literal = new Map(
+    (env ?? []).map(({ name, value, valueFrom }) => [name, valueFrom ? undefined : (value ?? "")]),
+  );
+  return command.map((word) => expand(word, (name) => literal.get(name)));
+}
+
 function tryTcp(
   host: string,
   port: number,
   { signal }: { signal: AbortSignal },
 ): Promise<{ isSuccess: boolean; output: string }> {
+  const address = isIp(host) ? formatEndpoint(host, port) : `${host}:${port}`;
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, signal });
-    socket.once("error", reject);
+    socket.once("error", (error) => {
+      const why = signal.aborted ? `dial tcp ${address}: i/o timeout` : dialError(error, address);
+      reject(new Error(why, { cause: error }));
+    });
     socket.once("connect", () => {
       socket.resetAndDestroy(); // no TIME_WAIT piles
       resolve({ isSuccess: true, output: "" });

@@ -9,33 +9,99 @@ export interface StatusContext {
   readonly runtime: string;
   readonly hasInitContainers: boolean;
   readonly containerCount: number;
+  /** Whether any regular container has been started. */
+  readonly hasBegun: boolean;
+  /** Whether the pod's deletion was asked for. */
+  readonly isDeleted: boolean;
   /** What the API last held, for counts and past runs that are no longer on this machine. */
   readonly before: ContainerStatus | undefined;
 }
 
-/** One entry of `containerStatuses`. */
+/** One entry of `containerStatuses`. @see kubelet_pods.go convertToAPIContainerStatuses */
 export function containerStatus(view: ContainerView, context: StatusContext): ContainerStatus {
   const { spec, current, last } = view;
+  if (!current && !last) return unknownStatus(view, context);
   const isWaiting = view.waiting !== undefined && !isRunning(view);
-  const past = isWaiting ? current : last;
+  const past = isWaiting ? (current ?? last) : last;
   const lastState = past?.exit
     ? { terminated: terminated(past, context) }
     : (context.before?.lastState ?? {});
   return {
-    name: spec.name,
+    ...common(view),
     state: stateOf(view, context),
     lastState,
-    ready: isContainerReady(view),
     restartCount: Math.max(current?.attempt ?? 0, context.before?.restartCount ?? 0),
     image: current?.image ?? spec.image ?? "",
     imageID: current?.imageRef ?? "",
-    ...(current ? { containerID: idOf(current, context) } : {}),
-    started: view.kind === "init" ? false : isRunning(view) && view.isStarted,
+    ...(current ? { containerID: idOf(current, context), ...resourcesOf(view) } : {}),
+  };
+}
+
+/** Of a container without any run here: it never ran, or this machine has lost its memory. */
+function unknownStatus(view: ContainerView, context: StatusContext): ContainerStatus {
+  const { before } = context;
+  if (before?.state?.terminated && !view.waiting) return before;
+  const isLost = before?.state?.running !== undefined;
+  const past = before?.state?.terminated ?? before?.lastState?.terminated;
+  return {
+    ...common(view),
+    state:
+      view.kind === "init" && context.hasBegun && !view.waiting
+        ? { terminated: FORGOTTEN_SUCCESS }
+        : stateOf(view, context),
+    lastState: past ? { terminated: past } : isLost ? { terminated: VANISHED } : {},
+    restartCount: (before?.restartCount ?? 0) + (isLost && !past && !context.isDeleted ? 1 : 0),
+    image: view.spec.image ?? "",
+    imageID: "",
+  };
+}
+
+/** What the API showed running, and the runtime knows nothing of. */
+const VANISHED = {
+  exitCode: 137,
+  reason: "ContainerStatusUnknown",
+  message: "The container could not be located when the pod was deleted.  The container used to be Running",
+};
+const FORGOTTEN_SUCCESS = {
+  exitCode: 0,
+  reason: "Completed",
+  message:
+    "Unable to get init container status from container runtime and pod has been initialized, treat it as exited normally",
+};
+
+/** The status that a container without a known end has once nothing of its pod runs any more. */
+export function endedStatus(status: ContainerStatus): ContainerStatus {
+  if (status.state?.terminated) return status;
+  const message = "The container could not be located when the pod was terminated";
+  return {
+    ...status,
+    ready: false,
+    started: false,
+    state: { terminated: { exitCode: 137, reason: "ContainerStatusUnknown", message } },
+  };
+}
+
+function common(view: ContainerView) {
+  const { spec } = view;
+  return {
+    name: spec.name,
+    ready: isContainerReady(view),
+    ...(view.kind === "ephemeral" ? {} : { started: isRunning(view) && view.isStarted }),
     ...(spec.volumeMounts?.length ? { volumeMounts: volumeMounts(view) } : {}),
   };
 }
 
+function resourcesOf({
+  spec,
+  kind,
+}: ContainerView): Pick<ContainerStatus, "resources" | "allocatedResources"> {
+  if (kind === "ephemeral") return {};
+  const requests = spec.resources?.requests;
+  return { resources: spec.resources ?? {}, ...(requests ? { allocatedResources: requests } : {}) };
+}
+
 export function isContainerReady(view: ContainerView): boolean {
+  if (view.kind === "ephemeral") return false;
   if (view.kind === "init") return view.current?.exit?.code === 0;
   return isRunning(view) && view.isStarted && view.isReady;
 }
@@ -51,7 +117,11 @@ function stateOf(view: ContainerView, context: StatusContext): ContainerState {
 
 function terminated(run: Run, context: StatusContext): NonNullable<ContainerState["terminated"]> {
   const { code = 0, reason = "", message = "", finishedAt = run.startedAt } = run.exit ?? {};
-  const text = message.slice(0, Math.floor(MAX_MESSAGES_BYTES / Math.max(1, context.containerCount)));
+  const room = Math.floor(MAX_MESSAGES_BYTES / Math.max(1, context.containerCount));
+  const text = Buffer.from(message)
+    .subarray(0, room)
+    .toString("utf8")
+    .replace(/\uFFFD$/, "");
   // A clock that steps back must not make a run end before it began.
   const end = [run.startedAt, finishedAt].sort().at(-1) ?? finishedAt;
   return {

@@ -1,6 +1,6 @@
 import type { ContainerStatus, PodStatus } from "#kube/generated/types";
 import { podConditions } from "./conditions.ts";
-import { containerStatus, seconds } from "./container-status.ts";
+import { containerStatus, endedStatus, seconds } from "./container-status.ts";
 import { isTerminal, podPhase } from "./phase.ts";
 import { qosClass } from "./qos.ts";
 import type { ContainerView, PodView } from "./run-view.ts";
@@ -15,6 +15,22 @@ export interface PodStatusContext {
   readonly now: number;
   /** Why the pod as a whole failed: eviction, deadline, admission. */
   readonly failure?: { readonly reason: string; readonly message: string } | undefined;
+}
+
+/** The status of a pod that was never let in: nothing of it is known but why. */
+export function refusedStatus(
+  { pod }: Pick<PodView, "pod">,
+  { before, failure, now }: Pick<PodStatusContext, "before" | "failure" | "now">,
+): PodStatus {
+  const generation = pod.metadata.generation;
+  return {
+    phase: "Failed",
+    ...failure,
+    conditions: before.conditions ?? [],
+    startTime: before.startTime ?? seconds(new Date(now).toISOString()),
+    qosClass: before.qosClass ?? (pod.spec ? qosClass(pod.spec) : "BestEffort"),
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+  };
 }
 
 /** The whole status of a pod, as the node writes it. */
@@ -53,29 +69,42 @@ function podIps({ sandbox, pod }: PodView, { hostIps, before }: PodStatusContext
 }
 
 function statuses(
-  { containers }: PodView,
-  { before, runtime }: PodStatusContext,
-): Pick<PodStatus, "initContainerStatuses" | "containerStatuses"> {
-  const hasInitContainers = containers.some(({ kind }) => kind !== "regular");
+  { containers, pod }: PodView,
+  { before, runtime, isTerminating }: PodStatusContext,
+): Pick<PodStatus, "initContainerStatuses" | "containerStatuses" | "ephemeralContainerStatuses"> {
+  const hasInitContainers = (pod.spec?.initContainers ?? []).length > 0;
+  const of = (...kinds: readonly ContainerView["kind"][]) =>
+    containers.filter(({ kind }) => kinds.includes(kind));
+  const hasBegun = of("regular").some(({ current, last }) => current ?? last);
   const make = (views: readonly ContainerView[], old: readonly ContainerStatus[] | undefined) =>
     views.map((view) =>
       containerStatus(view, {
         runtime,
         hasInitContainers,
         containerCount: containers.length,
+        hasBegun,
+        isDeleted: pod.metadata.deletionTimestamp !== undefined,
         before: old?.find(({ name }) => name === view.spec.name),
       }),
     );
-  const inits = make(
-    containers.filter(({ kind }) => kind !== "regular"),
-    before.initContainerStatuses,
-  );
-  const regular = make(
-    containers.filter(({ kind }) => kind === "regular"),
-    before.containerStatuses,
-  );
-  return {
-    ...(inits.length > 0 ? { initContainerStatuses: inits } : {}),
-    containerStatuses: regular.sort((a, b) => (a.name < b.name ? -1 : 1)),
+  const inits = make(of("init", "sidecar"), before.initContainerStatuses);
+  const regular = make(of("regular"), before.containerStatuses);
+  const ephemeral = make(of("ephemeral"), before.ephemeralContainerStatuses);
+  const isInitialized = !hasInitContainers || hasBegun;
+  // Of the init containers, those after the last that ever ran were not to run yet.
+  const lastInit = inits.findLastIndex(({ containerID, state }) => containerID ?? state?.terminated);
+  const ended = {
+    inits: inits.map((status, i) => (i <= lastInit ? endedStatus(status) : status)),
+    regular: isInitialized ? regular.map(endedStatus) : regular,
   };
+  const shown = isTerminating ? ended : { inits, regular };
+  return {
+    ...(inits.length > 0 ? { initContainerStatuses: shown.inits } : {}),
+    containerStatuses: [...shown.regular].sort(byName),
+    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: [...ephemeral].sort(byName) } : {}),
+  };
+}
+
+function byName(a: ContainerStatus, b: ContainerStatus): number {
+  return a.name < b.name ? -1 : 1;
 }

@@ -132,6 +132,7 @@ const OWN = new Set<string>([
   "podIP",
   "podIPs",
   "initContainerStatuses",
+  "ephemeralContainerStatuses",
 ] satisfies (keyof PodStatus)[]);
 
 /** Whether the API already says all that `status` says. Conditions of other owners do not count. */

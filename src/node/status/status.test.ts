@@ -114,7 +114,10 @@ describe("conditions", () => {
 });
 
 describe("container status", () => {
-  const context = { runtime: "process", hasInitContainers: false, containerCount: 1, before: undefined };
+  const context = {
+    ...{ runtime: "process", hasInitContainers: false, containerCount: 1, before: undefined },
+    ...{ hasBegun: true, isDeleted: false },
+  };
   const only = (doing: Doing) => {
     const [view] = viewOf(podOf(), { main: doing }).containers;
     assert.ok(view);
