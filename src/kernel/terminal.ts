@@ -1,7 +1,7 @@
-import { fchownSync } from "node:fs";
+import { fchownSync, readdirSync, readlinkSync } from "node:fs";
 import { Fd } from "./fd.ts";
 import { O_CLOEXEC, O_RDWR, open } from "./ffi/libc.ts";
-import { dontWaitOn, openTerminalPeer } from "./ffi/terminal-calls.ts";
+import { copyFrom, dontWaitOn, openDevpts, openTerminalPeer } from "./ffi/terminal-calls.ts";
 
 export interface TerminalSize {
   readonly columns: number;
@@ -18,6 +18,41 @@ export interface Terminal extends Disposable {
  *  it. @throws {SyscallFault} ENOENT, ESRCH when the process is gone */
 export function openTerminalFor(pid: number, uid = 0): Terminal {
   return openTerminal(`/proc/${pid}/root/dev/pts/ptmx`, uid);
+}
+
+/** The first terminal of a container that is still to be started, and the devpts to mount there. */
+export interface FirstTerminal extends Terminal {
+  /** Mounted nowhere yet. */
+  readonly devpts: Fd;
+}
+
+export function openFirstTerminal(uid: number): FirstTerminal {
+  const devpts = new Fd(openDevpts(), "devpts");
+  try {
+    const { master, peer } = openTerminal(`/proc/self/fd/${devpts.number}/ptmx`, uid);
+    return {
+      devpts,
+      master,
+      peer,
+      [Symbol.dispose]() {
+        for (const fd of [devpts, master, peer]) fd[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    devpts[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The master that another process has open, as the keeper of a container's terminal; undefined when it has none, or is gone. */
+export function masterHeldBy(pid: number): Fd | undefined {
+  const folder = `/proc/${pid}/fd`;
+  try {
+    const held = readdirSync(folder).find((fd) => readlinkSync(`${folder}/${fd}`).endsWith("/ptmx"));
+    return held === undefined ? undefined : new Fd(copyFrom(pid, Number(held)), "terminal");
+  } catch {
+    return undefined;
+  }
 }
 
 /** A new terminal of the devpts that `ptmx` belongs to. */

@@ -6,9 +6,36 @@ const libc = koffi.load("libc.so.6");
 const raw = {
   ioctlPointer: libc.func("int ioctl(int fd, unsigned long request, void *argument)"),
   ioctlNumber: libc.func("ioctl", "int", ["int", "unsigned long", "long"]),
+  close: libc.func("int close(int fd)"),
   pipe2: libc.func("int pipe2(void *fds, int flags)"),
   fcntl: libc.func("fcntl", "int", ["int", "int", "long"]),
 };
+/** Calls that the C library has no wrapper for, each with the arguments it takes. */
+const direct = {
+  pidfdOpen: libc.func("syscall", "long", ["long", "int", "unsigned int"]),
+  pidfdGetfd: libc.func("syscall", "long", ["long", "int", "int", "unsigned int"]),
+  fsopen: libc.func("syscall", "long", ["long", "const char *", "unsigned int"]),
+  fsconfig: libc.func("syscall", "long", [
+    "long",
+    "int",
+    "unsigned int",
+    "const char *",
+    "const char *",
+    "int",
+  ]),
+  fsmount: libc.func("syscall", "long", ["long", "int", "unsigned int", "unsigned int"]),
+};
+const SYS_FSOPEN = 430;
+const SYS_FSCONFIG = 431;
+const SYS_FSMOUNT = 432;
+const SYS_PIDFD_OPEN = 434;
+const SYS_PIDFD_GETFD = 438;
+const FSCONFIG_SET_FLAG = 0;
+const FSCONFIG_SET_STRING = 1;
+const FSCONFIG_CMD_CREATE = 6;
+const CLOEXEC = 1; // of fsopen and fsmount alike
+const MOUNT_ATTR_NOSUID = 2;
+const MOUNT_ATTR_NOEXEC = 8;
 const TIOCSWINSZ = 0x5414;
 const TIOCSPTLCK = 0x40045431;
 const TIOCGPTPEER = 0x5441;
@@ -54,6 +81,51 @@ export function pipe(): readonly [number, number] {
   checked(raw.pipe2(fds, O_CLOEXEC), "make a pipe of", 0);
   const [from = -1, to = -1] = fds;
   return [from, to];
+}
+
+/** A devpts of its own, mounted nowhere yet: a descriptor the caller owns. Everybody may open terminals there, which belong to the
+ *  group `tty`. */
+export function openDevpts(): number {
+  const context = checked(Number(direct.fsopen(SYS_FSOPEN, "devpts", CLOEXEC)), "open the file system of", 0);
+  try {
+    const configure = (command: number, key: string | null, value: string | null) =>
+      checked(
+        Number(direct.fsconfig(SYS_FSCONFIG, context, command, key, value, 0)),
+        "configure devpts at",
+        context,
+      );
+    configure(FSCONFIG_SET_FLAG, "newinstance", null);
+    for (const [key, value] of [
+      ["ptmxmode", "0666"],
+      ["mode", "0620"],
+      ["gid", "5"],
+    ] as const)
+      configure(FSCONFIG_SET_STRING, key, value);
+    configure(FSCONFIG_CMD_CREATE, null, null);
+    const rights = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    return checked(
+      Number(direct.fsmount(SYS_FSMOUNT, context, CLOEXEC, rights)),
+      "prepare devpts at",
+      context,
+    );
+  } finally {
+    raw.close(context);
+  }
+}
+
+/** A copy of what another process has open as `fd`: even a terminal's master, which cannot be opened twice (Linux 5.6).
+ *  @returns a descriptor the caller owns @throws {SyscallFault} ESRCH, EBADF */
+export function copyFrom(pid: number, fd: number): number {
+  const process = checked(Number(direct.pidfdOpen(SYS_PIDFD_OPEN, pid, 0)), "open the process of pid", pid);
+  try {
+    return checked(
+      Number(direct.pidfdGetfd(SYS_PIDFD_GETFD, process, fd, 0)),
+      "copy from another process",
+      fd,
+    );
+  } finally {
+    raw.close(process);
+  }
 }
 
 function checked(result: number, call: string, fd: number): number {
