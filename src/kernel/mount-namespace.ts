@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { Fault } from "#fault/fault";
+import { awayFromHome } from "./away-from-home.ts";
 import * as libc from "./ffi/libc.ts";
-import { awayFromHome } from "./sandbox.ts";
 
 export interface Bind {
   readonly source: string;

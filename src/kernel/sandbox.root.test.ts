@@ -16,7 +16,10 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { isFault } from "#fault/fault";
-import { type Mount, namespaceOf, type SandboxProcess, spawnBeside, spawnInSandbox } from "./sandbox.ts";
+import { namespaceOf } from "./away-from-home.ts";
+import { ALL_RIGHTS } from "./launch/rights.ts";
+import { type SandboxProcess, spawnBeside, spawnInSandbox } from "./sandbox.ts";
+import type { Mount } from "./sandbox-root.ts";
 
 const netns = `twt-${process.pid}-sandbox`;
 let dir = "";
@@ -48,7 +51,7 @@ async function run(
     hostname: "twt-pod",
     root: join(dir, "root"),
     mounts: base,
-    newPid: true,
+    pid: "new",
     command: "/bin/sh",
     args: ["-c", script],
     env: { PATH: "/usr/bin" },
@@ -111,13 +114,12 @@ test("read-only binds and roots refuse writes, user and folder are set", async (
   const { out } = await run("echo x > /data/f; echo x > /f; id -u; id -g; id -G; pwd", {
     mounts: [...base, volume, { kind: "folder", target: "/dev", mode: 0o755 }],
     readOnlyRoot: true,
-    uid: 65534,
-    gid: 65533,
+    rights: { ...ALL_RIGHTS, uid: 65534, gid: 65533, groups: [7, 4242] },
     cwd: "/srv/here",
   });
   assert.match(
     out,
-    /\/data\/f: Read-only file system[\s\S]*\/f: Read-only file system[\s\S]*65534\n65533\n65533\n\/srv\/here$/,
+    /\/data\/f: Read-only file system[\s\S]*\/f: Read-only file system[\s\S]*65534\n65533\n65533 7 4242\n\/srv\/here$/,
   );
 });
 
@@ -156,7 +158,7 @@ function failing(): SandboxProcess {
     hostname: "twt-pod",
     root: join(dir, "root"),
     mounts: base,
-    newPid: true,
+    pid: "new",
     command: "/bin/false",
     args: [],
     env: { PATH: "/usr/bin" },

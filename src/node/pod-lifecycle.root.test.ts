@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Container, Pod, PodSpec } from "#kube/generated/types";
+import { STATE_FILE, Supervisor } from "./runtime/process/supervisor.ts";
 import type { Command } from "./testing/agent.ts";
 import { TestAuthority } from "./testing/certificates.ts";
 import { NodeWorld } from "./testing/node-world.ts";
@@ -82,10 +83,7 @@ describe("a node runs pods as processes in their own namespaces", () => {
     const attempts = readdirSync(dir)
       .map(Number)
       .sort((a, b) => b - a);
-    const record = JSON.parse(readFileSync(join(dir, String(attempts[0]), "container.json"), "utf8")) as {
-      process: { pid: number };
-    };
-    return record.process.pid;
+    return new Supervisor(join(dir, String(attempts[0]), STATE_FILE)).containerPid ?? -1;
   };
 
   before(async () => {

@@ -29,17 +29,6 @@ const raw = {
 /** Calls that the C library has no wrapper for, each with the arguments it takes. */
 const direct = {
   pivotRoot: libc.func("syscall", "long", ["long", "const char *", "const char *"]),
-  fsopen: libc.func("syscall", "long", ["long", "const char *", "unsigned int"]),
-  fsconfig: libc.func("syscall", "long", ["long", "int", "unsigned int", "const char *", "void *", "int"]),
-  fsmount: libc.func("syscall", "long", ["long", "int", "unsigned int", "unsigned int"]),
-  moveMount: libc.func("syscall", "long", [
-    "long",
-    "int",
-    "const char *",
-    "int",
-    "const char *",
-    "unsigned int",
-  ]),
   mountSetattr: libc.func("syscall", "long", [
     "long",
     "int",
@@ -50,17 +39,9 @@ const direct = {
   ]),
 };
 const SYS_PIVOT_ROOT = process.arch === "arm64" ? 41 : 155;
-const SYS_MOVE_MOUNT = 429;
-const SYS_FSOPEN = 430;
-const SYS_FSCONFIG = 431;
-const SYS_FSMOUNT = 432;
 const SYS_MOUNT_SETATTR = 442;
-const FSCONFIG_SET_FD = 5;
-const FSCONFIG_CMD_CREATE = 6;
-const FSOPEN_CLOEXEC = 1;
-const FSMOUNT_CLOEXEC = 1;
-const MOVE_MOUNT_F_EMPTY_PATH = 4;
-const MOUNT_ATTR_HIDDEN_DEVICES = 2 | 4 | 8; // nosuid, nodev, noexec
+const MOUNT_ATTR_RDONLY = 1n;
+const MOUNT_ATTR_NODEV = 4n;
 const AT_FDCWD = -100;
 const AT_RECURSIVE = 0x8000;
 
@@ -194,12 +175,13 @@ export function pivotRoot(newRoot: string, oldRoot: string): void {
   checked(Number(direct.pivotRoot(SYS_PIVOT_ROOT, newRoot, oldRoot)), "make the root of", newRoot);
 }
 
-/** Makes the mount at `target`, and all below it, read-only, keeping its other flags (Linux 5.12). */
-export function makeReadOnly(target: string): void {
-  const attributes = new BigUint64Array([1n, 0n, 0n, 0n]); // struct mount_attr: attr_set = MOUNT_ATTR_RDONLY
+/** Makes the mount at `target`, and all below it, read-only or without devices, keeping its other flags (Linux 5.12). */
+export function restrictMount(target: string, without: { write?: boolean; devices?: boolean }): void {
+  const set = (without.write ? MOUNT_ATTR_RDONLY : 0n) | (without.devices ? MOUNT_ATTR_NODEV : 0n);
+  const attributes = new BigUint64Array([set, 0n, 0n, 0n]); // struct mount_attr: attr_set
   checked(
     Number(direct.mountSetattr(SYS_MOUNT_SETATTR, AT_FDCWD, target, AT_RECURSIVE, attributes, 32)),
-    "make read-only",
+    "restrict the mount",
     target,
   );
 }
@@ -207,38 +189,6 @@ export function makeReadOnly(target: string): void {
 /** Makes the one mount at `target` read-only, not those below it. */
 export function remountReadOnly(target: string): void {
   mount(null, target, null, MS_REMOUNT | MS_BIND | MS_RDONLY);
-}
-
-/** A `proc` of the PID namespace behind `pidns`, mounted nowhere yet: a descriptor the caller owns. Needs Linux 6.18,
- *  before which a `proc` always shows the namespace of whoever mounts it. @throws {SyscallFault} EINVAL on older kernels */
-export function openProcOf(pidns: number): number {
-  const context = checked(Number(direct.fsopen(SYS_FSOPEN, "proc", FSOPEN_CLOEXEC)), "open", "proc");
-  try {
-    const configure = (command: number, key: string | null, fd: number) =>
-      checked(
-        Number(direct.fsconfig(SYS_FSCONFIG, context, command, key, null, fd)),
-        "configure",
-        "proc for a PID namespace",
-      );
-    configure(FSCONFIG_SET_FD, "pidns", pidns);
-    configure(FSCONFIG_CMD_CREATE, null, 0);
-    return checked(
-      Number(direct.fsmount(SYS_FSMOUNT, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_HIDDEN_DEVICES)),
-      "prepare to mount",
-      "proc",
-    );
-  } finally {
-    close(context);
-  }
-}
-
-/** Mounts what `fd` (from `openProcOf`) stands for at `target`. */
-export function attachMount(fd: number, target: string): void {
-  checked(
-    Number(direct.moveMount(SYS_MOVE_MOUNT, fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)),
-    "mount on",
-    target,
-  );
 }
 
 function checked(result: number, call: string, subject: string): number {

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -17,7 +17,7 @@ let worlds = 0;
 /** A machine made of one network namespace with a folder of its own, on which an agent can run, be killed and run again. */
 export class NodeWorld implements AsyncDisposable {
   readonly netns = `twt-${process.pid}-node${worlds++}`;
-  readonly dir = mkdtempSync(join(tmpdir(), "twt-node-"));
+  readonly dir = mkdtempSync(join(tmpdir(), `twt-node-${process.pid}-`));
   readonly settings: Omit<AgentSettings, "seed">;
   readonly events: Event[] = [];
   readonly #pods = new Map<string, Pod>();
@@ -83,7 +83,7 @@ export class NodeWorld implements AsyncDisposable {
   /** Ends the agent as the kernel would: at once. */
   async kill(): Promise<void> {
     const agent = this.#agent;
-    if (!agent) return;
+    if (!agent || agent.exitCode !== null || agent.signalCode !== null) return;
     const ended = new Promise((resolve) => agent.once("exit", resolve));
     process.kill(this.agentPid, "SIGKILL");
     await ended;
@@ -122,10 +122,8 @@ export class NodeWorld implements AsyncDisposable {
   /** Ends everything: what the agent started too. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    for (const pid of this.#strayPids()) process.kill(pid, "SIGKILL");
-    for (const name of readdirSync(this.settings.netnsDir)) {
-      execFileSync("umount", ["-l", join(this.settings.netnsDir, name)]);
-    }
+    for (const pid of this.#strayPids()) kill(pid);
+    for (const path of mountsBelow(this.dir)) execFileSync("umount", ["-l", path]);
     execFileSync("ip", ["netns", "del", this.netns]);
     const mounts = findCgroupMounts();
     if (mounts) await new Hierarchy(mounts, systemClock).remove(this.settings.cgroupRoot);
@@ -158,9 +156,28 @@ export class NodeWorld implements AsyncDisposable {
   }
 }
 
+/** Inner ones first. */
+function mountsBelow(dir: string): readonly string[] {
+  const points = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .flatMap((line) => line.split(" ")[4] ?? []);
+  return points.filter((point) => point.startsWith(`${dir}/`)).reverse();
+}
+
+/** One may have ended with another. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // Gone.
+  }
+}
+
 function isContainer(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith("/.twill/node");
+    return (
+      readFileSync(`/proc/${pid}/cmdline`, "latin1").match(/^(?:\/\.twill\/node|twill-keeper )/) !== null
+    );
   } catch {
     return false;
   }

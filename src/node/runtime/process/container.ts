@@ -1,17 +1,21 @@
-import { closeSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { explain } from "#fault/fault";
+import type { PipeWindow } from "#kernel/pipe-taker";
 import { type StartedProcess, spawnBeside } from "#kernel/sandbox";
 import type { Clock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
 import { decodeLogLine } from "../../logs/line.ts";
-import type { ContainerExit, ExecResult, Run } from "../runtime.ts";
-import { collectOutput, exitOf } from "./exec.ts";
-import { startTicksOf } from "./identity.ts";
+import type { ContainerExit, ExecResult, Resources, Run, Usage } from "../runtime.ts";
+import type { ContainerCgroups } from "./container-cgroup.ts";
+import { collectOutput } from "./exec.ts";
 import { OutputPump } from "./output.ts";
 import type { PodFolder, RunRecord } from "./record.ts";
-import type { BesideOptions, Besides } from "./stream/run-beside.ts";
+import { rightsOf } from "./security.ts";
+import type { Besides } from "./stream/run-beside.ts";
+import { STATE_FILE, Supervisor } from "./supervisor.ts";
+import { watchFile } from "./watch-file.ts";
 
-/** How often a container that is no child of this agent is looked at. */
-const WATCH_MS = 250;
 /** Grandchildren may hold the output open; this long they may go on writing to the log after the container's end. */
 const DRAIN_MS = 1_000;
 const MAX_MESSAGE_BYTES = 4096;
@@ -20,29 +24,38 @@ const FALLBACK_BYTES = 2048;
 const UNKNOWN: Pick<ContainerExit, "code" | "reason" | "message"> = {
   code: 137,
   reason: "ContainerStatusUnknown",
-  message:
-    "The container could not be located when the agent came back: it ended meanwhile and left no exit code",
+  message: "The container could not be located: it and its supervisor ended and left no exit code",
 };
+
+type BesideOptions = Parameters<Besides["start"]>[0];
+type Ending = Omit<ContainerExit, "message"> & { readonly message?: string };
 
 export interface ContainerDeps {
   readonly folder: PodFolder;
   readonly clock: Clock;
-  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly window: PipeWindow;
+  /** Undefined where the machine has none. */
+  readonly cgroups: ContainerCgroups | undefined;
   readonly onExit: (container: ProcessContainer) => void;
 }
 
-/** One run of a container as a process of the host: its output, its end, and what is written down about it. */
+/** One run of a container: its output, its end, and what is written down about it. Its process belongs to its supervisor. */
 export class ProcessContainer {
   readonly #deps: ContainerDeps;
+  readonly #supervisor: Supervisor;
   readonly #ended = Promise.withResolvers<void>();
   #record: RunRecord;
   #pump: OutputPump | undefined;
-  #killed = false;
+  #watcher: FSWatcher | undefined;
+  #isFinishing = false;
+  #isSaved = true;
   #deadline: { timer: NodeJS.Timeout; at: number } | undefined;
 
   constructor(record: RunRecord, deps: ContainerDeps) {
     this.#record = record;
     this.#deps = deps;
+    this.#supervisor = new Supervisor(join(this.path, STATE_FILE));
     if (record.exit) this.#ended.resolve();
   }
 
@@ -50,65 +63,105 @@ export class ProcessContainer {
     return { ...this.#record.run, exit: this.#record.exit };
   }
 
-  get #path(): string {
+  get record(): RunRecord {
+    return this.#record;
+  }
+
+  /** The folder of this run. */
+  get path(): string {
     return this.#deps.folder.runPath(this.#record.run.name, this.#record.run.attempt);
   }
 
-  /** Takes over a process that this agent has just started. */
-  own(child: StartedProcess, pump: OutputPump, startedAt: string): void {
-    const startTicks = startTicksOf(child.pid) ?? "ended";
-    this.#pump = pump;
-    this.#save({
-      run: { ...this.#record.run, startedAt },
-      process: { pid: child.pid, startTicks },
-    });
-    child.unref();
-    child.once("exit", (code, signal) => void this.#finish(exitOf(code, signal)));
+  get supervisor(): Supervisor {
+    return this.#supervisor;
   }
 
-  /** Takes over a process that another agent started: reads on where that one stopped, and watches for the end. */
-  adopt(): void {
-    if (this.#record.exit) return;
-    this.#pump = new OutputPump(this.#path, this.#record.run.logPath);
-    void this.#watch(this.#pump);
+  /** Reads on where the last agent stopped, and watches for the end. */
+  follow(supervisor?: StartedProcess): void {
+    if (this.#record.exit) {
+      this.#supervisor.dismiss(); // The last agent came no further.
+      return;
+    }
+    this.#pump ??= this.openPump();
+    this.#watcher = watchFile(join(this.path, STATE_FILE), () => this.check());
+    supervisor?.unref();
+    supervisor?.once("exit", () => this.check());
+    this.check();
+  }
+
+  /** To be opened once the container's ends of the pipes are. */
+  openPump(): OutputPump {
+    const { log, window } = this.#deps;
+    this.#pump = new OutputPump(this.path, this.#record.run.logPath, {
+      window,
+      onRefusal: (error) =>
+        log.warn("a container's log cannot be written; the container waits", {
+          path: this.#record.run.logPath,
+          error: explain(error),
+        }),
+    });
+    return this.#pump;
+  }
+
+  /** Looks whether it has ended or written anything; for when the kernel did not tell. */
+  check(): void {
+    this.#pump?.wake();
+    if (!this.#isSaved) this.#conclude();
+    if (this.#record.exit || this.#isFinishing) return;
+    const state = this.#supervisor.read();
+    if (state.phase === "ended") {
+      const { code, finishedAtMs } = state;
+      void this.#finish({
+        code,
+        reason: code === 0 ? "Completed" : "Error",
+        finishedAt: new Date(finishedAtMs).toISOString(),
+      });
+    } else if (!this.#supervisor.isHeld)
+      void this.#finish({ ...UNKNOWN, finishedAt: new Date(this.#deps.clock.now()).toISOString() });
   }
 
   /** Notes that nothing could be started, so that the failure is a run of its own as with any runtime. */
   fail(message: string, at: string): void {
-    this.#save({ exit: { code: 128, finishedAt: at, reason: "StartError", message } });
+    this.leave();
+    this.#supervisor.dismiss();
+    this.#record = {
+      ...this.#record,
+      exit: { code: 128, finishedAt: at, reason: "StartError", message },
+    };
+    this.#conclude();
     this.#ended.resolve();
   }
 
   get isAlive(): boolean {
-    const { process: known, exit } = this.#record;
-    return exit === undefined && known !== undefined && startTicksOf(known.pid) === known.startTicks;
+    return this.pid !== undefined;
   }
 
+  /** Of its process while it runs. It names that one for as long as the supervisor lives. */
   get pid(): number | undefined {
-    return this.isAlive ? this.#record.process?.pid : undefined;
+    return this.#record.exit ? undefined : this.#supervisor.containerPid;
   }
 
   /** SIGTERM now and SIGKILL after the grace; a second call can only shorten it. */
   stop(graceMs: number): Promise<void> {
     const at = this.#deps.clock.now() + graceMs;
-    if (!this.isAlive) return this.#ended.promise;
+    if (!this.isAlive) {
+      this.check();
+      return this.#ended.promise;
+    }
     if (this.#deadline === undefined && graceMs > 0) this.#signal("SIGTERM");
     if (this.#deadline === undefined || at < this.#deadline.at) {
       clearTimeout(this.#deadline?.timer);
-      this.#deadline = { at, timer: setTimeout(() => this.#kill(), graceMs) };
+      this.#deadline = { at, timer: setTimeout(() => this.#signal("SIGKILL"), graceMs) };
     }
     return this.#ended.promise;
   }
 
-  async exec(command: readonly string[], timeoutMs: number | undefined): Promise<ExecResult> {
-    const [program = "", ...args] = command;
-    const child = spawnBeside({
-      pid: this.pid ?? -1,
-      command: program,
-      args,
-      env: this.#record.env,
-      cwd: this.#record.workingDir,
+  async exec([program = "", ...args]: readonly string[], timeoutMs: number | undefined): Promise<ExecResult> {
+    const command = [program, ...args];
+    const child = this.#startBeside(this.pid ?? -1, {
+      command,
       stdio: [undefined, "pipe", "pipe"],
+      isTerminal: false,
     });
     return collectOutput(child, timeoutMs);
   }
@@ -117,86 +170,146 @@ export class ProcessContainer {
   get besides(): Besides | undefined {
     const { pid } = this;
     if (pid === undefined) return undefined;
-    return { pid, uid: 0, start: (options) => this.#startBeside(pid, options) };
+    return { pid, uid: this.#record.rights.uid, start: (options) => this.#startBeside(pid, options) };
   }
 
-  #startBeside(
-    pid: number,
-    { command: [program = "", ...args], stdio, isTerminal }: BesideOptions,
-  ): StartedProcess {
-    const env = isTerminal ? { TERM: "xterm", ...this.#record.env } : this.#record.env;
-    return spawnBeside({ pid, command: program, args, env, cwd: this.#record.workingDir, stdio, isTerminal });
+  reopenLog(): void {
+    this.#pump?.reopen();
+  }
+
+  /** Hears what is written to the log from now on; undefined once it has ended. @returns the way to stop hearing */
+  subscribeOutput(listener: (stream: "stdout" | "stderr", piece: Buffer) => void): (() => void) | undefined {
+    return this.#pump?.subscribe(listener);
+  }
+
+  /** Undefined where nobody counts, or nothing runs. */
+  usage(at: string): Usage | undefined {
+    const { cgroup, exit } = this.#record;
+    const used = cgroup === undefined || exit ? undefined : this.#deps.cgroups?.usage(cgroup);
+    return used && { at, ...used };
+  }
+
+  /** @returns whether there is a cgroup that keeps limits @throws what the kernel refuses */
+  updateResources(resources: Resources): boolean {
+    const { cgroup } = this.#record;
+    if (cgroup === undefined || !this.#deps.cgroups) return false;
+    this.#deps.cgroups.update(cgroup, resources);
+    return true;
   }
 
   /** Stops reading; the process goes on, and what it writes waits for the next agent. */
   leave(): void {
     clearTimeout(this.#deadline?.timer);
+    this.#watcher?.close();
     this.#pump?.[Symbol.dispose]();
   }
 
+  /** Stops reading and knowing: what still runs is ended. */
+  abandon(): void {
+    this.leave();
+    if (!this.#record.hasOwnPids) this.#killAll();
+    this.#supervisor.dismiss("SIGKILL");
+    const { cgroup, exit } = this.#record;
+    if (cgroup !== undefined && !exit) void this.#deps.cgroups?.remove(cgroup);
+    this.#ended.resolve();
+  }
+
+  /** It was written down, and the agent came no further. */
+  get wasNeverStarted(): boolean {
+    return this.#supervisor.read().phase === "starting" && !this.#supervisor.isHeld;
+  }
+
   removeFiles(): void {
+    this.#supervisor.dismiss("SIGKILL");
     this.#deps.folder.removeRun(this.#record.run);
     rmSync(this.#record.run.logPath, { force: true });
   }
 
-  #kill(): void {
-    this.#killed = true;
-    this.#signal("SIGKILL");
+  #startBeside(
+    pid: number,
+    {
+      command: [program = "", ...args],
+      stdio,
+      isTerminal,
+    }: Omit<BesideOptions, "stdio"> & {
+      readonly stdio: readonly (number | "pipe" | undefined)[];
+    },
+  ): StartedProcess {
+    const { env, cgroup, workingDir: cwd, rights } = this.#record;
+    return spawnBeside({
+      pid,
+      command: program,
+      args,
+      env: isTerminal ? { TERM: "xterm", ...env } : env,
+      cwd,
+      stdio,
+      isTerminal,
+      rights: rightsOf(rights),
+      cgroups: cgroup === undefined ? [] : (this.#deps.cgroups?.entrances(cgroup) ?? []),
+    });
   }
 
-  /** To the whole session for SIGKILL: with its own PID namespace that is more than needed, without it is not less. */
+  /** To process 1 of its own namespace alone: all others end with it. Else SIGKILL goes to all that it started. */
   #signal(signal: "SIGTERM" | "SIGKILL"): void {
     const pid = this.pid;
     if (pid === undefined) return;
+    const { hasOwnPids } = this.#record;
     try {
-      process.kill(signal === "SIGKILL" ? -pid : pid, signal);
+      if (signal === "SIGKILL" && !hasOwnPids) this.#killAll();
+      process.kill(signal === "SIGKILL" && !hasOwnPids ? -pid : pid, signal);
     } catch {
       // Ended meanwhile.
     }
   }
 
-  async #watch(pump: OutputPump): Promise<void> {
-    const { clock, signal } = this.#deps;
-    const drained = pump.drained.then(() => undefined);
-    let isDrained = false;
-    void drained.then(() => {
-      isDrained = true;
-    });
-    while (!signal.aborted && this.isAlive) {
-      const wait = clock.sleep(isDrained ? 20 : WATCH_MS, { signal }).catch(() => undefined);
-      await (isDrained ? wait : Promise.race([wait, drained]));
-    }
-    if (!signal.aborted) await this.#finish(this.#exitLeftBehind());
+  #killAll(): void {
+    const { cgroup } = this.#record;
+    if (cgroup !== undefined) this.#deps.cgroups?.kill(cgroup);
   }
 
-  #exitLeftBehind(): Omit<ContainerExit, "message"> & { message?: string } {
-    try {
-      const left = JSON.parse(readFileSync(join(this.#path, "run", "exit.json"), "utf8")) as unknown;
-      if (isExitFile(left)) return { ...left, reason: left.code === 0 ? "Completed" : "Error" };
-    } catch {
-      // Killed, or a program that leaves none.
-    }
-    const finishedAt = new Date(this.#deps.clock.now()).toISOString();
-    if (this.#killed) return { code: 137, reason: "Error", finishedAt };
-    return { ...UNKNOWN, finishedAt };
-  }
-
-  async #finish(exit: Omit<ContainerExit, "message"> & { message?: string }): Promise<void> {
+  async #finish(ending: Ending): Promise<void> {
+    this.#isFinishing = true;
     clearTimeout(this.#deadline?.timer);
+    if (!this.#record.hasOwnPids) this.#killAll();
     const pump = this.#pump;
     if (pump) {
+      pump.wake();
       const late = setTimeout(() => pump[Symbol.dispose](), DRAIN_MS);
       await pump.drained;
       clearTimeout(late);
     }
+    this.#watcher?.close();
+    const exit = this.#isOutOfMemory(ending) ? { ...ending, reason: "OOMKilled" } : ending;
     const message = exit.message ?? this.#terminationMessage(exit.code);
-    this.#save({ exit: { ...exit, message } });
+    this.#record = { ...this.#record, exit: { ...exit, message } };
+    this.#conclude();
     this.#ended.resolve();
     this.#deps.onExit(this);
   }
 
+  #isOutOfMemory({ code }: Ending): boolean {
+    const { cgroup } = this.#record;
+    return code !== 0 && cgroup !== undefined && (this.#deps.cgroups?.oomKills(cgroup) ?? 0) > 0;
+  }
+
+  /** The supervisor goes once its word is written down here; on a full disk that is tried again later. */
+  #conclude(): void {
+    try {
+      this.#deps.folder.writeRun(this.#record);
+    } catch (error) {
+      if (this.#isSaved)
+        this.#deps.log.warn("how a container ended cannot be written down yet", { error: explain(error) });
+      this.#isSaved = false;
+      return;
+    }
+    this.#isSaved = true;
+    this.#supervisor.dismiss();
+    const { cgroup } = this.#record;
+    if (cgroup !== undefined) void this.#deps.cgroups?.remove(cgroup);
+  }
+
   #terminationMessage(code: number): string {
-    const written = tail(join(this.#path, "termination-log"), MAX_MESSAGE_BYTES);
+    const written = tail(join(this.path, "termination-log"), MAX_MESSAGE_BYTES);
     if (written !== "" || code === 0 || !this.#record.terminationMessage.fallBackToLogs) return written;
     const lines = tail(this.#record.run.logPath, 16 * FALLBACK_BYTES)
       .split("\n")
@@ -207,29 +320,13 @@ export class ProcessContainer {
       .join("");
     return text.slice(-FALLBACK_BYTES);
   }
-
-  #save(change: Partial<RunRecord>): void {
-    this.#record = { ...this.#record, ...change };
-    this.#deps.folder.writeRun(this.#record);
-  }
-}
-
-function isExitFile(value: unknown): value is { code: number; finishedAt: string } {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "code" in value &&
-    typeof value.code === "number" &&
-    "finishedAt" in value &&
-    typeof value.finishedAt === "string"
-  );
 }
 
 function tail(path: string, bytes: number): string {
   try {
     const fd = openSync(path, "r");
     try {
-      const size = statSync(path).size;
+      const size = fstatSync(fd).size;
       const into = Buffer.alloc(Math.min(bytes, size));
       readSync(fd, into, 0, into.length, size - into.length);
       return into.toString("utf8");

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 /** Which boot of the machine this is; pids and namespaces of another one mean nothing. */
 export function readBootId(): string {
@@ -15,18 +15,4 @@ export function startTicksOf(pid: number): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The process whose environment holds `NAME=value`; for one whose pid could not be written down in time. */
-export function findByEnvironment(variable: string): number | undefined {
-  const wanted = Buffer.from(variable);
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      if (readFileSync(`/proc/${name}/environ`).includes(wanted)) return Number(name);
-    } catch {
-      // Ended meanwhile.
-    }
-  }
-  return undefined;
 }

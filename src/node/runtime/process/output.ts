@@ -1,61 +1,175 @@
-import { closeSync, constants, openSync } from "node:fs";
-import { Socket } from "node:net";
+import { closeSync, constants, type FSWatcher, fchownSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { makeNamedPipe, resizePipe } from "#kernel/pipe";
-import type { LogStream } from "../../logs/line.ts";
-import { LogFile } from "../../logs/log-file.ts";
+import { PipeTaker, type PipeWindow } from "#kernel/pipe-taker";
+import { encodeLog, formatLogTime, type LogStream } from "../../logs/line.ts";
+import { ContainerLog } from "./container-log.ts";
+import { watchFile } from "./watch-file.ts";
 
 /** What waits for the next agent before the container has to; the most a process without privileges may ask for. */
 const PIPE_BYTES = 1024 * 1024;
 const STREAMS: readonly LogStream[] = ["stdout", "stderr"];
+/** After so many pieces (1 MiB) of one container others have their turn. */
+const PIECES_A_TURN = 16;
+/** A full disk is tried again so often; until then the container waits. */
+const RETRY_MS = 1_000;
 
-/** Makes the two pipes a container writes to. They have names so that another agent can go on reading them. */
+/** Files of a run: of each stream the pipe the container writes to, and the one that holds what is being written to the log. */
+const pipeOf = (stream: LogStream) => stream;
+const heldOf = (stream: LogStream) => `${stream}.held`;
+const STEP_FILE = "log.step";
+
 export function makePipes(folder: string): void {
-  for (const stream of STREAMS) makeNamedPipe(join(folder, stream));
+  for (const stream of STREAMS)
+    for (const name of [pipeOf(stream), heldOf(stream)]) makeNamedPipe(join(folder, name));
 }
 
-/** Opens both ends of each pipe for the container: as it holds the reading end too, it never gets EPIPE and what it wrote
- *  waits in the pipe while no agent reads. @returns descriptors for 1 and 2, to close after the start */
-export function openForContainer(folder: string): readonly [number, number] {
-  const open = (stream: LogStream) => {
-    const fd = openSync(join(folder, stream), "r+");
-    resizePipe(fd, PIPE_BYTES);
+export interface PipeEnds extends Disposable {
+  /** For the container: its 1 and 2. */
+  readonly outputs: readonly [number, number];
+  /** For whoever keeps what is in the pipes while no agent reads. */
+  readonly hold: readonly number[];
+}
+
+/** Opens what a new container and its supervisor need of the pipes. `uid` may open `/dev/stdout` again by its name. */
+export function openPipeEnds(folder: string, uid: number): PipeEnds {
+  const opened: number[] = [];
+  const open = (name: string, flags: number) => {
+    const fd = openSync(join(folder, name), flags);
+    opened.push(fd);
     return fd;
   };
-  return [open("stdout"), open("stderr")];
+  const close = () => opened.splice(0).forEach(closeSync);
+  try {
+    const hold = STREAMS.flatMap((stream) => [
+      open(pipeOf(stream), constants.O_RDONLY | constants.O_NONBLOCK),
+      open(heldOf(stream), constants.O_RDWR),
+    ]);
+    const writing = (stream: LogStream) => {
+      const fd = open(pipeOf(stream), constants.O_WRONLY);
+      resizePipe(fd, PIPE_BYTES);
+      fchownSync(fd, uid, 0);
+      return fd;
+    };
+    return { outputs: [writing("stdout"), writing("stderr")], hold, [Symbol.dispose]: close };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
-/** Copies what a container writes into its log file until it and all its children have ended, or until disposed. */
-export class OutputPump implements Disposable {
-  readonly #log: LogFile;
-  readonly #sockets: readonly Socket[];
-  /** Resolves once all was read to the end, or reading was stopped. */
-  readonly drained: Promise<void>;
+export interface OutputOptions {
+  readonly window: PipeWindow;
+  /** Told once each time that the log cannot be written any more. */
+  readonly onRefusal: (error: unknown) => void;
+}
 
-  constructor(folder: string, logPath: string) {
-    this.#log = new LogFile(logPath);
-    this.#sockets = STREAMS.map((stream) => this.#read(folder, stream));
-    this.drained = Promise.all(this.#sockets.map(whenClosed)).then(() => this.#log[Symbol.dispose]());
+/** Copies what a container writes into its log file, each byte once whoever is killed when, until it and all its children have
+ *  ended, or until disposed. */
+export class OutputPump implements Disposable {
+  readonly #log: ContainerLog;
+  readonly #takers: ReadonlyMap<LogStream, PipeTaker>;
+  readonly #watchers: readonly FSWatcher[];
+  readonly #options: OutputOptions;
+  readonly #open = new Set<LogStream>(STREAMS);
+  readonly #listeners = new Set<(stream: LogStream, piece: Buffer) => void>();
+  readonly #drained = Promise.withResolvers<void>();
+  #turn: NodeJS.Immediate | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #isRefused = false;
+  #isDisposed = false;
+
+  constructor(folder: string, logPath: string, options: OutputOptions) {
+    this.#options = options;
+    this.#log = new ContainerLog(logPath, join(folder, STEP_FILE));
+    const paths = (stream: LogStream) => ({
+      from: join(folder, pipeOf(stream)),
+      held: join(folder, heldOf(stream)),
+    });
+    this.#takers = new Map(STREAMS.map((stream) => [stream, new PipeTaker(paths(stream), options.window)]));
+    // The kernel tells of writes by inotify: unlike reading, that leaves the bytes where they are.
+    this.#watchers = STREAMS.flatMap(
+      (stream) => watchFile(join(folder, pipeOf(stream)), () => this.wake()) ?? [],
+    );
+    this.#settle();
+    this.wake();
   }
 
-  #read(folder: string, stream: LogStream): Socket {
-    const fd = openSync(join(folder, stream), constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const socket = new Socket({ fd, readable: true, writable: false });
-      socket.on("data", (chunk: Buffer) => this.#log.append(stream, chunk));
-      socket.on("error", () => socket.destroy());
-      return socket;
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
+  /** Resolves once all was read to the end, or reading was stopped. */
+  get drained(): Promise<void> {
+    return this.#drained.promise;
+  }
+
+  /** Looks whether something waits; for when nobody told. */
+  wake(): void {
+    if (!this.#isDisposed && this.#retry === undefined) this.#turn ??= setImmediate(() => this.#copy());
+  }
+
+  /** Hears what is written to the log from now on. @returns the way to stop hearing */
+  subscribe(listener: (stream: LogStream, piece: Buffer) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  reopen(): void {
+    this.#log.reopen();
   }
 
   [Symbol.dispose](): void {
-    for (const socket of this.#sockets) socket.destroy();
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    clearImmediate(this.#turn);
+    clearTimeout(this.#retry);
+    for (const watcher of this.#watchers) watcher.close();
+    for (const taker of this.#takers.values()) taker[Symbol.dispose]();
+    this.#log[Symbol.dispose]();
+    this.#drained.resolve();
   }
-}
 
-function whenClosed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.once("close", () => resolve()));
+  /** What the last agent held is in the log already, or it is still to be written. */
+  #settle(): void {
+    const added = STREAMS[(this.#log.settle() ?? 0) - 1];
+    const taker = added && this.#takers.get(added);
+    if (taker) taker.done(taker.held().length);
+    this.#log.closeStep();
+  }
+
+  #copy(): void {
+    this.#turn = undefined;
+    try {
+      const isMore = STREAMS.map((stream) => this.#copyFrom(stream)).includes(true);
+      if (this.#open.size === 0) this[Symbol.dispose]();
+      else if (isMore) this.wake();
+      this.#isRefused = false;
+    } catch (error) {
+      if (!this.#isRefused) this.#options.onRefusal(error);
+      this.#isRefused = true;
+      this.#retry = setTimeout(() => {
+        this.#retry = undefined;
+        this.wake();
+      }, RETRY_MS);
+    }
+  }
+
+  /** @returns whether more may be waiting */
+  #copyFrom(stream: LogStream): boolean {
+    const taker = this.#takers.get(stream);
+    if (!taker || !this.#open.has(stream)) return false;
+    for (let pieces = 0; pieces < PIECES_A_TURN; pieces++) {
+      const held = taker.held();
+      const piece = held.length > 0 ? held : taker.take();
+      if (piece === "ended") this.#open.delete(stream);
+      if (typeof piece === "string") return false;
+      this.#write(stream, piece, taker);
+    }
+    return true;
+  }
+
+  #write(stream: LogStream, piece: Buffer, taker: PipeTaker): void {
+    const now = formatLogTime((performance.timeOrigin + performance.now()) * 1000);
+    this.#log.add(encodeLog(stream, piece, now), STREAMS.indexOf(stream) + 1);
+    taker.done(piece.length);
+    this.#log.closeStep();
+    for (const listener of this.#listeners) listener(stream, piece);
+  }
 }

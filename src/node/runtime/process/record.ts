@@ -1,6 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerExit, Run, Sandbox } from "../runtime.ts";
+import type { RecordedRights } from "./security.ts";
+import type { SharedParts } from "./shared-parts.ts";
 
 /** What is written down about a pod's sandbox before it is made, and again once it stands. */
 export interface SandboxRecord {
@@ -8,21 +10,29 @@ export interface SandboxRecord {
   readonly sandbox: Sandbox;
   /** Where its network namespace is mounted; undefined with the host's network. */
   readonly netns: string | undefined;
+  readonly shared: SharedParts;
+  /** The pod's, below each controller's mount. */
+  readonly cgroupParent: string | undefined;
   readonly bootId: string;
   readonly isComplete: boolean;
 }
 
-/** What is written down about a container before it is started, with the pid right after, and when it has ended. */
+/** What is written down about a container before it is started, and again when it has ended. Its process is not in it: that is
+ *  what its supervisor knows. */
 export interface RunRecord {
   readonly version: 1;
   readonly run: Omit<Run, "exit">;
   readonly bootId: string;
   readonly terminationMessage: { readonly fallBackToLogs: boolean };
-  readonly process: { readonly pid: number; readonly startTicks: string } | undefined;
   readonly exit: ContainerExit | undefined;
   /** To start another program beside it. */
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir: string;
+  readonly rights: RecordedRights;
+  /** Its own, below each controller's mount. */
+  readonly cgroup: string | undefined;
+  /** Whether ending its process ends all that it started. */
+  readonly hasOwnPids: boolean;
 }
 
 /** The folders of one pod: `<base>/<uid>/sandbox.json` and `<base>/<uid>/containers/<name>/<attempt>/`. */

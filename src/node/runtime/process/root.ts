@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
-import type { Mount } from "#kernel/sandbox";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Mount } from "#kernel/sandbox-root";
 import type { VolumeBind } from "../runtime.ts";
 import { IMAGES_FOLDER } from "./images/preamble.ts";
 
@@ -13,8 +14,6 @@ const HOST_FILES = [
   "/etc/ld.so.cache",
   "/etc/ld.so.conf",
   "/etc/ld.so.conf.d",
-  "/etc/passwd",
-  "/etc/group",
   "/etc/services",
   "/etc/protocols",
   "/etc/localtime",
@@ -28,9 +27,13 @@ export const IMAGES_PATH = IMAGES_FOLDER;
 export interface RootSpec {
   /** The folder of bundles on the host. */
   readonly imagesDir: string;
-  /** A folder the program may leave its exit code in, and where it appears inside. */
-  readonly runDir: { readonly host: string; readonly inside: string };
   readonly terminationLog: { readonly host: string; readonly inside: string };
+  /** The folder with the images' `passwd` and `group`. */
+  readonly usersDir: string;
+  /** The pod's shared memory; undefined is the node's. */
+  readonly shm: string | undefined;
+  /** With all of the node's devices, and a `/sys` that can be written. */
+  readonly isPrivileged: boolean;
   readonly binds: readonly VolumeBind[];
 }
 
@@ -41,18 +44,28 @@ export function containerMounts(spec: RootSpec): readonly Mount[] {
     ...HOST_FOLDERS.filter(standing).map(fromHost),
     ...folders(),
     ...HOST_FILES.filter(standing).map(fromHost),
-    ...devices(),
-    { kind: "filesystem", type: "sysfs", target: "/sys", without: [...QUIET, "write"] },
-    { kind: "bind", source: process.execPath, target: NODE_PATH, readOnly: true },
-    { kind: "bind", source: spec.imagesDir, target: IMAGES_PATH, readOnly: true },
-    { kind: "bind", source: spec.runDir.host, target: spec.runDir.inside },
+    ...["passwd", "group"].map((name) => readOnly(join(spec.usersDir, name), `/etc/${name}`)),
+    ...devices(spec),
+    {
+      kind: "filesystem",
+      type: "sysfs",
+      target: "/sys",
+      without: spec.isPrivileged ? QUIET : [...QUIET, "write"],
+    },
+    readOnly(process.execPath, NODE_PATH),
+    readOnly(spec.imagesDir, IMAGES_PATH),
     { kind: "bind", source: spec.terminationLog.host, target: spec.terminationLog.inside },
-    ...[...spec.binds].sort(byDepth).map(volume),
+    ...[...spec.binds].sort(byDepth).map((bind) => volume(bind, spec)),
   ];
 }
 
 function fromHost(path: string): Mount {
-  return { kind: "bind", source: path, target: path, readOnly: true };
+  return readOnly(path, path);
+}
+
+/** None of these has a device on it that anybody needs. */
+function readOnly(source: string, target: string): Mount {
+  return { kind: "bind", source, target, readOnly: true, noDevices: true };
 }
 
 function folders(): readonly Mount[] {
@@ -70,11 +83,13 @@ function folders(): readonly Mount[] {
   ];
 }
 
-function devices(): readonly Mount[] {
+function devices({ shm, isPrivileged }: RootSpec): readonly Mount[] {
   const link = (name: string, to: string): Mount => ({ kind: "link", target: `/dev/${name}`, to });
   return [
     { kind: "filesystem", type: "tmpfs", target: "/dev", without: ["suid"], options: "mode=755,size=64k" },
-    ...DEVICES.map((name): Mount => ({ kind: "bind", source: `/dev/${name}`, target: `/dev/${name}` })),
+    ...(isPrivileged ? hostDevices() : DEVICES).map(
+      (name): Mount => ({ kind: "bind", source: `/dev/${name}`, target: `/dev/${name}` }),
+    ),
     {
       kind: "filesystem",
       type: "devpts",
@@ -82,7 +97,7 @@ function devices(): readonly Mount[] {
       without: ["suid", "exec"],
       options: "newinstance,ptmxmode=0666,mode=0620,gid=5",
     },
-    { kind: "filesystem", type: "tmpfs", target: "/dev/shm", without: QUIET, options: "mode=1777,size=64m" },
+    { kind: "bind", source: shm ?? "/dev/shm", target: "/dev/shm", noDevices: true },
     { kind: "filesystem", type: "mqueue", target: "/dev/mqueue", without: QUIET },
     link("ptmx", "pts/ptmx"),
     link("fd", "/proc/self/fd"),
@@ -92,16 +107,39 @@ function devices(): readonly Mount[] {
   ];
 }
 
+/** What the node has, but for what a container has of its own. */
+function hostDevices(): readonly string[] {
+  const own = new Set([
+    "pts",
+    "ptmx",
+    "shm",
+    "mqueue",
+    "fd",
+    "stdin",
+    "stdout",
+    "stderr",
+    "console",
+    "core",
+    "log",
+  ]);
+  return readdirSync("/dev").filter((name) => {
+    const found = own.has(name) ? undefined : statSync(`/dev/${name}`, { throwIfNoEntry: false });
+    return found && (found.isCharacterDevice() || found.isBlockDevice() || found.isDirectory());
+  });
+}
+
 function byDepth(a: VolumeBind, b: VolumeBind): number {
   return a.containerPath.split("/").length - b.containerPath.split("/").length;
 }
 
-function volume(bind: VolumeBind): Mount {
+/** A container that may make device files gets nothing by them: that is what a devices cgroup would see to. */
+function volume(bind: VolumeBind, { isPrivileged }: RootSpec): Mount {
   return {
     kind: "bind",
     source: bind.hostPath,
     target: bind.containerPath,
     readOnly: bind.isReadOnly,
+    noDevices: !isPrivileged,
     propagation: bind.propagation,
   };
 }

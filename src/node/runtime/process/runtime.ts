@@ -1,18 +1,20 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { addressOf } from "#addr/cidr";
 import { explain, Fault, isFault } from "#fault/fault";
 import type { Kernel } from "#kernel/kernel";
-import type { Clock } from "#life/clock";
+import { PipeWindow } from "#kernel/pipe-taker";
+import type { NamespaceChoice } from "#kernel/sandbox";
+import { type Clock, ticks } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import { type CgroupMounts, findCgroupMounts } from "../../cgroup/mounts.ts";
 import type { PodNetwork } from "../../network.ts";
-import { networkKey, networkRequest } from "../../network-request.ts";
 import type {
   ContainerConfig,
   ExecResult,
   FoundImage,
   ImageRequest,
+  Resources,
   Run,
   Runtime,
   RuntimeCondition,
@@ -25,13 +27,25 @@ import type {
 } from "../runtime.ts";
 import { imageRefOf, innerCommand, requireImage } from "./carried-images.ts";
 import { ProcessContainer } from "./container.ts";
-import { findByEnvironment, readBootId, startTicksOf } from "./identity.ts";
+import { ContainerCgroups, containerCgroup } from "./container-cgroup.ts";
+import { readBootId } from "./identity.ts";
 import { buildImages } from "./images/build.ts";
-import { EXIT_FILE } from "./images/preamble.ts";
-import { isNetnsMounted, makePodNetns, netnsPath } from "./pod-netns.ts";
+import {
+  makeSandbox,
+  plannedSandbox,
+  type SandboxDeps,
+  sandboxStands,
+  takeSandboxAway,
+} from "./pod-sandbox.ts";
 import { namesIn, PodFolder, type RunRecord, type SandboxRecord } from "./record.ts";
-import { exitFile, startRun } from "./start-run.ts";
+import { recordedRights } from "./security.ts";
+import { startRun } from "./start-run.ts";
 import { openProcessStream } from "./stream/open-stream.ts";
+import { Supervisor } from "./supervisor.ts";
+import { GROUP, PASSWD, userOf } from "./users.ts";
+
+/** How often what the kernel should have told is looked for all the same. */
+const LOOK_MS = 1_000;
 
 export interface ProcessRuntimeOptions {
   readonly kernel: Kernel;
@@ -42,6 +56,10 @@ export interface ProcessRuntimeOptions {
   readonly netnsDir: string;
   /** The pod network once there is one. */
   readonly network: () => PodNetwork | undefined;
+  /** Default: those of this machine. */
+  readonly cgroups?: CgroupMounts;
+  /** Default: that of this boot of the machine. */
+  readonly bootId?: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -57,8 +75,10 @@ interface PodState {
 export function openProcessRuntime(options: ProcessRuntimeOptions): Runtime {
   const imagesDir = options.imagesDir ?? join(options.stateDir, "images");
   mkdirSync(join(options.stateDir, "root"), { recursive: true, mode: 0o700 });
+  writeUsers(join(options.stateDir, "users"));
   const runtime = new ProcessRuntime(options, imagesDir);
   runtime.adoptAll();
+  void runtime.look();
   options.signal.addEventListener("abort", () => runtime.leave(), { once: true });
   return runtime;
 }
@@ -68,7 +88,9 @@ class ProcessRuntime implements Runtime {
   readonly version = "0.1.0";
   readonly #options: ProcessRuntimeOptions;
   readonly #imagesDir: string;
-  readonly #bootId = readBootId();
+  readonly #sandboxes: SandboxDeps;
+  readonly #cgroups: ContainerCgroups | undefined;
+  readonly #window = new PipeWindow();
   readonly #pods = new Map<string, PodState>();
   /** Under way from the start; only the first container has to wait for it. */
   readonly #images: Promise<void>;
@@ -76,6 +98,11 @@ class ProcessRuntime implements Runtime {
 
   constructor(options: ProcessRuntimeOptions, imagesDir: string) {
     this.#options = options;
+    const { kernel, netnsDir, network, log } = options;
+    const mounts = options.cgroups ?? findCgroupMounts();
+    this.#cgroups = mounts && new ContainerCgroups(mounts, options.clock);
+    const bootId = options.bootId ?? readBootId();
+    this.#sandboxes = { kernel, netnsDir, network, log, bootId, cgroups: this.#cgroups };
     this.#imagesDir = imagesDir;
     this.#images = buildImages(imagesDir);
     this.#images.catch(() => {}); // Told by the first container that needs one.
@@ -108,10 +135,9 @@ class ProcessRuntime implements Runtime {
     if (!network && !config.isHostNetwork) throw new Fault("NetworkNotReady", "the pod network is not ready");
     await this.stopSandbox(config.podUid);
     const pod = this.#pod(config.podUid);
-    const planned = this.#plannedSandbox(config);
+    const planned = plannedSandbox(pod.folder.path, config, this.#sandboxes, this.#now());
     pod.folder.writeSandbox(planned);
-    const ips =
-      network && planned.netns !== undefined ? await this.#wire(planned, config, network, planned.netns) : [];
+    const ips = await makeSandbox(planned, config, this.#sandboxes);
     pod.sandbox = { ...planned, isComplete: true, sandbox: { ...planned.sandbox, ips, isReady: true } };
     pod.folder.writeSandbox(pod.sandbox);
     return pod.sandbox.sandbox;
@@ -120,7 +146,7 @@ class ProcessRuntime implements Runtime {
   async stopSandbox(podUid: string): Promise<void> {
     const pod = this.#pods.get(podUid);
     if (!pod?.sandbox) return;
-    await this.#unwire(pod.sandbox);
+    await takeSandboxAway(pod.sandbox, this.#sandboxes);
     pod.sandbox = { ...pod.sandbox, sandbox: { ...pod.sandbox.sandbox, isReady: false } };
     pod.folder.writeSandbox(pod.sandbox);
   }
@@ -128,7 +154,7 @@ class ProcessRuntime implements Runtime {
   async removePod(podUid: string): Promise<void> {
     await this.stopSandbox(podUid);
     const pod = this.#pods.get(podUid);
-    for (const container of pod?.containers ?? []) container.leave();
+    for (const container of pod?.containers ?? []) container.abandon();
     pod?.folder.remove();
     this.#pods.delete(podUid);
   }
@@ -163,20 +189,22 @@ class ProcessRuntime implements Runtime {
         "CreateContainerError",
         `Cannot start container ${config.name}: the pod has no sandbox`,
       );
+    const pid = this.#pidNamespace(config, pod.sandbox);
     this.#forgetOldRuns(pod, config.name);
-    const record = this.#plannedRun(config);
+    const record = this.#plannedRun(config, pod.sandbox);
     pod.folder.writeRun(record);
-    const container = new ProcessContainer(record, {
-      folder: pod.folder,
-      clock: this.#options.clock,
-      signal: this.#options.signal,
-      onExit: () => this.#tell(config.podUid),
-    });
+    const container = this.#container(record, pod);
     pod.containers.push(container);
+    const { netns, shared } = pod.sandbox;
     try {
-      startRun(
-        { container, config, record, folder: pod.folder, netns: pod.sandbox.netns },
-        { rootDir: join(this.#options.stateDir, "root"), imagesDir: this.#imagesDir, now: () => this.#now() },
+      await startRun(
+        { container, config, netns, shared, pid },
+        {
+          rootDir: join(this.#options.stateDir, "root"),
+          usersDir: join(this.#options.stateDir, "users"),
+          imagesDir: this.#imagesDir,
+          cgroups: this.#cgroups,
+        },
       );
     } catch (error) {
       if (!isFault(error) && !isRefusal(error)) throw error;
@@ -212,14 +240,27 @@ class ProcessRuntime implements Runtime {
     });
   }
 
-  async reopenLog(): Promise<void> {}
+  async reopenLog(id: string): Promise<void> {
+    this.#find(id)?.reopenLog();
+  }
 
-  async updateResources(): Promise<void> {
-    throw new Fault("NotSupported", "Cannot change the limits of a process: it has none");
+  async updateResources(id: string, resources: Resources): Promise<void> {
+    const container = this.#find(id);
+    if (!container?.isAlive)
+      throw new Fault("NotRunning", `Cannot change the limits of ${id}: it is not running`);
+    if (!container.updateResources(resources))
+      throw new Fault("NotSupported", `Cannot change the limits of ${id}: this machine keeps none`);
   }
 
   async usage(): Promise<ReadonlyMap<string, Usage>> {
-    return new Map();
+    const at = this.#now();
+    const all = [...this.#pods.values()].flatMap(({ containers }) => containers);
+    return new Map(
+      all.flatMap((container) => {
+        const usage = container.usage(at);
+        return usage ? [[container.run.id, usage] as const] : [];
+      }),
+    );
   }
 
   /** Knows again what earlier agents wrote down. Read errors of one pod leave it out, never touch what it runs. */
@@ -231,43 +272,68 @@ class ProcessRuntime implements Runtime {
     for (const pod of this.#pods.values()) for (const container of pod.containers) container.leave();
   }
 
+  /** Looks now and then after what the kernel did not tell of, until aborted. */
+  async look(): Promise<void> {
+    const { clock, signal } = this.#options;
+    for await (const _ of ticks(clock, LOOK_MS, { signal }))
+      for (const [uid, pod] of this.#pods) {
+        for (const container of pod.containers) container.check();
+        if (pod.sandbox?.sandbox.isReady && !sandboxStands(pod.sandbox, this.#sandboxes))
+          this.#lose(uid, pod.sandbox);
+      }
+  }
+
+  /** Namespaces can go while the agent runs: somebody unmounts them, or kills the process they hang on. */
+  #lose(uid: string, lost: SandboxRecord): void {
+    const pod = this.#pod(uid);
+    pod.sandbox = { ...lost, sandbox: { ...lost.sandbox, isReady: false } };
+    this.#options.log.warn("a pod's sandbox is gone; it is made again", { pod: uid });
+    this.#tell(uid);
+  }
+
   #adoptPod(uid: string): void {
     const pod = this.#pod(uid);
     const sandbox = pod.folder.readSandbox();
     if (sandbox) {
-      const isReady = sandbox.isComplete && sandbox.sandbox.isReady && this.#stands(sandbox);
+      const isReady = sandbox.sandbox.isReady && sandboxStands(sandbox, this.#sandboxes);
       pod.sandbox = { ...sandbox, sandbox: { ...sandbox.sandbox, isReady } };
     }
-    for (const record of pod.folder.readRuns()) {
-      const found = record.exit || record.process ? record : this.#withFoundProcess(record);
-      if (found.exit || found.process) pod.containers.push(this.#adoptRun(uid, pod.folder, found));
-      else pod.folder.removeRun(record.run); // It was written down, and never started.
+    for (const record of pod.folder.readRuns()) this.#adoptRun(record, pod);
+  }
+
+  #adoptRun(record: RunRecord, pod: PodState): void {
+    const container = this.#container(record, pod);
+    if (!record.exit && container.wasNeverStarted) {
+      if (record.cgroup !== undefined) void this.#cgroups?.remove(record.cgroup);
+      pod.folder.removeRun(record.run);
+      return;
     }
+    pod.containers.push(container);
+    container.follow();
   }
 
-  #adoptRun(uid: string, folder: PodFolder, found: RunRecord): ProcessContainer {
-    const known = found.bootId === this.#bootId ? found : { ...found, process: undefined };
-    const container = new ProcessContainer(known, {
+  #container(record: RunRecord, { folder }: PodState): ProcessContainer {
+    const { clock, log } = this.#options;
+    return new ProcessContainer(record, {
       folder,
-      clock: this.#options.clock,
-      signal: this.#options.signal,
-      onExit: () => this.#tell(uid),
+      clock,
+      log,
+      window: this.#window,
+      cgroups: this.#cgroups,
+      onExit: () => this.#tell(record.run.podUid),
     });
-    container.adopt();
-    return container;
   }
 
-  /** The agent died between starting the process and writing its pid down. */
-  #withFoundProcess(record: RunRecord): RunRecord {
-    const pid = findByEnvironment(`${EXIT_FILE}=${exitFile(record.run.id)}`);
-    const startTicks = pid === undefined ? undefined : startTicksOf(pid);
-    return pid === undefined || startTicks === undefined
-      ? record
-      : { ...record, process: { pid, startTicks } };
-  }
-
-  #stands({ bootId, netns }: SandboxRecord): boolean {
-    return bootId === this.#bootId && (netns === undefined || isNetnsMounted(netns));
+  /** @throws {Fault} "CreateContainerError" when what it is to see has ended */
+  #pidNamespace({ pid, name }: ContainerConfig, { shared }: SandboxRecord): NamespaceChoice {
+    if (pid === "container") return "new";
+    if (pid === "node") return "same";
+    const target = pid === "pod" ? initPid(shared) : this.#find(pid.target)?.pid;
+    if (target !== undefined) return { path: `/proc/${target}/ns/pid` };
+    throw new Fault(
+      "CreateContainerError",
+      `Cannot start container ${name}: the processes it is to see have ended`,
+    );
   }
 
   #pod(uid: string): PodState {
@@ -278,72 +344,23 @@ class ProcessRuntime implements Runtime {
     return pod;
   }
 
-  #plannedSandbox(config: SandboxConfig): SandboxRecord {
-    const { podUid, podName, podNamespace, attempt, isHostNetwork } = config;
-    return {
-      version: 1,
-      bootId: this.#bootId,
-      isComplete: false,
-      netns: isHostNetwork ? undefined : netnsPath(this.#options.netnsDir),
-      sandbox: {
-        id: randomBytes(32).toString("hex"),
-        podUid,
-        podName,
-        podNamespace,
-        attempt,
-        isHostNetwork,
-        createdAt: this.#now(),
-        ips: [],
-        isReady: false,
-      },
-    };
-  }
-
-  async #wire(
-    record: SandboxRecord,
-    config: SandboxConfig,
-    network: PodNetwork,
-    netns: string,
-  ): Promise<Sandbox["ips"]> {
-    try {
-      makePodNetns(this.#options.kernel, netns, config.sysctls);
-      const { ips } = await network.add(networkRequest(networkKey(record.sandbox, netns), config));
-      return ips.map(addressOf);
-    } catch (error) {
-      await this.#unwireAfterFailure(record);
-      throw error;
-    }
-  }
-
-  async #unwire({ sandbox, netns }: SandboxRecord): Promise<void> {
-    if (netns === undefined) return;
-    await this.#options.network()?.remove(networkKey(sandbox, netns));
-    this.#options.kernel.deleteNetns(netns);
-  }
-
-  /** The first error is the one to tell; the network goes on taking back what it could not. */
-  async #unwireAfterFailure(record: SandboxRecord): Promise<void> {
-    try {
-      await this.#unwire(record);
-    } catch (error) {
-      this.#options.log.warn("a failed set-up left something behind", { error: explain(error) });
-      if (record.netns !== undefined) this.#options.kernel.deleteNetns(record.netns);
-    }
-  }
-
-  #plannedRun(config: ContainerConfig): RunRecord {
+  #plannedRun(config: ContainerConfig, { cgroupParent }: SandboxRecord): RunRecord {
     const { podUid, name, attempt, image, imageRef, hash, logPath } = config;
     const id = randomBytes(32).toString("hex");
     const createdAt = this.#now();
+    const rights = recordedRights(config.security);
+    const home = userOf(rights.uid)?.home ?? "/";
     return {
       version: 1,
-      bootId: this.#bootId,
+      bootId: this.#sandboxes.bootId,
       run: { id, podUid, name, attempt, image, imageRef, hash, logPath, createdAt, startedAt: createdAt },
       terminationMessage: { fallBackToLogs: config.terminationMessage.fallBackToLogs },
-      process: undefined,
       exit: undefined,
-      env: { ...requireImage(image).env, HOSTNAME: config.hostname ?? "", HOME: "/root", ...config.env },
+      env: { ...requireImage(image).env, HOSTNAME: config.hostname ?? "", HOME: home, ...config.env },
       workingDir: config.workingDir ?? "/",
+      rights,
+      cgroup: cgroupParent === undefined || !this.#cgroups ? undefined : containerCgroup(cgroupParent, id),
+      hasOwnPids: config.pid === "container",
     };
   }
 
@@ -373,4 +390,14 @@ class ProcessRuntime implements Runtime {
 /** An error of the file system, such as a volume that would have to be mounted where nothing can be made. */
 function isRefusal(error: unknown): error is Error {
   return error instanceof Error && "syscall" in error;
+}
+
+function initPid({ init }: SandboxRecord["shared"]): number | undefined {
+  return init === undefined ? undefined : new Supervisor(init).containerPid;
+}
+
+function writeUsers(dir: string): void {
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, "passwd"), PASSWD, { mode: 0o644 });
+  writeFileSync(join(dir, "group"), GROUP, { mode: 0o644 });
 }

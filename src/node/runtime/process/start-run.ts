@@ -1,87 +1,119 @@
-import { chmodSync, chownSync, closeSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { spawnInSandbox } from "#kernel/sandbox";
+import type { Limit } from "#kernel/launch/launch-program";
+import { type NamespaceChoice, type StartedProcess, superviseInSandbox } from "#kernel/sandbox";
 import type { ContainerConfig } from "../runtime.ts";
 import { requireImage } from "./carried-images.ts";
 import type { ProcessContainer } from "./container.ts";
+import { type ContainerCgroups, supervisorCgroup } from "./container-cgroup.ts";
 import { resolveCommand } from "./images/catalog.ts";
-import { EXIT_FILE } from "./images/preamble.ts";
-import { makePipes, OutputPump, openForContainer } from "./output.ts";
-import type { PodFolder, RunRecord } from "./record.ts";
+import { makePipes, openPipeEnds } from "./output.ts";
 import { containerMounts, IMAGES_PATH, NODE_PATH } from "./root.ts";
+import { hiddenPaths, rightsOf } from "./security.ts";
+import type { SharedParts } from "./shared-parts.ts";
+import { STATE_FILE, Supervisor } from "./supervisor.ts";
 
 export interface StartingRun {
   readonly container: ProcessContainer;
   readonly config: ContainerConfig;
-  readonly record: RunRecord;
-  readonly folder: PodFolder;
   readonly netns: string | undefined;
+  readonly shared: SharedParts;
+  readonly pid: NamespaceChoice;
 }
 
 export interface StartDeps {
   /** An empty folder on which each container's root is mounted, seen by nobody else. */
   readonly rootDir: string;
   readonly imagesDir: string;
-  readonly now: () => string;
+  readonly usersDir: string;
+  readonly cgroups: ContainerCgroups | undefined;
 }
 
-/** Starts the process of a run that has been written down, and hands it to its container.
+const UNLIMITED = 2n ** 64n - 1n;
+/** As under containerd: many open files, and any number of processes but for the pod's cgroup. @see RLIMIT_NPROC, RLIMIT_NOFILE */
+const LIMITS: readonly Limit[] = [
+  { resource: 6, soft: UNLIMITED, hard: UNLIMITED },
+  { resource: 7, soft: 1_048_576n, hard: 1_048_576n },
+];
+
+/** Starts the supervised process of a run that has been written down, and hands it to its container.
  *  @throws {Fault} "CommandNotFound", "StartError", or the kernel's refusal */
-export function startRun({ container, config, record, folder, netns }: StartingRun, deps: StartDeps): void {
+export async function startRun(run: StartingRun, deps: StartDeps): Promise<void> {
+  const { container, config } = run;
+  const { path } = container;
+  const { rights, cgroup } = container.record;
+  prepareRunFolder(path);
+  const entrances = cgroup === undefined ? [] : (deps.cgroups?.make(cgroup, config.resources) ?? []);
+  const supervisors = cgroup === undefined ? [] : (deps.cgroups?.make(supervisorCgroup(cgroup), {}) ?? []);
+  using ends = openPipeEnds(path, rights.uid);
+  container.openPump();
+  const supervisor = await Supervisor.start(join(path, STATE_FILE), (state) =>
+    superviseRun(run, deps, {
+      state,
+      stdio: [undefined, ...ends.outputs],
+      hold: ends.hold,
+      entrances,
+      supervisors,
+    }),
+  );
+  container.follow(supervisor);
+}
+
+interface Files {
+  readonly state: number;
+  readonly stdio: readonly (number | undefined)[];
+  readonly hold: readonly number[];
+  readonly entrances: readonly string[];
+  readonly supervisors: readonly string[];
+}
+
+function superviseRun(
+  { container, config, netns, shared, pid }: StartingRun,
+  { rootDir, imagesDir, usersDir }: StartDeps,
+  { state, stdio, hold, entrances, supervisors }: Files,
+): Promise<StartedProcess> {
   const command = resolveCommand(requireImage(config.image), config.command, config.args);
-  const path = folder.runPath(config.name, config.attempt);
-  prepareRunFolder(path, config);
-  const pump = new OutputPump(path, config.logPath);
-  const [stdout, stderr] = openForContainer(path);
-  try {
-    const startedAt = deps.now();
-    const child = spawnInSandbox({
-      netns: netns,
-      hostname: config.hostname,
-      root: deps.rootDir,
-      mounts: containerMounts({
-        imagesDir: deps.imagesDir,
-        runDir: { host: join(path, "run"), inside: runDirInside(record.run.id) },
-        terminationLog: { host: join(path, "termination-log"), inside: config.terminationMessage.path },
-        binds: config.binds,
-      }),
-      readOnlyRoot: config.security.isReadOnlyRoot,
-      newPid: config.pid !== "node",
-      command: NODE_PATH,
-      args: [`${IMAGES_PATH}/${command.bundle}`, ...command.args],
-      env: { ...record.env, [EXIT_FILE]: exitFile(record.run.id) },
-      cwd: record.workingDir,
-      stdio: [undefined, stdout, stderr],
-      uid: config.security.uid,
-      gid: config.security.gid,
-    });
-    container.own(child, pump, startedAt);
-  } catch (error) {
-    pump[Symbol.dispose]();
-    throw error;
-  } finally {
-    closeSync(stdout);
-    closeSync(stderr);
-  }
+  const { env, workingDir, rights } = container.record;
+  const { security } = config;
+  return superviseInSandbox({
+    netns,
+    root: rootDir,
+    mounts: containerMounts({
+      imagesDir,
+      usersDir,
+      terminationLog: {
+        host: join(container.path, "termination-log"),
+        inside: config.terminationMessage.path,
+      },
+      shm: config.ipc === "pod" ? shared.shm : undefined,
+      isPrivileged: security.isPrivileged,
+      binds: config.binds,
+    }),
+    readOnlyRoot: security.isReadOnlyRoot,
+    pid,
+    ipc: shared.ipc === undefined ? "same" : { path: shared.ipc },
+    uts: shared.uts === undefined ? undefined : { path: shared.uts },
+    ...hiddenPaths(security),
+    command: NODE_PATH,
+    args: [`${IMAGES_PATH}/${command.bundle}`, ...command.args],
+    env,
+    cwd: workingDir,
+    stdio,
+    rights: rightsOf(rights),
+    cgroups: entrances,
+    oomScoreAdj: config.resources.oomScoreAdj ?? 0,
+    limits: LIMITS,
+    label: `${config.podNamespace}/${config.podName}/${config.name}`,
+    state,
+    hold,
+    supervisorCgroups: supervisors,
+  });
 }
 
 /** The folders and files of one run; a fresh message file that any user may write. */
-function prepareRunFolder(folder: string, config: ContainerConfig): void {
-  const run = join(folder, "run");
-  rmSync(run, { recursive: true, force: true });
-  mkdirSync(run, { recursive: true, mode: 0o700 });
-  if (config.security.uid !== undefined) chownSync(run, config.security.uid, config.security.gid ?? 0);
+function prepareRunFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   writeFileSync(join(folder, "termination-log"), "");
   chmodSync(join(folder, "termination-log"), 0o666);
   makePipes(folder);
-}
-
-/** The id in the path makes the variable that names it one of a kind, so that a lost process can be found by it. */
-function runDirInside(id: string): string {
-  return `/.twill/run-${id.slice(0, 16)}`;
-}
-
-/** Where the program finds the file that it leaves its exit code in. */
-export function exitFile(id: string): string {
-  return `${runDirInside(id)}/exit.json`;
 }

@@ -1,5 +1,3 @@
-import { renameSync, writeFileSync } from "node:fs";
-
 /** What a carried program gets from the process around it. */
 export interface ImageContext {
   /** Aborts on SIGTERM and SIGINT. */
@@ -8,20 +6,13 @@ export interface ImageContext {
 
 export type ImageMain = (argv: readonly string[], context: ImageContext) => Promise<number>;
 
-/** The variable that names where to leave the exit code, for an agent that was away when the process ended. */
-export const EXIT_FILE = "TWILL_EXIT_FILE";
-
 /** Where a container finds the carried images, and so a sign that this is one. */
 export const IMAGES_FOLDER = "/.twill/images";
 
-/** Runs `main` as the whole process: ends with its code, at once on a second signal, and leaves
- *  `{"code":N,"finishedAt":"..."}` in the file that `TWILL_EXIT_FILE` names. The program itself never sees that variable.
+/** Runs `main` as the whole process: ends with its code, and at once on a second signal.
  *
  *  The handlers are needed for more than grace: PID 1 of a namespace ignores every signal that it does not handle. */
 export function runImage(main: ImageMain): void {
-  const exitFile = process.env[EXIT_FILE];
-  delete process.env[EXIT_FILE];
-  if (exitFile !== undefined) process.on("exit", (code) => leaveExitCode(exitFile, code));
   const stop = new AbortController();
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(0);
@@ -56,14 +47,4 @@ export function untilAborted(signal: AbortSignal): Promise<void> {
       { once: true },
     );
   });
-}
-
-function leaveExitCode(file: string, code: number): void {
-  try {
-    const temporary = `${file}.${process.pid}`;
-    writeFileSync(temporary, JSON.stringify({ code, finishedAt: new Date().toISOString() }));
-    renameSync(temporary, file);
-  } catch (error) {
-    process.stderr.write(`Cannot leave the exit code in ${file}: ${String(error)}\n`);
-  }
 }
