@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { AgentSettings } from "../../../testing/agent.ts";
 import { NodeWorld } from "../../../testing/node-world.ts";
 
-const BIN_DIR = "/usr/lib/cni";
+export const BIN_DIR = "/usr/lib/cni";
 /** The first process of the machine: takes over orphans, and ends, with everything else, when the test does. */
 const INIT = `
 mount --make-rshared /
@@ -44,7 +44,7 @@ export class ContainerdWorld extends NodeWorld {
   }
 
   override get agentPid(): number {
-    return childOf(super.agentPid);
+    return childOf(super.agentPid) ?? super.agentPid;
   }
 
   override async start(...args: Parameters<NodeWorld["start"]>): Promise<void> {
@@ -58,7 +58,7 @@ export class ContainerdWorld extends NodeWorld {
   }
 
   protected override entry(): readonly string[] {
-    return ["-t", String(childOf(this.#init.pid ?? 0)), "--net", "--mount", "--pid"];
+    return ["-t", String(childOf(this.#init.pid ?? -1)), "--net", "--mount", "--pid"];
   }
 
   protected override extraSettings(): Partial<AgentSettings> {
@@ -66,7 +66,6 @@ export class ContainerdWorld extends NodeWorld {
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
-    await this.kill();
     const ended = once(this.#init, "exit");
     this.#init.kill("SIGKILL");
     await ended;
@@ -98,6 +97,11 @@ function writeNetworkConfig(folder: string, dataDir: string): void {
 }
 
 /** `unshare` and `nsenter` wait for the process that they started inside. */
-function childOf(pid: number): number {
-  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ")[0]);
+function childOf(pid: number): number | undefined {
+  try {
+    const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+    return first ? Number(first) : undefined;
+  } catch {
+    return undefined;
+  }
 }
