@@ -64,7 +64,10 @@ export async function runNode(options: NodeOptions): Promise<void> {
     events,
     status,
     references,
-    volumes: new Volumes({ podsDir, references, tokens: new Tokens(client, clock) }),
+    volumes: new Volumes({
+      ...{ podsDir, references, allocatable, isInMemory: true },
+      tokens: new Tokens(client, clock),
+    }),
     cgroups: openPodCgroups({
       root: options.cgroupRoot ?? "",
       allocatable: { cpuMilli: milliOf(allocatable["cpu"]), memoryBytes: wholeOf(allocatable["memory"]) },

@@ -1,26 +1,36 @@
-import { mkdirSync, realpathSync } from "node:fs";
 import { join, normalize } from "node:path";
 import { Fault } from "#fault/fault";
 import type { Container, VolumeMount } from "#kube/generated/types";
 import { expand } from "../env/expand.ts";
 import type { VolumeBind } from "../runtime/runtime.ts";
+import { bindSubPath } from "../volume/sub-path.ts";
 
 const PROPAGATION: Readonly<Record<string, VolumeBind["propagation"]>> = {
   HostToContainer: "slave",
   Bidirectional: "shared",
 };
 
+export interface BindSources {
+  /** Volume name to folder. */
+  readonly paths: ReadonlyMap<string, string>;
+  readonly env: Readonly<Record<string, string>>;
+  /** Where parts of volumes are shown: `<pod's folder>/volume-subpaths`. */
+  readonly subPathsDir: string;
+}
+
 /** What a container's volume mounts bind where. @throws {Fault} "CreateContainerConfigError" */
 export function volumeBinds(
   container: Container,
-  paths: ReadonlyMap<string, string>,
-  env: Readonly<Record<string, string>>,
+  { paths, env, subPathsDir }: BindSources,
 ): readonly VolumeBind[] {
-  return (container.volumeMounts ?? []).map((mount) => {
+  return (container.volumeMounts ?? []).map((mount, index) => {
     const source = paths.get(mount.name);
     if (source === undefined) throw wrong(`volume "${mount.name}" is not one of the pod's`);
+    const subPath = subPathOf(mount, env);
+    const shown = join(subPathsDir, mount.name, container.name, String(index));
+    if (subPath !== "") bindSubPath(source, subPath, shown);
     return {
-      hostPath: withinVolume(source, subPathOf(mount, env)),
+      hostPath: subPath === "" ? source : shown,
       containerPath: normalize(`/${mount.mountPath}`).replace(/(?<=.)\/$/, ""),
       isReadOnly: mount.readOnly ?? false,
       propagation: PROPAGATION[mount.mountPropagation ?? ""] ?? "private",
@@ -34,31 +44,6 @@ function subPathOf({ subPath, subPathExpr }: VolumeMount, env: Readonly<Record<s
     if (!env[name]) throw wrong(`missing value for ${JSON.stringify(name)} in subPathExpr`);
     return env[name];
   });
-}
-
-/** A path below the volume with every link resolved, made when missing; one that leads out is refused. */
-function withinVolume(volume: string, subPath: string): string {
-  if (subPath === "") return volume;
-  if (subPath.startsWith("/") || subPath.split("/").includes(".."))
-    throw wrong(`subPath ${JSON.stringify(subPath)} must be relative and stay inside the volume`);
-  const wanted = join(volume, subPath);
-  const resolved = resolve(wanted);
-  if (resolved === undefined) {
-    mkdirSync(wanted, { recursive: true, mode: 0o755 });
-    return withinVolume(volume, subPath);
-  }
-  const root = realpathSync(volume);
-  if (resolved !== root && !resolved.startsWith(`${root}/`))
-    throw wrong(`subPath ${JSON.stringify(subPath)} leads out of the volume`);
-  return resolved;
-}
-
-function resolve(path: string): string | undefined {
-  try {
-    return realpathSync(path);
-  } catch {
-    return undefined;
-  }
 }
 
 function wrong(message: string): Fault {

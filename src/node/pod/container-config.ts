@@ -47,7 +47,8 @@ export function containerConfig(
     secret: (name) => references.secret(namespace, name),
   });
   const files = writePodFiles(pod, facts.podIps, context);
-  const own = volumeBinds(container, volumes, made.env);
+  const subPathsDir = `${settings.podsDir}/${metadata.uid}/volume-subpaths`;
+  const own = volumeBinds(container, { paths: volumes, env: made.env, subPathsDir });
   const taken = new Set(own.map(({ containerPath }) => containerPath));
   const logDir = podLogFolder(settings.podLogsDir, pod);
   const attempt = nextAttempt(view, pod, logDir);

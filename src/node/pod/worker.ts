@@ -276,7 +276,7 @@ export class PodWorker {
     this.#prober.stop();
     if (!this.#isRemoved) this.#report.publish({ isOver: true, failure: this.#failure });
     await runtime.stopSandbox(this.uid);
-    this.#context.volumes.remove(this.uid, this.#pod);
+    this.#context.volumes.remove(this.uid);
     this.#context.references.release(this.uid);
     await this.#context.cgroups.remove(this.uid);
     const { metadata } = this.#pod;

@@ -104,13 +104,13 @@ export class PodWorkers {
   }
 
   async #endOrphan(uid: string): Promise<void> {
-    const { runtime, log, settings } = this.#context;
+    const { runtime, log, volumes } = this.#context;
     try {
       const runs = runtime.runs(uid);
       await Promise.all(runs.map(({ id }) => runtime.stopContainer(id, { graceMs: 1_000 })));
       await runtime.removePod(uid);
       await this.#context.cgroups.remove(uid);
-      rmSync(`${settings.podsDir}/${uid}`, { recursive: true, force: true });
+      volumes.remove(uid);
       for (const { logPath } of runs) rmSync(logPath, { force: true });
     } catch (error) {
       log.warn("a pod that the API no longer has could not be removed", { uid, error: explain(error) });

@@ -46,6 +46,7 @@ function swap(dir: string, payload: Payload, gid: number | undefined): void {
   const fresh = `..${stamp}.${Math.floor(Math.random() * 1e10)}`;
   mkdirSync(join(dir, fresh), { mode: 0o755 });
   for (const [path, file] of payload) writeFile(join(dir, fresh, path), file, gid);
+  if (gid !== undefined) for (const folder of [dir, ...foldersIn(join(dir, fresh))]) giveFolder(folder, gid);
   const pending = join(dir, "..data_tmp");
   rmSync(pending, { force: true });
   symlinkSync(fresh, pending);
@@ -57,6 +58,17 @@ function writeFile(path: string, { content, mode, uid }: PayloadFile, gid: numbe
   writeFileSync(path, content);
   if (gid !== undefined || uid !== undefined) chownSync(path, uid ?? 0, gid ?? 0);
   chmodSync(path, gid === undefined ? mode : mode | 0o440);
+}
+
+/** A group that owns a volume may look into its folders, and what is made there is the group's. */
+function giveFolder(path: string, gid: number): void {
+  chownSync(path, -1, gid);
+  chmodSync(path, 0o2755);
+}
+
+function foldersIn(dir: string): readonly string[] {
+  const inner = readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return [dir, ...inner.flatMap(({ name }) => foldersIn(join(dir, name)))];
 }
 
 /** One link for each first path element, and none for what is no longer there. What is not a link is not ours: it is the

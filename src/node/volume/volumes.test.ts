@@ -162,16 +162,14 @@ describe("what a container mounts", () => {
   chmodSync(volume, 0o777);
   const paths = new Map([["v", volume]]);
   const binds = (mount: object) =>
-    volumeBinds({ name: "c", volumeMounts: [{ name: "v", mountPath: "/data/", ...mount }] }, paths, {
-      POD: "p-0",
-    });
+    volumeBinds(
+      { name: "c", volumeMounts: [{ name: "v", mountPath: "/data/", ...mount }] },
+      { paths, env: { POD: "p-0" }, subPathsDir: join(dir, "parts") },
+    );
   test("a volume", () =>
     assert.deepEqual(binds({ readOnly: true }), [
       { hostPath: volume, containerPath: "/data", isReadOnly: true, propagation: "private" },
     ]));
-  test("a part of one", () => assert.equal(binds({ subPath: "in" })[0]?.hostPath, join(volume, "in")));
-  test("a part that is made on demand", () =>
-    assert.equal(binds({ subPathExpr: "new/$(POD)" })[0]?.hostPath, join(volume, "new/p-0")));
   const refused: readonly [string, object, RegExp][] = [
     ["a link that leads out", { subPath: "out" }, /leads out of the volume/],
     ["a path upwards", { subPath: "../x" }, /must be relative/],

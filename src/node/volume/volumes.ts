@@ -1,11 +1,11 @@
-import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#fault/fault";
-import { mountTmpfs, unmount } from "#kernel/mount";
-import type { EmptyDirVolumeSource, Pod, Volume, VolumeProjection } from "#kube/generated/types";
-import { amountOf } from "#kube/quantity";
+import { unmountAll } from "#kernel/mount";
+import type { Pod, Volume, VolumeProjection } from "#kube/generated/types";
 import type { DownwardFacts } from "../env/downward.ts";
 import { type Payload, type PayloadFile, writeAtomically } from "./atomic-dir.ts";
+import { isMounted, mountMemory, prepareEmptyDir } from "./empty-dir.ts";
 import { prepareHostPath } from "./host-path.ts";
 import { makeNestedMountPoints } from "./nested-mounts.ts";
 import { configMapFiles, DEFAULT_MODE, downwardFiles, safePath, secretFiles } from "./payload.ts";
@@ -19,6 +19,10 @@ export interface VolumeDeps {
   readonly podsDir: string;
   readonly references: References;
   readonly tokens: Tokens;
+  /** What pods may use, by resource name. */
+  readonly allocatable: Readonly<Record<string, string>>;
+  /** Keeps what the API tells in memory, as it may be secret; false where no file system can be mounted. */
+  readonly isInMemory: boolean;
 }
 
 /** Where each volume of a pod is on the host, and when its content has to be looked at again (milliseconds since the epoch). */
@@ -56,14 +60,11 @@ export class Volumes {
     return { paths, refreshAt };
   }
 
-  /** Takes everything of the pod away from the disk. */
-  remove(podUid: string, pod: Pod | undefined): void {
-    for (const volume of pod?.spec?.volumes ?? []) {
-      if (volume.emptyDir?.medium !== "Memory") continue;
-      const path = this.#path(podUid, "empty-dir", volume.name);
-      if (isMounted(path)) unmount(path);
-    }
-    rmSync(join(this.#deps.podsDir, podUid), { recursive: true, force: true });
+  /** Takes everything of the pod away: mounts, and then files. */
+  remove(podUid: string): void {
+    const dir = join(this.#deps.podsDir, podUid);
+    unmountAll(dir);
+    rmSync(dir, { recursive: true, force: true });
     this.#deps.tokens.forget(podUid);
   }
 
@@ -80,13 +81,17 @@ export class Volumes {
     const fsGroup = pod.spec?.securityContext?.fsGroup;
     if (volume.emptyDir) {
       const path = this.#path(uid, "empty-dir", volume.name);
-      prepareEmptyDir(path, volume.emptyDir, fsGroup);
+      prepareEmptyDir(path, volume.emptyDir, { pod, allocatable: this.#deps.allocatable });
       return { path };
     }
     const kind = CONTENT_KINDS.find((name) => volume[name] !== undefined);
     if (!kind) throw new Error(`this node cannot mount this kind of volume (${kindName(volume)})`);
     const path = this.#path(uid, FOLDER[kind], volume.name);
     const { payload, expires } = await this.#payload(pod, volume, facts);
+    if (kind !== "configMap" && this.#deps.isInMemory && !isMounted(path)) {
+      mkdirSync(path, { recursive: true, mode: 0o755 });
+      mountMemory(path, "mode=755");
+    }
     writeAtomically(path, payload, { gid: fsGroup });
     makeNestedMountPoints(path, volume.name, pod);
     return { path, expires };
@@ -153,38 +158,18 @@ const FOLDER = {
   downwardAPI: "downward-api",
 };
 
-/** World-writable whatever the umask; in memory when asked, with the size as its limit. */
-function prepareEmptyDir(
-  path: string,
-  { medium, sizeLimit }: EmptyDirVolumeSource,
-  gid: number | undefined,
-): void {
-  mkdirSync(path, { recursive: true, mode: 0o777 });
-  if (medium === "Memory" && !isMounted(path)) {
-    const size = sizeLimit === undefined ? undefined : amountOf(sizeLimit);
-    const options = size === undefined ? "mode=777" : `mode=777,size=${Math.ceil(size)}`;
-    mountTmpfs(path, options);
-  }
-  if (gid !== undefined) chownSync(path, -1, gid);
-  chmodSync(path, gid === undefined ? 0o777 : 0o2777);
-}
-
-function isMounted(path: string): boolean {
-  try {
-    return statSync(path).dev !== statSync(join(path, "..")).dev;
-  } catch {
-    return false;
-  }
-}
-
-/** Only its user may read a token when all containers run as one. */
-function tokenOwner(pod: Pod, mode: number): { mode: number; uid?: number } {
-  const own = pod.spec?.securityContext;
-  const users = new Set(
-    (pod.spec?.containers ?? []).map((c) => c.securityContext?.runAsUser ?? own?.runAsUser),
-  );
+/** Only its user may read a token when all containers run as one; and the pod's group, where it has one. */
+function tokenOwner({ spec }: Pod, mode: number): { mode: number; uid?: number } {
+  const shared = spec?.securityContext;
+  const all = [
+    ...(spec?.initContainers ?? []),
+    ...(spec?.containers ?? []),
+    ...(spec?.ephemeralContainers ?? []),
+  ];
+  const users = new Set(all.map((c) => c.securityContext?.runAsUser ?? shared?.runAsUser));
   const [uid] = users;
-  return users.size === 1 && uid !== undefined ? { mode: 0o600, uid } : { mode };
+  if (users.size === 1 && uid !== undefined) return { mode: 0o600, uid };
+  return shared?.fsGroup === undefined ? { mode } : { mode: 0o600 };
 }
 
 function kindName(volume: Volume): string {
