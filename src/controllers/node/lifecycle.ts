@@ -56,8 +56,7 @@ class NodeLifecycle {
     pods.subscribe((change) => {
       if (change.type === "removed") return;
       const node = nodes.get(change.object.spec?.nodeName ?? "");
-      if (node !== undefined && readyOf(node) !== undefined && !isNodeReady(node) && isReady(change.object))
-        this.#queue.add(node.metadata.name);
+      if (node !== undefined && isSilent(node) && isReady(change.object)) this.#queue.add(node.metadata.name);
     });
   }
 
@@ -79,7 +78,7 @@ class NodeLifecycle {
         );
     }
     const isWaiting = await this.#taint(node, now);
-    if (readyOf(node) !== undefined && !isNodeReady(node)) await this.#markPods(node);
+    if (isSilent(node)) await this.#markPods(node);
     if (isWaiting) return RETRY_EVICTION_MS;
     return leftMs > 0 ? leftMs + 1 : undefined;
   }
@@ -128,4 +127,9 @@ class NodeLifecycle {
     const message = isVerbatim ? text : `Node ${node.metadata.name} event: ${text}`;
     this.#events.record(node, { type: "Normal", reason, message });
   }
+}
+
+/** Whether nobody answers for its pods. A node that says itself that it is not ready still tells how they are. */
+function isSilent(node: Node): boolean {
+  return readyOf(node)?.status === "Unknown";
 }
