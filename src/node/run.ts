@@ -1,20 +1,16 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { isIp } from "#addr/ip";
 import { openEventRecorder } from "#kube/event-recorder";
 import { openInformer } from "#kube/open-informer";
 import { milliOf } from "#kube/quantity";
 import { NODES, PODS, SERVICES } from "#kube/resources";
-import { K3S_UNSAFE_SYSCTLS } from "./admission/sysctls.ts";
 import { wholeOf } from "./cgroup/amounts.ts";
 import { openPodCgroups } from "./cgroup/pod-cgroups.ts";
-import { parseResolvConf, type ResolverConfig } from "./files/resolv-conf.ts";
 import { keepLogs } from "./logs/keep-logs.ts";
 import type { PodNetwork } from "./network.ts";
 import { followNetwork, nodeComplaints, wiringComplaint } from "./network-condition.ts";
-import { allocatableOf } from "./object/allocatable.ts";
 import { keepLease } from "./object/lease.ts";
-import { kubeArch, readCapacity, readSystemInfo } from "./object/node-facts.ts";
+import { kubeArch, readSystemInfo } from "./object/node-facts.ts";
 import { NodeReporter } from "./object/node-reporter.ts";
 import type { NodeOptions } from "./options.ts";
 import type { PodContext } from "./pod/context.ts";
@@ -22,6 +18,7 @@ import { PodWorkers } from "./pod/workers.ts";
 import { openProcessRuntime } from "./runtime/process/runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { openKubeletServer } from "./server/kubelet-server.ts";
+import { kubeletConfiguration, readSettings } from "./settings.ts";
 import { Sampler } from "./stats/sampler.ts";
 import { StatusWriter } from "./status/status-writer.ts";
 import { References } from "./volume/references.ts";
@@ -32,7 +29,6 @@ export type { NodeOptions } from "./options.ts";
 
 const KUBELET_PORT = 10250;
 const VERSION = "v1.36.1+twill1";
-const MAX_PODS = 110;
 /** How long a node that was Ready when its agent ended stays so while the next one looks for the pod network; the status is
  *  computed again every ten seconds, so this is told by the first of these. */
 const TAKEOVER_MS = 8_000;
@@ -43,7 +39,8 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const { client, clock, signal, nodeName } = options;
   const log = options.log.child({ room: "node" });
   const base = { clock, log, signal };
-  const podsDir = join(options.dataDir, "agent", "kubelet", "pods");
+  const settings = readSettings(options);
+  const { allocatable, capacity, podsDir } = settings;
   mkdirSync(podsDir, { recursive: true, mode: 0o750 });
   const listen = options.listen ?? { ip: firstIp(options), port: KUBELET_PORT };
   let network = isPromise(options.network) ? undefined : options.network;
@@ -54,8 +51,6 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const own = openInformer(client, NODES, { fieldSelector: `metadata.name=${nodeName}`, ...base });
   const events = openEventRecorder(client, { component: "kubelet", host: nodeName, ...base });
   const runtime = options.runtime ?? openDefaultRuntime(options, () => network);
-  const capacity = readCapacity({ maxPods: options.maxPods ?? MAX_PODS, dataDir: options.dataDir });
-  const allocatable = allocatableOf(capacity, options.reservations ?? {});
   const status = new StatusWriter({ client, observed: (uid) => workers.get(uid), ...base });
   const references = new References({ client, onChange: (uids) => workers.wake(uids), ...base });
   const context: PodContext = {
@@ -78,22 +73,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     services: () => services.list(),
     node: () => own.get(nodeName),
     networkComplaint: () => wiringComplaint(network, runtime),
-    settings: {
-      nodeName,
-      hostIps: [...options.nodeIps, ...(options.externalIps ?? [])],
-      clusterDns: options.clusterDns,
-      clusterDomain: options.clusterDomain,
-      allocatable,
-      capacity,
-      seccomp: {
-        dir: join(options.dataDir, "agent", "kubelet", "seccomp"),
-        isDefault: options.seccompDefault ?? false,
-      },
-      allowedSysctls: options.allowedSysctls ?? K3S_UNSAFE_SYSCTLS,
-      podLogsDir: options.podLogsDir ?? "/var/log/pods",
-      podsDir,
-      nodeResolver: () => nodeResolver(options.resolvConf ?? "/etc/resolv.conf"),
-    },
+    settings,
     ...base,
   };
   const workers = new PodWorkers(context);
@@ -109,13 +89,14 @@ export async function runNode(options: NodeOptions): Promise<void> {
       taints: options.taints ?? [],
       hasCloudProvider: options.hasCloudProvider ?? false,
     },
-    state: () => ({
+    state: async () => ({
       capacity,
       allocatable,
       info: readSystemInfo({
         kubelet: options.version ?? VERSION,
         runtime: `${runtime.name}://${runtime.version}`,
       }),
+      images: await runtime.images(),
       port: listen.port,
       complaints: nodeComplaints(network, runtime),
       isSure: clock.now() - startedAt >= TAKEOVER_MS,
@@ -133,8 +114,8 @@ export async function runNode(options: NodeOptions): Promise<void> {
     pods: listPods,
     runtime,
     sampler: new Sampler({ runtime, pods: listPods, dataDir: options.dataDir, now: () => clock.now() }),
-    nodeLogsDir: dirname(context.settings.podLogsDir),
-    settings: kubeletSettings(options, listen),
+    nodeLogsDir: dirname(settings.podLogsDir),
+    settings: kubeletConfiguration(options, listen),
     probeMetrics: () => "",
     ...base,
   });
@@ -158,30 +139,13 @@ export async function runNode(options: NodeOptions): Promise<void> {
   }).catch((error: unknown) => {
     if (!signal.aborted) log.error("the pod network could not be taken up", { error });
   });
-  const linksDir = join(dirname(context.settings.podLogsDir), "containers");
+  const linksDir = join(dirname(settings.podLogsDir), "containers");
   await Promise.all([
     reporter.run(),
     keepLease({ client, node, ...base }),
     status.run(),
     keepLogs({ runtime, pods: listPods, linksDir, ...base }),
   ]);
-}
-
-/** What `/configz` shows, by KubeletConfiguration's names. */
-function kubeletSettings(
-  options: NodeOptions,
-  listen: { ip: string; port: number },
-): Record<string, unknown> {
-  return {
-    address: listen.ip,
-    port: listen.port,
-    clusterDomain: options.clusterDomain,
-    clusterDNS: options.clusterDns,
-    maxPods: options.maxPods ?? MAX_PODS,
-    resolvConf: options.resolvConf ?? "/etc/resolv.conf",
-    containerLogMaxSize: "10Mi",
-    containerLogMaxFiles: 5,
-  };
 }
 
 function openDefaultRuntime(options: NodeOptions, network: () => PodNetwork | undefined): Runtime {
@@ -211,11 +175,4 @@ function firstIp({ nodeIps }: NodeOptions): NodeOptions["nodeIps"][number] {
   const [ip] = nodeIps;
   if (ip === undefined) throw new Error("broken invariant: a node has at least one address");
   return ip;
-}
-
-/** The node's resolvers, without those on its own loopback, which no pod can reach. */
-function nodeResolver(path: string): ResolverConfig {
-  const found = parseResolvConf(readFileSync(path, "utf8"));
-  const reachable = found.servers.filter((server) => isIp(server) && !/^(?:127\.|::1$)/.test(server));
-  return { ...found, servers: reachable };
 }

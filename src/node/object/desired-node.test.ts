@@ -35,6 +35,7 @@ function stateOf(change: Partial<NodeState>): NodeState {
     capacity: { cpu: "2" },
     allocatable: { cpu: "2" },
     info: INFO,
+    images: [],
     port: 10250,
     complaints: [],
     isSure: true,

@@ -8,6 +8,8 @@ import type {
   Taint,
 } from "#kube/generated/types";
 
+const MAX_IMAGES = 50;
+const MAX_IMAGE_NAMES = 5;
 const PROVIDED_IP = "alpha.kubernetes.io/provided-node-ip";
 const UNINITIALIZED: Taint = {
   key: "node.cloudprovider.kubernetes.io/uninitialized",
@@ -76,6 +78,8 @@ export interface NodeState {
   readonly capacity: Readonly<Record<string, string>>;
   readonly allocatable: Readonly<Record<string, string>>;
   readonly info: NodeSystemInfo;
+  /** What pods can run without a pull. */
+  readonly images: readonly { readonly names: readonly string[]; readonly sizeBytes: number }[];
   readonly port: number;
   /** Why pods cannot run here; none is Ready. */
   readonly complaints: readonly string[];
@@ -102,7 +106,20 @@ export function nodeStatus(state: NodeState, before: NodeStatus): NodeStatus {
     conditions: conditions(state, before.conditions ?? []),
     daemonEndpoints: { kubeletEndpoint: { Port: state.port } },
     nodeInfo: state.info,
+    images: images(state.images),
   };
+}
+
+/** The largest, and of each the first names, digests before tags. */
+function images(all: NodeState["images"]): NonNullable<NodeStatus["images"]> {
+  const isTag = (name: string) => Number(!name.includes("@"));
+  return [...all]
+    .sort((a, b) => b.sizeBytes - a.sizeBytes)
+    .slice(0, MAX_IMAGES)
+    .map(({ names, sizeBytes }) => ({
+      names: [...names].sort((a, b) => isTag(a) - isTag(b)).slice(0, MAX_IMAGE_NAMES),
+      sizeBytes,
+    }));
 }
 
 function addresses({ name, nodeIps, externalIps, hasCloudProvider }: NodeIdentity, before: NodeStatus) {

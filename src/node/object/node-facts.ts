@@ -6,6 +6,7 @@ const ARCH: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64", a
 
 /** What this machine is, as Node.status.nodeInfo has it. */
 export function readSystemInfo(versions: { kubelet: string; runtime: string }): NodeSystemInfo {
+  const swap = swapCapacity();
   return {
     machineID: firstOf(["/etc/machine-id", "/var/lib/dbus/machine-id", "/proc/sys/kernel/random/boot_id"]),
     systemUUID: firstOf([
@@ -21,6 +22,7 @@ export function readSystemInfo(versions: { kubelet: string; runtime: string }): 
     kubeProxyVersion: "",
     operatingSystem: "linux",
     architecture: kubeArch(),
+    ...(swap === undefined ? {} : { swap: { capacity: swap } }),
   };
 }
 
@@ -41,10 +43,22 @@ export function readCapacity({
     cpu: String(availableParallelism()),
     memory: `${/^MemTotal:\s+(\d+)/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1] ?? "0"}Ki`,
     "ephemeral-storage": `${Math.floor((disk.blocks * disk.bsize) / 1024)}Ki`,
-    "hugepages-1Gi": "0",
-    "hugepages-2Mi": "0",
+    "hugepages-1Gi": hugePages(1 << 20),
+    "hugepages-2Mi": hugePages(2 << 10),
     pods: String(maxPods),
   };
+}
+
+/** All pages of one size together, in KiB. */
+function hugePages(pageKib: number): string {
+  const count = Number(read(`/sys/kernel/mm/hugepages/hugepages-${pageKib}kB/nr_hugepages`) ?? 0);
+  return count === 0 ? "0" : `${count * pageKib}Ki`;
+}
+
+/** In bytes; undefined without any. */
+function swapCapacity(): number | undefined {
+  const kib = Number(/^SwapTotal:\s+(\d+)/m.exec(read("/proc/meminfo") ?? "")?.[1] ?? 0);
+  return kib === 0 ? undefined : kib * 1024;
 }
 
 function osImage(): string {

@@ -16,6 +16,7 @@ import {
   type NodeState,
   nodeStatus,
 } from "./desired-node.ts";
+import { NodeEvents } from "./node-events.ts";
 
 const COMPUTE_MS = 10_000;
 /** An unchanged status is written again after this long, for its heartbeat times. */
@@ -27,7 +28,7 @@ export interface NodeReporterOptions {
   readonly events: EventRecorder;
   readonly identity: NodeIdentity;
   /** What is true of the node now. */
-  readonly state: () => Omit<NodeState, "now" | "identity">;
+  readonly state: () => Promise<Omit<NodeState, "now" | "identity">>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -39,10 +40,11 @@ export class NodeReporter {
   /** As the API last gave it, while that is fresh. */
   #node: Node | undefined;
   #reportedAt = Number.NEGATIVE_INFINITY;
-  #wasReady: boolean | undefined;
+  readonly #events: NodeEvents;
 
   constructor(options: NodeReporterOptions) {
     this.#options = options;
+    this.#events = new NodeEvents(options.events);
   }
 
   /** Resolves once the API has the Node; tries until then. */
@@ -88,7 +90,7 @@ export class NodeReporter {
     const now = `${new Date(at).toISOString().slice(0, 19)}Z`;
     const node = this.#node ?? (await client.get(NODES, { name: identity.name }));
     const before = node.status ?? {};
-    const state = { ...this.#options.state(), identity, now };
+    const state = { ...(await this.#options.state()), identity, now };
     if (isTakingOver(state, before)) return;
     const status = nodeStatus(state, before);
     const isDue = at - this.#reportedAt >= REPORT_MS;
@@ -99,7 +101,7 @@ export class NodeReporter {
       subresource: "status",
     });
     this.#reportedAt = at;
-    this.#noteReadiness(this.#node, status);
+    this.#events.note(this.#node, before, status);
   }
 
   async #registerOnce(): Promise<Node> {
@@ -112,17 +114,6 @@ export class NodeReporter {
     const standing = await client.get(NODES, { name: identity.name });
     const patch = adoptionPatch(identity, standing);
     return patch ? client.patch(NODES, { name: identity.name }, patch, { type: "strategic" }) : standing;
-  }
-
-  #noteReadiness(node: Node, status: NodeStatus): void {
-    const isReady =
-      status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
-    if (isReady === this.#wasReady) return;
-    this.#wasReady = isReady;
-    const { events, identity } = this.#options;
-    const reason = isReady ? "NodeReady" : "NodeNotReady";
-    const message = `Node ${identity.name} status is now: ${reason}`;
-    events.record({ ...node, apiVersion: "v1", kind: "Node" }, { type: "Normal", reason, message });
   }
 }
 
@@ -138,8 +129,10 @@ function timeless({
   allocatable,
   nodeInfo,
   daemonEndpoints,
+  images,
 }: NodeStatus): unknown {
   const kept = conditions.map(({ lastHeartbeatTime: _, ...rest }) => rest);
   const byType = kept.sort((a, b) => (a.type < b.type ? -1 : 1));
-  return JSON.parse(JSON.stringify([byType, addresses, capacity, allocatable, nodeInfo, daemonEndpoints]));
+  const told = [byType, addresses, capacity, allocatable, nodeInfo, daemonEndpoints, images ?? []];
+  return JSON.parse(JSON.stringify(told));
 }
