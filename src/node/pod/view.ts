@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import type { Pod } from "#kube/generated/types";
 import type { Prober } from "../probe/prober.ts";
 import type { Run, Runtime } from "../runtime/runtime.ts";
+import { restartsAfter } from "../status/restart-policy.ts";
 import {
   type ContainerKind,
   type ContainerView,
@@ -38,7 +39,7 @@ export function viewPod(
     const isPast = (run: Run | undefined) =>
       run !== undefined && kind !== "ephemeral" && since !== undefined && run.createdAt < since;
     const [current, last] = isPast(own[0]) ? [undefined, own[0]] : own;
-    return {
+    const seen = {
       kind,
       spec,
       current,
@@ -47,6 +48,9 @@ export function viewPod(
       isStarted: current ? prober.isStarted(current, spec) : false,
       isReady: current ? prober.isReady(current, spec) : false,
     };
+    // One that could not be started and is not tried again does not wait: it has ended.
+    const isOver = current?.exit !== undefined && !restartsAfter(seen, pod, current.exit.code);
+    return isOver ? { ...seen, waiting: undefined } : seen;
   };
   return {
     pod,

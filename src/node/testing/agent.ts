@@ -55,6 +55,7 @@ export interface AgentSettings {
 const settings = JSON.parse(process.argv[2] ?? "{}") as AgentSettings;
 const RESOURCES: Readonly<Record<string, Resource<KubeObject>>> = { pods: PODS, configmaps: CONFIG_MAPS };
 const stop = new AbortController();
+let newestUid = 0;
 const client = openFakeClient();
 const base = {
   clock: systemClock,
@@ -120,7 +121,7 @@ async function run(command: Command): Promise<void> {
     case "create": {
       const resource = RESOURCES[command.kind];
       await spendUidsBefore(command.object.metadata.uid);
-      if (resource) await client.create(resource, command.object);
+      if (resource) newestUid = numberOf((await client.create(resource, command.object)).metadata.uid);
       return;
     }
     case "patch": {
@@ -143,13 +144,16 @@ async function run(command: Command): Promise<void> {
 /** The API in memory counts its uids up: those before the wanted one go to objects that nobody asks for. */
 async function spendUidsBefore(uid: string | undefined): Promise<void> {
   if (uid === undefined) return;
-  const number = (text: string) => Number.parseInt(text.slice(-12), 16);
-  for (let last = 0; last < number(uid) - 1; ) {
+  while (newestUid < numberOf(uid) - 1) {
     const spent = await client.create(CONFIG_MAPS, {
       metadata: { name: "", generateName: "spent-", namespace: "x" },
     });
-    last = number(spent.metadata.uid ?? "");
+    newestUid = numberOf(spent.metadata.uid);
   }
+}
+
+function numberOf(uid: string | undefined): number {
+  return Number.parseInt((uid ?? "").slice(-12), 16);
 }
 
 function tell(report: Report): void {

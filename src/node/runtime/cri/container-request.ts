@@ -88,6 +88,7 @@ function mounts(
 
 function annotations(config: ContainerConfig): Readonly<Record<string, string>> {
   return {
+    ...config.annotations,
     [ANNOTATION.hash]: config.hash,
     [ANNOTATION.restartCount]: String(config.attempt),
     [ANNOTATION.terminationPath]: config.terminationMessage.path,
@@ -95,6 +96,5 @@ function annotations(config: ContainerConfig): Readonly<Record<string, string>> 
       ? "FallbackToLogsOnError"
       : "File",
     [ANNOTATION.image]: config.image,
-    ...config.annotations,
   };
 }
