@@ -15,7 +15,7 @@ export const DEFAULT_SOCKET = "/run/twill/cni.sock";
 /** More than a machine starts pods at once; whoever comes later is told to try again. */
 const MOST_CONNECTIONS = 4096;
 /** The executable has its whole call at hand before it connects. */
-const SPEAK_WITHIN_MS = 5_000;
+const SPEAK_WITHIN_MS = 2_000;
 const LOOPBACK_INDEX = 1;
 const NSFS_MAGIC = 0x6e736673;
 
