@@ -1,8 +1,8 @@
 import { type JsonObject, parseJsonObject } from "./json.ts";
-import { PluginFault, wordsOf } from "./plugin-fault.ts";
+import { PLUGIN_CODES, PluginFault, wordsOf } from "./plugin-fault.ts";
 import type { PluginEnd } from "./run-plugin.ts";
 
-/** What a plugin printed that ended well. @throws {PluginFault} "PluginFailed" with its own words */
+/** What a plugin printed that ended well. @throws {PluginFault} "PluginFailed", "TryAgainLater", with its own words */
 export function answerOf(end: PluginEnd): string {
   if (end.code === 0) return end.stdout;
   throw failureOf(end);
@@ -28,7 +28,8 @@ export function failureOf({ code, signal, stdout, stderr }: PluginEnd): PluginFa
   const details = textAt(json, "details");
   const words = msg === "" && details === "" ? `netplugin failed with no error message: ${how}` : msg;
   const pluginCode = typeof json["code"] === "number" ? json["code"] : undefined;
-  return new PluginFault("PluginFailed", details === "" ? words : `${words}; ${details}`, {
+  const reason = pluginCode === PLUGIN_CODES.tryAgainLater ? "TryAgainLater" : "PluginFailed";
+  return new PluginFault(reason, details === "" ? words : `${words}; ${details}`, {
     detail: { code: pluginCode },
     ...(pluginCode === undefined ? {} : { pluginCode }),
   });

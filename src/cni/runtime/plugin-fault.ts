@@ -3,6 +3,8 @@ import { type Detail, Fault } from "#fault/fault";
 export type PluginReason =
   /** It ended with an error of its own. */
   | "PluginFailed"
+  /** It says that the same may work soon. */
+  | "TryAgainLater"
   /** No folder has it. */
   | "PluginMissing"
   /** It cannot be executed. */
