@@ -236,7 +236,9 @@ export interface ExecResult {
   readonly isTimedOut: boolean;
 }
 
-export type ImageFault = Fault<"ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull">;
+export type ImageFault = Fault<
+  "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError"
+>;
 
 /** What runs containers. Everything it says survives the agent: after a restart it knows what it started before. */
 export interface Runtime {

@@ -23,15 +23,17 @@ const CODES = [
 
 export type GrpcStatus = (typeof CODES)[number];
 
-/** A call that the runtime refused, or that never reached it; the message is in the words a kubelet's events have. */
-export class CriFault extends Fault<"RuntimeRefused"> {
+/** A call that the runtime refused ("RuntimeRefused"), or that found nobody to answer it ("RuntimeDown"); the message is in the words a
+ *  kubelet's events have. */
+export class CriFault extends Fault<"RuntimeRefused" | "RuntimeDown"> {
   readonly status: GrpcStatus;
   /** What the runtime said, without gRPC's part. */
   readonly words: string;
 
   constructor(call: string, code: number, words: string) {
     const status = CODES[code] ?? "Unknown";
-    super("RuntimeRefused", `rpc error: code = ${status} desc = ${words}`, { detail: { call, status } });
+    const faultCode = status === "Unavailable" ? "RuntimeDown" : "RuntimeRefused";
+    super(faultCode, `rpc error: code = ${status} desc = ${words}`, { detail: { call, status } });
     this.status = status;
     this.words = words;
   }

@@ -1,6 +1,7 @@
 import { explain, Fault } from "#fault/fault";
 import type { FoundImage, ImageRequest, RegistryAuth, StoredImage } from "../runtime.ts";
 import type { CriChannel } from "./channel.ts";
+import { CriFault } from "./cri-fault.ts";
 import type { Image } from "./generated/types.ts";
 import { withTag } from "./image-name.ts";
 
@@ -17,7 +18,7 @@ export class Images {
   /** Finds the image, or fetches it where the policy says so. @throws {ImageFault} */
   async ensure({ image, policy, auths, onPull }: ImageRequest): Promise<FoundImage> {
     const name = withTag(image);
-    const present = policy === "Always" ? undefined : await this.find(name);
+    const present = policy === "Always" ? undefined : await this.#inspect(name);
     if (present) return { ...foundImage(present), wasPresent: true };
     if (policy === "Never")
       throw new Fault(
@@ -27,6 +28,17 @@ export class Images {
     onPull?.();
     const pulled = await this.#pull(name, auths);
     return { ...foundImage(pulled), wasPresent: false };
+  }
+
+  async #inspect(name: string): Promise<Image | undefined> {
+    try {
+      return await this.find(name);
+    } catch (error) {
+      if (!(error instanceof CriFault)) throw error;
+      throw new Fault("ImageInspectError", `Failed to inspect image "${name}": ${error.message}`, {
+        cause: error,
+      });
+    }
   }
 
   /** By name or id; undefined when the runtime has it not. @throws {CriFault} */

@@ -142,8 +142,9 @@ export class CriRuntime implements Runtime {
     try {
       await this.#call("StartContainer", { containerId: id });
     } catch (error) {
-      await this.inventory.refresh(config.podUid);
-      throw error instanceof CriFault ? new Fault("StartError", error.words, { cause: error }) : error;
+      if (!(error instanceof CriFault)) throw error;
+      await this.inventory.refresh(config.podUid).catch(() => undefined); // The failure itself is what is told.
+      throw new Fault("StartError", error.words, { cause: error });
     }
     const pod = await this.inventory.refresh(config.podUid);
     const run = pod && runsOf(pod).find((one) => one.id === id);
@@ -171,10 +172,10 @@ export class CriRuntime implements Runtime {
       const output = Buffer.concat([answer.stdout, answer.stderr]).toString("utf8");
       return { code: answer.exitCode, output, isTimedOut: false };
     } catch (error) {
-      if (hasStatus(error, "DeadlineExceeded")) return { code: -1, output: error.words, isTimedOut: true };
-      if (hasStatus(error, "NotFound")) throw new Fault("NotFound", error.words, { cause: error });
-      if (error instanceof CriFault) throw new Fault(execFailure(error), error.words, { cause: error });
-      throw error;
+      if (!(error instanceof CriFault) || error.code === "RuntimeDown") throw error;
+      if (error.status === "DeadlineExceeded" && !isOwnDeadline(error))
+        return { code: -1, output: error.words, isTimedOut: true };
+      throw new Fault(execFailure(error), error.words, { cause: error });
     }
   }
 
@@ -225,26 +226,31 @@ export class CriRuntime implements Runtime {
   #call: CriChannel["call"] = (name, request, options = {}) =>
     this.#deps.channel.call(name, request, { signal: this.#deps.signal, ...options });
 
+  /** @throws {Fault} "CreateContainerError" */
   async #create(config: ContainerConfig): Promise<string> {
     const { podUid, name, attempt } = config;
-    const pod = await this.inventory.refresh(podUid);
-    const sandbox = pod && sandboxOf(pod);
-    if (!pod || !sandbox?.isReady)
-      throw new Fault("CreateContainerError", `Cannot create container ${name}: the pod has no sandbox`);
-    await this.#removeUnstarted(pod, name);
-    const image = config.security.uid === undefined ? await this.#images.find(config.imageRef) : undefined;
-    const place = {
-      sandboxId: sandbox.id,
-      terminationFile: this.#deps.termination.make(podUid, name, attempt),
-      imageUser: image && imageUser(image),
-    };
     try {
+      const pod = await this.inventory.refresh(podUid);
+      const sandbox = pod && sandboxOf(pod);
+      if (!pod || !sandbox?.isReady)
+        throw new Fault("CreateContainerError", `Cannot create container ${name}: the pod has no sandbox`);
+      await this.#removeUnstarted(pod, name);
+      const place = {
+        sandboxId: sandbox.id,
+        terminationFile: this.#deps.termination.make(podUid, name, attempt),
+        imageUser: config.security.uid === undefined ? await this.#userOf(config.imageRef) : undefined,
+      };
       const { containerId } = await this.#call("CreateContainer", createRequest(config, place));
       return containerId;
     } catch (error) {
       if (!(error instanceof CriFault)) throw error;
       throw new Fault("CreateContainerError", error.words, { cause: error });
     }
+  }
+
+  async #userOf(imageRef: string): Promise<FoundImage["user"]> {
+    const image = await this.#images.find(imageRef);
+    return image && imageUser(image);
   }
 
   /** An agent that ended between creating and starting a container left its name taken. */
@@ -272,6 +278,12 @@ function attemptsIn(pod: PodRecord | undefined): readonly number[] {
   return pod?.sandboxes.map(({ listed }) => listed.metadata?.attempt ?? 0) ?? [];
 }
 
-function execFailure({ words }: CriFault): "NotRunning" | "ExecFailed" {
+/** The runtime fell silent; that says nothing of the command. */
+function isOwnDeadline({ words }: CriFault): boolean {
+  return /^Deadline exceeded after/.test(words);
+}
+
+function execFailure({ status, words }: CriFault): "NotFound" | "NotRunning" | "ExecFailed" {
+  if (status === "NotFound") return "NotFound";
   return /is in CONTAINER_\w+ state/.test(words) ? "NotRunning" : "ExecFailed";
 }
