@@ -15,7 +15,13 @@ import { MIN_GRACE_MS, stopPod } from "./stop-pod.ts";
 
 const RESYNC_MS = 60_000;
 const RETRY_MS = 10_000;
-const RETRY: Readonly<Record<string, number>> = { NetworkNotReady: 1_000, FailedMount: 2_000 };
+const RETRY: Readonly<Record<string, number>> = {
+  NetworkNotReady: 1_000,
+  FailedMount: 2_000,
+  RuntimeDown: 1_000,
+  PluginMissing: 2_000,
+  TryAgainLater: 2_000,
+};
 const DEFAULT_GRACE_SECONDS = 30;
 
 /** Takes one pod from its assignment to its last trace: started and kept as its spec says, then stopped once, for good.
