@@ -20,6 +20,7 @@ import { runServiceProxy } from "#service/run";
 import type { Logger } from "#telemetry/log";
 import { runCniPlugin } from "./cni-plugin.ts";
 import type { NodeConfig } from "./config/config.ts";
+import type { KubeletArgs } from "./config/kubelet-args.ts";
 import { openContainerRuntime, settleRuntime } from "./container-runtime.ts";
 import { openForeignNetwork } from "./foreign-network.ts";
 import type { Life } from "./life.ts";
@@ -81,8 +82,9 @@ async function runPods(
     externalIps: node.externalIps,
     labels: node.labels,
     taints: node.taints,
-    clusterDns: membership.cluster.clusterDns,
-    clusterDomain: membership.cluster.clusterDomain,
+    clusterDns: node.kubelet.clusterDns ?? membership.cluster.clusterDns,
+    clusterDomain: node.kubelet.clusterDomain ?? membership.cluster.clusterDomain,
+    ...kubeletOptions(node.kubelet),
     dataDir: node.dataDir,
     imagesDir: options.imagesDir,
     resolvConf: node.resolvConf,
@@ -95,6 +97,21 @@ async function runPods(
     log: options.log.child({ room: "node" }),
   });
   await Promise.all([pods, ended]);
+}
+
+/** What was said of the node by a kubelet's arguments. */
+function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
+  const { maxPods, podPids, allowedSysctls, nodeStatusMs, logs, reservations, seccompDefault } = kubelet;
+  return {
+    ...(maxPods === undefined ? {} : { maxPods }),
+    ...(podPids === undefined ? {} : { podPids }),
+    ...(allowedSysctls === undefined ? {} : { allowedSysctls }),
+    ...(nodeStatusMs === undefined ? {} : { nodeStatusMs }),
+    ...(logs.maxBytes === undefined ? {} : { logMaxBytes: logs.maxBytes }),
+    ...(logs.maxFiles === undefined ? {} : { logMaxFiles: logs.maxFiles }),
+    reservations,
+    seccompDefault,
+  };
 }
 
 /** The pods' network of Twill's own, which follows the fabric. */

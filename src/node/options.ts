@@ -53,6 +53,11 @@ export interface NodeOptions {
   readonly seccompDefault?: boolean;
   /** Names, or prefixes ending in `*`, of sysctls that pods may set beside the safe ones; default: those K3s allows. */
   readonly allowedSysctls?: readonly string[];
+  /** How often what the Node says of itself is computed; default ten seconds. */
+  readonly nodeStatusMs?: number;
+  /** When a container's log is turned over, and how many files it has; default 10 MiB and 5. */
+  readonly logMaxBytes?: number;
+  readonly logMaxFiles?: number;
   /** Processes that one pod may have; default: no bound. */
   readonly podPids?: number;
   readonly clock: Clock;

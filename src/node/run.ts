@@ -7,6 +7,7 @@ import { NODES, PODS, SERVICES } from "#kube/resources";
 import { wholeOf } from "./cgroup/amounts.ts";
 import { openPodCgroups } from "./cgroup/pod-cgroups.ts";
 import { keepLogs } from "./logs/keep-logs.ts";
+import { DEFAULT_LIMITS, type RotationLimits } from "./logs/rotation.ts";
 import type { PodNetwork } from "./network.ts";
 import { followNetwork, nodeComplaints, wiringComplaint } from "./network-condition.ts";
 import { keepLease } from "./object/lease.ts";
@@ -80,6 +81,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const reporter = new NodeReporter({
     client,
     events,
+    ...(options.nodeStatusMs === undefined ? {} : { periodMs: options.nodeStatusMs }),
     identity: {
       name: nodeName,
       arch: kubeArch(),
@@ -144,8 +146,15 @@ export async function runNode(options: NodeOptions): Promise<void> {
     reporter.run(),
     keepLease({ client, node, ...base }),
     status.run(),
-    keepLogs({ runtime, pods: listPods, linksDir, ...base }),
+    keepLogs({ runtime, pods: listPods, linksDir, limits: logLimits(options), ...base }),
   ]);
+}
+
+function logLimits({ logMaxBytes, logMaxFiles }: NodeOptions): RotationLimits {
+  return {
+    maxBytes: logMaxBytes ?? DEFAULT_LIMITS.maxBytes,
+    maxFiles: logMaxFiles ?? DEFAULT_LIMITS.maxFiles,
+  };
 }
 
 function openDefaultRuntime(options: NodeOptions, network: () => PodNetwork | undefined): Runtime {

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { familyOf, type Ip, isIp } from "#addr/ip";
+import { canonicalQuantity } from "#kube/quantity";
 import { K3S_UNSAFE_SYSCTLS } from "./admission/sysctls.ts";
 import { parseResolvConf, type ResolverConfig } from "./files/resolv-conf.ts";
+import { DEFAULT_LIMITS } from "./logs/rotation.ts";
 import { allocatableOf } from "./object/allocatable.ts";
 import { readCapacity } from "./object/node-facts.ts";
 import type { NodeOptions } from "./options.ts";
@@ -41,8 +43,14 @@ export function kubeletConfiguration(
     clusterDNS: options.clusterDns,
     maxPods: options.maxPods ?? MAX_PODS,
     resolvConf: options.resolvConf ?? "/etc/resolv.conf",
-    containerLogMaxSize: "10Mi",
-    containerLogMaxFiles: 5,
+    containerLogMaxSize: canonicalQuantity(String(options.logMaxBytes ?? DEFAULT_LIMITS.maxBytes)),
+    containerLogMaxFiles: options.logMaxFiles ?? DEFAULT_LIMITS.maxFiles,
+    podPidsLimit: options.podPids ?? -1,
+    allowedUnsafeSysctls: options.allowedSysctls ?? K3S_UNSAFE_SYSCTLS,
+    kubeReserved: options.reservations?.kube ?? {},
+    systemReserved: options.reservations?.system ?? {},
+    seccompDefault: options.seccompDefault ?? false,
+    cgroupDriver: "cgroupfs",
   };
 }
 

@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { parseAuditPolicy } from "#apiserver/audit/parse-policy";
 import type { AuditPolicy } from "#apiserver/audit/policy";
 import type { AuditFileOptions } from "#apiserver/audit/sink";
-import { nearestWord } from "./near-word.ts";
+import { ComponentArgs } from "./component-args.ts";
 import type { ValueReader } from "./value-reader.ts";
 
 const FLAG = "kube-apiserver-arg";
@@ -35,7 +35,7 @@ const LEAST_TOKEN_SECONDS = 3600;
 const MOST_TOKEN_SECONDS = 2 ** 32;
 
 export function readApiServerArgs(reader: ValueReader): ApiServerArgs {
-  const args = new Args(reader);
+  const args = new ComponentArgs(reader, FLAG);
   const anonymous = args.flag("anonymous-auth");
   args.check("authorization-mode", checkMode);
   const read: ApiServerArgs = {
@@ -53,7 +53,7 @@ export function readApiServerArgs(reader: ValueReader): ApiServerArgs {
   return read;
 }
 
-function readAudit(args: Args): AuditArgs | undefined {
+function readAudit(args: ComponentArgs): AuditArgs | undefined {
   args.check("audit-log-format", (text) => {
     if (text !== "json") throw new Error(`${JSON.stringify(text)} is not a format; there is json`);
   });
@@ -66,62 +66,6 @@ function readAudit(args: Args): AuditArgs | undefined {
   };
   if (policy === undefined || path === undefined) return undefined;
   return { policy, file: path === "-" ? undefined : { path: resolve(path), ...limits } };
-}
-
-/** The arguments by name, in the order given; what is wrong with one is noted with that name. */
-class Args {
-  readonly #reader: ValueReader;
-  readonly #values = new Map<string, string[]>();
-  readonly #known = new Set<string>();
-
-  constructor(reader: ValueReader) {
-    this.#reader = reader;
-    for (const word of reader.list(FLAG)) {
-      const [, name = "", value = "true"] = /^(?:--)?([^=]+)(?:=([\s\S]*))?$/.exec(word) ?? [];
-      this.#values.set(name, [...(this.#values.get(name) ?? []), value]);
-    }
-  }
-
-  text(name: string): string | undefined {
-    this.#known.add(name);
-    return this.#values.get(name)?.at(-1);
-  }
-
-  flag(name: string): boolean | undefined {
-    return this.parse(name, (text) => {
-      if (text !== "true" && text !== "false")
-        throw new Error(`${JSON.stringify(text)} is not true or false`);
-      return text === "true";
-    });
-  }
-
-  check(name: string, check: (text: string) => void): void {
-    this.parse(name, check);
-  }
-
-  parse<T>(name: string, parse: (text: string) => T): T | undefined {
-    const text = this.text(name);
-    return text === undefined ? undefined : this.#try(name, () => parse(text));
-  }
-
-  all<T>(name: string, parse: (text: string) => T): readonly T[] {
-    this.#known.add(name);
-    return (this.#values.get(name) ?? []).flatMap((text) => this.#try(name, () => parse(text)) ?? []);
-  }
-
-  refuseOthers(): void {
-    for (const name of this.#values.keys()) {
-      if (this.#known.has(name)) continue;
-      const near = nearestWord(name, [...this.#known]);
-      const hint =
-        near === undefined ? `it knows ${[...this.#known].sort().join(", ")}` : `did you mean ${near}?`;
-      this.#reader.problem(FLAG, `${name} is not an argument that Twill acts on; ${hint}`);
-    }
-  }
-
-  #try<T>(name: string, read: () => T): T | undefined {
-    return this.#reader.try(`${FLAG}=${name}`, read);
-  }
 }
 
 function checkMode(text: string): void {

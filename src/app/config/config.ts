@@ -2,6 +2,7 @@ import type { PerFamily } from "#addr/family";
 import type { Ip } from "#addr/ip";
 import type { ClusterConfig } from "#join/cluster-config";
 import type { ApiServerArgs } from "./apiserver-args.ts";
+import type { KubeletArgs } from "./kubelet-args.ts";
 
 /** What any node is told about itself. */
 export interface NodeConfig {
@@ -21,6 +22,7 @@ export interface NodeConfig {
   readonly registriesFile: string;
   /** Every cgroup of this node's pods lies in here; empty is the machine's root. Only a lab says it. */
   readonly cgroupRoot: string;
+  readonly kubelet: KubeletArgs;
   readonly isDebug: boolean;
 }
 

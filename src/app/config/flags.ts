@@ -79,6 +79,12 @@ export const FLAGS: readonly FlagSpec[] = [
     shown: "the one carrying the node address",
   },
   {
+    name: "kubelet-arg",
+    takes: "list",
+    on: "both",
+    help: "argument of a kubelet, such as max-pods=200 or system-reserved=memory=500Mi",
+  },
+  {
     name: "resolv-conf",
     env: "K3S_RESOLV_CONF",
     takes: "text",
@@ -283,7 +289,6 @@ export const NOT_YET: ReadonlySet<string> = new Set([
   "disable-apiserver-lb",
   "vpn-auth",
   "vpn-auth-file",
-  "kubelet-arg",
   "kube-proxy-arg",
   "kube-scheduler-arg",
   "snapshotter",

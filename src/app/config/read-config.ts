@@ -4,12 +4,13 @@ import { resolve } from "node:path";
 import { type Cidr, cidrFamily, containsIp, nthIp, overlaps, parseCidr, prefixLength } from "#addr/cidr";
 import { familyOf, type Ip, parseIp } from "#addr/ip";
 import { isDnsSubdomain, parseDnsSubdomain } from "#addr/name";
-import { isOthersLabel } from "#apiserver/admission/node-restriction/node";
 import type { ClusterConfig, FlannelBackend } from "#join/cluster-config";
 import { readApiServerArgs } from "./apiserver-args.ts";
 import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerConfig } from "./config.ts";
 import { type FileValues, readConfigFiles } from "./config-file.ts";
 import { FLAGS } from "./flags.ts";
+import { readKubeletArgs } from "./kubelet-args.ts";
+import { parseLabel, parseTaint } from "./label-and-taint.ts";
 import { readNodeMask } from "./node-mask.ts";
 import { addValue, type FlagValues, findFlag, readFlags } from "./read-flags.ts";
 import { readRuntime } from "./read-runtime.ts";
@@ -40,7 +41,7 @@ export function readServerConfig(argv: readonly string[], env: Environment): Con
     },
     inherited: readInherited(env, problems),
   };
-  return settle(config, [...problems, ...reader.problems], warnings);
+  return settle(config, [...problems, ...reader.problems], [...warnings, ...reader.warnings]);
 }
 
 export function readAgentConfig(argv: readonly string[], env: Environment): ConfigReading<AgentConfig> {
@@ -55,7 +56,7 @@ export function readAgentConfig(argv: readonly string[], env: Environment): Conf
   return settle(
     { kind: "agent", node, serverUrl: serverUrl ?? "", token: token ?? "" },
     [...problems, ...reader.problems],
-    warnings,
+    [...warnings, ...reader.warnings],
   );
 }
 
@@ -127,23 +128,31 @@ function readNode(reader: ValueReader, env: Environment): NodeConfig {
     );
   }
   const ips = reader.ips("node-ip");
+  const kubelet = readKubeletArgs(reader);
   return {
     name,
     ips: ips.length > 0 ? ips : undefined,
     externalIps: reader.ips("node-external-ip"),
-    labels: Object.fromEntries(
-      reader.list("node-label").flatMap((text) => reader.try("node-label", () => [parseLabel(text)]) ?? []),
-    ),
-    taints: reader
-      .list("node-taint")
-      .flatMap((text) => reader.try("node-taint", () => [parseTaint(text)]) ?? []),
+    labels: Object.fromEntries([
+      ...reader
+        .list("node-label")
+        .flatMap((text) => reader.try("node-label", () => [parseLabel(text)]) ?? []),
+      ...kubelet.labels,
+    ]),
+    taints: [
+      ...reader
+        .list("node-taint")
+        .flatMap((text) => reader.try("node-taint", () => [parseTaint(text)]) ?? []),
+      ...kubelet.taints,
+    ],
+    kubelet,
     iface: reader.text("flannel-iface"),
-    resolvConf: reader.text("resolv-conf") ?? "/etc/resolv.conf",
+    resolvConf: kubelet.resolvConf ?? reader.text("resolv-conf") ?? "/etc/resolv.conf",
     dataDir: resolve(reader.text("data-dir") ?? "/var/lib/rancher/k3s"),
     cni: readCni(reader),
     runtime: readRuntime(reader),
     registriesFile: resolve(reader.text("private-registry") ?? "/etc/rancher/k3s/registries.yaml"),
-    cgroupRoot: env["TWILL_CGROUP_ROOT"] ?? "",
+    cgroupRoot: kubelet.cgroupRoot ?? env["TWILL_CGROUP_ROOT"] ?? "",
     isDebug: reader.isOn("debug"),
   };
 }
@@ -262,23 +271,4 @@ function parseRange(text: string): { from: number; to: number } {
 function parseMode(text: string): number {
   if (!/^0?[0-7]{3}$/.test(text)) throw new Error(`${JSON.stringify(text)} is not a file mode such as 0600`);
   return Number.parseInt(text, 8);
-}
-
-function parseLabel(text: string): [string, string] {
-  const at = text.indexOf("=");
-  if (at < 1) throw new Error(`${JSON.stringify(text)} is not key=value`);
-  const key = text.slice(0, at);
-  // The API would refuse the node that asks for it, again and again.
-  if (isOthersLabel(key))
-    throw new Error(`${key} is a label that a node may not give itself; put it on with kubectl label node`);
-  return [key, text.slice(at + 1)];
-}
-
-function parseTaint(text: string): { key: string; value: string; effect: string } {
-  const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text);
-  if (!match?.[1] || !match[3])
-    throw new Error(
-      `${JSON.stringify(text)} is not key=value:Effect (NoSchedule, PreferNoSchedule or NoExecute)`,
-    );
-  return { key: match[1], value: match[2] ?? "", effect: match[3] };
 }

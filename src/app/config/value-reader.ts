@@ -8,6 +8,7 @@ import type { FlagValues } from "./read-flags.ts";
 /** Turns flag texts into values, collecting every problem with its flag's name instead of throwing. */
 export class ValueReader {
   readonly problems: string[] = [];
+  readonly warnings: string[] = [];
   readonly #values: FlagValues;
   readonly #places: ReadonlyMap<string, string>;
 

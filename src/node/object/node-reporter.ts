@@ -27,6 +27,8 @@ export interface NodeReporterOptions {
   readonly client: KubeClient;
   readonly events: EventRecorder;
   readonly identity: NodeIdentity;
+  /** Default ten seconds. */
+  readonly periodMs?: number;
   /** What is true of the node now. */
   readonly state: () => Promise<Omit<NodeState, "now" | "identity">>;
   readonly clock: Clock;
@@ -61,7 +63,7 @@ export class NodeReporter {
   /** Reports again and again until aborted. */
   async run(): Promise<void> {
     const { clock, signal } = this.#options;
-    for await (const _ of ticks(clock, COMPUTE_MS, { signal })) {
+    for await (const _ of ticks(clock, this.#options.periodMs ?? COMPUTE_MS, { signal })) {
       // Others write conditions too: the node controller, while it hears nothing of this node.
       this.#node = undefined;
       await this.report().catch((error: unknown) => {

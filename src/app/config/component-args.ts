@@ -1,0 +1,74 @@
+import { nearestWord } from "./near-word.ts";
+import type { ValueReader } from "./value-reader.ts";
+
+/** What `--kube-apiserver-arg` and its like say: The arguments by name, in the order given; what is wrong with one is noted with that name. */
+export class ComponentArgs {
+  readonly #reader: ValueReader;
+  readonly #flag: string;
+  readonly #values = new Map<string, string[]>();
+  readonly #known = new Set<string>();
+
+  constructor(reader: ValueReader, flag: string) {
+    this.#reader = reader;
+    this.#flag = flag;
+    for (const word of reader.list(flag)) {
+      const [, name = "", value = "true"] = /^(?:--)?([^=]+)(?:=([\s\S]*))?$/.exec(word) ?? [];
+      this.#values.set(name, [...(this.#values.get(name) ?? []), value]);
+    }
+  }
+
+  text(name: string): string | undefined {
+    this.#known.add(name);
+    return this.#values.get(name)?.at(-1);
+  }
+
+  flag(name: string): boolean | undefined {
+    return this.parse(name, (text) => {
+      if (text !== "true" && text !== "false")
+        throw new Error(`${JSON.stringify(text)} is not true or false`);
+      return text === "true";
+    });
+  }
+
+  check(name: string, check: (text: string) => void): void {
+    this.parse(name, check);
+  }
+
+  parse<T>(name: string, parse: (text: string) => T): T | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : this.#try(name, () => parse(text));
+  }
+
+  all<T>(name: string, parse: (text: string) => T): readonly T[] {
+    this.#known.add(name);
+    return (this.#values.get(name) ?? []).flatMap((text) => {
+      const made = this.#try(name, () => parse(text));
+      return made === undefined ? [] : [made];
+    });
+  }
+
+  /** Understood, and without effect here: whoever gave it is told. */
+  ignore(names: readonly string[], why: string): void {
+    for (const name of names)
+      if (this.text(name) !== undefined) this.#reader.warnings.push(`--${this.#flag}=${name}: ${why}`);
+  }
+
+  /** Refused, with what to do instead. */
+  refuse(name: string, instead: string): void {
+    if (this.text(name) !== undefined) this.#reader.problem(this.#flag, `${name}: ${instead}`);
+  }
+
+  refuseOthers(): void {
+    for (const name of this.#values.keys()) {
+      if (this.#known.has(name)) continue;
+      const near = nearestWord(name, [...this.#known]);
+      const hint =
+        near === undefined ? `it knows ${[...this.#known].sort().join(", ")}` : `did you mean ${near}?`;
+      this.#reader.problem(this.#flag, `${name} is not an argument that Twill acts on; ${hint}`);
+    }
+  }
+
+  #try<T>(name: string, read: () => T): T | undefined {
+    return this.#reader.try(`${this.#flag}=${name}`, read);
+  }
+}

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { readServerConfig } from "./read-config.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "kubelet-args-"));
+after(() => rmSync(directory, { recursive: true, force: true }));
+const config = join(directory, "config.yaml");
+writeFileSync(config, "");
+
+function read(...args: string[]) {
+  return readServerConfig(
+    ["--node-name=n1", `--config=${config}`, ...args.map((arg) => `--kubelet-arg=${arg}`)],
+    {},
+  );
+}
+
+test("a kubelet's arguments that mean something are taken", () => {
+  const reading = read(
+    "max-pods=200",
+    "pod-max-pids=-1",
+    "node-labels=a=b,c=d",
+    "register-with-taints=k=v:NoSchedule",
+    "cluster-dns=10.43.0.11",
+    "resolv-conf=/etc/other",
+    "cgroup-root=/pods/",
+    "kube-reserved=cpu=100m,memory=100Mi",
+    "eviction-hard=memory.available<100Mi,imagefs.available<10%",
+    "allowed-unsafe-sysctls=net.core.somaxconn,kernel.msg*",
+    "node-status-update-frequency=1m30s",
+    "container-log-max-size=1Mi",
+    "cgroup-driver=cgroupfs",
+  );
+  assert.equal(reading.kind, "good");
+  const { node } = reading.config;
+  const { kubelet } = node;
+  assert.deepEqual(
+    [node.labels, node.taints, node.resolvConf, node.cgroupRoot],
+    [{ a: "b", c: "d" }, [{ key: "k", value: "v", effect: "NoSchedule" }], "/etc/other", "/pods"],
+  );
+  assert.deepEqual(
+    [kubelet.maxPods, kubelet.podPids, kubelet.nodeStatusMs, kubelet.logs.maxBytes, kubelet.clusterDns],
+    [200, undefined, 90_000, 1_048_576, ["10.43.0.11"]],
+  );
+  assert.deepEqual(kubelet.reservations, {
+    kube: { cpu: "100m", memory: "100Mi" },
+    evictionHard: { memory: "100Mi" },
+  });
+  assert.deepEqual(kubelet.allowedSysctls?.slice(-2), ["net.core.somaxconn", "kernel.msg*"]);
+  assert.deepEqual(reading.warnings, []);
+});
+
+test("those without effect are warned of", () => {
+  const reading = read("v=4");
+  assert.equal(reading.kind, "good");
+  assert.match(reading.warnings.join(), /--kubelet-arg=v: has no effect/);
+});
+
+describe("what cannot be", () => {
+  const cases: readonly [arg: string, problem: RegExp][] = [
+    ["max-pods=0", /max-pods.*whole number/],
+    ["cgroup-driver=systemd", /cgroup-driver.*cgroupfs/],
+    ["cpu-manager-policy=static", /cpu-manager-policy.*none/],
+    ["allowed-unsafe-sysctls=vm.swappiness", /not known to be namespaced/],
+    ["eviction-hard=memory<1", /memory\.available<100Mi/],
+    ["root-dir=/x", /use --data-dir/],
+    ["max-podz=3", /did you mean max-pods/],
+    ["cgroup-root=/../x", /is not a cgroup/],
+  ];
+  for (const [arg, problem] of cases)
+    test(arg, () => {
+      const reading = read(arg);
+      assert.equal(reading.kind, "bad");
+      assert.match(reading.problems.join("\n"), problem);
+    });
+});

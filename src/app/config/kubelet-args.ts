@@ -1,0 +1,200 @@
+/** `--kubelet-arg=NAME=VALUE`: the arguments of a kubelet that mean something here. Those without effect are warned of, all others are
+ *  refused by name. */
+import { type Ip, parseIp } from "#addr/ip";
+import { parseDnsSubdomain } from "#addr/name";
+import { amountOf, parseQuantity } from "#kube/quantity";
+import { isNamespaced, K3S_UNSAFE_SYSCTLS } from "#node/admission/sysctls";
+import { DEFAULT_EVICTION, type EvictionThresholds, type Reservations } from "#node/object/allocatable";
+import { ComponentArgs } from "./component-args.ts";
+import type { NodeConfig } from "./config.ts";
+import { parseLabel, parseTaint } from "./label-and-taint.ts";
+import type { ValueReader } from "./value-reader.ts";
+
+/** How this node differs from what a node is by default; undefined where nothing was said. */
+export interface KubeletArgs {
+  readonly maxPods: number | undefined;
+  readonly podPids: number | undefined;
+  readonly labels: readonly (readonly [string, string])[];
+  readonly taints: NodeConfig["taints"];
+  readonly clusterDns: readonly Ip[] | undefined;
+  readonly clusterDomain: string | undefined;
+  readonly resolvConf: string | undefined;
+  readonly cgroupRoot: string | undefined;
+  readonly manifestDir: string | undefined;
+  readonly reservations: Reservations;
+  readonly allowedSysctls: readonly string[] | undefined;
+  readonly seccompDefault: boolean;
+  readonly nodeStatusMs: number | undefined;
+  readonly logs: { readonly maxBytes: number | undefined; readonly maxFiles: number | undefined };
+}
+
+/** What each of these must say, as it is what this node does. */
+const FIXED: Readonly<Record<string, readonly string[]>> = {
+  "anonymous-auth": ["false"],
+  "authorization-mode": ["Webhook"],
+  "cgroup-driver": ["cgroupfs"],
+  "cgroups-per-qos": ["true"],
+  "cpu-manager-policy": ["none"],
+  "enforce-node-allocatable": ["pods"],
+  "memory-manager-policy": ["None"],
+  "read-only-port": ["0"],
+  "register-node": ["true"],
+  "topology-manager-policy": ["none"],
+};
+const WITHOUT_EFFECT = [
+  ...["event-burst", "event-qps", "kube-api-burst", "kube-api-qps", "registry-burst", "registry-qps"],
+  ...["eviction-max-pod-grace-period", "eviction-minimum-reclaim", "eviction-pressure-transition-period"],
+  ...["eviction-soft", "eviction-soft-grace-period", "fail-cgroupv1", "fail-swap-on", "feature-gates"],
+  ...["image-gc-high-threshold", "image-gc-low-threshold", "minimum-image-ttl-duration"],
+  ...["housekeeping-interval", "protect-kernel-defaults", "rotate-server-certificates"],
+  ...["serialize-image-pulls", "max-parallel-image-pulls", "streaming-connection-idle-timeout"],
+  ...["sync-frequency", "v", "vmodule", "volume-stats-agg-period", "make-iptables-util-chains"],
+];
+const INSTEAD: Readonly<Record<string, string>> = {
+  "cert-dir": "certificates are in the data folder; use --data-dir",
+  config: "files of the kubelet's are not read; give each setting as --kubelet-arg",
+  "config-dir": "files of the kubelet's are not read; give each setting as --kubelet-arg",
+  "container-runtime-endpoint": "use --container-runtime-endpoint",
+  "hostname-override": "use --node-name",
+  "node-ip": "use --node-ip",
+  "root-dir": "use --data-dir",
+};
+
+export function readKubeletArgs(reader: ValueReader): KubeletArgs {
+  const args = new ComponentArgs(reader, "kubelet-arg");
+  const list = <T>(name: string, parse: (text: string) => T) =>
+    args.all(name, (text) => words(text).map(parse)).flat();
+  const dns = list("cluster-dns", parseIp);
+  const read: KubeletArgs = {
+    maxPods: args.parse("max-pods", parseCount),
+    podPids: args.parse("pod-max-pids", parsePids),
+    labels: list("node-labels", parseLabel),
+    taints: list("register-with-taints", parseTaint),
+    clusterDns: dns.length > 0 ? dns : undefined,
+    clusterDomain: args.parse("cluster-domain", (text) => parseDnsSubdomain("domain", text)),
+    resolvConf: args.parse("resolv-conf", parsePath),
+    cgroupRoot: args.parse("cgroup-root", parseCgroup),
+    manifestDir: args.parse("pod-manifest-path", parsePath),
+    reservations: readReservations(args),
+    allowedSysctls: readSysctls(list("allowed-unsafe-sysctls", parseSysctl)),
+    seccompDefault: args.flag("seccomp-default") ?? false,
+    nodeStatusMs: args.parse("node-status-update-frequency", parseDuration),
+    logs: {
+      maxBytes: args.parse("container-log-max-size", parseBytes),
+      maxFiles: args.parse("container-log-max-files", parseFiles),
+    },
+  };
+  for (const [name, values] of Object.entries(FIXED)) args.check(name, (text) => checkFixed(text, values));
+  args.ignore(WITHOUT_EFFECT, "has no effect on a node of Twill's");
+  for (const [name, instead] of Object.entries(INSTEAD)) args.refuse(name, instead);
+  args.refuseOthers();
+  return read;
+}
+
+function readReservations(args: ComponentArgs): Reservations {
+  const kube = args.parse("kube-reserved", parseResources);
+  const system = args.parse("system-reserved", parseResources);
+  return {
+    ...(kube ? { kube } : {}),
+    ...(system ? { system } : {}),
+    evictionHard: args.parse("eviction-hard", parseThresholds) ?? DEFAULT_EVICTION,
+  };
+}
+
+function readSysctls(named: readonly string[]): readonly string[] | undefined {
+  return named.length > 0 ? [...K3S_UNSAFE_SYSCTLS, ...named] : undefined;
+}
+
+function checkFixed(text: string, values: readonly string[]): void {
+  if (!values.includes(text))
+    throw new Error(`${JSON.stringify(text)} is not what this node does, which is ${values.join(" or ")}`);
+}
+
+function words(text: string): readonly string[] {
+  return text.split(",").filter((word) => word !== "");
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,6}$/.test(text) || Number(text) === 0)
+    throw new Error(`${JSON.stringify(text)} is not a whole number above 0`);
+  return Number(text);
+}
+
+/** -1 is no bound, as it is for kubelets. */
+function parsePids(text: string): number | undefined {
+  return text === "-1" ? undefined : parseCount(text);
+}
+
+function parsePath(text: string): string {
+  if (!text.startsWith("/")) throw new Error(`${JSON.stringify(text)} is not an absolute path`);
+  return text;
+}
+
+function parseCgroup(text: string): string {
+  if (!/^(?:\/[\w.-]+)*\/?$/.test(text) || text.split("/").includes(".."))
+    throw new Error(`${JSON.stringify(text)} is not a cgroup such as /pods`);
+  return text.replace(/\/$/, "");
+}
+
+function parseResources(text: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    words(text).map((word) => {
+      const [, name, quantity] = /^(cpu|memory|ephemeral-storage|pid)=(.+)$/.exec(word) ?? [];
+      if (!name || !quantity || !parseQuantity(quantity))
+        throw new Error(`${JSON.stringify(word)} is not such as cpu=100m or memory=500Mi`);
+      return [name, quantity];
+    }),
+  );
+}
+
+/** Thresholds of images and inodes are understood; nothing follows from them here. */
+function parseThresholds(text: string): EvictionThresholds {
+  const found = words(text).map((word) => {
+    const [, signal, amount] = /^([a-zA-Z.]+)<(.+)$/.exec(word) ?? [];
+    if (!signal || !amount || !SIGNALS.has(signal) || !(isPercent(amount) || parseQuantity(amount)))
+      throw new Error(`${JSON.stringify(word)} is not such as memory.available<100Mi or nodefs.available<5%`);
+    return [signal, amount] as const;
+  });
+  const of = (signal: string) => found.find(([name]) => name === signal)?.[1];
+  const [memory, disk] = [of("memory.available"), of("nodefs.available")];
+  return { ...(memory ? { memory } : {}), ...(disk ? { disk } : {}) };
+}
+
+const SIGNALS = new Set([
+  ...["memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available"],
+  ...["imagefs.inodesFree", "containerfs.available", "pid.available", "allocatableMemory.available"],
+]);
+
+function isPercent(text: string): boolean {
+  return /^\d+(?:\.\d+)?%$/.test(text) && Number(text.slice(0, -1)) <= 100;
+}
+
+function parseSysctl(text: string): string {
+  if (!isNamespaced(text))
+    throw new Error(`the sysctls ${JSON.stringify(text)} are not known to be namespaced`);
+  return text;
+}
+
+const MS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+
+/** As Go writes it: `10s`, `1m30s`. */
+function parseDuration(text: string): number {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
+  const ms = parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (MS[unit] ?? 0), 0);
+  if (parts.map(([part]) => part).join("") !== text || ms <= 0)
+    throw new Error(`${JSON.stringify(text)} is not a duration such as 10s`);
+  return ms;
+}
+
+function parseBytes(text: string): number {
+  const bytes = amountOf(text);
+  if (bytes === undefined || bytes <= 0)
+    throw new Error(`${JSON.stringify(text)} is not a size such as 10Mi`);
+  return bytes;
+}
+
+function parseFiles(text: string): number {
+  const files = parseCount(text);
+  if (files < 2) throw new Error("a log needs at least 2 files: one to write to, one that is full");
+  return files;
+}
