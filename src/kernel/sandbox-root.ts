@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, rmdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as libc from "./ffi/libc.ts";
+import { attachMount } from "./ffi/terminal-calls.ts";
 
 const OLD_ROOT = "/.host";
 
@@ -27,6 +28,8 @@ export type Mount =
       readonly without?: readonly MountRight[];
       readonly options?: string;
     }
+  /** A file system that is mounted nowhere yet, by its descriptor. */
+  | { readonly kind: "prepared"; readonly descriptor: number; readonly target: string }
   | { readonly kind: "folder"; readonly target: string; readonly mode: number }
   | { readonly kind: "link"; readonly target: string; readonly to: string };
 
@@ -79,6 +82,10 @@ function place(mount: Mount, source: Source | undefined): void {
     case "filesystem":
       mkdirSync(mount.target, { recursive: true });
       libc.mount(mount.type, mount.target, mount.type, flagsOf(mount.without), mount.options ?? null);
+      return;
+    case "prepared":
+      mkdirSync(mount.target, { recursive: true });
+      attachMount(mount.descriptor, mount.target);
       return;
     case "folder":
       mkdirSync(mount.target, { recursive: true });

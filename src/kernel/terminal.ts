@@ -1,7 +1,7 @@
 import { fchownSync, readdirSync, readlinkSync } from "node:fs";
 import { Fd } from "./fd.ts";
 import { O_CLOEXEC, O_RDWR, open } from "./ffi/libc.ts";
-import { copyFrom, dontWaitOn, openDevpts, openTerminalPeer } from "./ffi/terminal-calls.ts";
+import { copyFrom, dontWaitOn, duplicate, openDevpts, openTerminalPeer } from "./ffi/terminal-calls.ts";
 
 export interface TerminalSize {
   readonly columns: number;
@@ -42,6 +42,11 @@ export function openFirstTerminal(uid: number): FirstTerminal {
     devpts[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Another descriptor of the same terminal. */
+export function copyTerminal(master: Fd): Fd {
+  return new Fd(duplicate(master.number), "terminal");
 }
 
 /** The master that another process has open, as the keeper of a container's terminal; undefined when it has none, or is gone. */

@@ -48,7 +48,8 @@ function queryOf({ stdin, stdout, stderr, tty }: CommandWants, command: readonly
 describe("streams into a node's containers", () => {
   let world: NodeWorld;
   let kubelet: KubeletClient;
-  const isRunning = (name: string) => world.pod(name)?.status?.containerStatuses?.[0]?.state?.running;
+  const main = (name: string) => world.pod(name)?.status?.containerStatuses?.[0];
+  const isRunning = (name: string) => main(name)?.state?.running;
   const exec = (wants: CommandWants, ...command: readonly string[]) =>
     kubelet.command(`/exec/default/web/main?${queryOf(wants, command)}`, wants);
   const ran = async (wants: CommandWants, input: string | undefined, ...command: readonly string[]) => {
@@ -134,7 +135,7 @@ describe("streams into a node's containers", () => {
     resize?.write('{"Width":123,"Height":45}\n');
     stdin?.write("tty; echo term=$TERM; echo pid=$$\n");
     await world.until("the terminal answers", () => /pid=\d+\r\n/.test(seen));
-    assert.match(seen, /\r\n\/dev\/pts\/\d+\r\n/);
+    assert.match(seen, /\/dev\/pts\/\d+\r\n/);
     assert.match(seen, /term=xterm\r\n/);
     stdin?.write("stty size\n");
     await world.until("the size is known", () => seen.includes("45 123\r\n"));
@@ -157,9 +158,32 @@ describe("streams into a node's containers", () => {
       "10",
       "sh",
       "-c",
-      "while pgrep -x sleep >&2; do :; done; echo gone",
+      "while pgrep -r S,R,D -x sleep >&2; do :; done; echo gone",
     );
     assert.match(gone.out, /gone/);
+  });
+
+  test("attach: what a container writes from now on is shown, and its input is passed on", async () => {
+    world.send(
+      created("typed", {
+        command: ["sh", "-c", "echo early; cat; echo over >&2"],
+        stdin: true,
+        stdinOnce: true,
+      }),
+    );
+    await world.until("the pod runs", () => isRunning("typed"));
+    const { stdin, stdout, stderr, error } = await kubelet.command(
+      `/attach/default/typed/main?${queryOf(ALL)}`,
+      ALL,
+    );
+    stdin?.end("one\ntwo\n");
+    const [out, err, status] = await Promise.all([read(stdout), read(stderr), text(error)]);
+    assert.match(out, /one\ntwo\n$/);
+    assert.deepEqual([err, JSON.parse(status)], ["over\n", { metadata: {}, status: "Success" }]);
+    await world.until(
+      "it has ended",
+      () => main("typed")?.lastState?.terminated ?? main("typed")?.state?.terminated,
+    );
   });
 
   test("port-forward: a port of the pod answers, one where nobody listens does not end the session", async () => {
@@ -250,8 +274,38 @@ describe("streams into a node's containers", () => {
     const summary = (await json("/stats/summary")) as { node: { cpu: { usageCoreNanoSeconds: number } } };
     assert.ok(summary.node.cpu.usageCoreNanoSeconds > 0);
     assert.match(await page("/metrics/resource"), /^node_memory_working_set_bytes \d+$/m);
-    assert.match(await page("/metrics"), /^kubelet_running_pods 1$/m);
+    assert.match(await page("/metrics"), /^kubelet_running_pods \d$/m);
     assert.match(await page("/logs/"), /<a href="logs\/">logs\/<\/a>/);
+  });
+
+  test("attach: a container's terminal and its input outlive clients and the agent", async () => {
+    world.send(created("shell", { command: ["sh"], stdin: true, tty: true }, { restartPolicy: "Never" }));
+    await world.until("the pod runs", () => isRunning("shell"));
+    const id = main("shell")?.containerID;
+    const talk = async (say: string, want: RegExp) => {
+      const shell = await kubelet.command(`/attach/default/shell/main?${queryOf(TTY)}`, TTY);
+      let seen = "";
+      shell.stdout?.on("data", (data: Buffer) => {
+        seen += data;
+      });
+      shell.resize?.write('{"Width":111,"Height":22}\n');
+      shell.stdin?.write(say);
+      await world.until(`the shell says ${want}`, () => want.test(seen));
+      return shell;
+    };
+    const first = await talk("X=4; sleep 0.1; stty size; tty\n", /22 111\r\n\/dev\/pts\/0\r\n/);
+    first.connection.destroy();
+    const seed = ["web", "shell"]
+      .flatMap((name) => world.pod(name) ?? [])
+      .map((object): Command => ({ do: "create", kind: "pods", object }));
+    await world.kill();
+    await world.start(seed);
+    await world.until("the pod runs", () => isRunning("shell"));
+    assert.equal(main("shell")?.containerID, id);
+    const second = await talk("echo still $((X+1)); exit 3\n", /still 5\r\n/);
+    assert.equal(JSON.parse(await text(second.error)).status, "Success");
+    const logs = await kubelet.ask("GET", "/containerLogs/default/shell/main");
+    assert.match(logs.body, /still 5\n/);
   });
 });
 

@@ -24,12 +24,23 @@ const direct = {
     "int",
   ]),
   fsmount: libc.func("syscall", "long", ["long", "int", "unsigned int", "unsigned int"]),
+  moveMount: libc.func("syscall", "long", [
+    "long",
+    "int",
+    "const char *",
+    "int",
+    "const char *",
+    "unsigned int",
+  ]),
 };
+const SYS_MOVE_MOUNT = 429;
 const SYS_FSOPEN = 430;
 const SYS_FSCONFIG = 431;
 const SYS_FSMOUNT = 432;
 const SYS_PIDFD_OPEN = 434;
 const SYS_PIDFD_GETFD = 438;
+const AT_FDCWD = -100;
+const MOVE_MOUNT_F_EMPTY_PATH = 4;
 const FSCONFIG_SET_FLAG = 0;
 const FSCONFIG_SET_STRING = 1;
 const FSCONFIG_CMD_CREATE = 6;
@@ -111,6 +122,15 @@ export function openDevpts(): number {
   } finally {
     raw.close(context);
   }
+}
+
+/** Mounts what `fd` (from `openDevpts`) stands for at `target`. */
+export function attachMount(fd: number, target: string): void {
+  checked(
+    Number(direct.moveMount(SYS_MOVE_MOUNT, fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)),
+    `mount on ${target}`,
+    fd,
+  );
 }
 
 /** A copy of what another process has open as `fd`: even a terminal's master, which cannot be opened twice (Linux 5.6).

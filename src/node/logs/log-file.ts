@@ -38,12 +38,18 @@ export class LogFile implements Disposable {
     this.#bytes += bytes.length;
   }
 
+  /** Goes on in a new file at the same path. */
+  reopen(): void {
+    const fd = openSync(this.#path, "a", 0o640);
+    closeSync(this.#fd);
+    this.#fd = fd;
+    this.#bytes = fstatSync(fd).size;
+  }
+
   /** Readers that hold the old file read it to its end; `0.log` is then a new one. */
   #rotate(): void {
-    closeSync(this.#fd);
     renameSync(this.#path, turnedName(this.#path, new Date()));
-    this.#fd = openSync(this.#path, "a", 0o640);
-    this.#bytes = 0;
+    this.reopen();
     const prefix = `${basename(this.#path)}.`;
     const turned = readdirSync(dirname(this.#path)).filter((name) => name.startsWith(prefix));
     for (const name of turned.sort().slice(0, Math.max(0, turned.length - this.#limits.maxFiles + 1)))

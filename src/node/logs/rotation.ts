@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream, readdirSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, readdirSync, rmSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -23,6 +23,15 @@ export function turnedName(path: string, now: Date): string {
     .map((standing) => Number(/^\.(\d+)/.exec(standing.slice(name.length))?.[1] ?? 0))
     .reduce((most, number) => Math.max(most, number), -1);
   return join(dirname(path), last < 0 ? name : `${name}.${String(last + 1).padStart(6, "0")}`);
+}
+
+/** Removes a log with all that it was turned over into; absent is success. */
+export function removeLog(path: string): void {
+  const folder = dirname(path);
+  if (!existsSync(folder)) return;
+  const name = basename(path);
+  for (const standing of readdirSync(folder))
+    if (standing === name || standing.startsWith(`${name}.`)) rmSync(join(folder, standing), { force: true });
 }
 
 /** Compresses all turned files of a log but the newest, which a reader may still be in, and removes the oldest beyond the limit

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#fault/fault";
-import { type CarriedImage, findImage, IMAGE_NAMES, resolveCommand } from "./images/catalog.ts";
+import { type CarriedImage, commandLine, findImage, IMAGE_NAMES, resolveCommand } from "./images/catalog.ts";
 import { IMAGES_PATH, NODE_PATH } from "./root.ts";
 
 /** The carried image of that name. @throws {Fault} "ErrImagePull", saying what would run any other; "InvalidImageName" */
@@ -28,8 +28,17 @@ export function imageRefOf(image: CarriedImage, imagesDir: string): string {
   return `${repository}@sha256:${digest.digest("hex")}`;
 }
 
-/** A command beside a running container: the image's own program stands for its bundle, anything else is looked for in the
- *  container's root. */
+/** What a container's own program is started with. */
+export function mainCommand(
+  image: string,
+  command: readonly string[],
+  args: readonly string[],
+): readonly string[] {
+  return innerCommand(image, commandLine(requireImage(image), command, args));
+}
+
+/** A command within a container: the image's own program stands for its bundle, anything else is looked for in the container's root,
+ *  where the node's `/usr` is. */
 export function innerCommand(image: string, command: readonly string[]): readonly string[] {
   try {
     const { bundle, args } = resolveCommand(requireImage(image), command, undefined);

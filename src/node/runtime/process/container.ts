@@ -1,18 +1,27 @@
-import { closeSync, type FSWatcher, fstatSync, openSync, readSync, rmSync } from "node:fs";
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { explain } from "#fault/fault";
+import type { Fd } from "#kernel/fd";
 import type { PipeWindow } from "#kernel/pipe-taker";
 import { type StartedProcess, spawnBeside } from "#kernel/sandbox";
+import { masterHeldBy } from "#kernel/terminal";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import { decodeLogLine } from "../../logs/line.ts";
+import { removeLog } from "../../logs/rotation.ts";
 import type { ContainerExit, ExecResult, Resources, Run, Usage } from "../runtime.ts";
 import type { ContainerCgroups } from "./container-cgroup.ts";
 import { collectOutput } from "./exec.ts";
 import { OutputPump } from "./output.ts";
+import type { Pump } from "./pump.ts";
 import type { PodFolder, RunRecord } from "./record.ts";
 import { rightsOf } from "./security.ts";
+import type { OwnStreams } from "./stream/attach.ts";
+import { passInput } from "./stream/input.ts";
+import { endKeeper } from "./stream/keeper.ts";
 import type { Besides } from "./stream/run-beside.ts";
+import { TerminalPump } from "./stream/terminal-pump.ts";
 import { STATE_FILE, Supervisor } from "./supervisor.ts";
 import { watchFile } from "./watch-file.ts";
 
@@ -46,9 +55,11 @@ export class ProcessContainer {
   readonly #supervisor: Supervisor;
   readonly #ended = Promise.withResolvers<void>();
   #record: RunRecord;
-  #pump: OutputPump | undefined;
+  #pump: Pump | undefined;
   #watcher: FSWatcher | undefined;
   #isFinishing = false;
+  /** Whatever happens from now on is not this agent's to write down. */
+  #isLeft = false;
   #isSaved = true;
   #deadline: { timer: NodeJS.Timeout; at: number } | undefined;
 
@@ -82,29 +93,39 @@ export class ProcessContainer {
       this.#supervisor.dismiss(); // The last agent came no further.
       return;
     }
-    this.#pump ??= this.openPump();
+    if (!this.#pump) this.#reopenPump();
     this.#watcher = watchFile(join(this.path, STATE_FILE), () => this.check());
     supervisor?.unref();
     supervisor?.once("exit", () => this.check());
     this.check();
   }
 
-  /** To be opened once the container's ends of the pipes are. */
-  openPump(): OutputPump {
+  /** To be opened once the container's ends of the pipes are, or its terminal, whose master is taken over. */
+  openPump(master?: Fd): void {
     const { log, window } = this.#deps;
-    this.#pump = new OutputPump(this.path, this.#record.run.logPath, {
-      window,
-      onRefusal: (error) =>
-        log.warn("a container's log cannot be written; the container waits", {
-          path: this.#record.run.logPath,
-          error: explain(error),
-        }),
-    });
-    return this.#pump;
+    const { logPath } = this.#record.run;
+    const onRefusal = (error: unknown) =>
+      log.warn("a container's log cannot be written", { path: logPath, error: explain(error) });
+    this.#pump = master
+      ? new TerminalPump(master, { logPath, onRefusal })
+      : new OutputPump(this.path, logPath, { window, onRefusal });
+  }
+
+  /** Of a container with a terminal, which only its supervisor has had open meanwhile; without one nothing is read. */
+  #reopenPump(): void {
+    if (!this.#record.interaction.tty) {
+      this.openPump();
+      return;
+    }
+    const { supervisorPid } = this.#supervisor.read();
+    const master =
+      supervisorPid === undefined || !this.#supervisor.isHeld ? undefined : masterHeldBy(supervisorPid);
+    if (master) this.openPump(master);
   }
 
   /** Looks whether it has ended or written anything; for when the kernel did not tell. */
   check(): void {
+    if (this.#isLeft) return;
     this.#pump?.wake();
     if (!this.#isSaved) this.#conclude();
     if (this.#record.exit || this.#isFinishing) return;
@@ -122,8 +143,7 @@ export class ProcessContainer {
 
   /** Notes that nothing could be started, so that the failure is a run of its own as with any runtime. */
   fail(message: string, at: string): void {
-    this.leave();
-    this.#supervisor.dismiss();
+    this.#close();
     this.#record = {
       ...this.#record,
       exit: { code: 128, finishedAt: at, reason: "StartError", message },
@@ -173,13 +193,23 @@ export class ProcessContainer {
     return { pid, uid: this.#record.rights.uid, start: (options) => this.#startBeside(pid, options) };
   }
 
-  reopenLog(): void {
-    this.#pump?.reopen();
+  /** What it talks through itself; undefined once it has ended. */
+  get own(): OwnStreams | undefined {
+    const { stdin, stdinOnce } = this.#record.interaction;
+    const pump = this.#pump;
+    if (!this.isAlive || !pump) return undefined;
+    const terminal = pump instanceof TerminalPump ? pump : undefined;
+    const take = (input: Readable) => terminal?.take(input) ?? passInput(this.path, stdinOnce, input);
+    return {
+      subscribe: (listener) => pump.subscribe(listener),
+      ended: this.#ended.promise,
+      takeInput: stdin ? take : undefined,
+      resize: terminal && ((size) => terminal.resize(size)),
+    };
   }
 
-  /** Hears what is written to the log from now on; undefined once it has ended. @returns the way to stop hearing */
-  subscribeOutput(listener: (stream: "stdout" | "stderr", piece: Buffer) => void): (() => void) | undefined {
-    return this.#pump?.subscribe(listener);
+  reopenLog(): void {
+    this.#pump?.reopen();
   }
 
   /** Undefined where nobody counts, or nothing runs. */
@@ -199,9 +229,8 @@ export class ProcessContainer {
 
   /** Stops reading; the process goes on, and what it writes waits for the next agent. */
   leave(): void {
-    clearTimeout(this.#deadline?.timer);
-    this.#watcher?.close();
-    this.#pump?.[Symbol.dispose]();
+    this.#isLeft = true;
+    this.#close();
   }
 
   /** Stops reading and knowing: what still runs is ended. */
@@ -209,6 +238,7 @@ export class ProcessContainer {
     this.leave();
     if (!this.#record.hasOwnPids) this.#killAll();
     this.#supervisor.dismiss("SIGKILL");
+    endKeeper(this.path);
     const { cgroup, exit } = this.#record;
     if (cgroup !== undefined && !exit) void this.#deps.cgroups?.remove(cgroup);
     this.#ended.resolve();
@@ -222,7 +252,13 @@ export class ProcessContainer {
   removeFiles(): void {
     this.#supervisor.dismiss("SIGKILL");
     this.#deps.folder.removeRun(this.#record.run);
-    rmSync(this.#record.run.logPath, { force: true });
+    removeLog(this.#record.run.logPath);
+  }
+
+  #close(): void {
+    clearTimeout(this.#deadline?.timer);
+    this.#watcher?.close();
+    this.#pump?.[Symbol.dispose]();
   }
 
   #startBeside(
@@ -294,6 +330,7 @@ export class ProcessContainer {
 
   /** The supervisor goes once its word is written down here; on a full disk that is tried again later. */
   #conclude(): void {
+    if (this.#isLeft) return;
     try {
       this.#deps.folder.writeRun(this.#record);
     } catch (error) {
@@ -304,6 +341,7 @@ export class ProcessContainer {
     }
     this.#isSaved = true;
     this.#supervisor.dismiss();
+    endKeeper(this.path);
     const { cgroup } = this.#record;
     if (cgroup !== undefined) void this.#deps.cgroups?.remove(cgroup);
   }

@@ -4,6 +4,7 @@ import { makeNamedPipe, resizePipe } from "#kernel/pipe";
 import { PipeTaker, type PipeWindow } from "#kernel/pipe-taker";
 import { encodeLog, formatLogTime, type LogStream } from "../../logs/line.ts";
 import { ContainerLog } from "./container-log.ts";
+import type { OutputListener, Pump } from "./pump.ts";
 import { watchFile } from "./watch-file.ts";
 
 /** What waits for the next agent before the container has to; the most a process without privileges may ask for. */
@@ -66,13 +67,13 @@ export interface OutputOptions {
 
 /** Copies what a container writes into its log file, each byte once whoever is killed when, until it and all its children have
  *  ended, or until disposed. */
-export class OutputPump implements Disposable {
+export class OutputPump implements Pump {
   readonly #log: ContainerLog;
   readonly #takers: ReadonlyMap<LogStream, PipeTaker>;
   readonly #watchers: readonly FSWatcher[];
   readonly #options: OutputOptions;
   readonly #open = new Set<LogStream>(STREAMS);
-  readonly #listeners = new Set<(stream: LogStream, piece: Buffer) => void>();
+  readonly #listeners = new Set<OutputListener>();
   readonly #drained = Promise.withResolvers<void>();
   #turn: NodeJS.Immediate | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -106,7 +107,7 @@ export class OutputPump implements Disposable {
   }
 
   /** Hears what is written to the log from now on. @returns the way to stop hearing */
-  subscribe(listener: (stream: LogStream, piece: Buffer) => void): () => void {
+  subscribe(listener: OutputListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }

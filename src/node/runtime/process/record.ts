@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { ContainerExit, Run, Sandbox } from "../runtime.ts";
 import type { RecordedRights } from "./security.ts";
 import type { SharedParts } from "./shared-parts.ts";
+import type { Interaction } from "./stream/run-ends.ts";
 
 /** What is written down about a pod's sandbox before it is made, and again once it stands. */
 export interface SandboxRecord {
@@ -33,6 +34,7 @@ export interface RunRecord {
   readonly cgroup: string | undefined;
   /** Whether ending its process ends all that it started. */
   readonly hasOwnPids: boolean;
+  readonly interaction: Interaction;
 }
 
 /** The folders of one pod: `<base>/<uid>/sandbox.json` and `<base>/<uid>/containers/<name>/<attempt>/`. */

@@ -34,6 +34,8 @@ export interface RootSpec {
   readonly shm: string | undefined;
   /** With all of the node's devices, and a `/sys` that can be written. */
   readonly isPrivileged: boolean;
+  /** The devpts of its terminal, mounted nowhere yet; undefined without a terminal. */
+  readonly devpts: number | undefined;
   readonly binds: readonly VolumeBind[];
 }
 
@@ -83,20 +85,14 @@ function folders(): readonly Mount[] {
   ];
 }
 
-function devices({ shm, isPrivileged }: RootSpec): readonly Mount[] {
+function devices({ shm, isPrivileged, devpts }: RootSpec): readonly Mount[] {
   const link = (name: string, to: string): Mount => ({ kind: "link", target: `/dev/${name}`, to });
   return [
     { kind: "filesystem", type: "tmpfs", target: "/dev", without: ["suid"], options: "mode=755,size=64k" },
     ...(isPrivileged ? hostDevices() : DEVICES).map(
       (name): Mount => ({ kind: "bind", source: `/dev/${name}`, target: `/dev/${name}` }),
     ),
-    {
-      kind: "filesystem",
-      type: "devpts",
-      target: "/dev/pts",
-      without: ["suid", "exec"],
-      options: "newinstance,ptmxmode=0666,mode=0620,gid=5",
-    },
+    terminals(devpts),
     { kind: "bind", source: shm ?? "/dev/shm", target: "/dev/shm", noDevices: true },
     { kind: "filesystem", type: "mqueue", target: "/dev/mqueue", without: QUIET },
     link("ptmx", "pts/ptmx"),
@@ -105,6 +101,18 @@ function devices({ shm, isPrivileged }: RootSpec): readonly Mount[] {
     link("stdout", "/proc/self/fd/1"),
     link("stderr", "/proc/self/fd/2"),
   ];
+}
+
+function terminals(devpts: number | undefined): Mount {
+  const target = "/dev/pts";
+  if (devpts !== undefined) return { kind: "prepared", descriptor: devpts, target };
+  return {
+    kind: "filesystem",
+    type: "devpts",
+    target,
+    without: ["suid", "exec"],
+    options: "newinstance,ptmxmode=0666,mode=0620,gid=5",
+  };
 }
 
 /** What the node has, but for what a container has of its own. */

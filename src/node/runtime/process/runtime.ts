@@ -231,6 +231,7 @@ class ProcessRuntime implements Runtime {
   async openStream(request: StreamRequest): Promise<StreamTarget> {
     return openProcessStream(request, {
       container: (id) => this.#find(id)?.besides,
+      own: (id) => this.#find(id)?.own,
       innerCommand: (id, command) => innerCommand(this.#find(id)?.run.image ?? "", command),
       netns: (podUid) => {
         const { sandbox } = this.#pods.get(podUid) ?? {};
@@ -361,6 +362,7 @@ class ProcessRuntime implements Runtime {
       rights,
       cgroup: cgroupParent === undefined || !this.#cgroups ? undefined : containerCgroup(cgroupParent, id),
       hasOwnPids: config.pid === "container",
+      interaction: { stdin: config.stdin, stdinOnce: config.stdinOnce, tty: config.tty },
     };
   }
 

@@ -3,14 +3,14 @@ import { join } from "node:path";
 import type { Limit } from "#kernel/launch/launch-program";
 import { type NamespaceChoice, type StartedProcess, superviseInSandbox } from "#kernel/sandbox";
 import type { ContainerConfig } from "../runtime.ts";
-import { requireImage } from "./carried-images.ts";
+import { mainCommand } from "./carried-images.ts";
 import type { ProcessContainer } from "./container.ts";
 import { type ContainerCgroups, supervisorCgroup } from "./container-cgroup.ts";
-import { resolveCommand } from "./images/catalog.ts";
-import { makePipes, openPipeEnds } from "./output.ts";
-import { containerMounts, IMAGES_PATH, NODE_PATH } from "./root.ts";
+import { makePipes } from "./output.ts";
+import { containerMounts } from "./root.ts";
 import { hiddenPaths, rightsOf } from "./security.ts";
 import type { SharedParts } from "./shared-parts.ts";
+import { openRunEnds } from "./stream/run-ends.ts";
 import { STATE_FILE, Supervisor } from "./supervisor.ts";
 
 export interface StartingRun {
@@ -37,7 +37,7 @@ const LIMITS: readonly Limit[] = [
 ];
 
 /** Starts the supervised process of a run that has been written down, and hands it to its container.
- *  @throws {Fault} "CommandNotFound", "StartError", or the kernel's refusal */
+ *  @throws {Fault} "StartError", or the kernel's refusal */
 export async function startRun(run: StartingRun, deps: StartDeps): Promise<void> {
   const { container, config } = run;
   const { path } = container;
@@ -45,13 +45,14 @@ export async function startRun(run: StartingRun, deps: StartDeps): Promise<void>
   prepareRunFolder(path);
   const entrances = cgroup === undefined ? [] : (deps.cgroups?.make(cgroup, config.resources) ?? []);
   const supervisors = cgroup === undefined ? [] : (deps.cgroups?.make(supervisorCgroup(cgroup), {}) ?? []);
-  using ends = openPipeEnds(path, rights.uid);
-  container.openPump();
+  using ends = openRunEnds(path, container.record.interaction, rights.uid);
+  container.openPump(ends.master);
   const supervisor = await Supervisor.start(join(path, STATE_FILE), (state) =>
     superviseRun(run, deps, {
       state,
-      stdio: [undefined, ...ends.outputs],
+      stdio: ends.stdio,
       hold: ends.hold,
+      devpts: ends.devpts,
       entrances,
       supervisors,
     }),
@@ -63,6 +64,7 @@ interface Files {
   readonly state: number;
   readonly stdio: readonly (number | undefined)[];
   readonly hold: readonly number[];
+  readonly devpts: number | undefined;
   readonly entrances: readonly string[];
   readonly supervisors: readonly string[];
 }
@@ -70,9 +72,9 @@ interface Files {
 function superviseRun(
   { container, config, netns, shared, pid }: StartingRun,
   { rootDir, imagesDir, usersDir }: StartDeps,
-  { state, stdio, hold, entrances, supervisors }: Files,
+  { state, stdio, hold, devpts, entrances, supervisors }: Files,
 ): Promise<StartedProcess> {
-  const command = resolveCommand(requireImage(config.image), config.command, config.args);
+  const [command = "", ...args] = mainCommand(config.image, config.command, config.args);
   const { env, workingDir, rights } = container.record;
   const { security } = config;
   return superviseInSandbox({
@@ -87,6 +89,7 @@ function superviseRun(
       },
       shm: config.ipc === "pod" ? shared.shm : undefined,
       isPrivileged: security.isPrivileged,
+      devpts,
       binds: config.binds,
     }),
     readOnlyRoot: security.isReadOnlyRoot,
@@ -94,11 +97,12 @@ function superviseRun(
     ipc: shared.ipc === undefined ? "same" : { path: shared.ipc },
     uts: shared.uts === undefined ? undefined : { path: shared.uts },
     ...hiddenPaths(security),
-    command: NODE_PATH,
-    args: [`${IMAGES_PATH}/${command.bundle}`, ...command.args],
-    env,
+    command,
+    args,
+    env: config.tty ? { TERM: "xterm", ...env } : env,
     cwd: workingDir,
     stdio,
+    isTerminal: config.tty,
     rights: rightsOf(rights),
     cgroups: entrances,
     oomScoreAdj: config.resources.oomScoreAdj ?? 0,

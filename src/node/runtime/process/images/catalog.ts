@@ -101,7 +101,8 @@ export function resolveCommand(
   return { bundle: image.bundle, args: rest };
 }
 
-function commandLine(
+/** By the same rule, whatever program it names. */
+export function commandLine(
   image: CarriedImage,
   command: readonly string[],
   args: readonly string[],

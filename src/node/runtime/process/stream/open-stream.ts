@@ -1,11 +1,13 @@
 import { Fault } from "#fault/fault";
 import type { StreamRequest, StreamTarget } from "../../runtime.ts";
+import { attach, type OwnStreams } from "./attach.ts";
 import { dialPod } from "./dial-pod.ts";
 import { type Besides, runBeside } from "./run-beside.ts";
 
 export interface StreamSources {
   /** Undefined for a container that does not run. */
   readonly container: (id: string) => Besides | undefined;
+  readonly own: (id: string) => OwnStreams | undefined;
   /** A carried image's own program stands for its bundle. */
   readonly innerCommand: (id: string, command: readonly string[]) => readonly string[];
   /** Where the network namespace of a pod is mounted: undefined with the host's network. @throws {Fault} "NotFound" */
@@ -21,7 +23,10 @@ export function openProcessStream(request: StreamRequest, sources: StreamSources
   const { id } = request;
   const container = sources.container(id);
   if (container === undefined) throw new Fault("NotFound", `container ${id} is not running`);
-  if (request.kind === "attach") throw new Fault("NotSupported", "attach is not there yet");
+  const own = sources.own(id);
+  if (request.kind === "attach" && own)
+    return { kind: "command", run: (streams, options) => attach(own, streams, options) };
+  if (request.kind === "attach") throw new Fault("NotFound", `container ${id} is not running`);
   const { tty } = request;
   const command = sources.innerCommand(id, request.command);
   return {
