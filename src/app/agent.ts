@@ -54,7 +54,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const common = { kernel, client, clock, signal, nodeName: node.name };
   const ground =
     membership.cluster.flannelBackend === "none"
-      ? openForeignNetwork({ ...options, cluster: membership.cluster, signal })
+      ? openForeignNetwork({
+          ...options,
+          cluster: membership.cluster,
+          wiresPods: settleRuntime(node.runtime).kind === "process",
+          signal,
+        })
       : openFabric({ ...options, signal }, fabricClient, nodes);
   const pods = runPods(options, { ...common, network: ground.network });
   await Promise.all([ground.kept, pods, ...serviceRouting({ ...options, signal }, proxyClient)]);

@@ -13,6 +13,8 @@ export function openForeignNetwork(options: {
   readonly kernel: Kernel;
   readonly node: NodeConfig;
   readonly cluster: ClusterConfig;
+  /** False where the container runtime calls the plugins itself: then the network is only looked at. */
+  readonly wiresPods: boolean;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -22,8 +24,20 @@ export function openForeignNetwork(options: {
   // Of a time when the cluster had a network of its own: its list would come first, and nobody would answer.
   removeCniPlugin(node);
   const common = { clock, log: log.child({ room: "cni" }), signal };
+  const network = openCniRuntime({ confDir, binDirs, cacheDir: "/var/lib/cni", ...common });
   return {
-    network: openCniRuntime({ confDir, binDirs, cacheDir: "/var/lib/cni", ...common }),
+    network: options.wiresPods ? network : onlyLookedAt(network),
     kept: keepForwarding({ kernel, clusterCidrs: cluster.clusterCidrs, ...common }),
+  };
+}
+
+/** What is attached is somebody else's to take back. */
+function onlyLookedAt(network: PodNetwork): PodNetwork {
+  return {
+    add: (request) => network.add(request),
+    remove: async () => {},
+    collect: async () => {},
+    complaint: () => network.complaint(),
+    subscribe: (listener) => network.subscribe(listener),
   };
 }

@@ -174,6 +174,16 @@ test("what is left over is removed, and plugins are told what is not", async (t)
   node.configure({ cniVersion: "1.1.0" });
   const runtime = node.open();
   for (const id of ["a", "b"]) await runtime.add(podOf(id));
+  node.touch(
+    "cni/results/podman-x-eth0", // Another one's container.
+    JSON.stringify({
+      kind: "cniCacheV1",
+      containerId: "x",
+      ifName: "eth0",
+      networkName: "podman",
+      config: "",
+    }),
+  );
   const collected = runtime.collect(new Set(["b"]));
   await Promise.all([collected, runtime.add(podOf("c"))]);
   const calls = node.calls().filter(({ call }) => !/^(STATUS|ADD)/.test(call));
@@ -187,7 +197,7 @@ test("what is left over is removed, and plugins are told what is not", async (t)
       ["GC second", valid],
     ],
   );
-  assert.deepEqual(readdirSync(node.at("cni/results")).sort(), ["net-b-eth0", "net-c-eth0"]);
+  assert.deepEqual(readdirSync(node.at("cni/results")).sort(), ["net-b-eth0", "net-c-eth0", "podman-x-eth0"]);
 });
 
 test("a network that says it cannot serve keeps the node from being ready", async (t) => {

@@ -60,7 +60,7 @@ export interface CniRuntime {
   remove(key: PodAttachment): Promise<void>;
   /** @throws {PluginFault} in the words of the plugin that found something missing */
   check(key: PodAttachment): Promise<void>;
-  /** Removes what is written down of containers not in `validIds`, and lets plugins look for more. What cannot be removed is
+  /** Removes what is written down of pods not in `validIds`, and lets plugins look for more. What cannot be removed is
    *  tried again at the next call; a warning says so. */
   collect(validIds: ReadonlySet<string>): Promise<void>;
   /** Why no pod can be attached now; undefined when nothing stands in the way. */
@@ -151,7 +151,7 @@ class OpenCniRuntime implements CniRuntime {
 
   async collect(validIds: ReadonlySet<string>): Promise<void> {
     // Known now, so that what comes while we wait for our turn is not taken for something old.
-    const stale = this.#cache.list().filter(({ containerId }) => !validIds.has(containerId));
+    const stale = this.#cache.list().filter((one) => isPod(one) && !validIds.has(one.containerId));
     await this.#lanes.alone(async () => {
       let gone = 0;
       for (const attachment of stale) {
@@ -287,6 +287,11 @@ class OpenCniRuntime implements CniRuntime {
 function attachedOf(key: PodAttachment, args: Attached["capabilityArgs"]): Attached {
   const { containerId, ifname, netns } = key;
   return { containerId, ifname, netns, args: cniArgs(key), capabilityArgs: args };
+}
+
+/** Others that use libcni, such as podman, keep their containers' files in the same folder. */
+function isPod({ containerId, args }: Attached): boolean {
+  return args.some(([key, value]) => key === "K8S_POD_INFRA_CONTAINER_ID" && value === containerId);
 }
 
 function keyOf({ containerId, ifname }: Pick<Attached, "containerId" | "ifname">): string {
