@@ -1,4 +1,4 @@
-import type { Client, ServiceError } from "@grpc/grpc-js";
+import type { Client, Metadata, ServiceError } from "@grpc/grpc-js";
 import { Fault } from "#fault/fault";
 import {
   type CallName,
@@ -8,6 +8,7 @@ import {
   type Request,
   type Response,
 } from "./codec.ts";
+import { decodeEvent, encodeSubscription, NAMESPACE_HEADER, SUBSCRIBE_PATH } from "./containerd-events.ts";
 import { CriFault } from "./cri-fault.ts";
 
 /** What the runtime's socket is asked through. */
@@ -24,6 +25,8 @@ export interface CriChannel extends Disposable {
     request: Request<Name>,
     options: { signal: AbortSignal },
   ): AsyncIterable<Response<Name>>;
+  /** Containers and sandboxes that ended, by id, as containerd itself tells: before its CRI knows. @throws {CriFault} */
+  followContainerd(options: { signal: AbortSignal }): AsyncIterable<string>;
 }
 
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
@@ -38,7 +41,7 @@ const TIMEOUTS_MS: Partial<Record<CallName, number | undefined>> = {
  *  that comes and goes is connected to again, 100 ms to 3 s after it went. */
 export async function openCriChannel(endpoint: string): Promise<CriChannel> {
   // Only here: a node without such a runtime never loads it.
-  const { Client, credentials } = await import("@grpc/grpc-js");
+  const { Client, credentials, Metadata } = await import("@grpc/grpc-js");
   const client = new Client(`unix://${socketPath(endpoint)}`, credentials.createInsecure(), {
     // Servers written in Go refuse a socket's path as the authority.
     "grpc.default_authority": "localhost",
@@ -51,7 +54,23 @@ export async function openCriChannel(endpoint: string): Promise<CriChannel> {
   });
   return {
     call: (name, request, options = {}) => callOnce(client, { name, request }, options),
-    follow: (name, request, options) => followStream(client, { name, request }, options),
+    follow: (name, request, options) =>
+      followStream(
+        client,
+        {
+          path: callPath(name),
+          request: encodeRequest(name, request),
+          decode: (bytes) => decodeResponse(name, bytes),
+          metadata: new Metadata(),
+        },
+        options,
+      ),
+    followContainerd: (options) => {
+      const metadata = new Metadata();
+      metadata.set(...NAMESPACE_HEADER);
+      const request = encodeSubscription();
+      return followStream(client, { path: SUBSCRIBE_PATH, request, decode: decodeEvent, metadata }, options);
+    },
     [Symbol.dispose]: () => client.close(),
   };
 }
@@ -96,24 +115,27 @@ function callOnce<Name extends CallName>(
   });
 }
 
-async function* followStream<Name extends CallName>(
+interface StreamCall<T> {
+  readonly path: string;
+  readonly request: Buffer;
+  readonly decode: (bytes: Uint8Array) => T;
+  readonly metadata: Metadata;
+}
+
+async function* followStream<T>(
   client: Client,
-  { name, request }: { name: Name; request: Request<Name> },
+  { path, request, decode, metadata }: StreamCall<T>,
   { signal }: { signal: AbortSignal },
-): AsyncIterable<Response<Name>> {
-  const stream = client.makeServerStreamRequest(
-    callPath(name),
-    (message: Request<Name>) => encodeRequest(name, message),
-    (bytes) => decodeResponse(name, bytes),
-    request,
-  );
+): AsyncIterable<T> {
+  const asIs = (bytes: Buffer) => bytes;
+  const stream = client.makeServerStreamRequest(path, asIs, asIs, request, metadata);
   const cancel = () => stream.cancel();
   signal.addEventListener("abort", cancel, { once: true });
   try {
-    for await (const message of stream) yield message as Response<Name>; // What the deserializer above made.
+    for await (const bytes of stream) if (bytes instanceof Uint8Array) yield decode(bytes);
   } catch (error) {
     signal.throwIfAborted();
-    throw isServiceError(error) ? faultOf(name, error) : error;
+    throw isServiceError(error) ? faultOf(path, error) : error;
   } finally {
     signal.removeEventListener("abort", cancel);
     stream.cancel();

@@ -39,12 +39,20 @@ export class Inventory {
     return this.#pods.get(uid);
   }
 
-  find(containerId: string): { uid: string; record: ContainerRecord } | undefined {
-    for (const { uid, containers } of this.#pods.values()) {
-      const record = containers.find(({ listed }) => listed.id === containerId);
-      if (record) return { uid, record };
-    }
+  /** The pod that has the container or sandbox. */
+  ownerOf(id: string): string | undefined {
+    for (const { uid, containers, sandboxes } of this.#pods.values())
+      if (
+        containers.some(({ listed }) => listed.id === id) ||
+        sandboxes.some(({ listed }) => listed.id === id)
+      )
+        return uid;
     return undefined;
+  }
+
+  /** Equal as long as there is no news of the pod. */
+  outline(uid: string): string {
+    return outline(this.#pods.get(uid));
   }
 
   /** Hears of pods of which a container started, ended or went, or the sandbox changed. */

@@ -22,6 +22,8 @@ export interface CriRuntimeOptions {
 const API_VERSION = "0.1.0";
 const RELIST_MS = 1_000;
 const COLLECT_MS = 60_000;
+/** containerd tells of an end while its CRI is still writing it down: so it is looked at again, each time this much later. */
+const CRI_LAGS_MS = [10, 40, 150];
 
 /** Opens a runtime that speaks CRI v1, such as containerd 1.6 or later; waits for it to answer, and takes over all that runs in it.
  *  @throws {Fault} "BadEndpoint" */
@@ -86,19 +88,54 @@ async function keepListed(runtime: CriRuntime, { clock, log, signal }: Loop): Pr
   }
 }
 
-/** Knows at once where the runtime tells by itself, as containerd does from 1.7 on. */
+/** Knows at once where the runtime tells by itself: by the CRI from containerd 1.7 on, by containerd's own events before. */
 async function keepHearing(runtime: CriRuntime, channel: CriChannel, { clock, signal }: Loop): Promise<void> {
+  const ways = [
+    () => hearCri(runtime, channel, { signal }),
+    () => hearContainerd(runtime, channel, { clock, signal }),
+  ];
   while (!signal.aborted) {
     try {
-      for await (const event of channel.follow("GetContainerEvents", {}, { signal })) {
-        const uid = event.podSandboxStatus?.metadata?.uid ?? runtime.inventory.find(event.containerId)?.uid;
-        // A failure is told by the next list.
-        if (uid !== undefined) void runtime.inventory.refresh(uid).catch(() => undefined);
-      }
+      await ways[0]?.();
     } catch (error) {
-      if (hasStatus(error, "Unimplemented")) return;
+      if (hasStatus(error, "Unimplemented")) {
+        ways.shift();
+        if (ways.length === 0) return;
+        continue;
+      }
     }
     await clock.sleep(RELIST_MS, { signal }).catch(() => undefined);
+  }
+}
+
+async function hearCri(
+  { inventory }: CriRuntime,
+  channel: CriChannel,
+  { signal }: Pick<Loop, "signal">,
+): Promise<void> {
+  for await (const event of channel.follow("GetContainerEvents", {}, { signal })) {
+    const uid = event.podSandboxStatus?.metadata?.uid ?? inventory.ownerOf(event.containerId);
+    // A failure is told by the next list.
+    if (uid !== undefined) void inventory.refresh(uid).catch(() => undefined);
+  }
+}
+
+async function hearContainerd(
+  { inventory }: CriRuntime,
+  channel: CriChannel,
+  { clock, signal }: Pick<Loop, "clock" | "signal">,
+): Promise<void> {
+  const look = async (uid: string) => {
+    const before = inventory.outline(uid);
+    for (const waitMs of CRI_LAGS_MS) {
+      await clock.sleep(waitMs, { signal });
+      if (inventory.outline(uid) !== before) return;
+      await inventory.refresh(uid);
+    }
+  };
+  for await (const id of channel.followContainerd({ signal })) {
+    const uid = inventory.ownerOf(id);
+    if (uid !== undefined) void look(uid).catch(() => undefined);
   }
 }
 

@@ -233,7 +233,7 @@ describe("an agent runs pods in containerd", { skip: missing ?? false }, () => {
   test("a containerd that dies is started again; what it runs goes on", async () => {
     const before = container("stays");
     const pid = world.run("pgrep", "-x", "containerd").trim();
-    world.run("kill", "-9", pid);
+    world.run("sh", "-c", `kill -9 ${pid}`);
     await world.until(
       "another runs",
       () => world.run("sh", "-c", "pgrep -x containerd || true").trim() !== pid,

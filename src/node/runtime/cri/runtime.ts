@@ -154,7 +154,7 @@ export class CriRuntime implements Runtime {
 
   async stopContainer(id: string, { graceMs }: { graceMs: number }): Promise<void> {
     await this.#stopping.stop(id, graceMs);
-    const uid = this.inventory.find(id)?.uid;
+    const uid = this.inventory.ownerOf(id);
     if (uid !== undefined) await this.inventory.refresh(uid);
   }
 
