@@ -1,7 +1,13 @@
-/** Removes what tests and benches that were killed have left: namespaces and labs that carry the id of a process that is no
- *  more. `node test/sweep.ts`; the checks run it before and after what needs root. */
-import { existsSync, readdirSync } from "node:fs";
+/** Removes what tests and benches that were killed have left: namespaces, cgroups, folders with their mounts, and labs that carry the id of
+ *  a process that is no more. `node test/sweep.ts`; the checks run it before and after what needs root. */
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { unmountAll } from "#kernel/mount";
 import { deleteNetns } from "#kernel/netns";
+import { systemClock } from "#life/clock";
+import { Hierarchy } from "#node/cgroup/hierarchy";
+import { findCgroupMounts } from "#node/cgroup/mounts";
 import { removeStaleLabs } from "./lab/lab.ts";
 
 const NETNS_DIR = "/run/netns";
@@ -10,8 +16,19 @@ function namesIn(dir: string): readonly string[] {
   return existsSync(dir) ? readdirSync(dir) : [];
 }
 
-for (const name of namesIn(NETNS_DIR)) {
-  const pid = /^tw[a-z]*-(\d+)-/.exec(name)?.[1];
-  if (pid !== undefined && !existsSync(`/proc/${pid}`)) deleteNetns(`${NETNS_DIR}/${name}`);
+/** Whether the name is a test's whose process is no more. */
+function isStale(name: string): boolean {
+  const pid = /^tw[a-z]*-(?:[a-z]+-)?(\d+)-/.exec(name)?.[1];
+  return pid !== undefined && !existsSync(`/proc/${pid}`);
+}
+
+for (const name of namesIn(NETNS_DIR)) if (isStale(name)) deleteNetns(`${NETNS_DIR}/${name}`);
+const mounts = findCgroupMounts();
+const cgroups = mounts && new Hierarchy(mounts, systemClock);
+for (const name of cgroups?.children("/") ?? []) if (isStale(name)) await cgroups?.remove(`/${name}`);
+for (const name of namesIn(tmpdir())) {
+  if (!name.startsWith("twt-node-") || !isStale(name)) continue;
+  unmountAll(join(tmpdir(), name));
+  rmSync(join(tmpdir(), name), { recursive: true, force: true });
 }
 removeStaleLabs();
