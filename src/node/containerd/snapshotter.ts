@@ -8,7 +8,7 @@ import type { Snapshotter } from "./config.ts";
 export function chooseSnapshotter(root: string): { readonly name: Snapshotter; readonly reason?: string } {
   const dir = join(root, `probe-${process.pid}`);
   try {
-    mkdirSync(dir, { recursive: true });
+    mkdirSync(dir);
     tryOverlay(dir);
     return { name: "overlayfs" };
   } catch (error) {
