@@ -177,6 +177,18 @@ test("ports, bandwidth, tuning and DNS are read", () => {
   assert.deepEqual(attachment({}, { egressRate: 5 }).bandwidth, { egressBits: 5 });
 });
 
+test("keys are read in any case, as containerd writes them", () => {
+  const runtimeConfig = {
+    portMappings: [{ HostPort: 80, ContainerPort: 8080, Protocol: "TCP", HostIP: "" }],
+    bandwidth: { IngressRate: 8, IngressBurst: 9 },
+    dns: { Servers: ["10.43.0.10"], Searches: [], Options: null },
+  };
+  const read = attachment({}, { runtimeConfig });
+  assert.deepEqual(read.portMappings, [{ hostPort: 80, containerPort: 8080, protocol: "TCP", hostIP: "" }]);
+  assert.deepEqual(read.bandwidth, { ingressBits: 8, ingressBurstBits: 9 });
+  assert.deepEqual(read.dns, { nameservers: ["10.43.0.10"] });
+});
+
 test("whether pods may forward is left alone, allowed or forbidden", () => {
   const settings = (container_settings: object | undefined) =>
     attachment({}, { container_settings }).tuning.sysctls?.["net.ipv4.ip_forward"];

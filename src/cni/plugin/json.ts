@@ -18,9 +18,12 @@ export class JsonPlace {
   }
 
   at(key: string): JsonPlace {
-    const object = this.object();
-    const value = object && Object.hasOwn(object, key) ? object[key] : undefined;
-    return new JsonPlace(value, this.path ? `${this.path}.${key}` : key);
+    const path = this.path ? `${this.path}.${key}` : key;
+    const object = this.object() ?? {};
+    if (Object.hasOwn(object, key)) return new JsonPlace(object[key], path);
+    // Go takes a key in whatever case, and containerd writes some of them in its own.
+    const other = Object.keys(object).find((each) => each.toLowerCase() === key.toLowerCase());
+    return new JsonPlace(other === undefined ? undefined : object[other], path);
   }
 
   object(): JsonObject | undefined {

@@ -8,6 +8,7 @@ import type { Logger } from "#telemetry/log";
 import type { SandboxNetwork } from "../model.ts";
 import { type Answering, answerBytes } from "./answer.ts";
 import { encodeAnswer, LONGEST_CALL_BYTES } from "./frame.ts";
+import { pathWithin } from "./path-within.ts";
 import { Turns } from "./turns.ts";
 
 /** Where the executable looks when the network's file names no other place. */
@@ -115,7 +116,7 @@ function viewOf(pid: number): Omit<Answering, "network"> {
   const root = pid > 0 ? `/proc/${pid}/root` : "";
   const own = idOf(pid > 0 ? `/proc/${pid}/ns/net` : "/proc/self/ns/net");
   return {
-    pathOf: (path) => `${root}${path}`,
+    pathOf: (path) => pathWithin(root, path),
     isNetns: (path) => {
       try {
         return statfsSync(path).type === NSFS_MAGIC;
