@@ -135,6 +135,7 @@ async function upgrade(
   { request, socket, head }: { request: IncomingMessage; socket: Duplex; head: Buffer },
   options: KubeletServerOptions,
 ): Promise<void> {
+  socket.on("error", () => socket.destroy()); // Nobody else listens while the runtime is asked.
   const asked = ask(request);
   if ("status" in asked) return refuseUpgrade(socket, asked);
   const { route, query } = asked;
@@ -142,6 +143,7 @@ async function upgrade(
     return refuseUpgrade(socket, { status: 400, message: "this path has nothing to upgrade to" });
   const opened = await openStream(route, query, options);
   if (opened.kind === "refused") return refuseUpgrade(socket, opened);
+  if (socket.destroyed) return;
   await opened.serve({ request, socket, head });
 }
 

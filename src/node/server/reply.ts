@@ -32,7 +32,6 @@ export function refuseUpgrade(socket: Duplex, { status, message, headers = {} }:
     "Content-Length": String(Buffer.byteLength(message)),
     Connection: "close",
   }).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.on("error", () => socket.destroy()); // The client may have left.
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n${message}`);
 }
 
