@@ -182,7 +182,7 @@ describe("what becomes of a pod's containers", () => {
       preStop: { exec: { command: ["sh", "-c", "echo ends >> /book/hooks"] } },
     };
     run("hooked", [shell("main", STAY, { lifecycle })]);
-    await world.until("it runs", () => isRunning("hooked", "main") && written("hooks").length === 1);
+    await world.until("it runs", () => isRunning("hooked", "main") && written("hooks")[0]);
     await gone("hooked");
     assert.deepEqual(written("hooks"), ["begun", "ends"]);
   });
@@ -230,7 +230,7 @@ describe("what becomes of a pod's containers", () => {
         ],
       },
     );
-    const pod = await world.until("it ran", () => written("kind")[0] !== undefined && world.pod("secretive"));
+    const pod = await world.until("it ran", () => written("kind")[0] && world.pod("secretive"));
     assert.equal(written("kind")[0], "tmpfs");
     const dir = join(world.settings.dataDir, "agent/kubelet/pods", pod.metadata.uid ?? "");
     await world.until("its part is written", () =>
@@ -238,5 +238,25 @@ describe("what becomes of a pod's containers", () => {
     );
     await gone("secretive");
     assert.ok(!existsSync(dir), "nothing of it is left");
+  });
+
+  test("a pod whose volume grows beyond its limit is evicted", async () => {
+    run(
+      "grown",
+      [
+        shell("main", `head -c 300000 /dev/zero > /scratch/big; ${STAY}`, {
+          volumeMounts: [{ name: "scratch", mountPath: "/scratch" }],
+        }),
+      ],
+      {
+        volumes: [{ name: "scratch", emptyDir: { sizeLimit: "100Ki" } }],
+      },
+    );
+    await world.until("it failed", () => status("grown")?.phase === "Failed");
+    assert.deepEqual(
+      [status("grown")?.reason, status("grown")?.message],
+      ["Evicted", 'Usage of EmptyDir volume "scratch" exceeds the limit "100Ki". '],
+    );
+    await gone("grown");
   });
 });

@@ -15,6 +15,7 @@ import { kubeArch, readSystemInfo } from "./object/node-facts.ts";
 import { NodeReporter } from "./object/node-reporter.ts";
 import type { NodeOptions } from "./options.ts";
 import type { PodContext } from "./pod/context.ts";
+import { keepSizes } from "./pod/keep-sizes.ts";
 import { PodWorkers } from "./pod/workers.ts";
 import { openProcessRuntime } from "./runtime/process/runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -146,6 +147,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     reporter.run(),
     keepLease({ client, node, ...base }),
     status.run(),
+    keepSizes({ pods: listPods, podsDir, evict: (uid, why) => workers.evict(uid, why), ...base }),
     keepLogs({ runtime, pods: listPods, linksDir, limits: logLimits(options), ...base }),
   ]);
 }

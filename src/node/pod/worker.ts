@@ -23,6 +23,7 @@ const RETRY: Readonly<Record<string, number>> = {
   TryAgainLater: 2_000,
 };
 const DEFAULT_GRACE_SECONDS = 30;
+const EVICTION_GRACE_MS = 1_000;
 
 /** Takes one pod from its assignment to its last trace: started and kept as its spec says, then stopped once, for good.
  *  Everything about the pod happens here, one step at a time; news only wakes it. */
@@ -91,6 +92,16 @@ export class PodWorker {
   remove(): void {
     this.#isRemoved = true;
     this.#noticeEnd();
+    this.wake();
+  }
+
+  /** Ends it at once, for good. */
+  evict(why: PodFailure): void {
+    if (this.#isEnding) return;
+    note(this.#context, this.#pod, { type: "Warning", ...why });
+    this.#failure = why;
+    this.#deadline = this.#context.clock.now() + EVICTION_GRACE_MS;
+    this.#ending.abort();
     this.wake();
   }
 

@@ -6,6 +6,7 @@ import { hasAppArmor, refusalOf } from "../admission/admit.ts";
 import type { Refusal } from "../admission/refusal.ts";
 import { isTerminal } from "../status/phase.ts";
 import type { PodContext } from "./context.ts";
+import type { PodFailure } from "./pod-report.ts";
 import { PodWorker } from "./worker.ts";
 
 const DOUBT_MS = 60_000;
@@ -39,6 +40,11 @@ export class PodWorkers {
 
   wakeAll(): void {
     for (const worker of this.#workers.values()) worker.wake();
+  }
+
+  /** Ends the pod at once, for good. */
+  evict(uid: string, why: PodFailure): void {
+    this.#workers.get(uid)?.evict(why);
   }
 
   find(namespace: string, name: string): Pod | undefined {
