@@ -10,6 +10,10 @@ import { unknownFault } from "../status.ts";
 import type { Call } from "../verbs/call.ts";
 import { addressOf } from "./kubelet.ts";
 
+const KEEP_ALIVE_MS = 30_000;
+/** Of a client that waits for an answer nobody hears that it has left. */
+const ANSWER_WITHIN_MS = 60_000;
+
 export interface KubeletConnection {
   /** The client's, not answered yet. */
   readonly upgrade: Upgrade;
@@ -44,7 +48,8 @@ export async function askKubelet(
 ): Promise<UpgradeAnswer> {
   const target = addressOf(node);
   const gone = new AbortController();
-  const leave = () => gone.abort();
+  const leave = () => gone.abort(new Error("the client left"));
+  const late = setTimeout(() => gone.abort(new Error("i/o timeout")), ANSWER_WITHIN_MS);
   upgrade.socket.once("close", leave);
   try {
     const socket = await call.api.kubelets.connect(target);
@@ -59,11 +64,10 @@ export async function askKubelet(
   } catch (error) {
     throw unknownFault(`error dialing backend: ${explain(error)}`);
   } finally {
+    clearTimeout(late);
     upgrade.socket.off("close", leave);
   }
 }
-
-const KEEP_ALIVE_MS = 30_000;
 
 /** @throws {StatusFault} Unknown for an answer that is neither a yes nor a no */
 export async function passRefusal({ api, response }: Call, answer: IncomingMessage): Promise<void> {

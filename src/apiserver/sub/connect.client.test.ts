@@ -255,6 +255,36 @@ test("a client that leaves in the middle of a flood ends it at the kubelet", asy
   }
 });
 
+test("a client that stops reading holds the container up, not the server's memory", async () => {
+  for (const env of [{}, SPDY_ONLY]) {
+    const args = [
+      "--kubeconfig",
+      join(rig.directory, "kubeconfig"),
+      "-n",
+      "streams",
+      "exec",
+      "p",
+      "--",
+      "flood",
+    ];
+    const child = spawn(KUBECTL, args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    await once(child.stdout, "data");
+    child.stdout.pause();
+    let before = -1;
+    for (let quiet = 0; quiet < 10; ) {
+      await ask(rig, "GET", "/version");
+      quiet = kubelet.flooded() === before ? quiet + 1 : 0;
+      before = kubelet.flooded();
+    }
+    assert.ok(before < 48 * 1024 * 1024, `${before} bytes were taken`);
+    child.kill("SIGKILL");
+    await kubelet.idle();
+  }
+});
+
 test("a node that speaks WebSocket itself is given it", async () => {
   await makeNode("n2", kubelet.port, ["ExtendWebSocketsToKubelet"]);
   await makePod("modern", "n2", ["c"]);

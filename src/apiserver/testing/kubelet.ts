@@ -15,6 +15,8 @@ export interface TestKubelet extends AsyncDisposable {
   readonly port: number;
   /** `METHOD path` of each upgrade, newest last. */
   readonly asked: string[];
+  /** How many bytes the newest flood has got rid of. */
+  flooded(): number;
   /** Resolves when nothing is served any more. */
   idle(): Promise<void>;
 }
@@ -27,11 +29,15 @@ export async function openTestKubelet(rig: Rig): Promise<TestKubelet> {
   const closing = new AbortController();
   const running = new Set<Promise<void>>();
   const asked: string[] = [];
+  const flood = { bytes: 0 };
   const server = createServer({ cert, key, ca: rig.ca, requestCert: true, rejectUnauthorized: true });
   server.on("request", (request, response) => response.end(`${request.method} ${request.url}\n`));
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     asked.push(`${request.method} ${request.url}`);
-    const run = serve({ request, socket, head }, echo.address() as AddressInfo, closing.signal);
+    const run = serve(
+      { request, socket, head },
+      { echo: echo.address() as AddressInfo, flood, signal: closing.signal },
+    );
     running.add(run);
     void run.then(() => running.delete(run));
   });
@@ -40,6 +46,7 @@ export async function openTestKubelet(rig: Rig): Promise<TestKubelet> {
   return {
     port: (server.address() as AddressInfo).port,
     asked,
+    flooded: () => flood.bytes,
     idle: async () => {
       await Promise.all(running);
     },
@@ -53,9 +60,17 @@ export async function openTestKubelet(rig: Rig): Promise<TestKubelet> {
   };
 }
 
+const FLOOD_BYTES = 32 * 1024;
+
 type Asked = Parameters<typeof serveCommand>[0];
 
-async function serve(upgrade: Asked, echo: AddressInfo, signal: AbortSignal): Promise<void> {
+interface Pod {
+  readonly echo: AddressInfo;
+  readonly flood: { bytes: number };
+  readonly signal: AbortSignal;
+}
+
+async function serve(upgrade: Asked, { echo, flood, signal }: Pod): Promise<void> {
   const { pathname, searchParams: query } = new URL(upgrade.request.url ?? "/", "https://kubelet");
   if (pathname.endsWith("/absent")) return refuseUpgrade(upgrade, 500, 'container not found ("absent")');
   if (pathname.startsWith("/portForward/")) {
@@ -76,14 +91,14 @@ async function serve(upgrade: Asked, echo: AddressInfo, signal: AbortSignal): Pr
   await serveCommand(upgrade, {
     wants,
     signal,
-    run: (streams, options) => runTrick(words, streams, options),
+    run: (streams, options) => runTrick(words, streams, { ...options, flood }),
   });
 }
 
 async function runTrick(
   [name = "", word = ""]: readonly string[],
   { stdin, stdout, stderr, resizes }: CommandStreams,
-  { signal }: { readonly signal: AbortSignal },
+  { signal, flood }: Pick<Pod, "signal" | "flood">,
 ): Promise<CommandEnd> {
   switch (name) {
     case "cat":
@@ -100,9 +115,12 @@ async function runTrick(
       }
       return { code: 0 };
     case "flood":
-      while (!signal.aborted && stdout)
-        if (!stdout.write(Buffer.alloc(32 * 1024)))
+      flood.bytes = 0;
+      while (!signal.aborted && stdout) {
+        flood.bytes += FLOOD_BYTES;
+        if (!stdout.write(Buffer.alloc(FLOOD_BYTES)))
           await Promise.race([once(stdout, "drain"), once(signal, "abort")]);
+      }
       return { code: 0 };
     default:
       throw new Error(`exec: "${name}": executable file not found in $PATH`);

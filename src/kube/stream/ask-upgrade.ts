@@ -1,5 +1,6 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http";
 import type { Duplex } from "node:stream";
+import { asError } from "#fault/fault";
 
 export interface UpgradeRequest {
   readonly method: string;
@@ -27,7 +28,7 @@ export async function askUpgrade(
   return await new Promise((resolve, reject) => {
     // Node dials by itself when it is given an agent, even none at all.
     const asking = request({ method, path, headers, createConnection: () => socket });
-    const stop = () => asking.destroy(new Error("the client left"));
+    const stop = () => asking.destroy(asError(signal.reason));
     signal.addEventListener("abort", stop);
     if (signal.aborted) stop();
     const done = (settle: () => void) => {

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { test } from "node:test";
 import { type RawData, WebSocket } from "ws";
+import { askUpgrade } from "./ask-upgrade.ts";
 import { serveCommand } from "./serve-command.ts";
 import type { CommandEnd, CommandStreams, TerminalSize } from "./session.ts";
 import {
@@ -247,6 +249,62 @@ test("WebSocket: tens of megabytes both ways, byte for byte", async () => {
   webSocket.send(Buffer.from([255, 0]));
   await closed;
   assert.equal(got.digest("hex"), want.digest("hex"));
+});
+
+test("a session on which nobody says anything ends", async () => {
+  const run: Run = async (_streams, { signal }) => {
+    await once(signal, "abort");
+    return { code: 0 };
+  };
+  const idle = { wants: ALL, run, signal: never, idleMs: 30 };
+  await using server = await openUpgradeServer((upgrade) => serveCommand(upgrade, idle));
+  const { connection } = await startCommand(server.port, ALL);
+  await connection.closed;
+  const webSocket = await openClient(server, "v5.channel.k8s.io");
+  await once(webSocket, "close");
+  await server.idle();
+});
+
+test("a server that ends takes its sessions along", async () => {
+  const closing = new AbortController();
+  const run: Run = async (_streams, { signal }) => {
+    await once(signal, "abort");
+    return { code: 0 };
+  };
+  const service = { wants: ALL, run, signal: closing.signal };
+  await using server = await openUpgradeServer((upgrade) => serveCommand(upgrade, service));
+  const { connection } = await startCommand(server.port, ALL);
+  const webSocket = await openClient(server, "v4.channel.k8s.io");
+  const left = once(webSocket, "close");
+  closing.abort();
+  await Promise.all([connection.closed, left, server.idle()]);
+  assert.equal(await server.connections(), 0);
+});
+
+test("rubbish after the upgrade ends the connection, and nothing else", async () => {
+  await using server = await serving(echo);
+  const { connection } = await startCommand(server.port, ALL);
+  for (let seed = 1; seed < 30; seed++) {
+    const answer = await askUpgrade(connect({ host: "127.0.0.1", port: server.port }), {
+      method: "POST",
+      path: "/",
+      headers: {
+        Connection: "Upgrade",
+        Upgrade: "SPDY/3.1",
+        "X-Stream-Protocol-Version": "v4.channel.k8s.io",
+      },
+      signal: never,
+    });
+    assert.ok(answer.kind === "agreed");
+    answer.socket.on("error", () => {});
+    answer.socket.resume();
+    const rubbish = Buffer.from(Array.from({ length: 64 }, (_, i) => (seed * 7919 + i * i * 31) & 0xff));
+    // A control frame of another version, whatever follows it.
+    answer.socket.write(Buffer.concat([Buffer.from([0x80, 0x02]), rubbish]));
+    await once(answer.socket, "close");
+  }
+  connection.destroy();
+  await server.idle();
 });
 
 test("WebSocket: a protocol nobody has is refused", async () => {
