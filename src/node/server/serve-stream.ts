@@ -121,13 +121,13 @@ export function notRunning(container: string): Refusal {
   return { status: 500, message: `container not found ("${container}")` };
 }
 
-const STATUS: Readonly<Record<string, number>> = { NotFound: 404, NOT_FOUND: 404, InvalidArgument: 400 };
+const STATUS: Readonly<Record<string, number>> = { NotFound: 404 };
 
 /** @see WriteError in k8s.io/kubelet/pkg/cri/streaming/errors.go */
 export function refusalOf(error: unknown): Refusal {
   const code = isFault(error) ? error.code : "";
   const message = explain(error);
-  if (code === "ResourceExhausted" || code === "RESOURCE_EXHAUSTED")
+  if (code === "ResourceExhausted")
     return { status: 429, message, headers: { "Retry-After": "60" } };
   return { status: STATUS[code] ?? 500, message };
 }

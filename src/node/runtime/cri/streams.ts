@@ -17,8 +17,8 @@ export async function openStream(request: StreamRequest, deps: StreamDeps): Prom
   } catch (error) {
     if (!(error instanceof CriFault)) throw error;
     const code =
-      error.status === "NotFound"
-        ? "NotFound"
+      error.status === "NotFound" || error.status === "ResourceExhausted"
+        ? error.status
         : / is in CONTAINER_\w+ state|not running/.test(error.words)
           ? "NotRunning"
           : "StreamRefused";
