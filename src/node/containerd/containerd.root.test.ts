@@ -44,8 +44,9 @@ describe("a containerd of the node's own", { skip }, () => {
   };
 
   before(async () => {
-    await ensureOwnImages(images);
-    world = await ContainerdWorld.open(images);
+    const own = join(import.meta.dirname, "../../../.twill/images");
+    await ensureOwnImages(own);
+    world = await ContainerdWorld.open(own);
     mkdirSync(folder(), { recursive: true });
     const plain = await archive("plain.tar", "docker.io/test/plain:1");
     writeFileSync(join(folder(), "a-cut.tar"), plain.subarray(0, plain.length / 2));

@@ -3,6 +3,7 @@ import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { constants, createZstdCompress } from "node:zlib";
 import { type Content, type StoredContent, type TarEntry, writeTar } from "./tar.ts";
 
 /** A file system layer: what is in it, folders first. */
@@ -31,13 +32,20 @@ interface Blob extends StoredContent {
   readonly digest: string;
 }
 
+interface LayerBlob extends Blob {
+  /** Of the tar before compression. */
+  readonly diffId: string;
+}
+
 const TYPES = {
   index: "application/vnd.oci.image.index.v1+json",
   manifest: "application/vnd.oci.image.manifest.v1+json",
   config: "application/vnd.oci.image.config.v1+json",
-  // Not compressed: containerd unpacks such a layer three times as fast, and nothing here travels.
-  layer: "application/vnd.oci.image.layer.v1.tar",
+  // containerd writes what it is given to the disk and waits for it: of Node's 132 MB, zstd leaves 50, and the import takes a
+  // third of the time (1.0 s to 3.2 s). gzip takes as long to import and four times as long to make.
+  layer: "application/vnd.oci.image.layer.v1.tar+zstd",
 } as const;
+const FASTEST = 1;
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 /** What containerd calls the image by; the other name is what podman and skopeo read. */
 const FULL_NAME = "io.containerd.image.name";
@@ -50,7 +58,7 @@ export async function writeOciArchive(
   images: readonly ImageSpec[],
   { arch }: { arch: string },
 ): Promise<void> {
-  const layers = new Map<Layer, Blob>();
+  const layers = new Map<Layer, LayerBlob>();
   for (const layer of images.flatMap((image) => image.layers))
     if (!layers.has(layer)) layers.set(layer, await layerBlob(layer));
   const blobs = new Map<string, Blob>([...layers.values()].map((blob) => [blob.digest, blob]));
@@ -70,19 +78,18 @@ export async function writeOciArchive(
 
 function configOf(
   { config, layers }: ImageSpec,
-  blobs: ReadonlyMap<Layer, Blob>,
+  blobs: ReadonlyMap<Layer, LayerBlob>,
   arch: string,
 ): Readonly<Record<string, unknown>> {
   return {
     architecture: ARCHITECTURES[arch] ?? arch,
     os: "linux",
     config,
-    // Of the layers before compression, of which there is none.
-    rootfs: { type: "layers", diff_ids: layers.map((layer) => known(blobs, layer).digest) },
+    rootfs: { type: "layers", diff_ids: layers.map((layer) => known(blobs, layer).diffId) },
   };
 }
 
-function manifestOf({ layers }: ImageSpec, blobs: ReadonlyMap<Layer, Blob>, config: Blob): object {
+function manifestOf({ layers }: ImageSpec, blobs: ReadonlyMap<Layer, LayerBlob>, config: Blob): object {
   return {
     schemaVersion: 2,
     mediaType: TYPES.manifest,
@@ -91,7 +98,7 @@ function manifestOf({ layers }: ImageSpec, blobs: ReadonlyMap<Layer, Blob>, conf
   };
 }
 
-function known(blobs: ReadonlyMap<Layer, Blob>, layer: Layer): Blob {
+function known(blobs: ReadonlyMap<Layer, LayerBlob>, layer: Layer): LayerBlob {
   const blob = blobs.get(layer);
   if (!blob) throw new Error("broken invariant: a layer without its blob");
   return blob;
@@ -107,16 +114,28 @@ function jsonBlob(value: unknown): Blob {
   return { digest, stamp: digest, size: text.byteLength, bytes: () => Readable.from([text]) };
 }
 
-/** Read twice, once for its digest and once when it is written: it need not fit into memory or lie on disk in between. */
-async function layerBlob(layer: Layer): Promise<Blob> {
-  const hash = createHash("sha256");
-  let size = 0;
-  for await (const chunk of writeTar(layer)) {
-    hash.update(chunk);
-    size += chunk.byteLength;
-  }
-  const digest = digestOf(hash);
-  return { digest, stamp: digest, size, bytes: () => writeTar(layer) };
+/** Holds the compressed bytes, which are written later under the name they only have now. */
+async function layerBlob(layer: Layer): Promise<LayerBlob> {
+  const [plain, packed] = [createHash("sha256"), createHash("sha256")];
+  const chunks: Buffer[] = [];
+  await pipeline(
+    async function* () {
+      for await (const chunk of writeTar(layer)) {
+        plain.update(chunk);
+        yield chunk;
+      }
+    },
+    createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: FASTEST } }),
+    async (source: AsyncIterable<Buffer>) => {
+      for await (const chunk of source) {
+        packed.update(chunk);
+        chunks.push(chunk);
+      }
+    },
+  );
+  const digest = digestOf(packed);
+  const size = chunks.reduce((total, chunk) => total + chunk.byteLength, 0);
+  return { digest, diffId: digestOf(plain), stamp: digest, size, bytes: () => Readable.from(chunks) };
 }
 
 function digestOf(hash: Hash): string {

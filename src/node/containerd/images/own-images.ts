@@ -24,7 +24,7 @@ const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /** Nobody's: as in the image that K3s uses. */
 const PAUSE_USER = "65535:65535";
 /** Raised when the way of making them changes in what the fingerprint does not see. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 export const ARCHIVE = "containerd-images.tar";
 export const BUSYBOX_ARCHIVE = "busybox.tar";
