@@ -1,4 +1,4 @@
-import { explain, isFault } from "#fault/fault";
+import { asError, isFault } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
 import { type CommandWants, serveCommand } from "#kube/stream/serve-command";
 import { servePortForward } from "#kube/stream/serve-port-forward";
@@ -126,9 +126,8 @@ const STATUS: Readonly<Record<string, number>> = { NotFound: 404 };
 /** @see WriteError in k8s.io/kubelet/pkg/cri/streaming/errors.go */
 export function refusalOf(error: unknown): Refusal {
   const code = isFault(error) ? error.code : "";
-  const message = explain(error);
-  if (code === "ResourceExhausted")
-    return { status: 429, message, headers: { "Retry-After": "60" } };
+  const { message } = asError(error);
+  if (code === "ResourceExhausted") return { status: 429, message, headers: { "Retry-After": "60" } };
   return { status: STATUS[code] ?? 500, message };
 }
 
