@@ -262,8 +262,33 @@ describe("an agent runs pods in containerd", { skip: missing ?? false }, () => {
     assert.equal(after.metadata.uid, before?.metadata.uid);
   });
 
+  test("on a full disk no pod starts, which is told; with room again it does", async () => {
+    const fill = join(world.diskFolder, "fill");
+    world.run(
+      "sh",
+      "-c",
+      `dd if=/dev/zero of=${fill} bs=1M 2>/dev/null; while echo x >> ${fill}; do :; done 2>/dev/null; true`,
+    );
+    start(podOf("squeezed", staying("true")));
+    const why = await world.until("it is told", () => told("squeezed", "FailedCreatePodSandBox")[0]?.message);
+    assert.match(why, /^Failed to create pod sandbox: .* no space left on device/);
+    assert.ok(isReady("stays"));
+    assert.deepEqual(
+      readdirSync(join(world.dir, "ipam/test")).filter((name) => /^10\./.test(name)).length,
+      2,
+    );
+    world.run("rm", fill);
+    world.send({
+      do: "patch",
+      kind: "pods",
+      name: "squeezed",
+      patch: { metadata: { labels: { try: "again" } } },
+    });
+    await world.until("squeezed is ready", () => isReady("squeezed"));
+  });
+
   test("deleted pods leave nothing", async () => {
-    const names = ["stays", "ends"];
+    const names = ["stays", "ends", "squeezed"];
     for (const name of names) world.send({ do: "delete", name, graceSeconds: 2 });
     await world.until("they are gone", () => !names.some((name) => world.pod(name)));
     for (const name of names) {

@@ -11,6 +11,7 @@ const INIT = `
 mount --make-rshared /
 mkdir -p /run/netns
 mount -t tmpfs tmpfs /run/netns
+mount -t tmpfs -o size=600m tmpfs "$1"
 echo up
 read -r _
 `;
@@ -24,7 +25,8 @@ export class ContainerdWorld extends NodeWorld {
   constructor(tls: AgentSettings["tls"]) {
     super(tls);
     const namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-    const inside = ["bash", "-c", INIT];
+    const inside = ["bash", "-c", INIT, "init", this.diskFolder];
+    mkdirSync(this.diskFolder, { recursive: true });
     this.#init = spawn("nsenter", [...super.entry(), "unshare", ...namespaces, ...inside], {
       stdio: ["pipe", "pipe", "inherit"],
     });
@@ -37,6 +39,11 @@ export class ContainerdWorld extends NodeWorld {
   /** Where images are imported from when an agent starts. */
   get imagesFolder(): string {
     return this.#at("data/agent/images");
+  }
+
+  /** Where containerd keeps images and containers: a small disk of its own. */
+  get diskFolder(): string {
+    return this.#at("data/agent/containerd");
   }
 
   get containerdSocket(): string {
