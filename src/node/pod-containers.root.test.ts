@@ -230,7 +230,7 @@ describe("what becomes of a pod's containers", () => {
         ],
       },
     );
-    const pod = await world.until("it ran", () => written("kind")[0] && world.pod("secretive"));
+    const pod = await world.until("it ran", () => (written("kind")[0] ? world.pod("secretive") : undefined));
     assert.equal(written("kind")[0], "tmpfs");
     const dir = join(world.settings.dataDir, "agent/kubelet/pods", pod.metadata.uid ?? "");
     await world.until("its part is written", () =>
