@@ -1,15 +1,14 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Fault } from "#fault/fault";
-import { encodeFrame, RESET, type SpdyFrame } from "#wire/spdy/frame";
+import { RESET, type SpdyFrame } from "#wire/spdy/frame";
 import { FrameReader } from "#wire/spdy/frame-reader";
-import { HeaderBlockWriter, type SpdyHeaders } from "#wire/spdy/header-block";
+import type { SpdyHeaders } from "#wire/spdy/header-block";
+import { SpdyOutlet } from "./spdy-outlet.ts";
 import { SpdyStream, type StreamRoad } from "./spdy-stream.ts";
 
 /** Streams that are open at once; a port forward has two for each of its connections. */
 const MAX_STREAMS = 4096;
-/** A peer that lets so many answers wait does not read at all. */
-const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
 /** How long the peer may go on after the last word before the connection is cut. */
 const LINGER_MS = 10_000;
 /** Shows that a peer is gone even while nothing is read from it. */
@@ -39,13 +38,11 @@ export class SpdyConnection {
   readonly #socket: Duplex;
   readonly #options: SpdyOptions;
   readonly #reader = new FrameReader();
-  readonly #blocks = new HeaderBlockWriter();
+  readonly #outlet: SpdyOutlet;
   readonly #streams = new Map<number, SpdyStream>();
   readonly #opening = new Map<number, Opening>();
   /** Streams whose readers have enough for now. */
   readonly #full = new Set<number>();
-  /** Who waits for room in the socket, in turn. */
-  readonly #waiting: (() => void)[] = [];
   readonly #idle: NodeJS.Timeout;
   readonly #pings: NodeJS.Timeout;
   #nextId: number;
@@ -57,6 +54,7 @@ export class SpdyConnection {
   constructor(socket: Duplex, options: SpdyOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#outlet = new SpdyOutlet(socket);
     this.#nextId = options.side === "client" ? 1 : 2;
     this.#nextPing = this.#nextId;
     this.#idle = setTimeout(() => this.end(), options.idleMs).unref();
@@ -66,7 +64,6 @@ export class SpdyConnection {
     // Nothing waits for more to be said along with it: people type here.
     if (socket instanceof Socket) socket.setNoDelay(true);
     socket.on("error", () => socket.destroy());
-    socket.on("drain", () => this.#hasRoom());
     socket.once("end", () => this.#peerEnded());
     if (options.head.length > 0) socket.unshift(options.head);
     socket.on("data", (bytes: Buffer) => this.#hear(bytes));
@@ -79,7 +76,7 @@ export class SpdyConnection {
     this.#nextId += 2;
     const taken = new Promise<SpdyStream>((resolve, reject) => this.#opening.set(id, { resolve, reject }));
     this.#add(id, headers);
-    this.#tell({ type: "syn-stream", streamId: id, headers, isLast: false });
+    this.#outlet.tell({ type: "syn-stream", streamId: id, headers, isLast: false });
     return await taken;
   }
 
@@ -87,7 +84,7 @@ export class SpdyConnection {
   end(): void {
     if (this.#isEnding || this.#isOver) return;
     this.#isEnding = true;
-    this.#tell({ type: "go-away", lastStreamId: this.#lastAccepted, status: 0 });
+    this.#outlet.tell({ type: "go-away", lastStreamId: this.#lastAccepted, status: 0 });
     this.#socket.end();
     // What it still sends is read and dropped: a connection closed with bytes unread takes its own last words back.
     this.#full.clear();
@@ -134,7 +131,7 @@ export class SpdyConnection {
         break;
       case "ping":
         // Ours come back; theirs go back.
-        if (frame.id % 2 !== this.#nextPing % 2) this.#tell(frame);
+        if (frame.id % 2 !== this.#nextPing % 2) this.#outlet.tell(frame);
         break;
       case "go-away":
         this.#peerEnded();
@@ -164,7 +161,7 @@ export class SpdyConnection {
       return;
     }
     const stream = this.#add(id, headers);
-    this.#tell({ type: "syn-reply", streamId: id, headers: NO_HEADERS, isLast: false });
+    this.#outlet.tell({ type: "syn-reply", streamId: id, headers: NO_HEADERS, isLast: false });
     if (this.#options.accept?.(stream) !== true) stream.destroy();
     else if (isLast) this.#give(id, Buffer.alloc(0), true);
   }
@@ -178,11 +175,8 @@ export class SpdyConnection {
   #roadOf(streamId: number): StreamRoad {
     return {
       send: (bytes, isLast, done) => {
-        if (this.#isOver) return done();
         this.#idle.refresh();
-        this.#tell({ type: "data", streamId, bytes, isLast });
-        if (this.#socket.writableNeedDrain) this.#waiting.push(done);
-        else done();
+        this.#outlet.send({ type: "data", streamId, bytes, isLast }, done);
       },
       reset: () => this.#reset(streamId, RESET.cancel),
       wantsMore: () => this.#wantsMore(streamId),
@@ -198,22 +192,11 @@ export class SpdyConnection {
   }
 
   #reset(streamId: number, status: number): void {
-    this.#tell({ type: "rst-stream", streamId, status });
-  }
-
-  #tell(frame: SpdyFrame): void {
-    if (this.#isOver || this.#socket.writableEnded || this.#socket.destroyed) return;
-    this.#socket.write(encodeFrame(frame, this.#blocks));
-    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#socket.destroy();
-  }
-
-  /** One after the other, until the socket is full again: so streams share what there is. */
-  #hasRoom(): void {
-    while (this.#waiting.length > 0 && !this.#socket.writableNeedDrain) this.#waiting.shift()?.();
+    this.#outlet.tell({ type: "rst-stream", streamId, status });
   }
 
   #ping(): void {
-    this.#tell({ type: "ping", id: this.#nextPing });
+    this.#outlet.tell({ type: "ping", id: this.#nextPing });
     this.#nextPing += 2;
     this.#pings.refresh();
   }
@@ -229,7 +212,7 @@ export class SpdyConnection {
     clearTimeout(this.#idle);
     clearTimeout(this.#pings);
     this.#cutAll();
-    for (const done of this.#waiting.splice(0)) done();
+    this.#outlet.over();
   }
 
   #cutAll(): void {
