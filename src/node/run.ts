@@ -6,7 +6,7 @@ import { milliOf } from "#kube/quantity";
 import { NODES, PODS, SERVICES } from "#kube/resources";
 import { wholeOf } from "./cgroup/amounts.ts";
 import { openPodCgroups } from "./cgroup/pod-cgroups.ts";
-import { keepLogs } from "./logs/keep-logs.ts";
+import { keepLogs, linkStarted } from "./logs/keep-logs.ts";
 import { DEFAULT_LIMITS, type RotationLimits } from "./logs/rotation.ts";
 import type { PodNetwork } from "./network.ts";
 import { followNetwork, nodeComplaints, wiringComplaint } from "./network-condition.ts";
@@ -55,6 +55,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const runtime = options.runtime ?? openDefaultRuntime(options, () => network);
   const status = new StatusWriter({ client, observed: (uid) => workers.get(uid), ...base });
   const references = new References({ client, onChange: (uids) => workers.wake(uids), ...base });
+  const linksDir = join(dirname(settings.podLogsDir), "containers");
   const context: PodContext = {
     client,
     runtime,
@@ -65,6 +66,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
       ...{ podsDir, references, allocatable, isInMemory: true },
       tokens: new Tokens(client, clock),
     }),
+    onStarted: (pod, run) => linkStarted(pod, run, { linksDir, log }),
     cgroups: openPodCgroups({
       root: options.cgroupRoot ?? "",
       allocatable: { cpuMilli: milliOf(allocatable["cpu"]), memoryBytes: wholeOf(allocatable["memory"]) },
@@ -142,7 +144,6 @@ export async function runNode(options: NodeOptions): Promise<void> {
   }).catch((error: unknown) => {
     if (!signal.aborted) log.error("the pod network could not be taken up", { error });
   });
-  const linksDir = join(dirname(settings.podLogsDir), "containers");
   await Promise.all([
     reporter.run(),
     keepLease({ client, node, ...base }),

@@ -1,10 +1,11 @@
+import { mkdirSync } from "node:fs";
 import { rename, stat } from "node:fs/promises";
 import { explain } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
 import { type Clock, ticks } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { Run, Runtime } from "../runtime/runtime.ts";
-import { keepLinks } from "./log-links.ts";
+import { keepLinks, linkLog } from "./log-links.ts";
 import { DEFAULT_LIMITS, type RotationLimits, tidyTurnedFiles, turnedName } from "./rotation.ts";
 
 export interface LogKeeperOptions {
@@ -25,6 +26,21 @@ const PERIOD_MS = 10_000;
 export async function keepLogs(options: LogKeeperOptions): Promise<void> {
   const { clock, signal } = options;
   for await (const _ of ticks(clock, PERIOD_MS, { signal })) await keepLogsOnce(options);
+}
+
+/** Makes the link of a run that has just started, before the next round would. */
+export function linkStarted(
+  { metadata }: Pod,
+  run: Run,
+  { linksDir, log }: Pick<LogKeeperOptions, "linksDir" | "log">,
+): void {
+  if (linksDir === undefined) return;
+  try {
+    mkdirSync(linksDir, { recursive: true, mode: 0o755 });
+    linkLog(linksDir, { podName: metadata.name, podNamespace: metadata.namespace ?? "", run });
+  } catch (error) {
+    log.warn("links to containers' logs could not be made", { folder: linksDir, error: explain(error) });
+  }
 }
 
 /** One round of it; what goes wrong with one log is told and does not stop the others. */

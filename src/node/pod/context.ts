@@ -5,7 +5,7 @@ import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { PodCgroups } from "../cgroup/pod-cgroups.ts";
 import type { ResolverConfig } from "../files/resolv-conf.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Run, Runtime } from "../runtime/runtime.ts";
 import type { StatusWriter } from "../status/status-writer.ts";
 import type { References } from "../volume/references.ts";
 import type { Volumes } from "../volume/volumes.ts";
@@ -39,6 +39,8 @@ export interface PodContext {
   readonly volumes: Volumes;
   readonly references: References;
   readonly cgroups: PodCgroups;
+  /** Told of each container right after its start. */
+  readonly onStarted: (pod: Pod, run: Run) => void;
   /** All services the API has; they were listed once before the first worker starts. */
   readonly services: () => readonly Service[];
   /** This node, as the API last had it. */

@@ -24,6 +24,7 @@ export async function startContainer(inputs: StartInputs, context: PodContext): 
       ? new Fault("RunContainerError", error.message, { cause: error })
       : error;
   });
+  context.onStarted(inputs.pod, run);
   say("Normal", "Created", "Container created");
   say("Normal", "Started", "Container started");
   await postStart(run, inputs, context, say);
