@@ -24,6 +24,7 @@ export class ContainerLog implements Disposable {
   readonly #step: number;
   #fd: number;
   #size: number;
+  #isHalfWritten = false;
 
   constructor(path: string, stepPath: string, limits: RotationLimits = DEFAULT_LIMITS) {
     this.#path = path;
@@ -48,18 +49,16 @@ export class ContainerLog implements Disposable {
     return undefined;
   }
 
-  /** Adds all of `text` or, throwing what the file system says, nothing. Until `closeStep` `settle` tells its owner, from 1 on. */
+  /** Adds all of `text`. When the file system refuses, which is thrown, what was added is taken out again by the next call, or by the
+   *  next agent. Until `closeStep` `settle` tells its owner, from 1 on. */
   add(text: Buffer, owner: number): void {
     if (this.#size > 0 && this.#size + text.length > this.#limits.maxBytes) this.#turnOver();
+    if (this.#isHalfWritten) this.#cut(this.#size);
     this.#note(owner, this.#size, text.length);
-    try {
-      for (let at = 0; at < text.length; ) at += writeSync(this.#fd, text, at);
-      this.#size += text.length;
-    } catch (error) {
-      this.#cut(this.#size);
-      this.closeStep();
-      throw error;
-    }
+    this.#isHalfWritten = true;
+    for (let at = 0; at < text.length; ) at += writeSync(this.#fd, text, at);
+    this.#isHalfWritten = false;
+    this.#size += text.length;
   }
 
   /** Says that what was added is nowhere else any more. */
@@ -69,6 +68,7 @@ export class ContainerLog implements Disposable {
 
   /** Goes on in a new file at the same path. */
   reopen(): void {
+    if (this.#isHalfWritten) this.#cut(this.#size);
     const fd = openSync(this.#path, "a", 0o640);
     closeSync(this.#fd);
     this.#fd = fd;
@@ -89,6 +89,7 @@ export class ContainerLog implements Disposable {
   #cut(size: number): void {
     ftruncateSync(this.#fd, size);
     this.#size = size;
+    this.#isHalfWritten = false;
   }
 
   /** Readers that hold the old file read it to its end; `0.log` is then a new one. */
