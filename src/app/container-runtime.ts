@@ -45,10 +45,10 @@ export async function openContainerRuntime(
     case "endpoint":
       return { runtime: await connect(choice.socket), ended: Promise.resolve() };
     case "containerd": {
-      const { dataDir } = node;
+      const { dataDir, registriesFile } = node;
       const cni = options.network === undefined ? undefined : ownFolders(dataDir);
       if (cni) void installWhenNetworked(cni, options);
-      const containerd = await openContainerd({ ...options, dataDir, cni, env: process.env });
+      const containerd = await openContainerd({ ...options, dataDir, registriesFile, cni, env: process.env });
       return { runtime: await connect(containerd.endpoint), ended: containerd.ended };
     }
     default:

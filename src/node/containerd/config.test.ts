@@ -18,6 +18,7 @@ function facts(version: string, other: Partial<ConfigFacts> = {}): ConfigFacts {
     cni: { binDir: "/var/lib/rancher/k3s/data/cni", confDir: "/var/lib/rancher/k3s/agent/etc/cni/net.d" },
     mayLowerOomScore: true,
     streamPort: 10010,
+    registryConfigs: {},
     ...other,
   };
 }
@@ -26,7 +27,7 @@ const configs: readonly [file: string, facts: ConfigFacts][] = [
   ["config-1.6.toml", facts("1.6.20~ds1")],
   ["config-1.7.toml", facts("v1.7.28", { snapshotter: "native", mayLowerOomScore: false })],
   ["config-2.0.toml", facts("v2.0.5", { cni: undefined })],
-  ["config-2.1.toml", facts("v2.1.4")],
+  ["config-2.1.toml", facts("v2.1.4", { registryConfigs: { "r.example": { auth: { username: "me" } } } })],
 ];
 for (const [file, given] of configs) {
   test(`the configuration for containerd ${given.version.text}`, (t) => {

@@ -13,6 +13,8 @@ export interface ConfigFacts {
   /** False where CAP_SYS_RESOURCE is missing: no process may then be made less likely to be killed than it was. */
   readonly mayLowerOomScore: boolean;
   readonly streamPort: number;
+  /** Credentials, by registry. */
+  readonly registryConfigs: TomlTable;
 }
 
 export type Snapshotter = "overlayfs" | "native";
@@ -41,7 +43,7 @@ export function isSplit({ major }: ContainerdVersion): boolean {
 
 /** 1.6 and 1.7. @see containerd docs/cri/config.md of release 1.7 */
 function singleConfig(facts: ConfigFacts): TomlTable {
-  const { places, version, snapshotter, cni } = facts;
+  const { places, version, snapshotter, cni, registryConfigs } = facts;
   return {
     ...common(facts, 2),
     plugins: {
@@ -52,7 +54,7 @@ function singleConfig(facts: ConfigFacts): TomlTable {
         ...unprivileged(facts),
         ...(cni ? { cni: { bin_dir: cni.binDir, conf_dir: cni.confDir } } : {}),
         containerd: { snapshotter, default_runtime_name: "runc", runtimes: { runc: RUNC } },
-        registry: { config_path: places.certsDir },
+        registry: { config_path: places.certsDir, configs: registryConfigs },
       },
     },
   };
@@ -60,7 +62,7 @@ function singleConfig(facts: ConfigFacts): TomlTable {
 
 /** 2.0 and later. @see containerd docs/cri/config.md of release 2.0 */
 function splitConfig(facts: ConfigFacts): TomlTable {
-  const { places, version, snapshotter, cni } = facts;
+  const { places, version, snapshotter, cni, registryConfigs } = facts;
   return {
     ...common(facts, 3),
     plugins: {
@@ -74,7 +76,7 @@ function splitConfig(facts: ConfigFacts): TomlTable {
       "io.containerd.cri.v1.images": {
         snapshotter,
         pinned_images: { sandbox: facts.sandboxImage },
-        registry: { config_path: places.certsDir },
+        registry: { config_path: places.certsDir, configs: registryConfigs },
       },
     },
   };

@@ -10,6 +10,7 @@ import { environmentFor, logLevelOf } from "./environment.ts";
 import { ensureOwnImages, PAUSE_IMAGE } from "./images/own-images.ts";
 import { imageFilesIn, importImages } from "./import-images.ts";
 import { type Places, placesOf } from "./places.ts";
+import { placeRegistries } from "./registry-files.ts";
 import { chooseSnapshotter } from "./snapshotter.ts";
 import { superviseContainerd } from "./supervise.ts";
 import { fillTemplate } from "./template.ts";
@@ -24,6 +25,8 @@ export interface ContainerdOptions {
   readonly imagesDir: string;
   /** Undefined leaves it to containerd: /opt/cni/bin and /etc/cni/net.d. */
   readonly cni: { readonly binDir: string; readonly confDir: string } | undefined;
+  /** K3s's file of registries; default: no settings. It need not be there. */
+  readonly registriesFile?: string;
   /** Of the streaming server on the loopback; default any that is free. */
   readonly streamPort?: number;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -41,6 +44,7 @@ export interface Containerd {
 
 /** Where what was imported is written down, in containerd's root. */
 const IMPORTED = "twill-imported.json";
+const NO_FILE = "/dev/null";
 
 /** An instance of our own runs, answers and holds Twill's images and those of `$DATA/agent/images`; it is kept running until
  *  aborted, and left running then. @throws {Fault} "NoContainerd", "BadContainerd", "BadPlace", "BadTemplate" */
@@ -63,6 +67,7 @@ export async function openContainerd(options: ContainerdOptions): Promise<Contai
     cni: options.cni,
     mayLowerOomScore: hasSysResource(),
     streamPort: options.streamPort ?? 0,
+    registryConfigs: placeRegistries(options.registriesFile ?? NO_FILE, places.certsDir, log).configs,
   };
   const config = writeConfig(facts);
   const ready = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
 /** The part of TOML that configuration files are written in. @see toml.io, v1.0.0 */
-export type TomlValue = string | number | boolean | readonly string[];
+export type TomlValue = string | number | boolean | readonly (string | readonly string[])[];
 export interface TomlTable {
   readonly [key: string]: TomlValue | TomlTable | undefined;
 }
@@ -32,7 +32,7 @@ function renderKey(key: string): string {
 function renderValue(value: TomlValue): string {
   if (typeof value === "string") return renderText(value);
   if (typeof value === "number" || typeof value === "boolean") return String(value);
-  return `[${value.map(renderText).join(", ")}]`;
+  return `[${value.map(renderValue).join(", ")}]`;
 }
 
 /** A basic string: JSON's escapes are among TOML's, but for the one control character that JSON leaves as it is. */
