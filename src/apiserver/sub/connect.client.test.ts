@@ -11,16 +11,28 @@ import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { Attach, Exec, KubeConfig, PortForward, type V1Status } from "@kubernetes/client-node";
 import { WebSocket } from "ws";
+import { parseAuditPolicy } from "../audit/parse-policy.ts";
 import { ask, createNamespace, MERGE } from "../testing/client.ts";
 import { openTestKubelet, type TestKubelet } from "../testing/kubelet.ts";
 import { KUBECTL, OLD_KUBECTL, openRig, type Rig } from "../testing/rig.ts";
 
 const BASE = "/api/v1/namespaces/streams";
+const POLICY = `apiVersion: audit.k8s.io/v1
+kind: Policy
+rules:
+- {level: Metadata, resources: [{resources: [pods/exec]}]}
+- {level: None}
+`;
+const audited: { stage: string; verb: string; responseStatus?: { code: number } }[] = [];
 let rig: Rig;
 let kubelet: TestKubelet;
 
 before(async () => {
-  rig = await openRig();
+  const sink = {
+    write: (line: string) => void audited.push(JSON.parse(line)),
+    [Symbol.asyncDispose]: async () => {},
+  };
+  rig = await openRig({ audit: { policy: parseAuditPolicy(POLICY), sink } });
   kubelet = await openTestKubelet(rig);
   await createNamespace(rig, "streams");
   await makeNode("n1", kubelet.port);
@@ -77,14 +89,25 @@ for (const [client, program, env, isTranslated] of CLIENTS) {
     rig.kubectl(["-n", "streams", ...args], { program, env, input });
 
   test(`${client}: output, errors and the exit code`, { skip }, async () => {
+    audited.length = 0;
     const { code, stdout, stderr } = await kubectl(["exec", "p", "--", "exit", "7"]);
     assert.deepEqual([code, stdout], [7, "out\n"], stderr);
     assert.match(stderr, /^err\n.*exit code 7/s);
     assert.equal(kubelet.asked.at(-1), "POST /exec/streams/p/c?command=exit&command=7&error=1&output=1");
+    while (audited.at(-1)?.stage !== "ResponseComplete")
+      await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      audited.slice(-3).map(({ stage, verb, responseStatus }) => [stage, verb, responseStatus?.code]),
+      [
+        ["RequestReceived", isTranslated ? "get" : "create", undefined],
+        ["ResponseStarted", isTranslated ? "get" : "create", 101],
+        ["ResponseComplete", isTranslated ? "get" : "create", 101],
+      ],
+    );
   });
 
   test(`${client}: megabytes through stdin and back, and its end`, { skip }, async () => {
-    const input = randomBytes(12 * 1024 * 1024).toString("base64");
+    const input = randomBytes(8 * 1024 * 1024).toString("base64");
     const { code, stdout, stderr } = await kubectl(["exec", "-i", "p", "-c", "c", "--", "cat"], input);
     assert.equal(code, 0, stderr);
     assert.equal(stdout.length, input.length);
