@@ -18,7 +18,7 @@ test("a kubeconfig's place does not depend on where the next command is typed", 
 
 test("every problem is told at once", () => {
   const { problems } = readLabFlags(
-    "--nodes x --api-port 99999 --page-port=-1 --name ../x --cluster-cidr 10.0.0.0/33 --colour --data-dir /opt/x --node-name q -i 192.0.2.1 -c f -o g --demo=no".split(
+    "--nodes x --api-port 99999 --page-port=-1 --name ../x --cluster-cidr 10.0.0.0/33 --colour --data-dir /opt/x --node-name q -i 192.0.2.1 -c f -o g --container-runtime-endpoint /x --demo=no".split(
       " ",
     ),
   );
@@ -35,10 +35,11 @@ test("every problem is told at once", () => {
     /^--node-ip: the lab gives/m,
     /^--config: a lab is made from flags alone/m,
     /^--write-kubeconfig: write it out/m,
+    /^--container-runtime-endpoint: the nodes of a lab would share it/m,
     /^--demo takes no value/m,
   ])
     assert.match(text, says);
-  assert.equal(problems.length, 12, text);
+  assert.equal(problems.length, 13, text);
 });
 
 for (const [text, isGood] of [

@@ -18,6 +18,8 @@ const OWN_FOLDERS = ["/run/", "/var/lib/", "/var/log/", "/etc/"];
 const LAB_SETS: Readonly<Record<string, string>> = {
   "node-name": "the lab names its nodes; choose its own name with --name",
   "node-ip": "the lab gives its nodes addresses",
+  "container-runtime-endpoint":
+    "the nodes of a lab would share it; give each one of its own with --runtime containerd",
   "write-kubeconfig": "write it out, as --write-kubeconfig FILE",
   config: "a lab is made from flags alone; give them on the command line",
 };

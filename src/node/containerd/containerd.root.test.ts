@@ -17,7 +17,7 @@ import { findPrograms } from "./version.ts";
 
 const found = findPrograms(process.env["PATH"] ?? "");
 const skip = found.kind === "missing" && `not installed: ${found.names.join(", ")}`;
-const images = mkdtempSync(join(tmpdir(), `twill-cd-images-${process.pid}-`));
+const images = mkdtempSync(join(tmpdir(), `twt-cd-${process.pid}-`));
 after(() => rmSync(images, { recursive: true }));
 
 async function eventually<T>(what: string, look: () => T | undefined | false): Promise<T> {
@@ -148,7 +148,7 @@ test("podman loads and runs the busybox image", {
   skip: !hasPodman() && "not installed: podman",
 }, async (t) => {
   if (!(await findBusybox())) return t.skip("not installed: busybox-static");
-  const dir = mkdtempSync(join(tmpdir(), `twill-cd-podman-${process.pid}-`));
+  const dir = mkdtempSync(join(tmpdir(), `twt-cd-${process.pid}-`));
   const storage = ["--root", join(dir, "root"), "--runroot", join(dir, "run"), "--storage-driver", "vfs"];
   const podman = (...args: readonly string[]) =>
     execFileSync("podman", [...storage, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });

@@ -16,9 +16,9 @@ const PATIENCE_MS = 60_000;
 
 /** A machine with mounts and processes of its own, on which a containerd is looked after. */
 export class ContainerdWorld implements AsyncDisposable {
-  readonly dir = mkdtempSync(join(tmpdir(), `twill-cd-${process.pid}-`));
+  readonly dir = mkdtempSync(join(tmpdir(), `twt-cd-${process.pid}-`));
   readonly settings: KeeperSettings;
-  readonly cgroup = `/twill-cd-${process.pid}`;
+  readonly cgroup = `/twt-cd-${process.pid}-pods`;
   /** Everything the keepers have logged. */
   log = "";
   readonly #init: ChildProcess;
