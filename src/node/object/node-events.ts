@@ -22,7 +22,11 @@ export class NodeEvents {
     for (const condition of after.conditions ?? []) {
       const reason = reasonOf(condition);
       if (reason === undefined || this.#told.get(condition.type) === reason) continue;
+      const isFirst = !this.#told.has(condition.type);
       this.#told.set(condition.type, reason);
+      // A node that was never ready does not become unready.
+      const wasReady = before.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+      if (isFirst && reason === "NodeNotReady" && !wasReady) continue;
       this.#record(node, [["Normal", reason, `Node ${name} status is now: ${reason}`]]);
     }
     this.#noteSchedulable(node);

@@ -118,12 +118,27 @@ export function statusPatch(status: PodStatus, known: PodStatus): Record<string,
   return {
     ...status,
     // Others' conditions are left to them: what is known of those here may be old.
-    ...(status.conditions ? { conditions: status.conditions.filter(isOwnCondition) } : {}),
+    ...(status.conditions ? { conditions: conditionsPatch(status.conditions, known.conditions ?? []) } : {}),
     ...Object.fromEntries(gone.map((key) => [key, null])),
     ...(status.podIPs && oldIps.length > 0
       ? { podIPs: [...status.podIPs, ...oldIps.map(({ ip }) => ({ ip, $patch: "delete" }))] }
       : {}),
   };
+}
+
+/** Conditions merge by type: what one of them no longer says has to be taken back. */
+function conditionsPatch(
+  conditions: readonly PodCondition[],
+  known: readonly PodCondition[],
+): readonly Record<string, unknown>[] {
+  return conditions.filter(isOwnCondition).map((condition) => {
+    const before = known.find(({ type }) => type === condition.type);
+    return {
+      ...(before?.reason ? { reason: null } : {}),
+      ...(before?.message ? { message: null } : {}),
+      ...condition,
+    };
+  });
 }
 
 const OWN = new Set<string>([

@@ -223,6 +223,19 @@ describe("what is written to the API", () => {
       conditions: [{ type: "Ready", status: "True" }],
     });
   });
+  test("takes back the reason of a condition that has none any more", () => {
+    const of = (more: object) => ({ conditions: [{ type: "Ready", status: "True", ...more }] });
+    const known = of({
+      status: "False",
+      reason: "ContainersNotReady",
+      message: "containers with unready status: [a]",
+    });
+    assert.deepEqual(statusPatch(of({}), known), of({ reason: null, message: null }));
+    assert.deepEqual(
+      statusPatch(of({ reason: "PodCompleted" }), known),
+      of({ reason: "PodCompleted", message: null }),
+    );
+  });
   const status: PodStatus = { phase: "Running", conditions: [{ type: "Ready", status: "True" }] };
   const comparisons: readonly [string, PodStatus, boolean][] = [
     ["the same", status, true],
