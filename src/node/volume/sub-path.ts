@@ -91,7 +91,8 @@ function openOrMake(path: string, mode: number): number {
   }
   mkdirSync(path, { mode });
   const fd = openSync(path, flags | constants.O_DIRECTORY);
-  chmodSync(`/proc/self/fd/${fd}`, mode); // whatever the umask
+  // Whatever the umask; what is made in a folder of a group stays the group's.
+  chmodSync(`/proc/self/fd/${fd}`, mode | (fstatSync(fd).mode & 0o2000));
   return fd;
 }
 
