@@ -13,6 +13,9 @@ const BURST_MS = 50;
 /** A segment that the network card would split comes in one piece. */
 const LEAST_BURST_BYTES = 64 << 10;
 const MOST_BYTES = 0xffff_ffff;
+const LARGEST_BURST_BITS = 0x7fff_ffff;
+/** The kernel keeps a burst as time, in 32 bits of 64 ns. */
+const LONGEST_BURST_SECONDS = 270;
 /** What a kernel without one of these answers: sch_tbf, ifb, sch_ingress, cls_u32, act_mirred. */
 const LACKING = ["ENOENT", "EOPNOTSUPP"];
 
@@ -66,15 +69,24 @@ export function pacesOf(bandwidth: Bandwidth): {
 function paceOf(bits: number | undefined, burstBits: number | undefined): LinkPace | undefined {
   if (bits === undefined) return undefined;
   const bytesPerSecond = Math.floor(bits / BITS);
-  const burstBytes =
-    burstBits === undefined
-      ? Math.max(Math.ceil((bytesPerSecond * BURST_MS) / 1000), LEAST_BURST_BYTES)
-      : Math.floor(burstBits / BITS);
-  if (!Number.isSafeInteger(bits) || bytesPerSecond < 1 || burstBytes < 1 || burstBytes > MOST_BYTES)
+  if (!Number.isSafeInteger(bits) || bytesPerSecond < 1)
+    throw new CniFault("BadRequest", `Cannot limit bandwidth to ${bits} bits a second`);
+  const burstBytes = burstOf(bytesPerSecond, burstBits);
+  const queueBytes = Math.min(Math.ceil((bytesPerSecond * LONGEST_WAIT_MS) / 1000) + burstBytes, MOST_BYTES);
+  return { bytesPerSecond, burstBytes, queueBytes };
+}
+
+/** containerd, which is told a rate only, asks for the largest burst that there is: a pod that sends half a gigabyte before it is
+ *  held back is not limited. @throws {CniFault} "BadRequest" */
+function burstOf(bytesPerSecond: number, burstBits: number | undefined): number {
+  const isSaid = burstBits !== undefined && burstBits < LARGEST_BURST_BITS;
+  const wanted = isSaid
+    ? Math.floor(burstBits / BITS)
+    : Math.max(Math.ceil((bytesPerSecond * BURST_MS) / 1000), LEAST_BURST_BYTES);
+  if (wanted < 1)
     throw new CniFault(
       "BadRequest",
-      `Cannot limit bandwidth to ${bits} bits a second in bursts of ${burstBytes} bytes`,
+      `Cannot limit bandwidth with bursts of ${burstBits} bits: less than a byte`,
     );
-  const queueBytes = Math.min(Math.ceil((bytesPerSecond * LONGEST_WAIT_MS) / 1000) + burstBytes, MOST_BYTES);
-  return { bytesPerSecond, burstBytes: Math.min(burstBytes, MOST_BYTES), queueBytes };
+  return Math.min(wanted, bytesPerSecond * LONGEST_BURST_SECONDS, MOST_BYTES);
 }

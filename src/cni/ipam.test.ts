@@ -164,3 +164,28 @@ test("any file content has a holder or none, never an exception", () => {
   assert.deepEqual(parseHolder("abc"), { containerId: "abc", ifname: "eth0" });
   assert.deepEqual(parseHolder("abc\r\nnet1\r\n"), { containerId: "abc", ifname: "net1" });
 });
+
+test("a wish is granted where it is free, and the other family goes on by turns", (t) => {
+  const ipam = new Ipam(folder(t), [parseCidr("10.42.3.0/24"), parseCidr("fd42::/64")]);
+  assert.deepEqual(ipam.reserve(POD("a"), [parseIp("10.42.3.77")]), ["10.42.3.77", "fd42::2"]);
+  assert.deepEqual(ipam.reserve(POD("b")), ["10.42.3.2", "fd42::3"]);
+  assert.deepEqual(ipam.reserve(POD("c"), [parseIp("fd42::99"), parseIp("10.42.3.9")]), [
+    "10.42.3.9",
+    "fd42::99",
+  ]);
+  const refusals: readonly [wishes: readonly string[], code: string, says: RegExp][] = [
+    [["10.42.3.77"], "Taken", /somebody has it/],
+    [["10.42.3.1"], "BadRequest", /none of this node's/],
+    [["10.42.3.255"], "BadRequest", /none of this node's/],
+    [["192.0.2.1"], "BadRequest", /none of this node's/],
+    [["10.42.3.5", "10.42.3.6"], "BadRequest", /wanted already/],
+    [["10.42.3.5", "fd42::99"], "Taken", /fd42::99/],
+  ];
+  for (const [wishes, code, says] of refusals)
+    assert.throws(
+      () => ipam.reserve(POD("d"), wishes.map(parseIp)),
+      (error) => error instanceof CniFault && error.code === code && says.test(error.message),
+      wishes.join(),
+    );
+  assert.deepEqual(ipam.reserve(POD("d"), [parseIp("10.42.3.5")]), ["10.42.3.5", "fd42::4"]);
+});

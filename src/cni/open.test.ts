@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Cidr, parseCidr, parseIpPrefix } from "#addr/cidr";
 import { parseIp } from "#addr/ip";
+import { parseMac } from "#addr/mac";
 import { openFakeKernel } from "#kernel/fake/kernel";
 import { NftError } from "#kernel/nft-error";
 import { openLog, silentLog } from "#telemetry/log";
@@ -339,3 +340,98 @@ for (const [what, harm] of damages)
     network.repair();
     assert.equal(lines.length, 1);
   });
+
+test("wishes are followed: MAC, addresses, bandwidth, settings", (t) => {
+  const { kernel, open, sandbox } = setUp(t);
+  const ns = sandbox("a");
+  const added = open().add({
+    containerId: "a",
+    ifname: "eth0",
+    netns: ns,
+    mac: parseMac("02:00:00:00:00:09"),
+    ips: [parseIp("10.42.3.77")],
+    bandwidth: { ingressBits: 8000, egressBits: 16_000 },
+    tuning: {
+      sysctls: { "net.core.somaxconn": "9", "net/ipv4/conf/IFNAME/arp_filter": "1" },
+      mtuBytes: 1300,
+      isPromiscuous: true,
+      isAllMulticast: true,
+      sendQueueLength: 5,
+    },
+  });
+  assert.deepEqual([added.mac, added.ips[0], added.mtuBytes], ["02:00:00:00:00:09", "10.42.3.77/24", 1300]);
+  const inside = kernel.openIn(ns);
+  const { mac, mtuBytes, isPromiscuous, isAllMulticast, sendQueueLength } =
+    inside.netlink.findLink("eth0") ?? {};
+  assert.deepEqual(
+    { mac, mtuBytes, isPromiscuous, isAllMulticast, sendQueueLength },
+    { mac: added.mac, mtuBytes: 1300, isPromiscuous: true, isAllMulticast: true, sendQueueLength: 5 },
+  );
+  assert.equal(inside.sysctl.read("net.core.somaxconn"), "9");
+  assert.equal(inside.sysctl.read("net.ipv4.conf.eth0.arp_filter"), "1");
+  assert.match(kernel.render(), new RegExp(`${added.hostVeth} .* pace 1000 received by twbw`));
+  assert.match(kernel.render(), /twbw[0-9a-f]+ ifb up mtu 1300 pace 2000/);
+});
+
+for (const name of [
+  "kernel.shmmax",
+  "net",
+  "net/../kernel/shmmax",
+  "net..core",
+  "/net/core/x",
+  "vm.swappiness",
+  "net.a b",
+])
+  test(`${name} is no setting of a pod's`, (t) => {
+    const { open, sandbox, kernel } = setUp(t);
+    const network = open();
+    const ns = sandbox("a");
+    const before = kernel.render();
+    assert.throws(
+      () =>
+        network.add({ containerId: "a", ifname: "eth0", netns: ns, tuning: { sysctls: { [name]: "1" } } }),
+      (error) => error instanceof CniFault && error.code === "BadRequest",
+    );
+    assert.equal(kernel.render(), before);
+  });
+
+for (const call of ["paceLink", "redirectReceived"] as const)
+  test(`a kernel without ${call} refuses a pod that is to be limited, and keeps nothing of it`, (t) => {
+    const { open, sandbox, kernel } = setUp(t);
+    const network = open();
+    const ns = sandbox("a");
+    const before = kernel.render();
+    kernel.fail(call, "ENOENT");
+    assert.throws(
+      () => network.add({ containerId: "a", ifname: "eth0", netns: ns, bandwidth: { egressBits: 8000 } }),
+      (error) => error instanceof CniFault && error.code === "Unsupported" && /sch_tbf/.test(error.message),
+    );
+    assert.equal(kernel.render(), before);
+  });
+
+test("a machine that was started again gives the same container its network once more", (t) => {
+  const { open, sandbox, kernel } = setUp(t);
+  const request = { containerId: "a", ifname: "eth0", netns: sandbox("a"), network: "cbr0" };
+  const { hostVeth } = open().add(request);
+  // All links are gone after a reboot.
+  kernel.netlink.deleteLink(kernel.netlink.findLink(hostVeth)?.index ?? 0);
+  const network = open();
+  assert.equal(network.add(request).ips.length, 2);
+  kernel.netlink.deleteLink(kernel.netlink.findLink(hostVeth)?.index ?? 0);
+  assert.deepEqual(network.collect(new Set()), [{ containerId: "a", ifname: "eth0" }]);
+  assert.deepEqual(network.list(), []);
+});
+
+test("a pacer that nothing is written down for goes, another's stays", (t) => {
+  const { open, kernel } = setUp(t);
+  const network = open();
+  for (const name of ["twbw0123456789a", "bwp0123456789a"]) kernel.netlink.addLink({ kind: "ifb", name });
+  network.collect(new Set());
+  assert.deepEqual(
+    kernel.netlink
+      .listLinks()
+      .filter(({ kind }) => kind === "ifb")
+      .map(({ name }) => name),
+    ["bwp0123456789a"],
+  );
+});
