@@ -129,6 +129,10 @@ export class RuntimeWorld implements AsyncDisposable {
     };
   }
 
+  mkdir(path: string): void {
+    mkdirSync(path, { recursive: true });
+  }
+
   supervisor({ podUid, name, attempt }: Run): Supervisor {
     return new Supervisor(
       join(this.dir, "state/pods", podUid, "containers", name, String(attempt), STATE_FILE),
