@@ -144,7 +144,7 @@ export class CriRuntime implements Runtime {
     } catch (error) {
       if (!(error instanceof CriFault)) throw error;
       await this.inventory.refresh(config.podUid).catch(() => undefined); // The failure itself is what is told.
-      throw new Fault("StartError", error.words, { cause: error });
+      throw new Fault("StartError", error.words);
     }
     const pod = await this.inventory.refresh(config.podUid);
     const run = pod && runsOf(pod).find((one) => one.id === id);
@@ -175,7 +175,7 @@ export class CriRuntime implements Runtime {
       if (!(error instanceof CriFault) || error.code === "RuntimeDown") throw error;
       if (error.status === "DeadlineExceeded" && !isOwnDeadline(error))
         return { code: -1, output: error.words, isTimedOut: true };
-      throw new Fault(execFailure(error), error.words, { cause: error });
+      throw new Fault(execFailure(error), error.words);
     }
   }
 
@@ -191,7 +191,7 @@ export class CriRuntime implements Runtime {
     try {
       await this.#call("UpdateContainerResources", { containerId: id, linux: resourcesRequest(resources) });
     } catch (error) {
-      if (hasStatus(error, "Unimplemented")) throw new Fault("NotSupported", error.words, { cause: error });
+      if (hasStatus(error, "Unimplemented")) throw new Fault("NotSupported", error.words);
       throw error;
     }
   }
@@ -244,7 +244,7 @@ export class CriRuntime implements Runtime {
       return containerId;
     } catch (error) {
       if (!(error instanceof CriFault)) throw error;
-      throw new Fault("CreateContainerError", error.words, { cause: error });
+      throw new Fault("CreateContainerError", error.words);
     }
   }
 

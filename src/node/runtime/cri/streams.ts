@@ -22,7 +22,7 @@ export async function openStream(request: StreamRequest, deps: StreamDeps): Prom
         : / is in CONTAINER_\w+ state|not running/.test(error.words)
           ? "NotRunning"
           : "StreamRefused";
-    throw new Fault(code, error.words, { cause: error });
+    throw new Fault(code, error.words);
   }
 }
 
