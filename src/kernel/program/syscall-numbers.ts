@@ -16,6 +16,7 @@ const NUMBERS = {
   ioctl: [16, 29],
   mount: [165, 40],
   openat: [257, 56],
+  ppoll: [271, 73],
   prctl: [157, 167],
   prlimit64: [302, 261],
   pwrite64: [18, 68],
