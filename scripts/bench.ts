@@ -2,6 +2,7 @@
 const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   up: async () => (await import("../bench/up.ts")).benchUp(),
   "pod-setup": async () => (await import("../bench/pod-setup.ts")).benchPodSetup(),
+  pods: async () => (await import("../bench/pods.ts")).benchPods(),
   fabric: async () => (await import("../bench/fabric.ts")).benchFabric(),
   service: async () => (await import("../bench/service.ts")).benchService(),
   dns: async () => (await import("../bench/dns.ts")).benchDns(),
