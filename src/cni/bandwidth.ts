@@ -49,10 +49,16 @@ export function paceCable(kernel: NetKernel, host: Link, key: AttachmentKey, ban
   }
 }
 
-/** Absent is success; what the cable's own end was told goes with it. */
-export function removePacer(kernel: NetKernel, key: AttachmentKey): void {
-  const pacer = kernel.netlink.findLink(pacerName(key));
-  if (pacer) kernel.netlink.deleteLink(pacer.index);
+/** Cables and their pacers are gone, the inner ends with the outer ones; absent is success. */
+export function pullCables(kernel: NetKernel, keys: readonly AttachmentKey[]): void {
+  const { netlink } = kernel;
+  const links = keys
+    .flatMap((key) => [hostVethName(key), pacerName(key)])
+    .map((name) => netlink.findLink(name)?.index)
+    .filter((index) => index !== undefined);
+  const [only, ...more] = links;
+  if (only !== undefined && more.length === 0) netlink.deleteLink(only);
+  else netlink.deleteLinks(links);
 }
 
 /** @throws {CniFault} "BadRequest" */

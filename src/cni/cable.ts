@@ -81,9 +81,3 @@ export function podRoutes(gateways: readonly Ip[], networks: readonly Cidr[]): r
     return [parseCidr(`${FAMILY[family].any}/0`), ...own].map((to) => ({ to, via }));
   });
 }
-
-/** Absent is success; the inner end goes with the outer one. */
-export function pullCable(kernel: NetKernel, key: AttachmentKey): void {
-  const link = kernel.netlink.findLink(hostVethName(key));
-  if (link) kernel.netlink.deleteLink(link.index);
-}

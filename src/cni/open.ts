@@ -8,9 +8,9 @@ import { CLAIMS } from "#kernel/claims";
 import type { Kernel, Link, NetKernel, Netns } from "#kernel/kernel";
 import type { Logger } from "#telemetry/log";
 import { macOf } from "./address-mac.ts";
-import { isPacerName, paceCable, pacerName, removePacer } from "./bandwidth.ts";
+import { isPacerName, paceCable, pacerName, pullCables } from "./bandwidth.ts";
 import { PodBridge } from "./bridge.ts";
-import { hostVethName, isHostVethName, plugCable, podRoutes, pullCable } from "./cable.ts";
+import { hostVethName, isHostVethName, plugCable, podRoutes } from "./cable.ts";
 import { CniFault } from "./cni-fault.ts";
 import { HostPorts } from "./host-ports.ts";
 import { Ipam } from "./ipam.ts";
@@ -144,13 +144,18 @@ class OpenSandboxNetwork implements SandboxNetwork {
   }
 
   remove(key: AttachmentKey): void {
-    checkKey(key);
-    this.#ports.withdraw(key);
-    removePacer(this.#kernel, key);
+    this.removeAll([key]);
+  }
+
+  removeAll(keys: readonly AttachmentKey[]): void {
+    for (const key of keys) checkKey(key);
+    for (const key of keys) this.#ports.withdraw(key);
     // An address is free only once nothing answers to it.
-    pullCable(this.#kernel, key);
-    this.#ipam.release(key);
-    this.#plugged.delete(key);
+    pullCables(this.#kernel, keys);
+    for (const key of keys) {
+      this.#ipam.release(key);
+      this.#plugged.delete(key);
+    }
   }
 
   check(request: CheckRequest): readonly string[] {
@@ -201,7 +206,7 @@ class OpenSandboxNetwork implements SandboxNetwork {
     ])
       all.set(hostVethName({ containerId, ifname }), { containerId, ifname });
     const gone = [...all.values()].filter(isGone);
-    for (const key of gone) this.remove(key);
+    this.removeAll(gone);
     this.#ipam.releaseNameless();
     const pacers = new Set([...all.values()].map(pacerName));
     for (const { index, master, name } of this.#kernel.netlink.listLinks()) {

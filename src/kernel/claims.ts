@@ -38,6 +38,9 @@ export const CLAIMS = {
     pacerPrefix: "twbw",
   },
 
+  /** Links that are to go together are put into this group, "tw", which nothing else is ever in. */
+  dyingLinks: 0x7477,
+
   vxlan: {
     /** Flannel's network number; peers must agree. */
     vni: 1,

@@ -120,6 +120,8 @@ export interface Netlink extends Disposable {
   changeLink(index: number, change: LinkChange): void;
   /** Absent is success. */
   deleteLink(index: number): void;
+  /** All of them at once, for the kernel waits for its readers once and not for each. Absent is success. */
+  deleteLinks(indexes: readonly number[]): void;
   /** Replaces the pace that stood. @throws {NetlinkError} ENOENT where the kernel lacks sch_tbf */
   paceLink(index: number, pace: LinkPace): void;
   /** What `index` receives is sent to `to` instead (an ifb, which gives it back). Standing is an error (EEXIST).

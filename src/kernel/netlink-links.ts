@@ -10,11 +10,15 @@ import {
   RTM_NEWLINK,
   RTM_SETLINK,
 } from "#wire/rtnetlink-link";
+import { CLAIMS } from "./claims.ts";
 import type { Link, LinkChange, LinkSpec, Netlink } from "./kernel.ts";
 import { tolerating } from "./netlink-error.ts";
 import type { NetlinkSocket } from "./netlink-socket.ts";
 
-type Links = Pick<Netlink, "listLinks" | "findLink" | "addLink" | "changeLink" | "deleteLink">;
+type Links = Pick<
+  Netlink,
+  "listLinks" | "findLink" | "addLink" | "changeLink" | "deleteLink" | "deleteLinks"
+>;
 
 /** The links of the namespace that `socket` lives in. */
 export function linksOf(socket: NetlinkSocket): Links {
@@ -38,7 +42,29 @@ export function linksOf(socket: NetlinkSocket): Links {
       tolerating(["ENODEV"], () =>
         socket.change({ type: RTM_DELLINK, op: `delete link ${index}`, parts: encodeLink({ index }) }),
       ),
+    deleteLinks: (indexes) => deleteLinks(socket, indexes),
   };
+}
+
+/** One by one they go into a group, and the group goes. */
+function deleteLinks(socket: NetlinkSocket, indexes: readonly number[]): void {
+  const group = CLAIMS.dyingLinks;
+  for (const index of indexes)
+    tolerating(["ENODEV"], () =>
+      socket.change({
+        type: RTM_SETLINK,
+        op: `prepare to delete link ${index}`,
+        parts: encodeLink({ index, group }),
+      }),
+    );
+  if (indexes.length > 0)
+    tolerating(["ENODEV"], () =>
+      socket.change({
+        type: RTM_DELLINK,
+        op: `delete links ${indexes.join(", ")}`,
+        parts: encodeLink({ group }),
+      }),
+    );
 }
 
 /** Membership and hairpin are two requests: the second is the bridge's own, and needs the first. */

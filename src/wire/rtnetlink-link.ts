@@ -30,6 +30,7 @@ const IFLA = {
   txQueueLength: 13,
   portInfo: 12,
   linkInfo: 18,
+  group: 27,
   netnsFd: 28,
   extMask: 29,
   txQueues: 31,
@@ -78,6 +79,8 @@ export interface LinkAttributes {
   readonly netnsFd?: number | undefined;
   /** How many queues a new link has in each direction; absent leaves the choice to the kernel. */
   readonly queues?: number | undefined;
+  /** A number that links may share; without index and name a deletion is of all that do. */
+  readonly group?: number | undefined;
   readonly info?: LinkInfo | undefined;
 }
 
@@ -155,6 +158,7 @@ function linkAttributes(link: LinkAttributes): (Uint8Array | undefined)[] {
     link.master === undefined ? undefined : u32(IFLA.master, link.master),
     link.netnsFd === undefined ? undefined : u32(IFLA.netnsFd, link.netnsFd),
     link.sendQueueLength === undefined ? undefined : u32(IFLA.txQueueLength, link.sendQueueLength),
+    link.group === undefined ? undefined : u32(IFLA.group, link.group),
     link.queues === undefined ? undefined : u32(IFLA.txQueues, link.queues),
     link.queues === undefined ? undefined : u32(IFLA.rxQueues, link.queues),
     link.info === undefined ? undefined : linkInfo(link.info),

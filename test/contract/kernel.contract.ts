@@ -158,6 +158,23 @@ export function kernelContract(open: () => ContractWorld): void {
       refused("EOPNOTSUPP", () => netlink.deleteLink(1));
     });
 
+    test("many links go at once, and none but those", () => {
+      const made = ["one", "two", "three"].map(
+        (name) => netlink.addLink({ kind: "veth", name, peer: { name: `${name}-peer` } }).index,
+      );
+      bridge();
+      netlink.deleteLinks([made[0] ?? 0, NOWHERE, made[2] ?? 0]);
+      netlink.deleteLinks([made[0] ?? 0, NOWHERE]);
+      netlink.deleteLinks([]);
+      assert.deepEqual(
+        netlink
+          .listLinks()
+          .map(({ name }) => name)
+          .sort(),
+        ["cni0", "lo", "two", "two-peer"],
+      );
+    });
+
     test("a link changes its name, MTU, MAC and state", () => {
       const { index } = bridge();
       netlink.changeLink(index, { name: "br0", mtuBytes: 1300, mac: MAC, isUp: false });

@@ -3,7 +3,7 @@ import { isTransient } from "#fault/errno";
 import { asError, explain, isFault } from "#fault/fault";
 import { WireError } from "#wire/wire-error";
 import { CniFault } from "../cni-fault.ts";
-import type { Added, AddRequest, SandboxNetwork } from "../model.ts";
+import type { Added, AddRequest, AttachmentKey, SandboxNetwork } from "../model.ts";
 import { type PluginCall, readCall, versionOf } from "./call.ts";
 import { type Answer, type Call, decodeCall } from "./frame.ts";
 import { formatError, PluginError } from "./plugin-error.ts";
@@ -32,6 +32,38 @@ export function answerBytes(bytes: Uint8Array, answering: Answering): Answer {
   } catch (thrown) {
     const error = pluginErrorOf(asError(thrown));
     return { exitCode: 1, stdout: formatError(versionOf(call.stdin) ?? NEWEST_VERSION, error) };
+  }
+}
+
+/** Answers to the removals that `all` begins with, done together; undefined when there are not two of them, or when together they
+ *  cannot be done: then each is to be asked for by itself. */
+export function answerRemovals(
+  all: readonly (Uint8Array | undefined)[],
+  network: SandboxNetwork | undefined,
+): readonly Answer[] | undefined {
+  const keys: AttachmentKey[] = [];
+  for (const bytes of all) {
+    const key = bytes && removedBy(bytes);
+    if (!key) break;
+    keys.push(key);
+  }
+  if (!network || keys.length < 2) return undefined;
+  try {
+    network.removeAll(keys);
+    return keys.map(() => ({ exitCode: 0, stdout: "" }));
+  } catch (error) {
+    if (isFault(error)) return undefined;
+    throw error;
+  }
+}
+
+function removedBy(bytes: Uint8Array): AttachmentKey | undefined {
+  try {
+    const call = readCall(decodeCall(bytes));
+    return call.verb === "DEL" ? call.key : undefined;
+  } catch (error) {
+    if (isFault(error)) return undefined;
+    throw error;
   }
 }
 

@@ -6,7 +6,7 @@ import { inNetns, openNetns } from "#kernel/netns";
 import { peerCredentials } from "#kernel/peer-credentials";
 import type { Logger } from "#telemetry/log";
 import type { SandboxNetwork } from "../model.ts";
-import { type Answering, answerBytes } from "./answer.ts";
+import { type Answering, answerBytes, answerRemovals } from "./answer.ts";
 import { encodeAnswer, LONGEST_CALL_BYTES } from "./frame.ts";
 import { pathWithin } from "./path-within.ts";
 import { Turns } from "./turns.ts";
@@ -17,6 +17,8 @@ export const DEFAULT_SOCKET = "/run/twill/cni.sock";
 const MOST_CONNECTIONS = 4096;
 /** The executable has its whole call at hand before it connects. */
 const SPEAK_WITHIN_MS = 2_000;
+/** So many removals take some milliseconds more than one; everything else waits so long. */
+const MOST_TOGETHER = 64;
 const LOOPBACK_INDEX = 1;
 const NSFS_MAGIC = 0x6e736673;
 
@@ -38,8 +40,8 @@ export async function servePlugin(options: ServePluginOptions): Promise<void> {
   mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 });
   // Of a process that is no more: two agents on one socket would be two on one bridge.
   rmSync(socketPath, { force: true });
-  const turns = new Turns();
-  const server = createServer({ allowHalfOpen: true }, (socket) => receive(socket, turns, options));
+  const turns = new Turns<Heard>((calls) => answerSome(calls, options));
+  const server = createServer({ allowHalfOpen: true }, (socket) => receive(socket, turns, log));
   server.maxConnections = MOST_CONNECTIONS;
   try {
     await listening(server, socketPath);
@@ -70,8 +72,15 @@ function ended(server: Server, signal: AbortSignal): Promise<void> {
   return promise;
 }
 
+/** A call that has been heard; without bytes nobody waits for an answer. */
+interface Heard {
+  readonly socket: Socket;
+  readonly bytes: Uint8Array | undefined;
+  readonly pid: number;
+}
+
 /** Takes its turn at once, and uses it when it has been heard. */
-function receive(socket: Socket, turns: Turns, { network, log }: ServePluginOptions): void {
+function receive(socket: Socket, turns: Turns<Heard>, log: Logger): void {
   const credentials = peerCredentials(socket);
   // A peer that is gone says so by the end of what it sent.
   socket.on("error", () => {});
@@ -80,16 +89,24 @@ function receive(socket: Socket, turns: Turns, { network, log }: ServePluginOpti
     socket.destroy();
     return;
   }
-  const heard = hear(socket);
-  turns.take(heard, (bytes) => {
-    if (bytes === undefined || socket.destroyed) {
-      socket.destroy();
-      return;
-    }
-    const answer = answerBytes(bytes, { network: network(), ...viewOf(credentials.pid) });
+  turns.take(hear(socket).then((bytes) => ({ socket, bytes, pid: credentials.pid })));
+}
+
+/** Answers the first call, or as many as can be done together. @returns how many */
+function answerSome(calls: readonly Heard[], { network, log }: ServePluginOptions): number {
+  const [first] = calls;
+  if (!first || first.bytes === undefined || first.socket.destroyed) {
+    first?.socket.destroy();
+    return 1;
+  }
+  const answering = { network: network(), ...viewOf(first.pid) };
+  const bytes = calls.slice(0, MOST_TOGETHER).map((call) => call.bytes);
+  const answers = answerRemovals(bytes, answering.network) ?? [answerBytes(first.bytes, answering)];
+  for (const [i, answer] of answers.entries()) {
     if (answer.exitCode !== 0) log.debug("a CNI call was answered with an error", { answer: answer.stdout });
-    socket.end(encodeAnswer(answer));
-  });
+    calls[i]?.socket.end(encodeAnswer(answer));
+  }
+  return answers.length;
 }
 
 /** All that the peer says; nothing when it says too much, or not in time. */

@@ -17,6 +17,7 @@ type Links = Pick<
   | "addLink"
   | "changeLink"
   | "deleteLink"
+  | "deleteLinks"
   | "paceLink"
   | "redirectReceived"
   | "listPaces"
@@ -32,6 +33,9 @@ export function fakeLinks(here: FakeNamespace, namespaceOf: (ns: Netns) => FakeN
     addLink: (spec) => linkOf(addLink(here, spec, namespaceOf)),
     changeLink: (index, change) => changeLink(here, index, change, namespaceOf),
     deleteLink: (index) => deleteLink(here, index),
+    deleteLinks(indexes) {
+      for (const index of indexes) deleteLink(here, index);
+    },
     paceLink(index, pace) {
       here.link(index, `pace link ${index}`).pace = pace;
     },
