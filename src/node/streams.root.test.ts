@@ -279,33 +279,53 @@ describe("streams into a node's containers", () => {
   });
 
   test("attach: a container's terminal and its input outlive clients and the agent", async () => {
-    world.send(created("shell", { command: ["sh"], stdin: true, tty: true }, { restartPolicy: "Never" }));
-    await world.until("the pod runs", () => isRunning("shell"));
-    const id = main("shell")?.containerID;
-    const talk = async (say: string, want: RegExp) => {
-      const shell = await kubelet.command(`/attach/default/shell/main?${queryOf(TTY)}`, TTY);
+    const once = { restartPolicy: "Never" } as const;
+    world.send(created("shell", { command: ["sh"], stdin: true, tty: true }, once));
+    world.send(created("copier", { command: ["cat"], stdin: true }, once));
+    world.send(
+      created("last", { command: ["sh", "-c", "cat; echo over"], stdin: true, stdinOnce: true }, once),
+    );
+    const names = ["web", "shell", "copier", "last"];
+    const allRun = () => names.every(isRunning);
+    await world.until("the pods run", allRun);
+    const ids = names.map((name) => main(name)?.containerID);
+    const talk = async (name: string, wants: CommandWants, say: string, want: RegExp) => {
+      const client = await kubelet.command(`/attach/default/${name}/main?${queryOf(wants)}`, wants);
       let seen = "";
-      shell.stdout?.on("data", (data: Buffer) => {
+      client.stdout?.on("data", (data: Buffer) => {
         seen += data;
       });
-      shell.resize?.write('{"Width":111,"Height":22}\n');
-      shell.stdin?.write(say);
-      await world.until(`the shell says ${want}`, () => want.test(seen));
-      return shell;
+      client.resize?.write('{"Width":111,"Height":22}\n');
+      client.stdin?.write(say);
+      await world.until(`${name} says ${want}`, () => want.test(seen));
+      return client;
     };
-    const first = await talk("X=4; sleep 0.1; stty size; tty\n", /22 111\r\n\/dev\/pts\/0\r\n/);
-    first.connection.destroy();
-    const seed = ["web", "shell"]
+    const sized = "until stty size | grep '22 111'; do :; done; X=4; tty\n";
+    const first = await talk("shell", TTY, sized, /22 111\r\n\/dev\/pts\/0\r\n/);
+    const second = await talk("copier", ALL, "before\n", /before\n/);
+    for (const { connection } of [first, second]) connection.destroy();
+    const seed = names
       .flatMap((name) => world.pod(name) ?? [])
       .map((object): Command => ({ do: "create", kind: "pods", object }));
     await world.kill();
     await world.start(seed);
-    await world.until("the pod runs", () => isRunning("shell"));
-    assert.equal(main("shell")?.containerID, id);
-    const second = await talk("echo still $((X+1)); exit 3\n", /still 5\r\n/);
-    assert.equal(JSON.parse(await text(second.error)).status, "Success");
-    const logs = await kubelet.ask("GET", "/containerLogs/default/shell/main");
-    assert.match(logs.body, /still 5\n/);
+    await world.until("the pods run", allRun);
+    assert.deepEqual(
+      names.map((name) => main(name)?.containerID),
+      ids,
+    );
+    await talk("copier", ALL, "after\n", /^after\n$/);
+    const shell = await talk("shell", TTY, "echo still $((X+1)); exit 3\n", /still 5\r\n/);
+    assert.equal(JSON.parse(await text(shell.error)).status, "Success");
+    const last = await talk("last", ALL, "heard\n", /heard\n/);
+    assert.ok(isRunning("last"));
+    last.connection.destroy();
+    await world.until("the input has ended with the client", () => main("last")?.state?.terminated);
+    const logs = async (name: string) =>
+      (await kubelet.ask("GET", `/containerLogs/default/${name}/main`)).body;
+    assert.match(await logs("shell"), /still 5\n/);
+    assert.equal(await logs("copier"), "before\nafter\n");
+    assert.equal(await logs("last"), "heard\nover\n");
   });
 });
 

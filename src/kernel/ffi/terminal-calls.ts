@@ -133,10 +133,15 @@ export function attachMount(fd: number, target: string): void {
   );
 }
 
+/** A process, which stays this one whatever becomes of its number. @returns a descriptor the caller owns @throws {SyscallFault} ESRCH */
+export function openProcess(pid: number): number {
+  return checked(Number(direct.pidfdOpen(SYS_PIDFD_OPEN, pid, 0)), "open the process of pid", pid);
+}
+
 /** A copy of what another process has open as `fd`: even a terminal's master, which cannot be opened twice (Linux 5.6).
  *  @returns a descriptor the caller owns @throws {SyscallFault} ESRCH, EBADF */
 export function copyFrom(pid: number, fd: number): number {
-  const process = checked(Number(direct.pidfdOpen(SYS_PIDFD_OPEN, pid, 0)), "open the process of pid", pid);
+  const process = openProcess(pid);
   try {
     return checked(
       Number(direct.pidfdGetfd(SYS_PIDFD_GETFD, process, fd, 0)),

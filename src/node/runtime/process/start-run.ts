@@ -57,6 +57,7 @@ export async function startRun(run: StartingRun, deps: StartDeps): Promise<void>
       supervisors,
     }),
   );
+  ends.keepFor(supervisor.pid);
   container.follow(supervisor);
 }
 

@@ -13,6 +13,8 @@ export interface InputEnds extends Disposable {
   readonly fd: number;
   /** For its supervisor: without a writer the input would be at its end. */
   readonly hold: readonly number[];
+  /** To be called as soon as there is a supervisor. */
+  readonly keepFor: (supervisorPid: number) => void;
 }
 
 /** Makes the pipe that a container with `stdin` reads from. With `stdinOnce` its writing end is held by a keeper instead, which can
@@ -31,8 +33,14 @@ export function openInput(folder: string, { isOnce, uid }: { isOnce: boolean; ui
     open(constants.O_RDWR); // First: neither of the others then waits for its counterpart.
     const [fd, writing] = [open(constants.O_RDONLY), open(constants.O_WRONLY)];
     fchownSync(fd, uid, 0);
-    if (isOnce) startKeeper(folder, writing);
-    return { fd, hold: isOnce ? [] : [writing], [Symbol.dispose]: close };
+    return {
+      fd,
+      hold: isOnce ? [] : [writing],
+      keepFor: (supervisorPid) => {
+        if (isOnce) startKeeper(folder, writing, supervisorPid);
+      },
+      [Symbol.dispose]: close,
+    };
   } catch (error) {
     close();
     throw error;

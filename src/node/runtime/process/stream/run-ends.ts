@@ -23,6 +23,8 @@ export interface RunEnds extends Disposable {
   readonly devpts: number | undefined;
   /** With a terminal: its master, for the pump to take. */
   readonly master: Fd | undefined;
+  /** To be called as soon as there is a supervisor. */
+  readonly keepFor: (supervisorPid: number) => void;
 }
 
 /** Opens the pipes or the terminal of a run whose folder stands. @throws {SyscallFault} EMFILE */
@@ -36,6 +38,7 @@ export function openRunEnds(folder: string, { stdin, stdinOnce, tty }: Interacti
       hold: [master.number],
       devpts: devpts.number,
       master: copyTerminal(master),
+      keepFor: () => {},
       ...closing(opened.move()),
     };
   }
@@ -46,6 +49,7 @@ export function openRunEnds(folder: string, { stdin, stdinOnce, tty }: Interacti
     hold: [...hold, ...(input?.hold ?? [])],
     devpts: undefined,
     master: undefined,
+    keepFor: (supervisorPid) => input?.keepFor(supervisorPid),
     ...closing(opened.move()),
   };
 }
