@@ -10,6 +10,7 @@ import { keepLogs, linkStarted } from "./logs/keep-logs.ts";
 import { DEFAULT_LIMITS, type RotationLimits } from "./logs/rotation.ts";
 import type { PodNetwork } from "./network.ts";
 import { followNetwork, nodeComplaints, wiringComplaint } from "./network-condition.ts";
+import { knownImages } from "./object/known-images.ts";
 import { keepLease } from "./object/lease.ts";
 import { kubeArch, readSystemInfo } from "./object/node-facts.ts";
 import { NodeReporter } from "./object/node-reporter.ts";
@@ -81,6 +82,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     ...base,
   };
   const workers = new PodWorkers(context);
+  const images = knownImages(runtime, base);
   const reporter = new NodeReporter({
     client,
     events,
@@ -101,7 +103,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
         kubelet: options.version ?? VERSION,
         runtime: `${runtime.name}://${runtime.version}`,
       }),
-      images: await runtime.images(),
+      images: await images(),
       port: listen.port,
       complaints: nodeComplaints(network, runtime),
       isSure: clock.now() - startedAt >= TAKEOVER_MS,
