@@ -259,4 +259,40 @@ describe("what becomes of a pod's containers", () => {
     );
     await gone("grown");
   });
+
+  test("limits of a running container change, with a restart only where it asked for one", async () => {
+    const of = (memory: string, cpu: string) => ({ requests: { memory, cpu }, limits: { memory, cpu } });
+    const resizePolicy = [{ resourceName: "cpu", restartPolicy: "RestartContainer" }];
+    const main = shell("main", STAY, { resources: of("64Mi", "100m"), resizePolicy });
+    const resize = (memory: string, cpu: string) => {
+      const patch = { spec: { containers: [{ ...main, resources: of(memory, cpu) }] } };
+      world.send({ do: "patch", kind: "pods", name: "resized", patch });
+    };
+    const has = (memory: string, cpu: string) => {
+      const told = container("resized", "main")?.resources?.limits;
+      return told?.["memory"] === memory && told["cpu"] === cpu && isRunning("resized", "main");
+    };
+    const condition = (type: string) =>
+      status("resized")?.conditions?.find((one) => one.type === type && one.status === "True");
+    run("resized", [main]);
+    await world.until("it runs", () => has("64Mi", "100m"));
+    const id = container("resized", "main")?.containerID;
+    resize("96Mi", "100m");
+    await world.until("it has more memory", () => has("96Mi", "100m"));
+    assert.equal(container("resized", "main")?.containerID, id);
+    resize("96Mi", "200m");
+    await world.until("it has more of the processor", () => has("96Mi", "200m"));
+    assert.equal(container("resized", "main")?.restartCount, 1);
+    resize("96Mi", "1000");
+    const pending = await world.until("it waits", () => condition("PodResizePending"));
+    assert.equal(pending.reason, "Infeasible");
+    assert.match(
+      pending.message ?? "",
+      /^Node didn't have enough capacity: cpu, requested: 1000000, capacity: \d+$/,
+    );
+    assert.ok(has("96Mi", "200m"));
+    resize("96Mi", "200m");
+    await world.until("it no longer waits", () => !condition("PodResizePending"));
+    await gone("resized");
+  });
 });

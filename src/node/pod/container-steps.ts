@@ -1,10 +1,13 @@
 import { isFault } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
+import { wholeOf } from "../cgroup/amounts.ts";
+import { containerResources } from "../cgroup/limits.ts";
 import type { DownwardFacts } from "../env/downward.ts";
 import { type ContainerView, fieldPathOf } from "../status/run-view.ts";
 import { note, type PodContext } from "./context.ts";
 import { podText } from "./hooks.ts";
 import type { Kill } from "./plan.ts";
+import type { Resizes } from "./resizes.ts";
 import { RestartBackoff } from "./restart-backoff.ts";
 import { runtimeHandlerOf } from "./runtime-class.ts";
 import { startContainer } from "./start-container.ts";
@@ -17,11 +20,13 @@ const DEFAULT_GRACE_SECONDS = 30;
 export class ContainerSteps {
   readonly backoff = new RestartBackoff();
   readonly failures: StartFailures;
+  readonly resizes: Resizes;
   readonly #context: PodContext;
   readonly #facts: () => DownwardFacts;
 
-  constructor(context: PodContext, facts: () => DownwardFacts) {
+  constructor(context: PodContext, resizes: Resizes, facts: () => DownwardFacts) {
     this.#context = context;
+    this.resizes = resizes;
     this.#facts = facts;
     this.failures = new StartFailures(context.clock);
   }
@@ -40,7 +45,8 @@ export class ContainerSteps {
     try {
       const runtimeHandler = await runtimeHandlerOf(pod, this.#context);
       const inputs = { pod, view, volumes, signal, runtimeHandler, facts: this.#facts() };
-      await startContainer(inputs, this.#context);
+      const run = await startContainer(inputs, this.#context);
+      this.resizes.give(run.id, spec.resources);
       this.failures.clear(spec.name);
       return true;
     } catch (error) {
@@ -58,7 +64,12 @@ export class ContainerSteps {
     const fieldPath = fieldPathOf(view);
     note(this.#context, pod, { type: "Normal", reason: "Killing", message: why, fieldPath });
     const { livenessProbe, startupProbe } = view.spec;
-    const probe = { liveness: livenessProbe, startup: startupProbe, definition: undefined }[reason];
+    const probe = {
+      liveness: livenessProbe,
+      startup: startupProbe,
+      definition: undefined,
+      resize: undefined,
+    }[reason];
     const seconds =
       probe?.terminationGracePeriodSeconds ??
       pod.spec?.terminationGracePeriodSeconds ??
@@ -66,6 +77,15 @@ export class ContainerSteps {
     const deadline = this.#context.clock.now() + seconds * 1000;
     const podIp = this.#facts().podIps[0] ?? "";
     await stopContainer(view, pod, { deadline: () => deadline, podIp }, this.#context);
+  }
+
+  /** Gives a running container what it is allotted now, if that can be done without a restart. */
+  async resize({ current, spec, given }: ContainerView, pod: Pod): Promise<void> {
+    if (!current || !given || this.resizes.needsRestart(current.id, spec)) return;
+    const { runtime, settings } = this.#context;
+    const memoryBytes = wholeOf(settings.capacity["memory"]);
+    await runtime.updateResources(current.id, containerResources(spec, pod, { memoryBytes }));
+    this.resizes.give(current.id, spec.resources);
   }
 
   /** Says once per wait that a crashed container is not restarted yet. */

@@ -4,7 +4,7 @@ import { type ContainerView, isRunning, type PodView } from "../status/run-view.
 import type { RestartBackoff } from "./restart-backoff.ts";
 
 /** Why a container that runs is ended before its pod. */
-export type KillReason = "liveness" | "startup" | "definition";
+export type KillReason = "liveness" | "startup" | "definition" | "resize";
 
 export interface Kill {
   readonly view: ContainerView;
@@ -35,6 +35,8 @@ export interface PlanContext {
   /** A probe that condemned a running container. */
   readonly condemned: (view: ContainerView) => "liveness" | "startup" | undefined;
   readonly hashOf: (view: ContainerView) => string;
+  /** Whether new limits are due that the container wants to be restarted for. */
+  readonly needsRestart?: (view: ContainerView) => boolean;
 }
 
 /** Compares the pod's containers with what runs, and says what to do. Total, and without effects. */
@@ -104,7 +106,10 @@ function condemn(view: ContainerView, pod: PodView["pod"], context: PlanContext)
     const isRestarted = restartsAfter(view, pod, KILLED);
     return [{ view, reason: probe, why: `Container ${name} failed ${probe} probe${will(isRestarted)}` }];
   }
-  if (view.kind === "ephemeral" || view.current?.hash === context.hashOf(view)) return [];
+  if (view.kind === "ephemeral") return [];
+  if (context.needsRestart?.(view))
+    return [{ view, reason: "resize", why: `Container ${name} resize requires restart` }];
+  if (view.current?.hash === context.hashOf(view)) return [];
   return [{ view, reason: "definition", why: `Container ${name} definition changed${will(true)}` }];
 }
 

@@ -5,6 +5,7 @@ import { isOwnCondition } from "../status/conditions.ts";
 import { podStatus, refusedStatus } from "../status/pod-status.ts";
 import { fieldPathOf, type PodView, type Waiting } from "../status/run-view.ts";
 import { note, type PodContext } from "./context.ts";
+import type { Resizes } from "./resizes.ts";
 import { viewPod } from "./view.ts";
 
 /** Why a pod as a whole failed. */
@@ -22,6 +23,7 @@ export interface ReportSources {
   readonly prober: Prober;
   /** When all containers were last told to begin anew. */
   readonly anewSince: () => string | undefined;
+  readonly resizes: Resizes;
 }
 
 /** How one pod looks now: to its worker, to its containers, and in the API. */
@@ -35,9 +37,9 @@ export class PodReport {
   }
 
   view(): PodView {
-    const { pod, waiting, prober, anewSince } = this.#sources;
+    const { pod, waiting, prober, anewSince, resizes } = this.#sources;
     return viewPod(pod(), {
-      ...{ runtime: this.#context.runtime, prober },
+      ...{ runtime: this.#context.runtime, prober, resizes },
       ...{ waiting: waiting(), anewSince: anewSince() },
     });
   }

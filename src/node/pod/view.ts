@@ -10,6 +10,7 @@ import {
   type PodView,
   type Waiting,
 } from "../status/run-view.ts";
+import type { Resizes } from "./resizes.ts";
 
 /** The pod's containers with what the runtime knows of them. Runs of an earlier sandbox are past, whatever their end. */
 export function viewPod(
@@ -19,12 +20,14 @@ export function viewPod(
     waiting,
     prober,
     anewSince,
+    resizes,
   }: {
     runtime: Runtime;
     waiting: ReadonlyMap<string, Waiting>;
     prober: Prober;
     /** When all containers were last told to begin anew; RFC 3339. */
     anewSince: string | undefined;
+    resizes: Resizes;
   },
 ): PodView {
   const uid = pod.metadata.uid ?? "";
@@ -45,6 +48,7 @@ export function viewPod(
       current,
       last,
       waiting: waiting.get(spec.name),
+      given: current && resizes.isDue(current.id, spec) ? resizes.givenTo(current.id) : undefined,
       isStarted: current ? prober.isStarted(current, spec) : false,
       isReady: current ? prober.isReady(current, spec) : false,
     };
@@ -55,6 +59,7 @@ export function viewPod(
   return {
     pod,
     sandbox,
+    pendingResize: resizes.pending,
     containers: [
       ...(pod.spec?.initContainers ?? []).map((spec) => view(spec, kindOf(spec))),
       ...(pod.spec?.containers ?? []).map((spec) => view(spec, "regular")),

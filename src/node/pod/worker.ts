@@ -11,6 +11,7 @@ import { note, type PodContext, podLogFolder } from "./context.ts";
 import { makeSandbox } from "./make-sandbox.ts";
 import { type PodPlan, planPod } from "./plan.ts";
 import { type PodFailure, PodReport } from "./pod-report.ts";
+import { type PendingResize, Resizes } from "./resizes.ts";
 import { MIN_GRACE_MS, stopPod } from "./stop-pod.ts";
 
 const RESYNC_MS = 60_000;
@@ -35,6 +36,11 @@ export class PodWorker {
   readonly #stop = new AbortController();
   /** Aborted as soon as the pod is to end: no hook and no pull is waited for then. */
   readonly #ending = new AbortController();
+  readonly #resizes: Resizes;
+  readonly #judge: (pod: Pod) => PendingResize | undefined;
+  /** As the API has it. */
+  #told: Pod;
+  /** With what the node has allotted to it. */
   #pod: Pod;
   #isRemoved = false;
   #isStopped = false;
@@ -45,8 +51,15 @@ export class PodWorker {
   #refreshAt: number | undefined;
 
   /** With a refusal nothing of the pod is ever started: it fails at once, for that reason. */
-  constructor(pod: Pod, context: PodContext, refusal?: PodFailure) {
-    this.#pod = pod;
+  constructor(
+    pod: Pod,
+    context: PodContext,
+    { refusal, judge }: { refusal: PodFailure | undefined; judge: (pod: Pod) => PendingResize | undefined },
+  ) {
+    this.#resizes = new Resizes(pod);
+    this.#judge = judge;
+    this.#told = pod;
+    this.#pod = this.#resizes.take(pod, judge);
     this.#context = context;
     if (refusal) {
       this.#failure = { ...refusal, message: `Pod was rejected: ${refusal.message}`, isRefusal: true };
@@ -64,8 +77,9 @@ export class PodWorker {
       waiting: () => this.#steps.failures.waiting(),
       prober: this.#prober,
       anewSince: () => this.#anewSince,
+      resizes: this.#resizes,
     });
-    this.#steps = new ContainerSteps(context, () => this.#report.facts());
+    this.#steps = new ContainerSteps(context, this.#resizes, () => this.#report.facts());
   }
 
   get uid(): string {
@@ -83,7 +97,8 @@ export class PodWorker {
 
   /** The pod as the API has it now. */
   update(pod: Pod): void {
-    this.#pod = pod;
+    this.#told = pod;
+    this.#pod = this.#resizes.take(pod, this.#judge);
     this.#noticeEnd();
     this.wake();
   }
@@ -172,7 +187,9 @@ export class PodWorker {
       this.#isStopped = true;
       return 0;
     }
+    if (this.#resizes.pending) this.#pod = this.#resizes.take(this.#told, this.#judge);
     this.#context.cgroups.ensure(this.#pod);
+    await this.#resizeRunning();
     const volumes = this.#prepareVolumes();
     volumes.catch(() => {}); // Awaited below; the sandbox is made while the API answers.
     if (plan.kind === "sandbox") await this.#makeSandbox();
@@ -189,6 +206,15 @@ export class PodWorker {
     );
   }
 
+  /** What cannot be done now is tried again with the next step, and shows in the status until then. */
+  async #resizeRunning(): Promise<void> {
+    for (const view of this.#report.view().containers.filter(isRunning))
+      await this.#steps.resize(view, this.#pod).catch((error: unknown) => {
+        const about = { pod: this.#name, container: view.spec.name, error: explain(error) };
+        this.#context.log.warn("a container's limits could not be changed", about);
+      });
+  }
+
   #plan(): PodPlan {
     const view = this.#report.view();
     return planPod(view, {
@@ -199,6 +225,8 @@ export class PodWorker {
         return probe === "readiness" ? undefined : probe;
       },
       hashOf: ({ spec }) => containerHash(spec),
+      needsRestart: ({ current, spec }) =>
+        current !== undefined && this.#resizes.needsRestart(current.id, spec),
     });
   }
 

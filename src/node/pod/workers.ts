@@ -3,10 +3,12 @@ import { explain } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
 import type { Change, Informer } from "#kube/informer";
 import { hasAppArmor, refusalOf } from "../admission/admit.ts";
+import { allocatableOfNode, shortage } from "../admission/fits.ts";
 import type { Refusal } from "../admission/refusal.ts";
 import { isTerminal } from "../status/phase.ts";
 import type { PodContext } from "./context.ts";
 import type { PodFailure } from "./pod-report.ts";
+import type { PendingResize } from "./resizes.ts";
 import { PodWorker } from "./worker.ts";
 
 const DOUBT_MS = 60_000;
@@ -79,7 +81,8 @@ export class PodWorkers {
       standing.update(pod);
       return;
     }
-    const worker = new PodWorker(pod, this.#context, this.#refusal(pod));
+    const refusal = this.#refusal(pod);
+    const worker = new PodWorker(pod, this.#context, { refusal, judge: (wanted) => this.#judge(wanted) });
     this.#workers.set(uid, worker);
     void worker.run().finally(() => {
       if (!this.#context.signal.aborted) this.#workers.delete(uid);
@@ -92,6 +95,22 @@ export class PodWorkers {
     const { settings, node } = this.#context;
     const others = [...this.#workers.values()].flatMap((other) => (other.isOver ? [] : [other.pod]));
     return refusalOf(pod, { ...settings, node: node(), others, hasAppArmor: this.#hasAppArmor });
+  }
+
+  /** Why a pod of this node cannot have what it now asks for. */
+  #judge(pod: Pod): PendingResize | undefined {
+    const { settings, node } = this.#context;
+    const allocatable = allocatableOfNode(node(), settings.allocatable);
+    const never = shortage(pod, [], { allocatable });
+    if (never) return { reason: "Infeasible", message: asCapacity(never.message) };
+    const { uid } = pod.metadata;
+    const others = [...this.#workers.values()].filter((other) => !other.isOver && other.uid !== uid);
+    const now = shortage(
+      pod,
+      others.map((other) => other.pod),
+      { allocatable },
+    );
+    return now && { reason: "Deferred", message: now.message };
   }
 
   /** Ends what runs here and is not in the API's complete list. A list without any pod may be a server that has lost its
@@ -122,6 +141,11 @@ export class PodWorkers {
       log.warn("a pod that the API no longer has could not be removed", { uid, error: explain(error) });
     }
   }
+}
+
+/** Nobody else's use is told of what would not fit alone. */
+function asCapacity(message: string): string {
+  return message.replace("enough resource", "enough capacity").replace(/ used: 0,/, "");
 }
 
 function age({ metadata }: Pod): number {

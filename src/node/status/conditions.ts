@@ -11,9 +11,12 @@ type Verdict = {
 
 const OWN = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"] as const;
 
+/** Those that are there only while they are true. */
+const PASSING = ["PodResizePending", "PodResizeInProgress"] as const;
+
 /** Whether it is the node that writes this condition, and nobody else. */
 export function isOwnCondition({ type }: Pick<PodCondition, "type">): boolean {
-  return OWN.some((own) => own === type);
+  return [...OWN, ...PASSING].some((own) => own === type);
 }
 
 /** The conditions that the node owns, in the order it writes them, with those that others wrote kept behind them. A time
@@ -24,17 +27,30 @@ export function podConditions(
   { before, now }: { before: readonly PodCondition[]; now: string },
 ): readonly PodCondition[] {
   const containersReady = readiness(view, phase);
-  const own: readonly [(typeof OWN)[number], Verdict][] = [
+  const own: readonly [(typeof OWN)[number] | (typeof PASSING)[number], Verdict][] = [
     ["PodReadyToStartContainers", { status: view.sandbox?.isReady ? "True" : "False" }],
     ["Initialized", initialized(view, phase)],
     ["Ready", withGates(view.pod, containersReady, before)],
     ["ContainersReady", containersReady],
     ["PodScheduled", { status: "True" }],
+    ...resizing(view, phase),
   ];
   return [
     ...own.map(([type, verdict]) => condition(type, verdict, { view, before, now })),
     ...before.filter((other) => !isOwnCondition(other)),
   ];
+}
+
+function resizing(
+  { containers, pendingResize }: PodView,
+  phase: Phase,
+): readonly [(typeof PASSING)[number], Verdict][] {
+  if (isTerminal(phase)) return [];
+  const isUnderWay = containers.some((view) => isRunning(view) && view.given !== undefined);
+  return [
+    ...(pendingResize ? [["PodResizePending", { status: "True", ...pendingResize }] as const] : []),
+    ...(isUnderWay ? [["PodResizeInProgress", { status: "True" }] as const] : []),
+  ].map(([type, verdict]): [(typeof PASSING)[number], Verdict] => [type, verdict]);
 }
 
 function condition(

@@ -94,10 +94,11 @@ function common(view: ContainerView) {
 function resourcesOf({
   spec,
   kind,
+  given,
 }: ContainerView): Pick<ContainerStatus, "resources" | "allocatedResources"> {
   if (kind === "ephemeral") return {};
   const requests = spec.resources?.requests;
-  return { resources: spec.resources ?? {}, ...(requests ? { allocatedResources: requests } : {}) };
+  return { resources: given ?? spec.resources ?? {}, ...(requests ? { allocatedResources: requests } : {}) };
 }
 
 export function isContainerReady(view: ContainerView): boolean {

@@ -1,4 +1,4 @@
-import type { Container, EphemeralContainer, Pod } from "#kube/generated/types";
+import type { Container, EphemeralContainer, Pod, ResourceRequirements } from "#kube/generated/types";
 import type { Run, Sandbox } from "../runtime/runtime.ts";
 
 /** Why a container that should run does not. */
@@ -17,6 +17,8 @@ export interface ContainerView {
   readonly current: Run | undefined;
   readonly last: Run | undefined;
   readonly waiting: Waiting | undefined;
+  /** What the newest run has been given, where that is not what its container is allotted now. */
+  readonly given?: ResourceRequirements | undefined;
   /** The startup probe has passed, or there is none. */
   readonly isStarted: boolean;
   /** The readiness probe says yes, or there is none. */
@@ -26,6 +28,8 @@ export interface ContainerView {
 export interface PodView {
   readonly pod: Pod;
   readonly sandbox: Sandbox | undefined;
+  /** Why the pod does not have yet what its spec asks for. */
+  readonly pendingResize?: { readonly reason: string; readonly message: string } | undefined;
   /** Init containers and sidecars in spec order, then the regular ones, then the ephemeral ones. */
   readonly containers: readonly ContainerView[];
 }

@@ -131,7 +131,9 @@ function conditionsPatch(
   conditions: readonly PodCondition[],
   known: readonly PodCondition[],
 ): readonly Record<string, unknown>[] {
-  return conditions.filter(isOwnCondition).map((condition) => {
+  const types = new Set(conditions.map(({ type }) => type));
+  const gone = known.filter((condition) => isOwnCondition(condition) && !types.has(condition.type));
+  const told = conditions.filter(isOwnCondition).map((condition) => {
     const before = known.find(({ type }) => type === condition.type);
     return {
       ...(before?.reason ? { reason: null } : {}),
@@ -139,6 +141,7 @@ function conditionsPatch(
       ...condition,
     };
   });
+  return [...told, ...gone.map(({ type }) => ({ type, $patch: "delete" }))];
 }
 
 const OWN = new Set<string>([
@@ -159,6 +162,9 @@ export function covers(known: PodStatus, status: PodStatus): boolean {
       continue; // An older API.
     else if (!isDeepStrictEqual(plain(knownRest[key as keyof typeof knownRest]), plain(value))) return false;
   if ([...OWN].some((key) => key in knownRest && !(key in rest))) return false;
+  const types = new Set(conditions.map(({ type }) => type));
+  if (knownConditions.some((condition) => isOwnCondition(condition) && !types.has(condition.type)))
+    return false;
   return conditions.filter(isOwnCondition).every((condition) => {
     const other = knownConditions.find(({ type }) => type === condition.type);
     return other !== undefined && isDeepStrictEqual(shape(other), shape(condition));
