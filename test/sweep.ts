@@ -27,7 +27,7 @@ const mounts = findCgroupMounts();
 const cgroups = mounts && new Hierarchy(mounts, systemClock);
 for (const name of cgroups?.children("/") ?? []) if (isStale(name)) await cgroups?.remove(`/${name}`);
 for (const name of namesIn(tmpdir())) {
-  if (!/^twt-(?:node|cd)-/.test(name) || !isStale(name)) continue;
+  if (!/^twt-(?:node|cd|process)-/.test(name) || !isStale(name)) continue;
   unmountAll(join(tmpdir(), name));
   rmSync(join(tmpdir(), name), { recursive: true, force: true });
 }

@@ -52,6 +52,8 @@ export interface SandboxConfig {
   readonly supplementalGroups: readonly number[];
   /** Of the pod's RuntimeClass; empty is the default. */
   readonly runtimeHandler: string;
+  /** With `hostUsers: false`: a user namespace of the pod's own, which a runtime has or refuses. */
+  readonly hasOwnUsers?: boolean;
 }
 
 export interface ContainerExit {

@@ -34,6 +34,11 @@ export function plannedSandbox(
       "CreatePodSandboxError",
       `no runtime for ${JSON.stringify(runtimeHandler)} is configured: the process runtime has no handlers`,
     );
+  if (config.hasOwnUsers)
+    throw new Fault(
+      "CreatePodSandboxError",
+      "hostUsers: false needs a user namespace, which the process runtime does not make; containerd does",
+    );
   return {
     version: 1,
     bootId: deps.bootId,

@@ -16,10 +16,7 @@ describe("how containers end, and what becomes of them without an agent", () => 
   after(() => world[Symbol.asyncDispose]());
 
   const start = async (uid: string, change: Parameters<RuntimeWorld["container"]>[1] = {}): Promise<Run> => {
-    const sandbox = world.sandbox(uid, {
-      cgroupParent: `${world.cgroupRoot}/pod${uid}`,
-      pid: (change.pid as "pod") ?? "container",
-    });
+    const sandbox = world.sandbox(uid, { pid: (change.pid as "pod") ?? "container" });
     if (!runtime.sandbox(uid)?.isReady) await runtime.runSandbox(sandbox);
     return runtime.startContainer(world.container(sandbox, change));
   };

@@ -167,6 +167,10 @@ describe("what a container may do", () => {
     );
     await assert.rejects(start({ addCapabilities: ["FLY"] }), /capability "FLY"/);
     await assert.rejects(runtime.runSandbox(world.sandbox("handled", { runtimeHandler: "kata" })), /"kata"/);
+    await assert.rejects(
+      runtime.runSandbox(world.sandbox("mapped", { hasOwnUsers: true })),
+      /hostUsers: false/,
+    );
   });
 
   test("a pod's containers share IPC and memory, and processes if they are to", async () => {

@@ -66,7 +66,7 @@ export class RuntimeWorld implements AsyncDisposable {
       labels: {},
       annotations: {},
       logDir: join(this.dir, "logs"),
-      cgroupParent: undefined,
+      cgroupParent: `${this.cgroupRoot}/pod${podUid}`,
       ipc: "pod",
       pid: "container",
       isPrivileged: false,
