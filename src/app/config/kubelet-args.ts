@@ -20,7 +20,6 @@ export interface KubeletArgs {
   readonly clusterDomain: string | undefined;
   readonly resolvConf: string | undefined;
   readonly cgroupRoot: string | undefined;
-  readonly manifestDir: string | undefined;
   readonly reservations: Reservations;
   readonly allowedSysctls: readonly string[] | undefined;
   readonly seccompDefault: boolean;
@@ -57,7 +56,9 @@ const INSTEAD: Readonly<Record<string, string>> = {
   "container-runtime-endpoint": "use --container-runtime-endpoint",
   "hostname-override": "use --node-name",
   "node-ip": "use --node-ip",
+  "pod-manifest-path": "pods from files are not in Twill yet",
   "root-dir": "use --data-dir",
+  "static-pod-path": "pods from files are not in Twill yet",
 };
 
 export function readKubeletArgs(reader: ValueReader): KubeletArgs {
@@ -74,7 +75,6 @@ export function readKubeletArgs(reader: ValueReader): KubeletArgs {
     clusterDomain: args.parse("cluster-domain", (text) => parseDnsSubdomain("domain", text)),
     resolvConf: args.parse("resolv-conf", parsePath),
     cgroupRoot: args.parse("cgroup-root", parseCgroup),
-    manifestDir: args.parse("pod-manifest-path", parsePath),
     reservations: readReservations(args),
     allowedSysctls: readSysctls(list("allowed-unsafe-sysctls", parseSysctl)),
     seccompDefault: args.flag("seccomp-default") ?? false,
