@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { explain, Fault, isFault } from "#fault/fault";
 import type { Kernel } from "#kernel/kernel";
@@ -42,7 +42,7 @@ import { recordedRights } from "./security.ts";
 import { startRun } from "./start-run.ts";
 import { openProcessStream } from "./stream/open-stream.ts";
 import { Supervisor } from "./supervisor.ts";
-import { GROUP, PASSWD, userOf } from "./users.ts";
+import { userOf, writeUsers } from "./users.ts";
 
 /** How often what the kernel should have told is looked for all the same. */
 const LOOK_MS = 1_000;
@@ -396,10 +396,4 @@ function isRefusal(error: unknown): error is Error {
 
 function initPid({ init }: SandboxRecord["shared"]): number | undefined {
   return init === undefined ? undefined : new Supervisor(init).containerPid;
-}
-
-function writeUsers(dir: string): void {
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(join(dir, "passwd"), PASSWD, { mode: 0o644 });
-  writeFileSync(join(dir, "group"), GROUP, { mode: 0o644 });
 }

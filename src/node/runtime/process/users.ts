@@ -1,3 +1,6 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
 /** Users and groups of every carried image, as its `/etc/passwd` and `/etc/group` name them. Numbers that they lack may be used
  *  all the same; the host's own users are none of a container's business. */
 export const PASSWD = `root:x:0:0:root:/root:/bin/sh
@@ -39,4 +42,11 @@ export function groupsOf(
 
 function rows(text: string): readonly (readonly string[])[] {
   return text.split("\n").flatMap((line) => (line.includes(":") ? [line.split(":")] : []));
+}
+
+/** Writes both as files that containers see. */
+export function writeUsers(dir: string): void {
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, "passwd"), PASSWD, { mode: 0o644 });
+  writeFileSync(join(dir, "group"), GROUP, { mode: 0o644 });
 }
