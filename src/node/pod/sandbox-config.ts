@@ -42,6 +42,7 @@ export function sandboxConfig(
     gid: context?.runAsGroup,
     supplementalGroups: podGroups(pod),
     runtimeHandler,
+    hasOwnUsers: spec?.hostUsers === false,
   };
 }
 
