@@ -20,6 +20,9 @@ test("a log that has grown is moved aside three times at most, and its end can b
   assert.equal(readFileSync(path, "utf8"), "");
   assert.match(readFileSync(`${path}.1`, "utf8"), /^5/);
   assert.match(readFileSync(`${path}.3`, "utf8"), /^3/);
+  writeFileSync(path, "old\nnew\n");
+  assert.deepEqual(lastLines(path, 5, 4), ["new"]);
+  assert.deepEqual(lastLines(path, 5, 8), []);
   writeFileSync(path, "small\n");
   rotateLog(path, 10);
   assert.equal(readFileSync(path, "utf8"), "small\n");

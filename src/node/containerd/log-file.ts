@@ -24,13 +24,13 @@ export function rotateLog(path: string, mostBytes = MOST_BYTES): void {
   truncateSync(path);
 }
 
-/** What the log says at its end, for the line that says why its writer ended. */
-export function lastLines(path: string, count: number): readonly string[] {
+/** What the log says at its end, for the line that says why its writer ended; nothing from before the place `from` in it. */
+export function lastLines(path: string, count: number, from = 0): readonly string[] {
   const size = sizeOf(path);
-  if (size === 0) return [];
+  if (size <= from) return [];
   const file = openSync(path, "r");
   try {
-    const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    const tail = Buffer.alloc(Math.min(size - from, TAIL_BYTES));
     const length = readSync(file, tail, 0, tail.length, size - tail.length);
     return tail.toString("utf8", 0, length).trimEnd().split("\n").slice(-count);
   } finally {
@@ -38,6 +38,6 @@ export function lastLines(path: string, count: number): readonly string[] {
   }
 }
 
-function sizeOf(path: string): number {
+export function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -8,7 +8,7 @@ import type { Logger } from "#telemetry/log";
 import { startTicksOf } from "../runtime/process/identity.ts";
 import { answersCri } from "./answers.ts";
 import { argumentsFor, CONFIG_VARIABLE, findContainerd } from "./find-process.ts";
-import { lastLines, rotateLog } from "./log-file.ts";
+import { lastLines, rotateLog, sizeOf } from "./log-file.ts";
 
 export interface DaemonSpec {
   readonly program: string;
@@ -30,6 +30,8 @@ interface Life {
 interface Daemon {
   readonly pid: number;
   readonly startTicks: string;
+  /** Where in the log its own lines begin. */
+  readonly logFrom?: number;
 }
 
 const LOOK_EVERY_MS = 200;
@@ -62,7 +64,7 @@ export async function superviseContainerd(spec: DaemonSpec, life: Life, onReady:
       if (!signal.aborted)
         log.error("containerd has ended; starting it again", {
           pid: daemon.pid,
-          said: lastLines(spec.log, SAID_LINES),
+          said: lastLines(spec.log, SAID_LINES, daemon.logFrom),
         });
     } catch (error) {
       if (signal.aborted) return;
@@ -101,6 +103,7 @@ export async function stopDaemon(daemon: Daemon, { clock, signal }: Omit<Life, "
 function start(spec: DaemonSpec): Daemon {
   mkdirSync(dirname(spec.log), { recursive: true, mode: 0o711 });
   rotateLog(spec.log);
+  const logFrom = sizeOf(spec.log);
   const log = openSync(spec.log, "a", 0o640);
   try {
     const child = spawn(spec.program, [...argumentsFor(spec.config), "--log-level", spec.logLevel], {
@@ -114,7 +117,7 @@ function start(spec: DaemonSpec): Daemon {
     const startTicks = child.pid === undefined ? undefined : startTicksOf(child.pid);
     if (child.pid === undefined || startTicks === undefined)
       throw new Fault("StartError", `${spec.program} could not be executed, or ended at once`);
-    return { pid: child.pid, startTicks };
+    return { pid: child.pid, startTicks, logFrom };
   } finally {
     closeSync(log);
   }
