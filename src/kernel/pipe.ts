@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, fchownSync } from "node:fs";
 import { Fd } from "./fd.ts";
 import { mkfifo, setPipeSize } from "./ffi/libc.ts";
 import { pipe } from "./ffi/terminal-calls.ts";
@@ -14,8 +14,9 @@ export function resizePipe(fd: number, bytes: number): void {
 }
 
 /** A pipe without a name. Unlike the sockets that Node gives a child for its streams, what a program has as `/dev/stdout` can then be
- *  opened again. @throws {SyscallFault} EMFILE */
-export function openPipe(): { readonly from: Fd; readonly to: Fd } {
+ *  opened again, by `uid`. @throws {SyscallFault} EMFILE */
+export function openPipe(uid = 0): { readonly from: Fd; readonly to: Fd } {
   const [from, to] = pipe();
+  if (uid !== 0) fchownSync(to, uid, 0);
   return { from: new Fd(from, "pipe to read"), to: new Fd(to, "pipe to write") };
 }

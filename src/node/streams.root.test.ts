@@ -86,6 +86,16 @@ describe("streams into a node's containers", () => {
     assert.deepEqual(status.details, { causes: [{ reason: "ExitCode", message: "7" }] });
   });
 
+  test("exec: a user who is not root may open its output again, and has no more rights than the container", async () => {
+    world.send(created("user", { securityContext: { runAsUser: 1234, runAsGroup: 77 } }));
+    await world.until("the pod runs", () => isRunning("user"));
+    const { stdout, stderr } = await kubelet.command(
+      `/exec/default/user/main?${queryOf(OUT, ["sh", "-c", "echo $(id -u) $(id -g) >/dev/stdout; echo bad >/dev/stderr"])}`,
+      OUT,
+    );
+    assert.deepEqual(await Promise.all([read(stdout), read(stderr)]), ["1234 77\n", "bad\n"]);
+  });
+
   test("exec: what runs has the container's environment, files and processes", async () => {
     const { out } = await ran(
       OUT,

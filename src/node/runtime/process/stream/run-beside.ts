@@ -72,7 +72,7 @@ async function onPipes(
   using pipes = new DisposableStack();
   const openFor = (stream: unknown) => {
     if (stream === undefined) return undefined;
-    const { from, to } = openPipe();
+    const { from, to } = openPipe(container.uid);
     return { from: pipes.use(from), to: pipes.use(to) };
   };
   const [input, output, errors] = [streams.stdin, streams.stdout, streams.stderr].map(openFor);
