@@ -15,6 +15,7 @@ export const up: Command = {
   --demo                    apply the manifests in demo/ and show them working
   --api-port PORT           loopback port of the API on this machine (default: the first free one from 6443 on)
   --page-port PORT          loopback port of the demo's page (default: the first free one from 8080 on)
+  --runtime containerd      give every node a containerd of its own (default: pods are processes)
   --write-kubeconfig FILE   where the kubeconfig for this machine goes (default: in the lab's own folder)
 
 Every other flag is one of twill server, such as --cluster-cidr; see twill server --help. Agents get those that they take too,

@@ -17,7 +17,7 @@ export function requireImage(image: string): CarriedImage {
   throw new Fault(
     "ErrImagePull",
     `image ${JSON.stringify(image)} is not one of those Twill carries (${IMAGE_NAMES.join(", ")}); ` +
-      "install containerd and start the agent with --container-runtime-endpoint to run it",
+      "install containerd and start the agent with --runtime containerd to run it",
   );
 }
 

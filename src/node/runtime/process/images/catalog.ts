@@ -94,7 +94,7 @@ export function resolveCommand(
     throw new Fault(
       "CommandNotFound",
       `Cannot run ${JSON.stringify(program ?? "")}: the image ${image.reference} that Twill carries holds only /${image.name}; ` +
-        "use that, or a node with containerd (--container-runtime-endpoint)",
+        "use that, or a node with containerd (--runtime containerd)",
       { detail: { program, image: image.reference } },
     );
   }
