@@ -30,7 +30,8 @@ class Server {
   #said = "";
 
   constructor(dataDir: string, env: Readonly<Record<string, string>> = {}) {
-    const words = [...PROGRAM, "server", "--node-name", lab.node("server"), "--node-ip", ADDRESS];
+    const node = ["--node-name", lab.node("server"), "--node-ip", ADDRESS, "--runtime", "process"];
+    const words = [...PROGRAM, "server", ...node];
     const inside = onServer(
       lab,
       [...words, "--data-dir", dataDir, "--write-kubeconfig", "/run/other.yaml"],
