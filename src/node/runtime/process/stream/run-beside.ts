@@ -1,12 +1,13 @@
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
+import { setTimeout as wait } from "node:timers/promises";
 import { explain } from "#fault/fault";
 import type { Fd } from "#kernel/fd";
 import { openPipe } from "#kernel/pipe";
 import type { StartedProcess } from "#kernel/sandbox";
 import { openTerminalFor } from "#kernel/terminal";
 import { TerminalStream } from "#kernel/terminal-stream";
-import type { CommandEnd, CommandStreams } from "#kube/stream/session";
+import type { CommandEnd, CommandStreams, TerminalSize } from "#kube/stream/session";
 import { exitOf } from "../exec.ts";
 import { type Copying, copyOutput } from "./copy.ts";
 
@@ -45,6 +46,27 @@ export async function runBeside(
   }
 }
 
+/** The terminal goes when the program cannot be started. @returns its exit code, once it has ended */
+function startOn(
+  peer: Fd,
+  container: Besides,
+  command: readonly string[],
+  shown: TerminalStream,
+): Promise<number> {
+  try {
+    const stdio = [peer.number, peer.number, peer.number] as const;
+    return endOf(container.start({ command, stdio, isTerminal: true }));
+  } catch (error) {
+    shown.destroy();
+    throw error;
+  } finally {
+    peer[Symbol.dispose]();
+  }
+}
+
+/** Clients tell the size right after they have come; a program that starts before draws for none. */
+const FIRST_SIZE_MS = 200;
+
 async function onTerminal(
   container: Besides,
   streams: CommandStreams,
@@ -52,12 +74,13 @@ async function onTerminal(
 ): Promise<CommandEnd> {
   using terminal = openTerminalFor(container.pid, container.uid);
   const { master, peer } = terminal;
-  const stdio = [peer.number, peer.number, peer.number] as const;
-  const child = container.start({ command: options.command, stdio, isTerminal: true });
-  const ended = endOf(child);
+  const sizes = streams.resizes[Symbol.asyncIterator]();
+  const first = sizes.next();
+  const inTime = await Promise.race([first, wait(FIRST_SIZE_MS)]);
   const shown = new TerminalStream(master);
-  peer[Symbol.dispose]();
-  void followSizes(shown, streams);
+  if (inTime && !inTime.done) shown.resize(inTime.value);
+  const ended = startOn(peer, container, options.command, shown);
+  void followSizes(shown, inTime ? sizes.next() : first, sizes);
   streams.stdin?.pipe(shown, { end: false });
   const output = streams.stdout ? [copyOutput(shown, streams.stdout)] : [];
   if (!streams.stdout) shown.resume();
@@ -127,6 +150,10 @@ function giveInput(input: Readable, end: Fd): () => void {
   return () => pipe.destroy();
 }
 
-async function followSizes(terminal: TerminalStream, { resizes }: CommandStreams): Promise<void> {
-  for await (const size of resizes) terminal.resize(size);
+async function followSizes(
+  terminal: TerminalStream,
+  first: Promise<IteratorResult<TerminalSize>>,
+  sizes: AsyncIterator<TerminalSize>,
+): Promise<void> {
+  for (let next = await first; !next.done; next = await sizes.next()) terminal.resize(next.value);
 }
