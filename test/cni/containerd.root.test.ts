@@ -1,11 +1,9 @@
 /** containerd's own CRI calls Twill's plugin: pods of a whole node get their network so. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { linkSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { PluginRig } from "#cni/testing/plugin-rig";
-import { ensureBusyboxImage } from "#node/containerd/images/own-images";
 import { ContainerdWorld } from "#node/runtime/cri/testing/containerd-world";
 import { created, podOf, shell } from "#node/runtime/cri/testing/pods";
 import { whyNoContainerd } from "#node/runtime/cri/testing/requirements";
@@ -34,10 +32,6 @@ describe("containerd", { skip: whyNoContainerd() ?? false }, () => {
       ...authority.issue("kubelet", "/CN=kubelet", "127.0.0.1"),
       clientCa: authority.cert,
     });
-    const shared = join(world.settings.imagesDir, "test");
-    mkdirSync(shared, { recursive: true });
-    const archive = await ensureBusyboxImage(shared);
-    if (archive) linkSync(archive, join(world.imagesFolder, "busybox.tar"));
     await rig.startAgent();
     await world.start();
   });

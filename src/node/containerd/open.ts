@@ -23,6 +23,8 @@ export interface ContainerdOptions {
   readonly stateDir?: string;
   /** Where bundles of the carried images are, and the archive made of them for containerd. */
   readonly imagesDir: string;
+  /** Imported in place of Twill's own images; the pause image must be in it. */
+  readonly archive?: string;
   /** Undefined leaves it to containerd: /opt/cni/bin and /etc/cni/net.d. */
   readonly cni: { readonly binDir: string; readonly confDir: string } | undefined;
   /** K3s's file of registries; default: no settings. It need not be there. */
@@ -82,7 +84,7 @@ export async function openContainerd(options: ContainerdOptions): Promise<Contai
   };
   const ended = superviseContainerd(daemon, { clock, log, signal }, ready.resolve);
   const [archive] = await Promise.all([
-    ensureOwnImages(options.imagesDir),
+    options.archive ?? ensureOwnImages(options.imagesDir),
     Promise.race([ready.promise, ended]),
   ]);
   signal.throwIfAborted();

@@ -36,6 +36,8 @@ export type Report =
 export interface ContainerdSettings {
   readonly stateDir: string;
   readonly cni: { readonly binDir: string; readonly confDir: string };
+  /** Of the pause image alone, which is imported within a moment. */
+  readonly archive: string;
 }
 
 export interface AgentSettings {

@@ -28,6 +28,7 @@ const FORMAT = 2;
 
 export const ARCHIVE = "containerd-images.tar";
 export const BUSYBOX_ARCHIVE = "busybox.tar";
+const PAUSE_ARCHIVE = "pause.tar";
 
 /** Makes `<dir>/containerd-images.tar` unless it is there and would come out the same (some milliseconds). The bundles of the
  *  carried images are made in `dir` too. Resolves to its path. */
@@ -42,6 +43,11 @@ export async function ensureOwnImages(dir: string): Promise<string> {
     return programImage(image, [reference, ...others], layers);
   });
   return ensureArchive(join(dir, ARCHIVE), [pauseImage(), ...programs]);
+}
+
+/** Makes `<dir>/pause.tar`: all that a containerd needs of its own. */
+export function ensurePauseImage(dir: string): Promise<string> {
+  return ensureArchive(join(dir, PAUSE_ARCHIVE), [pauseImage()]);
 }
 
 /** Makes `<dir>/busybox.tar`, for trying things out: `busybox:latest` and the version's. Undefined where no static busybox is

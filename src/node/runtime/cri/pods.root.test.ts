@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { linkSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { ContainerStatus, Pod } from "#kube/generated/types";
-import { ensureBusyboxImage } from "../../containerd/images/own-images.ts";
 import type { Command } from "../../testing/agent.ts";
 import { TestAuthority } from "../../testing/certificates.ts";
 import { ContainerdWorld } from "./testing/containerd-world.ts";
@@ -50,10 +49,6 @@ describe("an agent runs pods in containerd", { skip: missing ?? false }, () => {
       ...authority.issue("kubelet", "/CN=kubelet", "127.0.0.1"),
       clientCa: authority.cert,
     });
-    const shared = join(world.settings.imagesDir, "test");
-    mkdirSync(shared, { recursive: true });
-    const archive = await ensureBusyboxImage(shared);
-    if (archive) linkSync(archive, join(world.imagesFolder, "busybox.tar"));
     await world.start();
   });
   after(async () => {

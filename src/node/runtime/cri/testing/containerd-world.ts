@@ -1,7 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ensureBusyboxImage, ensurePauseImage } from "../../../containerd/images/own-images.ts";
 import type { AgentSettings } from "../../../testing/agent.ts";
 import { NodeWorld } from "../../../testing/node-world.ts";
 
@@ -21,6 +22,7 @@ read -r _
 export class ContainerdWorld extends NodeWorld {
   readonly #init: ChildProcess;
   readonly #up: Promise<unknown>;
+  #archive = "";
 
   constructor(tls: AgentSettings["tls"]) {
     super(tls);
@@ -34,11 +36,6 @@ export class ContainerdWorld extends NodeWorld {
     this.#up = once(this.#init.stdout, "data");
     writeNetworkConfig(this.#at("cni"), this.#at("ipam"));
     mkdirSync(this.#at("data/agent/images"), { recursive: true });
-  }
-
-  /** Where images are imported from when an agent starts. */
-  get imagesFolder(): string {
-    return this.#at("data/agent/images");
   }
 
   /** Where containerd keeps images and containers: a small disk of its own. */
@@ -55,6 +52,7 @@ export class ContainerdWorld extends NodeWorld {
   }
 
   override async start(...args: Parameters<NodeWorld["start"]>): Promise<void> {
+    if (this.#archive === "") await this.#makeImages();
     await this.#up;
     await super.start(...args);
   }
@@ -69,7 +67,8 @@ export class ContainerdWorld extends NodeWorld {
   }
 
   protected override extraSettings(): Partial<AgentSettings> {
-    return { containerd: { stateDir: this.#at("run"), cni: { binDir: BIN_DIR, confDir: this.#at("cni") } } };
+    const cni = { binDir: BIN_DIR, confDir: this.#at("cni") };
+    return { containerd: { stateDir: this.#at("run"), cni, archive: this.#archive } };
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
@@ -77,6 +76,15 @@ export class ContainerdWorld extends NodeWorld {
     this.#init.kill("SIGKILL");
     await ended;
     await super[Symbol.asyncDispose]();
+  }
+
+  /** Made once for all worlds. */
+  async #makeImages(): Promise<void> {
+    const shared = join(this.settings.imagesDir, "containerd");
+    mkdirSync(shared, { recursive: true });
+    this.#archive = await ensurePauseImage(shared);
+    const busybox = await ensureBusyboxImage(shared);
+    if (busybox) copyFileSync(busybox, join(this.#at("data/agent/images"), "busybox.tar"));
   }
 
   #at(name: string): string {
