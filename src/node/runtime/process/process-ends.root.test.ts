@@ -128,7 +128,7 @@ describe("how containers end, and what becomes of them without an agent", () => 
   });
 
   test("SIGTERM is waited for, a shorter grace wins, and everything that was forked goes", async () => {
-    const forks = "sh -c 'setsid sleep 1000 & setsid sleep 1000 &' ; trap '' TERM; while :; do sleep 1; done";
+    const forks = "trap '' TERM; sh -c 'setsid sleep 1000 & setsid sleep 1000 &'; while :; do sleep 1; done";
     for (const pid of ["container", "pod"] as const) {
       const run = await start(`deaf-${pid}`, { pid, command: ["/bin/sh"], args: ["-c", forks] });
       const cgroup = join(
