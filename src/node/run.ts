@@ -112,6 +112,8 @@ export async function runNode(options: NodeOptions): Promise<void> {
   });
 
   const registered = reporter.register(); // The fabric waits for the Node: first of all.
+  // From then on, whatever else takes long: a node that starts over and over is alive all the same.
+  const leased = registered.then((node) => keepLease({ client, node, ...base }));
   const listPods = () => workers.list();
   const server = openKubeletServer({
     listen,
@@ -126,7 +128,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     probeMetrics: () => "",
     ...base,
   });
-  const [node] = await Promise.all([registered, server]);
+  await Promise.all([registered, server]);
   await Promise.all([reporter.report(), pods.synced, services.synced, own.synced]);
   workers.follow(pods);
   void followNetwork(options.network, {
@@ -148,7 +150,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   });
   await Promise.all([
     reporter.run(),
-    keepLease({ client, node, ...base }),
+    leased,
     status.run(),
     keepSizes({ pods: listPods, podsDir, evict: (uid, why) => workers.evict(uid, why), ...base }),
     keepLogs({ runtime, pods: listPods, linksDir, limits: logLimits(options), ...base }),

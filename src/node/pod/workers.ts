@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { explain } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
 import type { Change, Informer } from "#kube/informer";
@@ -7,11 +6,13 @@ import { allocatableOfNode, shortage } from "../admission/fits.ts";
 import type { Refusal } from "../admission/refusal.ts";
 import { isTerminal } from "../status/phase.ts";
 import type { PodContext } from "./context.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import type { PodFailure } from "./pod-report.ts";
 import type { PendingResize } from "./resizes.ts";
 import { PodWorker } from "./worker.ts";
 
 const DOUBT_MS = 60_000;
+const TIDY_MS = 60_000;
 
 /** One worker for each pod (by uid) that the API assigns to this node or that still runs here. */
 export class PodWorkers {
@@ -26,7 +27,7 @@ export class PodWorkers {
   /** Follows the informer, which has been filled, until aborted; oldest pods first. */
   follow(pods: Informer<Pod>): void {
     const { runtime, signal } = this.#context;
-    void this.#endOrphans(pods);
+    void this.#keepTidy(pods);
     const byAge = [...pods.list()].sort((a, b) => age(a) - age(b));
     for (const pod of byAge) this.#tell(pod);
     const stops = [
@@ -113,9 +114,9 @@ export class PodWorkers {
     return now && { reason: "Deferred", message: now.message };
   }
 
-  /** Ends what runs here and is not in the API's complete list. A list without any pod may be a server that has lost its
-   *  memory: that one is believed only if it stays so. */
-  async #endOrphans(pods: Informer<Pod>): Promise<void> {
+  /** Ends what runs here and is not in the API's complete list, and takes away what is left of pods, now and then. A list without
+   *  any pod may be a server that has lost its memory: that one is believed only if it stays so. */
+  async #keepTidy(pods: Informer<Pod>): Promise<void> {
     const { runtime, clock, signal, log } = this.#context;
     if (pods.list().length === 0 && runtime.podUids().length > 0) {
       log.warn("the API lists no pod for this node, but some run here; they end if that stays so");
@@ -123,9 +124,13 @@ export class PodWorkers {
       if (signal.aborted) return;
     }
     const known = new Set(pods.list().map(({ metadata }) => metadata.uid ?? ""));
-    this.#context.cgroups.sweep(new Set([...known, ...runtime.podUids()]));
-    for (const uid of runtime.podUids())
-      if (!known.has(uid) && !this.#workers.has(uid)) void this.#endOrphan(uid);
+    const orphans = runtime.podUids().filter((uid) => !known.has(uid) && !this.#workers.has(uid));
+    await Promise.all(orphans.map((uid) => this.#endOrphan(uid)));
+    do {
+      if (signal.aborted) return;
+      removeLeftovers(this.#context, new Set([...this.#workers.keys(), ...runtime.podUids()]));
+      await clock.sleep(TIDY_MS, { signal }).catch(() => undefined);
+    } while (!signal.aborted);
   }
 
   async #endOrphan(uid: string): Promise<void> {
@@ -136,7 +141,6 @@ export class PodWorkers {
       await runtime.removePod(uid);
       await this.#context.cgroups.remove(uid);
       volumes.remove(uid);
-      for (const { logPath } of runs) rmSync(logPath, { force: true });
     } catch (error) {
       log.warn("a pod that the API no longer has could not be removed", { uid, error: explain(error) });
     }
