@@ -80,8 +80,9 @@ export class NodeView {
 
 function imagesOn({ status }: Node): ReadonlyMap<string, number> {
   return new Map(
-    (status?.images ?? []).flatMap(({ names = [], sizeBytes = 0 }) =>
-      names.map((name) => [name, sizeBytes] as const),
+    // An image that has lost its last name is told with null for names, as Go writes an empty list.
+    (status?.images ?? []).flatMap(({ names, sizeBytes = 0 }) =>
+      (names ?? []).map((name) => [name, sizeBytes] as const),
     ),
   );
 }

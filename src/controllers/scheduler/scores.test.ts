@@ -37,6 +37,8 @@ const zone = (name: string): NodeShape => ({ labels: { "topology.kubernetes.io/z
 const image = (name: string, sizeBytes: number): NodeShape => ({
   status: { allocatable: { cpu: "4", memory: "8Gi", pods: "110" }, images: [{ names: [name], sizeBytes }] },
 });
+/** As the API server writes an image that has lost its last name. */
+const nameless: NodeShape = JSON.parse('{"status":{"images":[{"names":null,"sizeBytes":4096}]}}');
 const webGroup = () => ({ matchLabels: { app: "web" } });
 
 const cases: readonly Case[] = [
@@ -123,8 +125,8 @@ const cases: readonly Case[] = [
     name: "the image is there",
     scorer: scoreImages,
     pod: { containers: [{ name: "c", image: "web" }] },
-    nodes: { a: image("web:latest", 600 * 2 ** 20), b: {} },
-    scores: [28, 0],
+    nodes: { a: image("web:latest", 600 * 2 ** 20), b: {}, c: nameless },
+    scores: [18, 0, 0],
   },
   {
     name: "drawn to those it likes, pushed from those it does not",
