@@ -106,7 +106,8 @@ async function runPods(
 
 /** What was said of the node by a kubelet's arguments. */
 function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
-  const { maxPods, podPids, allowedSysctls, nodeStatusMs, logs, reservations, seccompDefault } = kubelet;
+  const { maxPods, podPids, allowedSysctls, nodeStatusMs, logs, reservations, seccompDefault, eviction } =
+    kubelet;
   return {
     ...(maxPods === undefined ? {} : { maxPods }),
     ...(podPids === undefined ? {} : { podPids }),
@@ -115,6 +116,7 @@ function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
     ...(logs.maxBytes === undefined ? {} : { logMaxBytes: logs.maxBytes }),
     ...(logs.maxFiles === undefined ? {} : { logMaxFiles: logs.maxFiles }),
     reservations,
+    eviction,
     seccompDefault,
   };
 }

@@ -6,6 +6,7 @@ import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { PodNetwork } from "./network.ts";
 import type { Reservations } from "./object/allocatable.ts";
+import type { EvictionSettings } from "./pressure/thresholds.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 /** Everything the node's part needs to know and to reach. */
@@ -47,6 +48,10 @@ export interface NodeOptions {
   readonly maxPods?: number;
   /** What of the machine is not for pods; default: a twentieth of the disk. */
   readonly reservations?: Reservations;
+  /** When pods have to go because the node runs short; default: as K3s has it, of the disk only. */
+  readonly eviction?: EvictionSettings;
+  /** How often the node looks at what it is short of; default ten seconds. */
+  readonly evictionMs?: number;
   /** Above `kubepods` in every cgroup hierarchy, such as `/twill-node-1`; default none. Nodes of one machine need one each. */
   readonly cgroupRoot?: string;
   /** Whether pods that ask for no seccomp profile get the runtime's; default false. */

@@ -16,8 +16,8 @@ import { kubeArch, readSystemInfo } from "./object/node-facts.ts";
 import { NodeReporter } from "./object/node-reporter.ts";
 import type { NodeOptions } from "./options.ts";
 import type { PodContext } from "./pod/context.ts";
-import { keepSizes } from "./pod/keep-sizes.ts";
 import { PodWorkers } from "./pod/workers.ts";
+import { openEvictor } from "./pressure/open-evictor.ts";
 import { openProcessRuntime } from "./runtime/process/runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { openKubeletServer } from "./server/kubelet-server.ts";
@@ -78,10 +78,16 @@ export async function runNode(options: NodeOptions): Promise<void> {
     services: () => services.list(),
     node: () => own.get(nodeName),
     networkComplaint: () => wiringComplaint(network, runtime),
+    pressures: () => evictor.pressures,
     settings,
     ...base,
   };
   const workers = new PodWorkers(context);
+  const evictor = openEvictor(options, {
+    ...{ settings, runtime, events, workers },
+    node: () => own.get(nodeName),
+    onChange: () => void reporter.report().catch(() => {}),
+  });
   const images = knownImages(runtime, base);
   const reporter = new NodeReporter({
     client,
@@ -105,6 +111,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
       }),
       images: await images(),
       port: listen.port,
+      pressures: evictor.pressures,
       complaints: nodeComplaints(network, runtime),
       isSure: clock.now() - startedAt >= TAKEOVER_MS,
     }),
@@ -152,7 +159,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     reporter.run(),
     leased,
     status.run(),
-    keepSizes({ pods: listPods, podsDir, evict: (uid, why) => workers.evict(uid, why), ...base }),
+    evictor.run(),
     keepLogs({ runtime, pods: listPods, linksDir, limits: logLimits(options), ...base }),
   ]);
 }

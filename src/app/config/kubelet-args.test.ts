@@ -48,6 +48,14 @@ test("a kubelet's arguments that mean something are taken", () => {
     kube: { cpu: "100m", memory: "100Mi" },
     evictionHard: { memory: "100Mi" },
   });
+  assert.deepEqual(
+    kubelet.eviction.thresholds.map(({ signal, value, minReclaim }) => [signal, value, minReclaim]),
+    [
+      ["memory.available", "100Mi", undefined],
+      ["imagefs.available", "10%", "10%"],
+      ["allocatableMemory.available", "100Mi", undefined],
+    ],
+  );
   assert.deepEqual(kubelet.allowedSysctls?.slice(-2), ["net.core.somaxconn", "kernel.msg*"]);
   assert.deepEqual(reading.warnings, []);
 });
@@ -64,7 +72,9 @@ describe("what cannot be", () => {
     ["cgroup-driver=systemd", /cgroup-driver.*cgroupfs/],
     ["cpu-manager-policy=static", /cpu-manager-policy.*none/],
     ["allowed-unsafe-sysctls=vm.swappiness", /not known to be namespaced/],
-    ["eviction-hard=memory<1", /memory\.available<100Mi/],
+    ["eviction-hard=memory<1", /unsupported eviction signal memory/],
+    ["eviction-hard=memory.available>1", /memory\.available<100Mi/],
+    ["eviction-soft=memory.available<1Gi", /grace period must be specified/],
     ["root-dir=/x", /use --data-dir/],
     ["max-podz=3", /did you mean max-pods/],
     ["cgroup-root=/../x", /is not a cgroup/],

@@ -4,9 +4,13 @@ import { type Ip, parseIp } from "#addr/ip";
 import { parseDnsSubdomain } from "#addr/name";
 import { amountOf, parseQuantity } from "#kube/quantity";
 import { isNamespaced, K3S_UNSAFE_SYSCTLS } from "#node/admission/sysctls";
-import { DEFAULT_EVICTION, type EvictionThresholds, type Reservations } from "#node/object/allocatable";
+import type { EvictionThresholds, Reservations } from "#node/object/allocatable";
+import type { Signal } from "#node/pressure/signals";
+import type { EvictionSettings, Threshold } from "#node/pressure/thresholds";
 import { ComponentArgs } from "./component-args.ts";
 import type { NodeConfig } from "./config.ts";
+import { parseDuration } from "./duration.ts";
+import { readEviction } from "./eviction-args.ts";
 import { parseLabel, parseTaint } from "./label-and-taint.ts";
 import type { ValueReader } from "./value-reader.ts";
 
@@ -21,6 +25,7 @@ export interface KubeletArgs {
   readonly resolvConf: string | undefined;
   readonly cgroupRoot: string | undefined;
   readonly reservations: Reservations;
+  readonly eviction: EvictionSettings;
   readonly allowedSysctls: readonly string[] | undefined;
   readonly seccompDefault: boolean;
   readonly nodeStatusMs: number | undefined;
@@ -42,8 +47,7 @@ const FIXED: Readonly<Record<string, readonly string[]>> = {
 };
 const WITHOUT_EFFECT = [
   ...["event-burst", "event-qps", "kube-api-burst", "kube-api-qps", "registry-burst", "registry-qps"],
-  ...["eviction-max-pod-grace-period", "eviction-minimum-reclaim", "eviction-pressure-transition-period"],
-  ...["eviction-soft", "eviction-soft-grace-period", "fail-cgroupv1", "fail-swap-on", "feature-gates"],
+  ...["fail-cgroupv1", "fail-swap-on", "feature-gates", "kernel-memcg-notification"],
   ...["image-gc-high-threshold", "image-gc-low-threshold", "minimum-image-ttl-duration"],
   ...["housekeeping-interval", "protect-kernel-defaults", "rotate-server-certificates"],
   ...["serialize-image-pulls", "max-parallel-image-pulls", "streaming-connection-idle-timeout"],
@@ -66,6 +70,7 @@ export function readKubeletArgs(reader: ValueReader): KubeletArgs {
   const list = <T>(name: string, parse: (text: string) => T) =>
     args.all(name, (text) => words(text).map(parse)).flat();
   const dns = list("cluster-dns", parseIp);
+  const eviction = readEviction(args);
   const read: KubeletArgs = {
     maxPods: args.parse("max-pods", parseCount),
     podPids: args.parse("pod-max-pids", parsePids),
@@ -75,7 +80,8 @@ export function readKubeletArgs(reader: ValueReader): KubeletArgs {
     clusterDomain: args.parse("cluster-domain", (text) => parseDnsSubdomain("domain", text)),
     resolvConf: args.parse("resolv-conf", parsePath),
     cgroupRoot: args.parse("cgroup-root", parseCgroup),
-    reservations: readReservations(args),
+    reservations: readReservations(args, eviction),
+    eviction,
     allowedSysctls: readSysctls(list("allowed-unsafe-sysctls", parseSysctl)),
     seccompDefault: args.flag("seccomp-default") ?? false,
     nodeStatusMs: args.parse("node-status-update-frequency", parseDuration),
@@ -91,14 +97,22 @@ export function readKubeletArgs(reader: ValueReader): KubeletArgs {
   return read;
 }
 
-function readReservations(args: ComponentArgs): Reservations {
+/** What must stay free is not for pods to ask for. */
+function readReservations(args: ComponentArgs, { thresholds }: EvictionSettings): Reservations {
   const kube = args.parse("kube-reserved", parseResources);
   const system = args.parse("system-reserved", parseResources);
   return {
     ...(kube ? { kube } : {}),
     ...(system ? { system } : {}),
-    evictionHard: args.parse("eviction-hard", parseThresholds) ?? DEFAULT_EVICTION,
+    evictionHard: hardOf(thresholds),
   };
+}
+
+function hardOf(thresholds: readonly Threshold[]): EvictionThresholds {
+  const of = (signal: Signal) =>
+    thresholds.find((threshold) => threshold.signal === signal && threshold.graceMs === 0)?.value;
+  const [memory, disk] = [of("memory.available"), of("nodefs.available")];
+  return { ...(memory ? { memory } : {}), ...(disk ? { disk } : {}) };
 }
 
 function readSysctls(named: readonly string[]): readonly string[] | undefined {
@@ -147,43 +161,10 @@ function parseResources(text: string): Readonly<Record<string, string>> {
   );
 }
 
-/** Thresholds of images and inodes are understood; nothing follows from them here. */
-function parseThresholds(text: string): EvictionThresholds {
-  const found = words(text).map((word) => {
-    const [, signal, amount] = /^([a-zA-Z.]+)<(.+)$/.exec(word) ?? [];
-    if (!signal || !amount || !SIGNALS.has(signal) || !(isPercent(amount) || parseQuantity(amount)))
-      throw new Error(`${JSON.stringify(word)} is not such as memory.available<100Mi or nodefs.available<5%`);
-    return [signal, amount] as const;
-  });
-  const of = (signal: string) => found.find(([name]) => name === signal)?.[1];
-  const [memory, disk] = [of("memory.available"), of("nodefs.available")];
-  return { ...(memory ? { memory } : {}), ...(disk ? { disk } : {}) };
-}
-
-const SIGNALS = new Set([
-  ...["memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available"],
-  ...["imagefs.inodesFree", "containerfs.available", "pid.available", "allocatableMemory.available"],
-]);
-
-function isPercent(text: string): boolean {
-  return /^\d+(?:\.\d+)?%$/.test(text) && Number(text.slice(0, -1)) <= 100;
-}
-
 function parseSysctl(text: string): string {
   if (!isNamespaced(text))
     throw new Error(`the sysctls ${JSON.stringify(text)} are not known to be namespaced`);
   return text;
-}
-
-const MS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-
-/** As Go writes it: `10s`, `1m30s`. */
-function parseDuration(text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
-  const ms = parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (MS[unit] ?? 0), 0);
-  if (parts.map(([part]) => part).join("") !== text || ms <= 0)
-    throw new Error(`${JSON.stringify(text)} is not a duration such as 10s`);
-  return ms;
 }
 
 function parseBytes(text: string): number {

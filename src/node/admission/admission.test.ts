@@ -30,6 +30,7 @@ function why(pod: Pod, change: Partial<AdmissionContext> = {}): string {
     others: [],
     allowedSysctls: [],
     hasAppArmor: false,
+    pressures: [],
     ...change,
   });
   return refusal ? `${refusal.reason}: ${refusal.message}` : "";
@@ -38,6 +39,41 @@ function why(pod: Pod, change: Partial<AdmissionContext> = {}): string {
 describe("a pod is refused", () => {
   const cases: readonly [name: string, Pod, want: string, Partial<AdmissionContext>?][] = [
     ["not at all", podOf(), ""],
+    [
+      "while the disk is short",
+      asking({ cpu: "1m" }),
+      "Evicted: The node had condition: [DiskPressure]. ",
+      { pressures: ["DiskPressure"] },
+    ],
+    [
+      "while memory is short, if it asked for none",
+      podOf(),
+      "Evicted: The node had condition: [MemoryPressure]. ",
+      { pressures: ["MemoryPressure"] },
+    ],
+    [
+      "not while memory is short, if it asked for some",
+      asking({ cpu: "1m" }),
+      "",
+      { pressures: ["MemoryPressure"] },
+    ],
+    [
+      "not while memory is short, if it says that it can live with that",
+      podOf({
+        tolerations: [
+          { key: "gone", operator: "Exists" },
+          { key: "node.kubernetes.io/memory-pressure", operator: "Exists", effect: "NoSchedule" },
+        ],
+      }),
+      "",
+      { pressures: ["MemoryPressure"] },
+    ],
+    [
+      "not for what the node is short of, if it is critical",
+      podOf({ priority: 2_000_000_000 }),
+      "",
+      { pressures: ["DiskPressure", "PIDPressure"] },
+    ],
     [
       "for want of processors",
       asking({ cpu: "600m" }),

@@ -3,7 +3,11 @@ import type { Container, Node, Pod } from "#kube/generated/types";
 import { matchesNode } from "#kube/node-affinity";
 import { untolerated } from "#kube/tolerations";
 import { collides } from "../pod/host-ports.ts";
-import { allocatableOfNode, shortage } from "./fits.ts";
+import type { Pressure } from "../pressure/signals.ts";
+import { qosOf } from "../status/qos.ts";
+import { isCritical, isStatic } from "./critical.ts";
+import { allocatableOfNode, type Shortage, shortage, shortages } from "./fits.ts";
+import { podsToPreempt } from "./preempt.ts";
 import { predicate, type Refusal } from "./refusal.ts";
 import { forbiddenSysctl } from "./sysctls.ts";
 
@@ -17,12 +21,17 @@ export interface AdmissionContext {
   readonly others: readonly Pod[];
   readonly allowedSysctls: readonly string[];
   readonly hasAppArmor: boolean;
+  /** What the node is short of. */
+  readonly pressures: readonly Pressure[];
 }
+
+const MEMORY_TAINT = { key: "node.kubernetes.io/memory-pressure", effect: "NoSchedule" };
 
 type Check = (pod: Pod, context: AdmissionContext) => Refusal | undefined;
 
 /** In the kubelet's order; the first that says no is the reason. */
 const CHECKS: readonly Check[] = [
+  pressure,
   (pod, { allowedSysctls }) => {
     const message = forbiddenSysctl(pod, allowedSysctls);
     return message === undefined ? undefined : { reason: "SysctlForbidden", message };
@@ -30,8 +39,7 @@ const CHECKS: readonly Check[] = [
   osLabel,
   osField,
   groupsPolicy,
-  (pod, { others, node, allocatable }) =>
-    shortage(pod, others, { allocatable: allocatableOfNode(node, allocatable) }),
+  room,
   affinity,
   nodeName,
   hostPorts,
@@ -49,10 +57,52 @@ export function refusalOf(pod: Pod, context: AdmissionContext): Refusal | undefi
   return undefined;
 }
 
+/** Why it cannot run whatever room there is, and otherwise the pods that end so that a critical one has room: none where there is enough. */
+export function admissionOf(
+  pod: Pod,
+  context: AdmissionContext,
+): { readonly refusal?: Refusal; readonly victims?: readonly Pod[] } {
+  const refusal = refusalOf(pod, context);
+  if (!refusal) return { victims: [] };
+  if (!isCritical(pod) || !refusal.reason.startsWith("OutOf")) return { refusal };
+  for (const check of CHECKS) {
+    const other = check === room ? undefined : check(pod, context);
+    if (other) return { refusal: other };
+  }
+  const { others, node, allocatable } = context;
+  const missing = shortages(pod, others, { allocatable: allocatableOfNode(node, allocatable) });
+  const victims = podsToPreempt(pod, others, missing);
+  return victims
+    ? { victims }
+    : { refusal: { reason: "UnexpectedAdmissionError", message: noVictims(missing) } };
+}
+
+/** As kubelets word it. */
+function noVictims(missing: readonly Shortage[]): string {
+  const words = missing.map(
+    ({ resource, requested, used, capacity }) => `(res: ${resource}, q: ${requested - (capacity - used)}), `,
+  );
+  return `Unexpected error while attempting to recover from admission failure: preemption: error finding a set of pods to preempt: no set of running pods found to reclaim resources: [${words.join("")}]`;
+}
+
+function room(pod: Pod, { others, node, allocatable }: AdmissionContext): Refusal | undefined {
+  return shortage(pod, others, { allocatable: allocatableOfNode(node, allocatable) });
+}
+
 /** Whether the kernel confines programs by AppArmor profiles. */
 export function hasAppArmor(): boolean {
   const path = "/sys/module/apparmor/parameters/enabled";
   return existsSync(path) && readFileSync(path, "utf8").startsWith("Y");
+}
+
+/** @see kubelet eviction/eviction_manager.go Admit */
+function pressure(pod: Pod, { pressures }: AdmissionContext): Refusal | undefined {
+  if (pressures.length === 0 || isCritical(pod)) return undefined;
+  const onlyMemory = pressures.length === 1 && pressures[0] === "MemoryPressure";
+  if (onlyMemory && qosOf(pod) !== "BestEffort") return undefined;
+  if (onlyMemory && untolerated([MEMORY_TAINT], pod.spec?.tolerations, ["NoSchedule"]).length === 0)
+    return undefined;
+  return { reason: "Evicted", message: `The node had condition: [${pressures.join(" ")}]. ` };
 }
 
 function osLabel({ metadata }: Pod): Refusal | undefined {
@@ -96,9 +146,9 @@ function hostPorts(pod: Pod, { others }: AdmissionContext): Refusal | undefined 
   return predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports");
 }
 
-function taints({ metadata, spec }: Pod, { node }: AdmissionContext): Refusal | undefined {
-  if (metadata.annotations?.["kubernetes.io/config.source"] === "file") return undefined;
-  if (untolerated(node?.spec?.taints, spec?.tolerations, ["NoExecute"]).length === 0) return undefined;
+function taints(pod: Pod, { node }: AdmissionContext): Refusal | undefined {
+  if (isStatic(pod)) return undefined;
+  if (untolerated(node?.spec?.taints, pod.spec?.tolerations, ["NoExecute"]).length === 0) return undefined;
   return predicate("TaintToleration", "node(s) had taints that the pod didn't tolerate");
 }
 

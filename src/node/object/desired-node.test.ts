@@ -37,6 +37,7 @@ function stateOf(change: Partial<NodeState>): NodeState {
     info: INFO,
     images: [],
     port: 10250,
+    pressures: [],
     complaints: [],
     isSure: true,
     now: NOW,

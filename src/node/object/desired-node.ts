@@ -7,6 +7,7 @@ import type {
   NodeSystemInfo,
   Taint,
 } from "#kube/generated/types";
+import type { Pressure } from "../pressure/signals.ts";
 
 const MAX_IMAGES = 50;
 const MAX_IMAGE_NAMES = 5;
@@ -81,6 +82,8 @@ export interface NodeState {
   /** What pods can run without a pull. */
   readonly images: readonly { readonly names: readonly string[]; readonly sizeBytes: number }[];
   readonly port: number;
+  /** What the node is short of. */
+  readonly pressures: readonly Pressure[];
   /** Why pods cannot run here; none is Ready. */
   readonly complaints: readonly string[];
   /** False while this life of the agent still finds out what stands. */
@@ -132,15 +135,38 @@ function addresses({ name, nodeIps, externalIps, hasCloudProvider }: NodeIdentit
   return hasCloudProvider && before.addresses?.length ? before.addresses : own;
 }
 
+type Row = [type: string, status: "True" | "False", reason: string, message: string];
+type Words = readonly [reason: string, message: string];
+
+const PRESSURES: readonly (readonly [type: Pressure, isShort: Words, isNot: Words])[] = [
+  [
+    "MemoryPressure",
+    ["KubeletHasInsufficientMemory", "kubelet has insufficient memory available"],
+    ["KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
+  ],
+  [
+    "DiskPressure",
+    ["KubeletHasDiskPressure", "kubelet has disk pressure"],
+    ["KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+  ],
+  [
+    "PIDPressure",
+    ["KubeletHasInsufficientPID", "kubelet has insufficient PID available"],
+    ["KubeletHasSufficientPID", "kubelet has sufficient PID available"],
+  ],
+];
+
 function conditions(
-  { complaints, now }: NodeState,
+  { complaints, pressures, now }: NodeState,
   before: readonly NodeCondition[],
 ): readonly NodeCondition[] {
   const isReady = complaints.length === 0;
-  const rows: readonly [string, "True" | "False", string, string][] = [
-    ["MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
-    ["DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
-    ["PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"],
+  const rows: readonly Row[] = [
+    ...PRESSURES.map(([type, yes, no]) => {
+      const isShort = pressures.includes(type);
+      const [reason, message] = isShort ? yes : no;
+      return [type, isShort ? "True" : "False", reason, message] satisfies Row;
+    }),
     isReady
       ? ["Ready", "True", "KubeletReady", "kubelet is posting ready status"]
       : ["Ready", "False", "KubeletNotReady", complaints.join(", ")],

@@ -5,6 +5,7 @@ import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { PodCgroups } from "../cgroup/pod-cgroups.ts";
 import type { ResolverConfig } from "../files/resolv-conf.ts";
+import type { Pressure } from "../pressure/signals.ts";
 import type { Run, Runtime } from "../runtime/runtime.ts";
 import type { StatusWriter } from "../status/status-writer.ts";
 import type { References } from "../volume/references.ts";
@@ -47,6 +48,8 @@ export interface PodContext {
   readonly node: () => Node | undefined;
   /** Why only pods of the host's network can run now, as the Node's Ready condition says it; undefined when all can. */
   readonly networkComplaint: () => string | undefined;
+  /** What the node is short of. */
+  readonly pressures: () => readonly Pressure[];
   readonly settings: NodeSettings;
   readonly clock: Clock;
   readonly log: Logger;

@@ -1,7 +1,7 @@
 import type { Pod, PodStatus } from "#kube/generated/types";
 import type { DownwardFacts } from "../env/downward.ts";
 import type { ProbeNews, Prober } from "../probe/prober.ts";
-import { isOwnCondition } from "../status/conditions.ts";
+import { type Disruption, isOwnCondition } from "../status/conditions.ts";
 import { podStatus, refusedStatus } from "../status/pod-status.ts";
 import { fieldPathOf, type PodView, type Waiting } from "../status/run-view.ts";
 import { note, type PodContext } from "./context.ts";
@@ -14,6 +14,10 @@ export interface PodFailure {
   readonly message: string;
   /** It was never let in. */
   readonly isRefusal?: boolean;
+  /** What it is given to end; default: what its spec says. */
+  readonly graceSeconds?: number;
+  /** Why it had to go for others, as its condition says. */
+  readonly disruption?: Disruption;
 }
 
 export interface ReportSources {
@@ -71,6 +75,7 @@ export class PodReport {
       isTerminating: end.isOver,
       now: clock.now(),
       failure: end.failure && { reason: end.failure.reason, message: end.failure.message },
+      disruption: end.failure?.disruption,
     };
     status.set(view.pod, end.failure?.isRefusal ? refusedStatus(view, context) : podStatus(view, context));
   }

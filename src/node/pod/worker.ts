@@ -24,7 +24,15 @@ const RETRY: Readonly<Record<string, number>> = {
   TryAgainLater: 2_000,
 };
 const DEFAULT_GRACE_SECONDS = 30;
-const EVICTION_GRACE_MS = 1_000;
+
+export interface WorkerOptions {
+  /** Nothing of the pod is ever started: it fails at once, for this reason. */
+  readonly refusal: PodFailure | undefined;
+  /** Until this has resolved nothing of it is started. */
+  readonly mayStart: Promise<unknown>;
+  /** Why the pod cannot have what it now asks for. */
+  readonly judge: (pod: Pod) => PendingResize | undefined;
+}
 
 /** Takes one pod from its assignment to its last trace: started and kept as its spec says, then stopped once, for good.
  *  Everything about the pod happens here, one step at a time; news only wakes it. */
@@ -38,6 +46,7 @@ export class PodWorker {
   readonly #ending = new AbortController();
   readonly #resizes: Resizes;
   readonly #judge: (pod: Pod) => PendingResize | undefined;
+  readonly #mayStart: Promise<unknown>;
   /** As the API has it. */
   #told: Pod;
   /** With what the node has allotted to it. */
@@ -49,13 +58,10 @@ export class PodWorker {
   #anewSince: string | undefined;
   #news = Promise.withResolvers<void>();
   #refreshAt: number | undefined;
+  readonly #stopped = Promise.withResolvers<void>();
 
-  /** With a refusal nothing of the pod is ever started: it fails at once, for that reason. */
-  constructor(
-    pod: Pod,
-    context: PodContext,
-    { refusal, judge }: { refusal: PodFailure | undefined; judge: (pod: Pod) => PendingResize | undefined },
-  ) {
+  constructor(pod: Pod, context: PodContext, { refusal, mayStart, judge }: WorkerOptions) {
+    this.#mayStart = mayStart;
     this.#resizes = new Resizes(pod);
     this.#judge = judge;
     this.#told = pod;
@@ -110,14 +116,21 @@ export class PodWorker {
     this.wake();
   }
 
-  /** Ends it at once, for good. */
-  evict(why: PodFailure): void {
-    if (this.#isEnding) return;
-    note(this.#context, this.#pod, { type: "Warning", ...why });
+  /** Resolves once nothing of it runs, nor will again. */
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
+  }
+
+  /** Ends it for good. @returns `stopped` */
+  evict(why: PodFailure): Promise<void> {
+    if (this.#isEnding) return this.stopped;
+    const { reason, message, graceSeconds } = why;
+    note(this.#context, this.#pod, { type: "Warning", reason, message });
     this.#failure = why;
-    this.#deadline = this.#context.clock.now() + EVICTION_GRACE_MS;
-    this.#ending.abort();
+    if (graceSeconds !== undefined) this.#deadline = this.#context.clock.now() + graceSeconds * 1000;
+    this.#noticeEnd();
     this.wake();
+    return this.stopped;
   }
 
   wake(): void {
@@ -127,6 +140,7 @@ export class PodWorker {
   /** Works until the pod is gone from the API and from this machine, or the node's part stops (which stops no pod). */
   async run(): Promise<void> {
     const { signal, log } = this.#context;
+    await unlessAborted(this.#mayStart, AbortSignal.any([signal, this.#ending.signal]));
     while (!signal.aborted) {
       this.#news = Promise.withResolvers();
       let waitMs: number | undefined;
@@ -324,6 +338,7 @@ export class PodWorker {
     this.#context.volumes.remove(this.uid);
     this.#context.references.release(this.uid);
     await this.#context.cgroups.remove(this.uid);
+    this.#stopped.resolve();
     const { metadata } = this.#pod;
     if (!this.#isRemoved && metadata.deletionTimestamp !== undefined) {
       await status.settled(this.uid);
@@ -371,4 +386,11 @@ export class PodWorker {
     await Promise.race([done, this.#news.promise]);
     stop.abort();
   }
+}
+
+async function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const aborted = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => aborted.resolve(), { once: true });
+  await Promise.race([work, aborted.promise]);
 }

@@ -1,7 +1,8 @@
 import { explain } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
 import type { Change, Informer } from "#kube/informer";
-import { hasAppArmor, refusalOf } from "../admission/admit.ts";
+import { admissionOf, hasAppArmor } from "../admission/admit.ts";
+import { fromApi } from "../admission/critical.ts";
 import { allocatableOfNode, shortage } from "../admission/fits.ts";
 import type { Refusal } from "../admission/refusal.ts";
 import { isTerminal } from "../status/phase.ts";
@@ -12,6 +13,11 @@ import type { PendingResize } from "./resizes.ts";
 import { PodWorker } from "./worker.ts";
 
 const DOUBT_MS = 60_000;
+const PREEMPTED: PodFailure = {
+  reason: "Preempting",
+  message: "Preempted in order to admit critical pod",
+  disruption: { message: "Pod was preempted by Kubelet to accommodate a critical pod." },
+};
 const TIDY_MS = 60_000;
 
 /** One worker for each pod (by uid) that the API assigns to this node or that still runs here. */
@@ -29,7 +35,7 @@ export class PodWorkers {
     const { runtime, signal } = this.#context;
     void this.#keepTidy(pods);
     const byAge = [...pods.list()].sort((a, b) => age(a) - age(b));
-    for (const pod of byAge) this.#tell(pod);
+    for (const pod of byAge) this.#tell(fromApi(pod));
     const stops = [
       pods.subscribe((change) => this.#onChange(change)),
       runtime.subscribe((uid) => this.#workers.get(uid)?.wake()),
@@ -45,9 +51,9 @@ export class PodWorkers {
     for (const worker of this.#workers.values()) worker.wake();
   }
 
-  /** Ends the pod at once, for good. */
-  evict(uid: string, why: PodFailure): void {
-    this.#workers.get(uid)?.evict(why);
+  /** Ends the pod for good; resolves once nothing of it runs. */
+  async evict(uid: string, why: PodFailure): Promise<void> {
+    await this.#workers.get(uid)?.evict(why);
   }
 
   find(namespace: string, name: string): Pod | undefined {
@@ -58,6 +64,11 @@ export class PodWorkers {
 
   get(uid: string): Pod | undefined {
     return this.#workers.get(uid)?.pod;
+  }
+
+  /** Those of which something runs, or is to. */
+  active(): readonly Pod[] {
+    return [...this.#workers.values()].flatMap((worker) => (worker.isOver ? [] : [worker.pod]));
   }
 
   list(): readonly Pod[] {
@@ -72,7 +83,7 @@ export class PodWorkers {
     // A pod deleted and made again between two lists keeps its name, not its uid.
     const before = change.type === "changed" ? change.before.metadata.uid : undefined;
     if (before !== undefined && before !== change.object.metadata.uid) this.#workers.get(before)?.remove();
-    this.#tell(change.object);
+    this.#tell(fromApi(change.object));
   }
 
   #tell(pod: Pod): void {
@@ -82,20 +93,29 @@ export class PodWorkers {
       standing.update(pod);
       return;
     }
-    const refusal = this.#refusal(pod);
-    const worker = new PodWorker(pod, this.#context, { refusal, judge: (wanted) => this.#judge(wanted) });
+    const { refusal, room } = this.#admit(pod);
+    const worker = new PodWorker(pod, this.#context, {
+      ...{ refusal, mayStart: room, judge: (wanted) => this.#judge(wanted) },
+    });
     this.#workers.set(uid, worker);
     void worker.run().finally(() => {
       if (!this.#context.signal.aborted) this.#workers.delete(uid);
     });
   }
 
-  /** Asked once for each pod in each life of the agent. */
-  #refusal(pod: Pod): Refusal | undefined {
-    if (isTerminal(pod.status?.phase) || pod.metadata.deletionTimestamp) return undefined;
+  /** Asked once for each pod in each life of the agent. What makes room for a critical one is told to end; `room` resolves once it has. */
+  #admit(pod: Pod): { refusal: Refusal | undefined; room: Promise<unknown> } {
+    const hasRoom = Promise.resolve();
+    if (isTerminal(pod.status?.phase) || pod.metadata.deletionTimestamp)
+      return { refusal: undefined, room: hasRoom };
     const { settings, node } = this.#context;
-    const others = [...this.#workers.values()].flatMap((other) => (other.isOver ? [] : [other.pod]));
-    return refusalOf(pod, { ...settings, node: node(), others, hasAppArmor: this.#hasAppArmor });
+    const others = this.active();
+    const pressures = this.#context.pressures();
+    const { refusal, victims = [] } = admissionOf(pod, {
+      ...{ ...settings, node: node(), others, pressures, hasAppArmor: this.#hasAppArmor },
+    });
+    const ends = victims.map(({ metadata }) => this.evict(metadata.uid ?? "", PREEMPTED));
+    return { refusal, room: ends.length === 0 ? hasRoom : Promise.all(ends) };
   }
 
   /** Why a pod of this node cannot have what it now asks for. */

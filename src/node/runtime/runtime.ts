@@ -206,6 +206,10 @@ export type StreamRequest =
       readonly tty: boolean;
       readonly stdin: boolean;
       readonly stdout: boolean;
+  /** Undefined where nobody counts them. */
+  readonly processes?: number;
+  /** What it has written over its image, on the images' disk. */
+  readonly layer?: { readonly bytes: number; readonly inodes: number };
       readonly stderr: boolean;
     }
   | {
@@ -276,6 +280,8 @@ export interface Runtime {
   ): Promise<ExecResult>;
   /** @throws {Fault} "NotRunning", "NotFound", or what the runtime said */
   openStream(request: StreamRequest): Promise<StreamTarget>;
+  /** Where images, and what containers write over them, are kept; undefined or absent: in the node's data folder. */
+  imageFolder?(): Promise<string | undefined>;
   /** Writes on in a new file at the same path, after a rotation moved the old one away. */
   reopenLog(id: string): Promise<void>;
   /** Limits of a running container are these from now on. @throws {Fault} "NotSupported" */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statfsSync } from "node:fs";
+import { readFileSync, statfsSync } from "node:fs";
 
 /** What the machine uses, counted since its start. */
 export interface MachineUsage {
@@ -51,8 +51,8 @@ export function readMachine({ dataDir, now }: { dataDir: string; now: number }):
     disk: readDisk(dataDir),
     links: parseLinks(read("net/dev")),
     processes: {
-      max: Number(read("sys/kernel/pid_max")),
-      current: readdirSync("/proc").filter((name) => /^\d+$/.test(name)).length,
+      max: Math.min(Number(read("sys/kernel/pid_max")), Number(read("sys/kernel/threads-max"))),
+      current: Number(/\d+\/(\d+)/.exec(read("loadavg"))?.[1] ?? 0),
     },
     bootedAtMs: Number(/^btime (\d+)/m.exec(stat)?.[1] ?? 0) * 1000,
   };
@@ -97,7 +97,8 @@ export function parseLinks(dev: string): readonly LinkUsage[] {
   });
 }
 
-function readDisk(folder: string): DiskUsage {
+/** @throws what the kernel says of the path */
+export function readDisk(folder: string): DiskUsage {
   const { blocks, bavail, bfree, bsize, files, ffree } = statfsSync(folder);
   return {
     availableBytes: bavail * bsize,

@@ -14,9 +14,18 @@ const OWN = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersRea
 /** Those that are there only while they are true. */
 const PASSING = ["PodResizePending", "PodResizeInProgress"] as const;
 
+/** Others say of a pod that it had to go, too: it is by this reason that the node knows its own word. */
+const DISRUPTION = "DisruptionTarget";
+const BY_NODE = "TerminationByKubelet";
+
+/** Why a pod had to go for others. */
+export interface Disruption {
+  readonly message: string;
+}
+
 /** Whether it is the node that writes this condition, and nobody else. */
-export function isOwnCondition({ type }: Pick<PodCondition, "type">): boolean {
-  return [...OWN, ...PASSING].some((own) => own === type);
+export function isOwnCondition({ type, reason }: Pick<PodCondition, "type" | "reason">): boolean {
+  return [...OWN, ...PASSING].some((own) => own === type) || (type === DISRUPTION && reason === BY_NODE);
 }
 
 /** The conditions that the node owns, in the order it writes them, with those that others wrote kept behind them. A time
@@ -24,21 +33,37 @@ export function isOwnCondition({ type }: Pick<PodCondition, "type">): boolean {
 export function podConditions(
   view: PodView,
   phase: Phase,
-  { before, now }: { before: readonly PodCondition[]; now: string },
+  {
+    before,
+    now,
+    disruption,
+  }: { before: readonly PodCondition[]; now: string; disruption?: Disruption | undefined },
 ): readonly PodCondition[] {
   const containersReady = readiness(view, phase);
-  const own: readonly [(typeof OWN)[number] | (typeof PASSING)[number], Verdict][] = [
+  const own: readonly [string, Verdict][] = [
     ["PodReadyToStartContainers", { status: view.sandbox?.isReady ? "True" : "False" }],
     ["Initialized", initialized(view, phase)],
     ["Ready", withGates(view.pod, containersReady, before)],
     ["ContainersReady", containersReady],
     ["PodScheduled", { status: "True" }],
     ...resizing(view, phase),
+    ...disrupted(disruption, before),
   ];
+  const types = new Set(own.map(([type]) => type));
   return [
     ...own.map(([type, verdict]) => condition(type, verdict, { view, before, now })),
-    ...before.filter((other) => !isOwnCondition(other)),
+    ...before.filter((other) => !isOwnCondition(other) && !types.has(other.type)),
   ];
+}
+
+/** Once said it stays, as the pod does not come back. */
+function disrupted(
+  disruption: Disruption | undefined,
+  before: readonly PodCondition[],
+): readonly [string, Verdict][] {
+  const said = before.find((other) => other.type === DISRUPTION && isOwnCondition(other));
+  const why = disruption ?? said;
+  return why ? [[DISRUPTION, { status: "True", reason: BY_NODE, message: why.message }]] : [];
 }
 
 function resizing(

@@ -1,5 +1,5 @@
 import type { ContainerStatus, PodStatus } from "#kube/generated/types";
-import { podConditions } from "./conditions.ts";
+import { type Disruption, podConditions } from "./conditions.ts";
 import { containerStatus, endedStatus, seconds } from "./container-status.ts";
 import { isTerminal, podPhase } from "./phase.ts";
 import { qosClass } from "./qos.ts";
@@ -16,6 +16,8 @@ export interface PodStatusContext {
   /** Why the pod as a whole failed: eviction, deadline, admission. */
   readonly failure?: { readonly reason: string; readonly message: string } | undefined;
 }
+  /** Why it had to go for others. */
+  readonly disruption?: Disruption | undefined;
 
 /** The status of a pod that was never let in: nothing of it is known but why. */
 export function refusedStatus(
@@ -48,7 +50,9 @@ export function podStatus(view: PodView, context: PodStatusContext): PodStatus {
   const { reason, message } = context.failure ?? (terminalBefore ? before : {});
   return {
     phase,
-    conditions: podConditions(view, phase, { before: before.conditions ?? [], now }),
+    conditions: podConditions(view, phase, {
+      ...{ before: before.conditions ?? [], now, disruption: context.disruption },
+    }),
     ...(reason ? { reason } : {}),
     ...(message ? { message } : {}),
     ...(context.hostIps[0] ? { hostIP: context.hostIps[0] } : {}),

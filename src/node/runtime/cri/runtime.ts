@@ -196,15 +196,24 @@ export class CriRuntime implements Runtime {
     }
   }
 
+  async imageFolder(): Promise<string | undefined> {
+    const { imageFilesystems } = await this.#call("ImageFsInfo", {});
+    return imageFilesystems[0]?.fsId?.mountpoint || undefined;
+  }
+
   async usage(): Promise<ReadonlyMap<string, Usage>> {
     const { stats } = await this.#call("ListContainerStats", {});
     return new Map(
-      stats.flatMap(({ attributes, cpu, memory }) => {
+      stats.flatMap(({ attributes, cpu, memory, writableLayer }) => {
         if (!attributes || !cpu || !memory) return [];
         const usage: Usage = {
           at: formatNanos(cpu.timestamp),
           cpuNanoseconds: Number(cpu.usageCoreNanoSeconds?.value ?? 0n),
           workingSetBytes: Number(memory.workingSetBytes?.value ?? 0n),
+          layer: {
+            bytes: Number(writableLayer?.usedBytes?.value ?? 0n),
+            inodes: Number(writableLayer?.inodesUsed?.value ?? 0n),
+          },
         };
         return [[attributes.id, usage]];
       }),

@@ -82,8 +82,10 @@ test("what is used, and what was killed for want of memory, by version", (t) => 
   ]);
   const old = new ContainerCgroups({ version: 1, controllers, all: [at("memory"), at("cpu")] }, systemClock);
   const now = new ContainerCgroups({ version: 2, root: second }, systemClock);
-  assert.deepEqual(now.usage("/p/c"), { cpuNanoseconds: 1_500_000, workingSetBytes: 3_000_000 });
-  assert.deepEqual(old.usage("/p/c"), { cpuNanoseconds: 1_500_000, workingSetBytes: 0 });
+  assert.deepEqual(now.usage("/p/c"), {
+    ...{ cpuNanoseconds: 1_500_000, workingSetBytes: 3_000_000, processes: 0 },
+  });
+  assert.deepEqual(old.usage("/p/c"), { cpuNanoseconds: 1_500_000, workingSetBytes: 0, processes: 0 });
   assert.deepEqual([now.oomKills("/p/c"), old.oomKills("/p/c"), now.oomKills("/gone")], [3, 2, 0]);
   assert.equal(now.usage("/gone"), undefined);
   assert.deepEqual(now.entrances("/gone"), []);

@@ -4,7 +4,7 @@ import type { Clock } from "#life/clock";
 import { Hierarchy } from "../../cgroup/hierarchy.ts";
 import type { CgroupLimits } from "../../cgroup/limits.ts";
 import type { CgroupMounts } from "../../cgroup/mounts.ts";
-import type { Resources } from "../runtime.ts";
+import type { Resources, Usage } from "../runtime.ts";
 
 /** Of version 1, beside those that set limits: what counts processor time, and what can hold all processes still. */
 const COUNTING = ["cpuacct", "freezer"] as const;
@@ -50,7 +50,7 @@ export class ContainerCgroups {
   }
 
   /** Undefined when it is gone. */
-  usage(path: string): { readonly cpuNanoseconds: number; readonly workingSetBytes: number } | undefined {
+  usage(path: string): Omit<Usage, "at"> | undefined {
     const memory = this.#dir("memory", path);
     const isNew = this.#mounts.version === 2;
     const used = Number.parseInt(read(memory, isNew ? "memory.current" : "memory.usage_in_bytes"), 10);
@@ -59,7 +59,8 @@ export class ContainerCgroups {
     const cpuNanoseconds = isNew
       ? keyed(read(memory, "cpu.stat"), "usage_usec") * 1000
       : Number.parseInt(read(this.#dir("cpuacct", path), "cpuacct.usage"), 10) || 0;
-    return { cpuNanoseconds, workingSetBytes: Math.max(0, used - idle) };
+    const processes = pidsIn(memory).length;
+    return { cpuNanoseconds, workingSetBytes: Math.max(0, used - idle), processes };
   }
 
   /** SIGKILL for all that is in it, whoever started it: also for what forks while this goes on. */
