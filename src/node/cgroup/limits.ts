@@ -54,7 +54,8 @@ export function containerResources(
   };
 }
 
-function isLimited({ spec }: Pod, resource: "cpu" | "memory"): boolean {
+/** Whether the whole pod has a limit: each of its containers has one, or the pod itself. */
+export function isLimited({ spec }: Pod, resource: "cpu" | "memory"): boolean {
   if (spec?.resources?.limits?.[resource] !== undefined) return true;
   const all = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
   return all.every(({ resources }) => wholeOf(resources?.limits?.[resource]) > 0);

@@ -14,13 +14,13 @@ export function repositoryOf(image: string): string {
   const hasTag = colon > named.lastIndexOf("/");
   const name = hasTag ? named.slice(0, colon) : named;
   const [domain, path] = withRegistry(name);
+  const [, remote] = withRegistry(image);
+  const remoteName = remote.split(":", 1)[0] ?? "";
   const isTagGood = !hasTag || TAG.test(named.slice(colon + 1));
   const isDigestGood = digest === undefined ? !image.includes("@") : DIGEST.test(digest);
   if (!DOMAIN.test(domain) || !PATH.test(path) || !isTagGood || !isDigestGood) {
     const why =
-      path !== path.toLowerCase() && PATH.test(path.toLowerCase())
-        ? `repository name (${path}) must be lowercase`
-        : "";
+      remoteName === remoteName.toLowerCase() ? "" : `repository name (${remoteName}) must be lowercase`;
     throw new Fault(
       "InvalidImageName",
       `Failed to apply default image tag ${JSON.stringify(image)}: couldn't parse image name ${JSON.stringify(image)}: invalid reference format${why && `: ${why}`}`,

@@ -22,6 +22,14 @@ describe("the repository that a name means", () => {
   for (const bad of ["", "Busybox", "a b", "a:b:c", "a@", "a//b", "-x/y"])
     test(`${JSON.stringify(bad)} is none`, () =>
       assert.throws(() => repositoryOf(bad), { code: "InvalidImageName" }));
+  for (const [bad, name] of [
+    ["UPPER:1:2", "library/UPPER"],
+    ["r.io/a/B", "a/B"],
+  ])
+    test(`${bad} is told to be lowercase`, () =>
+      assert.throws(() => repositoryOf(bad ?? ""), {
+        message: `Failed to apply default image tag "${bad}": couldn't parse image name "${bad}": invalid reference format: repository name (${name}) must be lowercase`,
+      }));
 });
 
 function secret(auths: Record<string, object>): Secret {

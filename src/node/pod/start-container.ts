@@ -19,10 +19,11 @@ export async function startContainer(inputs: StartInputs, context: PodContext): 
   signal.throwIfAborted();
   const config = configure(inputs, image, say, context);
   const run = await context.runtime.startContainer(config).catch((error: unknown) => {
-    if (isFault(error)) say("Warning", "Failed", `Error: ${explain(error)}`);
-    throw isFault(error) && error.code === "StartError"
-      ? new Fault("RunContainerError", error.message, { cause: error })
-      : error;
+    if (!isFault(error)) throw error;
+    const isCreated = error.code === "StartError";
+    if (isCreated) say("Normal", "Created", "Container created");
+    say("Warning", "Failed", `Error: ${explain(error)}`);
+    throw isCreated ? new Fault("RunContainerError", error.message, { cause: error }) : error;
   });
   context.onStarted(inputs.pod, run);
   say("Normal", "Created", "Container created");

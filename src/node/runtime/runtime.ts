@@ -56,6 +56,14 @@ export interface SandboxConfig {
   readonly hasOwnUsers?: boolean;
 }
 
+/** Who a program runs as: numbers, as the kernel has them. */
+export interface RunUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** All its groups, its primary one among them. */
+  readonly supplementalGroups: readonly number[];
+}
+
 export interface ContainerExit {
   readonly code: number;
   readonly finishedAt: string;
@@ -69,9 +77,11 @@ export interface Run {
   readonly podUid: string;
   readonly name: string;
   readonly attempt: number;
-  /** As the pod's spec has it. */
+  /** As the runtime calls it. */
   readonly image: string;
   readonly imageRef: string;
+  /** Undefined of a runtime that does not say. */
+  readonly user?: RunUser;
   /** Of what may not change without a restart. */
   readonly hash: string;
   readonly createdAt: string;

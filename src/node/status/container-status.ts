@@ -34,6 +34,7 @@ export function containerStatus(view: ContainerView, context: StatusContext): Co
     image: current?.image ?? spec.image ?? "",
     imageID: current?.imageRef ?? "",
     ...(current ? { containerID: idOf(current, context), ...resourcesOf(view) } : {}),
+    ...(current?.user ? { user: { linux: current.user } } : {}),
   };
 }
 

@@ -2,6 +2,7 @@ import type { ContainerStatus, PodStatus } from "#kube/generated/types";
 import { type Disruption, podConditions } from "./conditions.ts";
 import { containerStatus, endedStatus, seconds } from "./container-status.ts";
 import { isTerminal, podPhase } from "./phase.ts";
+import { podResources } from "./pod-resources.ts";
 import { qosClass } from "./qos.ts";
 import type { ContainerView, PodView } from "./run-view.ts";
 
@@ -62,6 +63,7 @@ export function podStatus(view: PodView, context: PodStatusContext): PodStatus {
     qosClass: before.qosClass ?? (view.pod.spec ? qosClass(view.pod.spec) : "BestEffort"),
     ...(generation === undefined ? {} : { observedGeneration: generation }),
     ...statuses(view, context),
+    ...podResources(view.pod, { phase }),
   };
 }
 

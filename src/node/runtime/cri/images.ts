@@ -1,7 +1,7 @@
 import { explain, Fault } from "#fault/fault";
 import type { FoundImage, ImageRequest, RegistryAuth, StoredImage } from "../runtime.ts";
 import type { CriChannel } from "./channel.ts";
-import { CriFault } from "./cri-fault.ts";
+import { CriFault, hasStatus } from "./cri-fault.ts";
 import type { Image } from "./generated/types.ts";
 import { withTag } from "./image-name.ts";
 
@@ -69,8 +69,13 @@ export class Images {
         refusal = error;
       }
     }
-    throw new Fault("ErrImagePull", explain(refusal), { cause: refusal });
+    throw new Fault("ErrImagePull", pullFailure(refusal), { cause: refusal });
   }
+}
+
+/** A status that says nothing is left out. @see cri-client remote_image.go pullImageV1 */
+function pullFailure(refusal: unknown): string {
+  return hasStatus(refusal, "Unknown") ? refusal.words : explain(refusal);
 }
 
 /** Who the image runs as, when the pod's spec does not say. */

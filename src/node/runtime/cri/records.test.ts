@@ -63,6 +63,16 @@ test("a container that was created and not started has not run", () => {
   assert.deepEqual(runsOf(pod({ containers: [record, { ...record, status: undefined }] })), []);
 });
 
+test("a run has the runtime's name of its image, and its user where that is told", () => {
+  const image = { image: "docker.io/library/a:1" } as ContainerStatus["image"];
+  const user = { linux: { uid: 5n, gid: 6n, supplementalGroups: [6n, 7n] } };
+  const [run] = runsOf(pod({ containers: [container("c", { image, user })] }));
+  assert.equal(run?.image, "docker.io/library/a:1");
+  assert.deepEqual(run?.user, { uid: 5, gid: 6, supplementalGroups: [6, 7] });
+  const [silent] = runsOf(pod({ containers: [container("c", {})] }));
+  assert.equal(silent?.user, undefined);
+});
+
 test("an end is told with what the runtime and the container say", () => {
   const record = container("c", {
     state: "CONTAINER_EXITED",

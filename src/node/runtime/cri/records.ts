@@ -66,8 +66,9 @@ export function runsOf({ uid, containers }: PodRecord): readonly Run[] {
         podUid: uid,
         name: nameOf(listed),
         attempt: attemptOf(listed),
-        image: status.annotations[ANNOTATION.image] ?? status.image?.image ?? "",
+        image: status.image?.image || (status.annotations[ANNOTATION.image] ?? ""),
         imageRef: status.imageRef,
+        ...userOf(status),
         hash: status.annotations[ANNOTATION.hash] ?? "",
         createdAt,
         // A program that could not be executed never started.
@@ -77,6 +78,15 @@ export function runsOf({ uid, containers }: PodRecord): readonly Run[] {
       },
     ];
   });
+}
+
+/** containerd tells it since 2.0. */
+function userOf({ user }: ContainerStatus): Pick<Run, "user"> {
+  if (!user?.linux) return {};
+  const { uid, gid, supplementalGroups } = user.linux;
+  return {
+    user: { uid: Number(uid), gid: Number(gid), supplementalGroups: supplementalGroups.map(Number) },
+  };
 }
 
 function exitOf(status: ContainerStatus, message: string): ContainerExit | undefined {

@@ -172,8 +172,8 @@ class ProcessRuntime implements Runtime {
     return [];
   }
 
-  async ensureImage({ image }: ImageRequest): Promise<FoundImage> {
-    const carried = requireImage(image);
+  async ensureImage({ image, policy }: ImageRequest): Promise<FoundImage> {
+    const carried = requireImage(image, policy);
     try {
       await this.#images;
     } catch (error) {
@@ -354,7 +354,10 @@ class ProcessRuntime implements Runtime {
     return {
       version: 1,
       bootId: this.#sandboxes.bootId,
-      run: { id, podUid, name, attempt, image, imageRef, hash, logPath, createdAt, startedAt: createdAt },
+      run: {
+        ...{ id, podUid, name, attempt, image, imageRef, hash, logPath, createdAt, startedAt: createdAt },
+        user: { uid: rights.uid, gid: rights.gid, supplementalGroups: rights.groups },
+      },
       terminationMessage: { fallBackToLogs: config.terminationMessage.fallBackToLogs },
       exit: undefined,
       env: { ...requireImage(image).env, HOSTNAME: config.hostname ?? "", HOME: home, ...config.env },

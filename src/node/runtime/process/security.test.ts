@@ -42,10 +42,14 @@ test("who a container is", () => {
     const { uid, gid, groups } = recordedRights({ ...SECURITY, ...change });
     return { uid, gid, groups };
   };
-  assert.deepEqual(who({}), { uid: 0, gid: 0, groups: [] });
-  assert.deepEqual(who({ uid: 65534 }), { uid: 65534, gid: 65534, groups: [] });
-  assert.deepEqual(who({ uid: 1234 }), { uid: 1234, gid: 0, groups: [] });
-  assert.deepEqual(who({ uid: 1, gid: 7, supplementalGroups: [7, 8, 8] }), { uid: 1, gid: 7, groups: [8] });
+  assert.deepEqual(who({}), { uid: 0, gid: 0, groups: [0] });
+  assert.deepEqual(who({ uid: 65534 }), { uid: 65534, gid: 65534, groups: [65534] });
+  assert.deepEqual(who({ uid: 1234 }), { uid: 1234, gid: 0, groups: [0] });
+  assert.deepEqual(who({ uid: 1, gid: 7, supplementalGroups: [7, 8, 8] }), {
+    uid: 1,
+    gid: 7,
+    groups: [7, 8],
+  });
 });
 
 test("users and groups are those of the image's files", () => {

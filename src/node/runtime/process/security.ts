@@ -49,7 +49,7 @@ export function recordedRights(security: Security): RecordedRights {
     );
   const uid = security.uid ?? 0;
   const gid = security.gid ?? userOf(uid)?.gid ?? 0;
-  const groups = [...new Set([...security.supplementalGroups, ...groupsOf(uid)])].filter((id) => id !== gid);
+  const groups = [...new Set([gid, ...security.supplementalGroups, ...groupsOf(uid)])];
   return {
     uid,
     gid,
