@@ -16,9 +16,9 @@ export interface PodStatusContext {
   readonly now: number;
   /** Why the pod as a whole failed: eviction, deadline, admission. */
   readonly failure?: { readonly reason: string; readonly message: string } | undefined;
-}
   /** Why it had to go for others. */
   readonly disruption?: Disruption | undefined;
+}
 
 /** The status of a pod that was never let in: nothing of it is known but why. */
 export function refusedStatus(
