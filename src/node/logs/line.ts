@@ -12,30 +12,37 @@ export interface LogLine {
 
 /** Longest content of one line; more is cut into `P` pieces. */
 export const MAX_CONTENT_BYTES = 16_384;
+const FULL = "F".charCodeAt(0);
 const NEWLINE = 10;
 const RETURN = 13;
 
 /** The log file's bytes for what a container wrote in one go. A last piece without newline becomes `P` at once, so that
  *  nothing waits in memory while the agent may die. */
 export function encodeLog(stream: LogStream, chunk: Buffer, time: string): Buffer {
-  const out: Buffer[] = [];
-  const put = (tag: "P" | "F", content: Buffer) =>
-    out.push(Buffer.from(`${time} ${stream} ${tag} `), content, NEWLINE_BYTES);
+  // Byte by byte: a container that writes empty lines makes 65536 of them in one go.
+  const head = Buffer.from(`${time} ${stream} P `);
+  const out = Buffer.allocUnsafe(chunk.length + mostPieces(chunk) * (head.length + 1));
+  let size = 0;
   for (let at = 0; at < chunk.length; ) {
-    const newline = chunk.indexOf(NEWLINE, at);
-    const end = newline < 0 ? chunk.length : newline;
-    while (end - at > MAX_CONTENT_BYTES) {
-      put("P", chunk.subarray(at, at + MAX_CONTENT_BYTES));
-      at += MAX_CONTENT_BYTES;
+    const tagAt = size + head.length - 2;
+    for (let i = 0; i < head.length; i++) out[size++] = head[i] ?? 0;
+    const most = Math.min(chunk.length, at + MAX_CONTENT_BYTES);
+    while (at < most && chunk[at] !== NEWLINE) out[size++] = chunk[at++] ?? 0;
+    if (chunk[at] === NEWLINE) {
+      out[tagAt] = FULL;
+      if (out[size - 1] === RETURN) size--;
+      at++;
     }
-    const cut = newline >= 0 && end > at && chunk[end - 1] === RETURN ? end - 1 : end;
-    if (newline >= 0 || cut > at) put(newline < 0 ? "P" : "F", chunk.subarray(at, cut));
-    at = end + 1;
+    out[size++] = NEWLINE;
   }
-  return Buffer.concat(out);
+  return out.subarray(0, size);
 }
 
-const NEWLINE_BYTES = Buffer.from("\n");
+function mostPieces(chunk: Buffer): number {
+  let pieces = 1 + Math.floor(chunk.length / MAX_CONTENT_BYTES);
+  for (let i = 0; i < chunk.length; i++) if (chunk[i] === NEWLINE) pieces++;
+  return pieces;
+}
 
 /** Reads one line of a log file, given without its newline; undefined for a line that no runtime wrote. */
 export function decodeLogLine(line: Buffer): LogLine | undefined {

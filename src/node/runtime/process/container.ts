@@ -23,6 +23,7 @@ import { endKeeper } from "./stream/keeper.ts";
 import type { Besides } from "./stream/run-beside.ts";
 import { TerminalPump } from "./stream/terminal-pump.ts";
 import { STATE_FILE, Supervisor } from "./supervisor.ts";
+import type { Turns } from "./turns.ts";
 import { watchFile } from "./watch-file.ts";
 
 /** Grandchildren may hold the output open; this long they may go on writing to the log after the container's end. */
@@ -44,6 +45,7 @@ export interface ContainerDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly window: PipeWindow;
+  readonly turns: Turns;
   /** Undefined where the machine has none. */
   readonly cgroups: ContainerCgroups | undefined;
   readonly onExit: (container: ProcessContainer) => void;
@@ -102,13 +104,13 @@ export class ProcessContainer {
 
   /** To be opened once the container's ends of the pipes are, or its terminal, whose master is taken over. */
   openPump(master?: Fd): void {
-    const { log, window } = this.#deps;
+    const { log, window, turns } = this.#deps;
     const { logPath } = this.#record.run;
     const onRefusal = (error: unknown) =>
       log.warn("a container's log cannot be written", { path: logPath, error: explain(error) });
     this.#pump = master
       ? new TerminalPump(master, { logPath, onRefusal })
-      : new OutputPump(this.path, logPath, { window, onRefusal });
+      : new OutputPump(this.path, logPath, { window, turns, onRefusal });
   }
 
   /** Of a container with a terminal, which only its supervisor has had open meanwhile; without one nothing is read. */

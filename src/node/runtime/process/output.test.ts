@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { PipeWindow } from "#kernel/pipe-taker";
 import { decodeLogLine } from "../../logs/line.ts";
 import { makePipes, OutputPump } from "./output.ts";
+import { Turns } from "./turns.ts";
 
 const PUMP = fileURLToPath(new URL("./testing/pump.ts", import.meta.url));
 /** Writes numbered lines to 1 and 2 in bursts, at about 40000 a second. */
@@ -157,7 +158,11 @@ test("what a last agent left half done is finished once", async (t) => {
       const held = openSync(join(folder, "stdout.held"), constants.O_RDWR | constants.O_NONBLOCK);
       if (c.held) writeSync(held, c.held);
       const window = new PipeWindow();
-      await new OutputPump(folder, log, { window, onRefusal: (error) => assert.fail(String(error)) }).drained;
+      await new OutputPump(folder, log, {
+        window,
+        turns: new Turns(),
+        onRefusal: (error) => assert.fail(String(error)),
+      }).drained;
       closeSync(held);
       const contents = readFileSync(log, "latin1")
         .split("\n")
@@ -175,6 +180,7 @@ test("a log that cannot be written holds the container up and loses nothing", as
   const writer = startWriter(here, 500);
   const pump = new OutputPump(here.folder, "/dev/full", {
     window,
+    turns: new Turns(),
     onRefusal: (error) => refusals.push(error),
   });
   t.after(() => pump[Symbol.dispose]());
@@ -184,7 +190,10 @@ test("a log that cannot be written holds the container up and loses nothing", as
   assert.match(String(refusals[0]), /ENOSPC/);
   pump[Symbol.dispose]();
   rmSync(join(here.folder, "log.step"));
-  await new OutputPump(here.folder, here.log, { window, onRefusal: (error) => assert.fail(String(error)) })
-    .drained;
+  await new OutputPump(here.folder, here.log, {
+    window,
+    turns: new Turns(),
+    onRefusal: (error) => assert.fail(String(error)),
+  }).drained;
   assert.equal(new Set(numbersIn(here.log)).size, 500);
 });

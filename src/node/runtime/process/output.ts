@@ -5,13 +5,12 @@ import { PipeTaker, type PipeWindow } from "#kernel/pipe-taker";
 import { encodeLog, formatLogTime, type LogStream } from "../../logs/line.ts";
 import { ContainerLog } from "./container-log.ts";
 import type { OutputListener, Pump } from "./pump.ts";
+import type { Turns } from "./turns.ts";
 import { watchFile } from "./watch-file.ts";
 
 /** What waits for the next agent before the container has to; the most a process without privileges may ask for. */
 const PIPE_BYTES = 1024 * 1024;
 const STREAMS: readonly LogStream[] = ["stdout", "stderr"];
-/** After so many pieces (1 MiB) of one container others have their turn. */
-const PIECES_A_TURN = 16;
 /** A full disk is tried again so often; until then the container waits. */
 const RETRY_MS = 1_000;
 
@@ -61,6 +60,8 @@ export function openPipeEnds(folder: string, uid: number): PipeEnds {
 
 export interface OutputOptions {
   readonly window: PipeWindow;
+  /** Shared by all that copy. */
+  readonly turns: Turns;
   /** Told once each time that the log cannot be written any more. */
   readonly onRefusal: (error: unknown) => void;
 }
@@ -75,7 +76,7 @@ export class OutputPump implements Pump {
   readonly #open = new Set<LogStream>(STREAMS);
   readonly #listeners = new Set<OutputListener>();
   readonly #drained = Promise.withResolvers<void>();
-  #turn: NodeJS.Immediate | undefined;
+  readonly #copying = () => this.#copy();
   #retry: NodeJS.Timeout | undefined;
   #isRefused = false;
   #isDisposed = false;
@@ -103,7 +104,7 @@ export class OutputPump implements Pump {
 
   /** Looks whether something waits; for when nobody told. */
   wake(): void {
-    if (!this.#isDisposed && this.#retry === undefined) this.#turn ??= setImmediate(() => this.#copy());
+    if (!this.#isDisposed && this.#retry === undefined) this.#options.turns.ask(this.#copying);
   }
 
   /** Hears what is written to the log from now on. @returns the way to stop hearing */
@@ -119,7 +120,7 @@ export class OutputPump implements Pump {
   [Symbol.dispose](): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    clearImmediate(this.#turn);
+    this.#options.turns.cancel(this.#copying);
     clearTimeout(this.#retry);
     for (const watcher of this.#watchers) watcher.close();
     for (const taker of this.#takers.values()) taker[Symbol.dispose]();
@@ -136,7 +137,6 @@ export class OutputPump implements Pump {
   }
 
   #copy(): void {
-    this.#turn = undefined;
     try {
       const isMore = STREAMS.map((stream) => this.#copyFrom(stream)).includes(true);
       if (this.#open.size === 0) this[Symbol.dispose]();
@@ -156,13 +156,11 @@ export class OutputPump implements Pump {
   #copyFrom(stream: LogStream): boolean {
     const taker = this.#takers.get(stream);
     if (!taker || !this.#open.has(stream)) return false;
-    for (let pieces = 0; pieces < PIECES_A_TURN; pieces++) {
-      const held = taker.held();
-      const piece = held.length > 0 ? held : taker.take();
-      if (piece === "ended") this.#open.delete(stream);
-      if (typeof piece === "string") return false;
-      this.#write(stream, piece, taker);
-    }
+    const held = taker.held();
+    const piece = held.length > 0 ? held : taker.take();
+    if (piece === "ended") this.#open.delete(stream);
+    if (typeof piece === "string") return false;
+    this.#write(stream, piece, taker);
     return true;
   }
 

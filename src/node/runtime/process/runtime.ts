@@ -42,6 +42,7 @@ import { recordedRights } from "./security.ts";
 import { startRun } from "./start-run.ts";
 import { openProcessStream } from "./stream/open-stream.ts";
 import { Supervisor } from "./supervisor.ts";
+import { Turns } from "./turns.ts";
 import { userOf, writeUsers } from "./users.ts";
 
 /** How often what the kernel should have told is looked for all the same. */
@@ -91,6 +92,7 @@ class ProcessRuntime implements Runtime {
   readonly #sandboxes: SandboxDeps;
   readonly #cgroups: ContainerCgroups | undefined;
   readonly #window = new PipeWindow();
+  readonly #turns = new Turns();
   readonly #pods = new Map<string, PodState>();
   /** Under way from the start; only the first container has to wait for it. */
   readonly #images: Promise<void>;
@@ -320,6 +322,7 @@ class ProcessRuntime implements Runtime {
       clock,
       log,
       window: this.#window,
+      turns: this.#turns,
       cgroups: this.#cgroups,
       onExit: () => this.#tell(record.run.podUid),
     });
