@@ -206,6 +206,10 @@ export interface Usage {
   readonly at: string;
   readonly cpuNanoseconds: number;
   readonly workingSetBytes: number;
+  /** Undefined where nobody counts them. */
+  readonly processes?: number;
+  /** What it has written over its image, on the images' disk. */
+  readonly layer?: { readonly bytes: number; readonly inodes: number };
 }
 
 export type StreamRequest =
@@ -216,10 +220,6 @@ export type StreamRequest =
       readonly tty: boolean;
       readonly stdin: boolean;
       readonly stdout: boolean;
-  /** Undefined where nobody counts them. */
-  readonly processes?: number;
-  /** What it has written over its image, on the images' disk. */
-  readonly layer?: { readonly bytes: number; readonly inodes: number };
       readonly stderr: boolean;
     }
   | {
@@ -280,6 +280,8 @@ export interface Runtime {
   /** Makes the image ready to run. @throws {ImageFault} */
   ensureImage(request: ImageRequest): Promise<FoundImage>;
   images(): Promise<readonly StoredImage[]>;
+  /** Where images, and what containers write over them, are kept; undefined or absent: in the node's data folder. */
+  imageFolder?(): Promise<string | undefined>;
   /** @throws {Fault} "CreateContainerError" or "StartError" */
   startContainer(config: ContainerConfig): Promise<Run>;
   /** SIGTERM, then SIGKILL once `graceMs` are over; resolves when the container has ended. A shorter grace given later wins. */
@@ -290,8 +292,6 @@ export interface Runtime {
   ): Promise<ExecResult>;
   /** @throws {Fault} "NotRunning", "NotFound", or what the runtime said */
   openStream(request: StreamRequest): Promise<StreamTarget>;
-  /** Where images, and what containers write over them, are kept; undefined or absent: in the node's data folder. */
-  imageFolder?(): Promise<string | undefined>;
   /** Writes on in a new file at the same path, after a rotation moved the old one away. */
   reopenLog(id: string): Promise<void>;
   /** Limits of a running container are these from now on. @throws {Fault} "NotSupported" */
