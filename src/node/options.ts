@@ -4,6 +4,8 @@ import type { KubeClient } from "#kube/client";
 import type { Taint } from "#kube/generated/types";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import type { CollectionPolicy } from "./image/image-collector.ts";
+import type { PullLimits } from "./image/pulls.ts";
 import type { PodNetwork } from "./network.ts";
 import type { Reservations } from "./object/allocatable.ts";
 import type { EvictionSettings } from "./pressure/thresholds.ts";
@@ -65,6 +67,10 @@ export interface NodeOptions {
   readonly logMaxFiles?: number;
   /** Processes that one pod may have; default: no bound. */
   readonly podPids?: number;
+  /** How many images are pulled at a time; default as many as pods want, five a second and ten at once. */
+  readonly pullLimits?: PullLimits | undefined;
+  /** When unused images are removed; default from 85 % of their disk down to 80 %. */
+  readonly imageCollection?: CollectionPolicy | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;

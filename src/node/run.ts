@@ -1,11 +1,16 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { explain } from "#fault/fault";
 import { openEventRecorder } from "#kube/event-recorder";
 import { openInformer } from "#kube/open-informer";
 import { milliOf } from "#kube/quantity";
 import { NODES, PODS, SERVICES } from "#kube/resources";
 import { wholeOf } from "./cgroup/amounts.ts";
 import { openPodCgroups } from "./cgroup/pod-cgroups.ts";
+import { ImageCollector } from "./image/image-collector.ts";
+import { imageDiskOf } from "./image/image-disk.ts";
+import { PullRecords } from "./image/pull-records.ts";
+import { Pulls } from "./image/pulls.ts";
 import { keepLogs, linkStarted } from "./logs/keep-logs.ts";
 import { DEFAULT_LIMITS, type RotationLimits } from "./logs/rotation.ts";
 import type { PodNetwork } from "./network.ts";
@@ -56,6 +61,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const runtime = options.runtime ?? openDefaultRuntime(options, () => network);
   const status = new StatusWriter({ client, observed: (uid) => workers.get(uid), ...base });
   const references = new References({ client, onChange: (uids) => workers.wake(uids), ...base });
+  const imageRecords = new PullRecords(join(dirname(podsDir), "image_manager"), base);
   const linksDir = join(dirname(settings.podLogsDir), "containers");
   const context: PodContext = {
     client,
@@ -63,6 +69,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     events,
     status,
     references,
+    images: { pulls: new Pulls({ runtime, clock, limits: options.pullLimits }), records: imageRecords },
     volumes: new Volumes({
       ...{ podsDir, references, allocatable, isInMemory: true },
       tokens: new Tokens(client, clock),
@@ -86,6 +93,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const evictor = openEvictor(options, {
     ...{ settings, runtime, events, workers },
     node: () => own.get(nodeName),
+    reclaim: () => collector.removeUnused(),
     onChange: () => void reporter.report().catch(() => {}),
   });
   const images = knownImages(runtime, base);
@@ -118,6 +126,12 @@ export async function runNode(options: NodeOptions): Promise<void> {
     ...base,
   });
 
+  const collector = new ImageCollector({
+    ...{ runtime, clock, log, records: imageRecords, policy: options.imageCollection },
+    disk: () => imageDiskOf(runtime),
+    warn: (reason, message) => reporter.warn(reason, message),
+  });
+
   const registered = reporter.register(); // The fabric waits for the Node: first of all.
   // From then on, whatever else takes long: a node that starts over and over is alive all the same.
   const leased = registered.then((node) => keepLease({ client, node, ...base }));
@@ -137,6 +151,10 @@ export async function runNode(options: NodeOptions): Promise<void> {
   });
   await Promise.all([registered, server]);
   await Promise.all([reporter.report(), pods.synced, services.synced, own.synced]);
+  await runtime.images().then(
+    (stored) => imageRecords.takeOver(stored),
+    (error: unknown) => log.debug("pulls of an earlier agent are not looked at", { error: explain(error) }),
+  );
   workers.follow(pods);
   void followNetwork(options.network, {
     runtime,
@@ -160,6 +178,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     leased,
     status.run(),
     evictor.run(),
+    collector.run({ signal }),
     keepLogs({ runtime, pods: listPods, linksDir, limits: logLimits(options), ...base }),
   ]);
 }

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Fault } from "#fault/fault";
 import type { Secret } from "#kube/generated/types";
-import { systemClock } from "#life/clock";
-import type { FoundImage, ImageRequest, Runtime } from "../runtime/runtime.ts";
-import { duration, ensureImage } from "./ensure-image.ts";
-import { repositoryOf } from "./image-name.ts";
-import { authsFor } from "./pull-secrets.ts";
+import type { RegistryAuth } from "../runtime/runtime.ts";
+import { goDuration } from "./go-duration.ts";
+import { parseImageName } from "./image-name.ts";
+import { credentialsFor } from "./pull-secrets.ts";
+
+const repositoryOf = (name: string) => parseImageName(name).repository;
+const authsFor = (repository: string, secrets: readonly Secret[]): readonly RegistryAuth[] =>
+  credentialsFor(repository, secrets).map(({ auth }) => auth);
 
 describe("the repository that a name means", () => {
   const cases: readonly [name: string, repository: string][] = [
@@ -19,7 +21,18 @@ describe("the repository that a name means", () => {
     ["index.docker.io/library/app", "docker.io/library/app"],
   ];
   for (const [name, repository] of cases) test(name, () => assert.equal(repositoryOf(name), repository));
-  for (const bad of ["", "Busybox", "a b", "a:b:c", "a@", "a//b", "-x/y"])
+  const tagged: readonly [name: string, tagged: string][] = [
+    ["busybox", "busybox:latest"],
+    ["busybox:1.36", "busybox:1.36"],
+    ["localhost:5000/a/b", "localhost:5000/a/b:latest"],
+    [`a:1@sha256:${"0".repeat(64)}`, `a:1@sha256:${"0".repeat(64)}`],
+    [`a/b@sha256:${"0".repeat(64)}`, `a/b@sha256:${"0".repeat(64)}`],
+    ["Registry.Example/a_b/c--d:1", "Registry.Example/a_b/c--d:1"],
+    ["[2001:db8::1]:5000/a", "[2001:db8::1]:5000/a:latest"],
+  ];
+  for (const [name, want] of tagged)
+    test(`${name} is pulled as ${want}`, () => assert.equal(parseImageName(name).tagged, want));
+  for (const bad of ["", "Busybox", "a@sha256:12", "https://a/b", "a b", "a:b:c", "a@", "a//b", "-x/y"])
     test(`${JSON.stringify(bad)} is none`, () =>
       assert.throws(() => repositoryOf(bad), { code: "InvalidImageName" }));
   for (const [bad, name] of [
@@ -79,60 +92,12 @@ describe("the credentials that a registry may take", () => {
   });
 });
 
-describe("what is told of an image", () => {
-  async function said(
-    answer: (request: ImageRequest) => Promise<FoundImage>,
-    image = "r.io/app:1",
-  ): Promise<readonly string[]> {
-    const events: string[] = [];
-    const runtime = { ensureImage: answer } as Partial<Runtime> as Runtime;
-    const pod = { metadata: { name: "p" }, spec: { containers: [], imagePullSecrets: [{ name: "none" }] } };
-    await ensureImage({ image }, pod, (type, reason, text) => events.push(`${type} ${reason} ${text}`), {
-      runtime,
-      secret: () => undefined,
-      clock: { ...systemClock, now: () => 0 },
-    }).catch(() => undefined);
-    return events.slice(1);
-  }
-  const fail = (code: string) => async (): Promise<FoundImage> => {
-    throw new Fault(code, "no");
-  };
-  test("it is there", async () =>
-    assert.deepEqual(await said(async () => ({ imageRef: "x", wasPresent: true })), [
-      'Normal Pulled Container image "r.io/app:1" already present on machine and can be accessed by the pod',
-    ]));
-  test("it was pulled", async () =>
-    assert.deepEqual(
-      await said(async ({ onPull }) => {
-        onPull?.();
-        return { imageRef: "x", wasPresent: false, sizeBytes: 7 };
-      }),
-      [
-        'Normal Pulling Pulling image "r.io/app:1"',
-        'Normal Pulled Successfully pulled image "r.io/app:1" in 0ms (0ms including waiting). Image size: 7 bytes.',
-      ],
-    ));
-  test("it is nowhere", async () =>
-    assert.deepEqual(await said(fail("ErrImagePull")), [
-      'Warning Failed Failed to pull image "r.io/app:1": no',
-      "Warning Failed Error: ErrImagePull",
-    ]));
-  test("it may not be pulled", async () =>
-    assert.deepEqual(await said(fail("ErrImageNeverPull")), [
-      "Warning ErrImageNeverPull no",
-      "Warning Failed Error: ErrImageNeverPull",
-    ]));
-  test("a secret that is not there", async () => {
-    const events: string[] = [];
-    const runtime = { ensureImage: fail("ErrImagePull") } as Partial<Runtime> as Runtime;
-    const pod = { metadata: { name: "p" }, spec: { containers: [], imagePullSecrets: [{ name: "none" }] } };
-    await ensureImage({ image: "a" }, pod, (_type, reason) => events.push(reason), {
-      ...{ runtime, clock: systemClock },
-      secret: () => undefined,
-    }).catch(() => undefined);
-    assert.equal(events[0], "FailedToRetrieveImagePullSecret");
-  });
-});
-
 test("durations are Go's", () =>
-  assert.deepEqual([duration(7), duration(1204), duration(62_500)], ["7ms", "1.204s", "1m2.5s"]));
+  assert.deepEqual([0, 7, 1204, 62_500, 60_000, 3_600_000].map(goDuration), [
+    "0s",
+    "7ms",
+    "1.204s",
+    "1m2.5s",
+    "1m0s",
+    "1h0m0s",
+  ]));

@@ -1,38 +1,58 @@
+import { createHash } from "node:crypto";
 import type { Secret } from "#kube/generated/types";
 import type { RegistryAuth } from "../runtime/runtime.ts";
 
 const DEFAULT_REGISTRY = "index.docker.io";
 
-interface Entry {
+/** What a registry may be told, and which secret says so. */
+export interface Credential {
+  readonly auth: RegistryAuth;
+  /** By the names that records of pulled images have. */
+  readonly source: SecretSource;
+}
+
+export interface SecretSource {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Of what it says of this registry. */
+  readonly credentialHash: string;
+}
+
+interface Entry extends Credential {
   /** Host and path, such as `registry.example.com/team`; hosts may hold `*`. */
   readonly key: string;
-  readonly auth: RegistryAuth;
 }
 
 /** The credentials among these secrets that an image's registry may take, the most specific first. What cannot be read is left out.
  *  @see credentialprovider/keyring.go in kubernetes */
-export function authsFor(repository: string, secrets: readonly Secret[]): readonly RegistryAuth[] {
+export function credentialsFor(repository: string, secrets: readonly Secret[]): readonly Credential[] {
   const entries = secrets.flatMap(entriesOf).sort((a, b) => (a.key < b.key ? 1 : a.key > b.key ? -1 : 0));
   const matching = entries.filter(({ key }) => covers(key, repository));
   const standing =
     matching.length === 0 && repository.startsWith("docker.io/")
       ? entries.filter(({ key }) => key === DEFAULT_REGISTRY)
       : matching;
-  return standing.map(({ auth }) => auth);
+  return standing.map(({ auth, source }) => ({ auth, source }));
 }
 
-function entriesOf({ type, data = {} }: Secret): readonly Entry[] {
+function entriesOf(secret: Secret): readonly Entry[] {
+  const { type, data = {} } = secret;
   const [json, old] = [data[".dockerconfigjson"], data[".dockercfg"]];
   if (type === "kubernetes.io/dockerconfigjson" && json !== undefined)
-    return entries(objectOf(objectOf(parse(json))["auths"]));
-  if (type === "kubernetes.io/dockercfg" && old !== undefined) return entries(objectOf(parse(old)));
+    return entries(objectOf(objectOf(parse(json))["auths"]), secret);
+  if (type === "kubernetes.io/dockercfg" && old !== undefined) return entries(objectOf(parse(old)), secret);
   return [];
 }
 
-function entries(auths: Readonly<Record<string, unknown>>): readonly Entry[] {
+function entries(auths: Readonly<Record<string, unknown>>, { metadata }: Secret): readonly Entry[] {
   return Object.entries(auths).flatMap(([location, value]) => {
     const key = keyOf(location);
-    return key === undefined ? [] : [{ key, auth: authOf(objectOf(value), key) }];
+    if (key === undefined) return [];
+    const auth = authOf(objectOf(value), key);
+    const credentialHash = createHash("sha256").update(JSON.stringify(auth)).digest("hex");
+    const { uid = "", namespace = "", name = "" } = metadata;
+    return [{ key, auth, source: { uid, namespace, name, credentialHash } }];
   });
 }
 

@@ -5,7 +5,7 @@ import { silentLog } from "#telemetry/log";
 import { knownImages } from "./known-images.ts";
 
 const condition = (isRuntimeReady: boolean) => ({ isRuntimeReady, isNetworkReady: true, messages: [] });
-const image = { names: ["a"], sizeBytes: 1 };
+const image = { id: "i", names: ["a"], sizeBytes: 1, isPinned: false };
 
 test("a runtime that refuses, hangs or is down has the images it had", async () => {
   const base = {

@@ -49,6 +49,14 @@ export class NodeReporter {
     this.#events = new NodeEvents(options.events);
   }
 
+  /** An event about the node. */
+  warn(reason: string, message: string): void {
+    const { identity, events } = this.#options;
+    // A kubelet names the node where its uid belongs; those who look for a node's events look for that.
+    const metadata = { name: identity.name, uid: identity.name };
+    events.record({ apiVersion: "v1", kind: "Node", metadata }, { type: "Warning", reason, message });
+  }
+
   /** Resolves once the API has the Node; tries until then. */
   async register(): Promise<Node> {
     this.#node = await this.#untilDone("the node could not be registered", () => this.#registerOnce());

@@ -23,6 +23,8 @@ export interface StartInputs {
   readonly volumes: ReadonlyMap<string, string>;
   /** Of the pod's RuntimeClass. */
   readonly runtimeHandler: string;
+  /** Why its image was not pulled, while it is too soon to ask again. */
+  readonly heldBack: Fault | undefined;
   /** Aborted once the pod is to end. */
   readonly signal: AbortSignal;
 }

@@ -38,13 +38,11 @@ export class ContainerSteps {
     { volumes, signal }: { volumes: ReadonlyMap<string, string>; signal: AbortSignal },
   ): Promise<boolean> {
     const { spec, current } = view;
-    if (this.failures.isHeld(spec.name)) {
-      this.#noteImageBackOff(view, pod);
-      return false;
-    }
+    if (this.failures.isHeld(spec.name)) return false;
     try {
       const runtimeHandler = await runtimeHandlerOf(pod, this.#context);
-      const inputs = { pod, view, volumes, signal, runtimeHandler, facts: this.#facts() };
+      const heldBack = this.failures.refusal(spec.image ?? "");
+      const inputs = { pod, view, volumes, signal, runtimeHandler, heldBack, facts: this.#facts() };
       const run = await startContainer(inputs, this.#context);
       this.resizes.give(run.id, spec.resources);
       this.failures.clear(spec.name);
@@ -102,17 +100,6 @@ export class ContainerSteps {
       reason: "BackOff",
       message: `Back-off restarting failed container ${name} in pod ${podText(pod)}`,
       fieldPath: fieldPathOf(view),
-    });
-  }
-
-  #noteImageBackOff(view: ContainerView, pod: Pod): void {
-    const message = this.failures.takeImageBackOff(view.spec.name);
-    if (message === undefined) return;
-    const fieldPath = fieldPathOf(view);
-    note(this.#context, pod, { type: "Normal", reason: "BackOff", message, fieldPath });
-    note(this.#context, pod, {
-      ...({ type: "Warning", reason: "Failed", fieldPath } as const),
-      message: "Error: ImagePullBackOff",
     });
   }
 }

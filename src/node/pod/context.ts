@@ -5,6 +5,8 @@ import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { PodCgroups } from "../cgroup/pod-cgroups.ts";
 import type { ResolverConfig } from "../files/resolv-conf.ts";
+import type { PullRecords } from "../image/pull-records.ts";
+import type { Pulls } from "../image/pulls.ts";
 import type { Pressure } from "../pressure/signals.ts";
 import type { Run, Runtime } from "../runtime/runtime.ts";
 import type { StatusWriter } from "../status/status-writer.ts";
@@ -39,6 +41,7 @@ export interface PodContext {
   readonly status: StatusWriter;
   readonly volumes: Volumes;
   readonly references: References;
+  readonly images: { readonly pulls: Pulls; readonly records: PullRecords };
   readonly cgroups: PodCgroups;
   /** Told of each container right after its start. */
   readonly onStarted: (pod: Pod, run: Run) => void;

@@ -37,16 +37,15 @@ function speaker(context: PodContext, pod: Pod, view: ContainerView): Say {
   return (type, reason, message) => note(context, pod, { type, reason, message, fieldPath });
 }
 
-/** A pull is not waited for once the pod is to end; it goes on for whoever asks next. */
 async function findImage(
-  { pod, view, signal }: StartInputs,
+  { pod, view, signal, heldBack }: StartInputs,
   say: Say,
-  { runtime, references, clock }: PodContext,
+  { runtime, images, references, clock }: PodContext,
 ): Promise<FoundImage> {
   const secret = (name: string) => references.secret(pod.metadata.namespace ?? "", name);
-  const work = ensureImage(view.spec, pod, say, { runtime, secret, clock });
-  work.catch(() => {});
-  return Promise.race([work, aborted(signal)]);
+  const wish = { container: view.spec, pod, heldBack, signal };
+  const work = ensureImage(wish, say, { runtime, ...images, secret, now: () => clock.now() });
+  return Promise.race([work, aborted(signal)]); // A runtime that hangs keeps no pod from ending.
 }
 
 function configure(inputs: StartInputs, image: FoundImage, say: Say, context: PodContext): ContainerConfig {

@@ -15,13 +15,15 @@ export interface EvictorParts {
   readonly events: EventRecorder;
   readonly workers: Pick<PodWorkers, "active" | "evict">;
   readonly node: () => Node | undefined;
+  /** Removes what nobody uses from the disk: images. */
+  readonly reclaim: () => Promise<void>;
   /** Told when the node is short of something else than before. */
   readonly onChange: () => void;
 }
 
 /** The evictor of this machine's node. */
 export function openEvictor(options: NodeOptions, parts: EvictorParts): Evictor {
-  const { settings, runtime, events, workers, node, onChange } = parts;
+  const { settings, runtime, events, workers, node, reclaim, onChange } = parts;
   const { dataDir, clock } = options;
   return new Evictor({
     settings: options.eviction ?? DEFAULT_EVICTION_SETTINGS,
@@ -29,7 +31,7 @@ export function openEvictor(options: NodeOptions, parts: EvictorParts): Evictor 
     allocatableMemoryBytes: wholeOf(settings.allocatable["memory"]),
     pods: () => workers.active(),
     evict: (uid, why) => workers.evict(uid, why),
-    reclaim: async () => {},
+    reclaim,
     onShortage: (starved) => {
       const object = node();
       const note = { type: "Warning", reason: "EvictionThresholdMet" } as const;

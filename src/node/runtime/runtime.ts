@@ -135,7 +135,7 @@ export interface ContainerConfig {
   readonly name: string;
   readonly attempt: number;
   readonly image: string;
-  /** What `ensureImage` said. */
+  /** What `findImage` or `pullImage` said. */
   readonly imageRef: string;
   readonly hash: string;
   readonly command: readonly string[];
@@ -172,18 +172,10 @@ export interface RegistryAuth {
   readonly registryToken?: string;
 }
 
-export interface ImageRequest {
-  readonly image: string;
-  readonly policy: "Always" | "IfNotPresent" | "Never";
-  /** Tried in turn; none is anonymous. */
-  readonly auths: readonly RegistryAuth[];
-  /** Called before anything is fetched. */
-  readonly onPull?: () => void;
-}
-
+/** An image that the runtime has, as containers are made of it. */
 export interface FoundImage {
+  /** What a container of it is made with; for a runtime with a store of images, the image's id there. */
   readonly imageRef: string;
-  readonly wasPresent: boolean;
   readonly sizeBytes?: number;
   /** The user the image runs as, when the pod's spec says none. */
   readonly user?: { readonly uid?: number; readonly name?: string };
@@ -198,8 +190,12 @@ export interface RuntimeCondition {
 }
 
 export interface StoredImage {
+  readonly id: string;
+  /** With digests first, then with tags. */
   readonly names: readonly string[];
   readonly sizeBytes: number;
+  /** Never to be removed. */
+  readonly isPinned: boolean;
 }
 
 export interface Usage {
@@ -277,9 +273,18 @@ export interface Runtime {
   condition(): RuntimeCondition;
   /** Hears of each change of `condition`. Returns the way to stop hearing. */
   subscribeCondition(listener: () => void): () => void;
-  /** Makes the image ready to run. @throws {ImageFault} */
-  ensureImage(request: ImageRequest): Promise<FoundImage>;
+  /** By a name with its tag or digest; undefined when the image is not here. @throws {ImageFault} "ImageInspectError" */
+  findImage(image: string): Promise<FoundImage | undefined>;
+  /** Fetches it from its registry; `auth` undefined is nobody. Aborting ends the transfer. @throws {ImageFault} "ErrImagePull" */
+  pullImage(
+    image: string,
+    options: { auth: RegistryAuth | undefined; signal: AbortSignal },
+  ): Promise<FoundImage>;
   images(): Promise<readonly StoredImage[]>;
+  /** Ids of the images that containers are made of, also of those that have ended. */
+  imagesInUse(): Promise<ReadonlySet<string>>;
+  /** Absent is success. */
+  removeImage(id: string): Promise<void>;
   /** Where images, and what containers write over them, are kept; undefined or absent: in the node's data folder. */
   imageFolder?(): Promise<string | undefined>;
   /** @throws {Fault} "CreateContainerError" or "StartError" */

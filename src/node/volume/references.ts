@@ -110,12 +110,13 @@ function keyOf(resource: Resource, namespace: string, name: string): string {
   return `${resource.plural}/${namespace}/${name}`;
 }
 
-/** Every configMap and secret in a pod's volumes and environments. */
+/** Every configMap and secret in a pod's volumes and environments, and those its images are pulled with. */
 export function referencesOf(pod: Pod): readonly Reference[] {
   const out: Reference[] = [];
   const add = (resource: Resource, name: string | undefined) => {
     if (name) out.push({ resource, name });
   };
+  for (const { name } of pod.spec?.imagePullSecrets ?? []) add(SECRETS, name);
   for (const volume of pod.spec?.volumes ?? []) {
     add(CONFIG_MAPS, volume.configMap?.name);
     add(SECRETS, volume.secret?.secretName);

@@ -1,75 +1,93 @@
 import { explain, Fault } from "#fault/fault";
-import type { FoundImage, ImageRequest, RegistryAuth, StoredImage } from "../runtime.ts";
+import type { FoundImage, RegistryAuth, StoredImage } from "../runtime.ts";
 import type { CriChannel } from "./channel.ts";
-import { CriFault, hasStatus } from "./cri-fault.ts";
+import { CriFault, hasStatus, unlessAbsent } from "./cri-fault.ts";
 import type { Image } from "./generated/types.ts";
-import { withTag } from "./image-name.ts";
+
+export interface ImagesDeps {
+  readonly channel: CriChannel;
+  readonly signal: AbortSignal;
+  /** Settles, without an error, once no more images are brought in by others than pods. */
+  readonly preloaded?: Promise<void>;
+  /** Names of images that must stay, where the runtime has no word for that (containerd before 1.7). */
+  readonly pinned?: () => Promise<ReadonlySet<string>>;
+}
 
 /** The runtime's images. */
 export class Images {
-  readonly #channel: CriChannel;
-  readonly #signal: AbortSignal;
+  readonly #deps: ImagesDeps;
 
-  constructor({ channel, signal }: { channel: CriChannel; signal: AbortSignal }) {
-    this.#channel = channel;
-    this.#signal = signal;
+  constructor(deps: ImagesDeps) {
+    this.#deps = deps;
   }
 
-  /** Finds the image, or fetches it where the policy says so. @throws {ImageFault} */
-  async ensure({ image, policy, auths, onPull }: ImageRequest): Promise<FoundImage> {
-    const name = withTag(image);
-    const present = policy === "Always" ? undefined : await this.#inspect(name);
-    if (present) return { ...foundImage(present), wasPresent: true };
-    if (policy === "Never")
-      throw new Fault(
-        "ErrImageNeverPull",
-        `Container image "${image}" is not present with pull policy of Never`,
-      );
-    onPull?.();
-    const pulled = await this.#pull(name, auths);
-    return { ...foundImage(pulled), wasPresent: false };
+  /** An image that is not here may be one of those that are being brought in. @throws {Fault} "ImageInspectError" */
+  async find(name: string): Promise<FoundImage | undefined> {
+    const { preloaded } = this.#deps;
+    const found = await this.#inspect(name);
+    if (found || !preloaded) return found;
+    await preloaded;
+    return this.#inspect(name);
   }
 
-  async #inspect(name: string): Promise<Image | undefined> {
+  async #inspect(name: string): Promise<FoundImage | undefined> {
     try {
-      return await this.find(name);
+      const image = await this.get(name);
+      return image && foundImage(image);
     } catch (error) {
       if (!(error instanceof CriFault)) throw error;
-      throw new Fault("ImageInspectError", `Failed to inspect image "${name}": ${error.message}`, {
-        cause: error,
-      });
+      throw new Fault("ImageInspectError", `Failed to inspect image "": ${error.message}`, { cause: error });
     }
   }
 
   /** By name or id; undefined when the runtime has it not. @throws {CriFault} */
-  async find(image: string): Promise<Image | undefined> {
-    const answer = await this.#channel.call("ImageStatus", { image: { image } }, { signal: this.#signal });
-    return answer.image;
+  async get(image: string): Promise<Image | undefined> {
+    const { channel, signal } = this.#deps;
+    return (await channel.call("ImageStatus", { image: { image } }, { signal })).image;
+  }
+
+  /** @throws {Fault} "ErrImagePull"; what `signal` aborted with */
+  async pull(
+    name: string,
+    { auth, signal: given }: { auth: RegistryAuth | undefined; signal: AbortSignal },
+  ): Promise<FoundImage> {
+    const signal = AbortSignal.any([this.#deps.signal, given]);
+    try {
+      const request = { image: { image: name }, ...(auth ? { auth } : {}) };
+      const { imageRef } = await this.#deps.channel.call("PullImage", request, { signal });
+      const image = await this.get(imageRef);
+      if (image) return foundImage(image);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new Fault("ErrImagePull", pullFailure(error), { cause: error });
+    }
+    throw new Fault("ErrImagePull", `image ${name} is absent after it was pulled`);
   }
 
   async list(): Promise<readonly StoredImage[]> {
-    const { images } = await this.#channel.call("ListImages", {}, { signal: this.#signal });
-    return images.map(({ repoTags, repoDigests, size }) => ({
-      names: [...repoDigests, ...repoTags],
-      sizeBytes: Number(size),
-    }));
+    const { channel, signal, pinned } = this.#deps;
+    const [{ images }, kept] = await Promise.all([
+      channel.call("ListImages", {}, { signal }),
+      pinned?.() ?? new Set(),
+    ]);
+    return images.map((image) => {
+      const names = [...image.repoDigests, ...image.repoTags];
+      const isPinned = image.pinned || names.some((name) => kept.has(name));
+      return { id: image.id, names, sizeBytes: Number(image.size), isPinned };
+    });
   }
 
-  async #pull(name: string, auths: readonly RegistryAuth[]): Promise<Image> {
-    let refusal: unknown;
-    for (const auth of auths.length === 0 ? [undefined] : auths) {
-      try {
-        const request = { image: { image: name }, ...(auth ? { auth } : {}) };
-        const { imageRef } = await this.#channel.call("PullImage", request, { signal: this.#signal });
-        const image = await this.find(imageRef);
-        if (image) return image;
-        refusal = new Error(`image ${name} is absent after it was pulled`);
-      } catch (error) {
-        this.#signal.throwIfAborted();
-        refusal = error;
-      }
-    }
-    throw new Fault("ErrImagePull", pullFailure(refusal), { cause: refusal });
+  async inUse(): Promise<ReadonlySet<string>> {
+    const { channel, signal } = this.#deps;
+    const { containers } = await channel.call("ListContainers", {}, { signal });
+    return new Set(
+      containers.flatMap(({ imageId, imageRef, image }) => [imageId, imageRef, image?.image ?? ""]),
+    );
+  }
+
+  async remove(id: string): Promise<void> {
+    const { channel, signal } = this.#deps;
+    await unlessAbsent(channel.call("RemoveImage", { image: { image: id } }, { signal }));
   }
 }
 
@@ -84,7 +102,7 @@ export function imageUser({ uid, username }: Image): FoundImage["user"] {
   return username === "" ? undefined : { name: username };
 }
 
-function foundImage(image: Image): Omit<FoundImage, "wasPresent"> {
+function foundImage(image: Image): FoundImage {
   const user = imageUser(image);
   return { imageRef: image.id, sizeBytes: Number(image.size), ...(user ? { user } : {}) };
 }

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import type { ContainerConfig, SandboxConfig } from "../runtime.ts";
 import { encodeRequest } from "./codec.ts";
 import { createRequest } from "./container-request.ts";
-import { withTag } from "./image-name.ts";
 import { sandboxRequest } from "./sandbox-request.ts";
 
 const SANDBOX: SandboxConfig = {
@@ -175,26 +174,3 @@ test("an ephemeral container sees the processes of its target", () => {
   const { pid, targetId } = config?.linux?.securityContext?.namespaceOptions ?? {};
   assert.deepEqual([pid, targetId], ["TARGET", "c-9"]);
 });
-
-for (const [image, want] of [
-  ["busybox", "busybox:latest"],
-  ["busybox:1.36", "busybox:1.36"],
-  ["localhost:5000/a/b", "localhost:5000/a/b:latest"],
-  ["localhost:5000/a/b:c", "localhost:5000/a/b:c"],
-  [`a/b@sha256:${"0".repeat(64)}`, `a/b@sha256:${"0".repeat(64)}`],
-  [`a:1@sha256:${"0".repeat(64)}`, `a:1@sha256:${"0".repeat(64)}`],
-  ["Registry.Example/a_b/c--d:1", "Registry.Example/a_b/c--d:1"],
-  ["[2001:db8::1]:5000/a", "[2001:db8::1]:5000/a:latest"],
-  ["", undefined],
-  ["Busybox", undefined],
-  ["a b", undefined],
-  ["a:b:c", undefined],
-  ["a//b", undefined],
-  ["a@sha256:12", undefined],
-  ["https://a/b", undefined],
-  ["-a", undefined],
-] as const)
-  test(`the image name ${JSON.stringify(image)}`, () => {
-    if (want === undefined) assert.throws(() => withTag(image), /invalid reference format/);
-    else assert.equal(withTag(image), want);
-  });

@@ -5,7 +5,6 @@ import type {
   ContainerConfig,
   ExecResult,
   FoundImage,
-  ImageRequest,
   Resources,
   Run,
   Runtime,
@@ -21,7 +20,7 @@ import type { CriChannel } from "./channel.ts";
 import { ConditionWatch } from "./condition.ts";
 import { createRequest, resourcesRequest } from "./container-request.ts";
 import { CriFault, hasStatus, unlessAbsent } from "./cri-fault.ts";
-import { Images, imageUser } from "./images.ts";
+import { Images, type ImagesDeps, imageUser } from "./images.ts";
 import { Inventory } from "./inventory.ts";
 import { type RemoveDeps, removeContainer, removeLeftovers, removeSandbox } from "./leftovers.ts";
 import { formatNanos, nameOf, type PodRecord, runsOf, sandboxOf } from "./records.ts";
@@ -30,8 +29,7 @@ import { Stopping } from "./stopping.ts";
 import { openStream } from "./streams.ts";
 import type { TerminationFiles } from "./termination.ts";
 
-export interface CriDeps {
-  readonly channel: CriChannel;
+export interface CriDeps extends ImagesDeps {
   /** What `Version` told. */
   readonly name: string;
   readonly version: string;
@@ -129,12 +127,24 @@ export class CriRuntime implements Runtime {
     await this.inventory.refresh(podUid);
   }
 
-  ensureImage(request: ImageRequest): Promise<FoundImage> {
-    return this.#images.ensure(request);
+  findImage(image: string): Promise<FoundImage | undefined> {
+    return this.#images.find(image);
+  }
+
+  pullImage(image: string, options: Parameters<Runtime["pullImage"]>[1]): Promise<FoundImage> {
+    return this.#images.pull(image, options);
   }
 
   images(): Promise<readonly StoredImage[]> {
     return this.#images.list();
+  }
+
+  imagesInUse(): Promise<ReadonlySet<string>> {
+    return this.#images.inUse();
+  }
+
+  removeImage(id: string): Promise<void> {
+    return this.#images.remove(id);
   }
 
   async startContainer(config: ContainerConfig): Promise<Run> {
@@ -258,7 +268,7 @@ export class CriRuntime implements Runtime {
   }
 
   async #userOf(imageRef: string): Promise<FoundImage["user"]> {
-    const image = await this.#images.find(imageRef);
+    const image = await this.#images.get(imageRef);
     return image && imageUser(image);
   }
 

@@ -2,12 +2,11 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#fault/fault";
-import type { ImageRequest } from "../runtime.ts";
 import { type CarriedImage, commandLine, findImage, IMAGE_NAMES, resolveCommand } from "./images/catalog.ts";
 import { IMAGES_PATH, NODE_PATH } from "./root.ts";
 
-/** The carried image of that name. @throws {Fault} "ErrImagePull", saying what would run any other; "ErrImageNeverPull"; "InvalidImageName" */
-export function requireImage(image: string, policy?: ImageRequest["policy"]): CarriedImage {
+/** The carried image of that name. @throws {Fault} "ErrImagePull", saying what would run any other; "InvalidImageName" */
+export function requireImage(image: string): CarriedImage {
   if (!/^[^\s]+$/.test(image) || /[A-Z]/.test(image.split(":")[0] ?? ""))
     throw new Fault(
       "InvalidImageName",
@@ -15,11 +14,6 @@ export function requireImage(image: string, policy?: ImageRequest["policy"]): Ca
     );
   const found = findImage(image);
   if (found) return found;
-  if (policy === "Never")
-    throw new Fault(
-      "ErrImageNeverPull",
-      `Container image "${image}" is not present with pull policy of Never`,
-    );
   throw new Fault(
     "ErrImagePull",
     `image ${JSON.stringify(image)} is not one of those Twill carries (${IMAGE_NAMES.join(", ")}); ` +

@@ -13,7 +13,6 @@ import type {
   ContainerConfig,
   ExecResult,
   FoundImage,
-  ImageRequest,
   Resources,
   Run,
   Runtime,
@@ -30,6 +29,7 @@ import { ProcessContainer } from "./container.ts";
 import { ContainerCgroups, containerCgroup } from "./container-cgroup.ts";
 import { readBootId } from "./identity.ts";
 import { buildImages } from "./images/build.ts";
+import { type CarriedImage, findImage } from "./images/catalog.ts";
 import {
   makeSandbox,
   plannedSandbox,
@@ -174,14 +174,31 @@ class ProcessRuntime implements Runtime {
     return [];
   }
 
-  async ensureImage({ image, policy }: ImageRequest): Promise<FoundImage> {
-    const carried = requireImage(image, policy);
+  async imagesInUse(): Promise<ReadonlySet<string>> {
+    return new Set();
+  }
+
+  async removeImage(): Promise<void> {}
+
+  async findImage(image: string): Promise<FoundImage | undefined> {
+    const carried = findImage(image);
+    return carried && this.#built(carried);
+  }
+
+  /** Nothing is fetched from anywhere: what is not carried is nowhere. */
+  async pullImage(image: string): Promise<FoundImage> {
+    return this.#built(requireImage(image));
+  }
+
+  async #built(image: CarriedImage): Promise<FoundImage> {
     try {
       await this.#images;
     } catch (error) {
-      throw new Fault("ErrImagePull", `Cannot build the image ${image}: ${explain(error)}`, { cause: error });
+      throw new Fault("ErrImagePull", `Cannot build the image ${image.name}: ${explain(error)}`, {
+        cause: error,
+      });
     }
-    return { imageRef: imageRefOf(carried, this.#imagesDir), wasPresent: true };
+    return { imageRef: imageRefOf(image, this.#imagesDir) };
   }
 
   async startContainer(config: ContainerConfig): Promise<Run> {

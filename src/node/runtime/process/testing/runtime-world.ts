@@ -46,9 +46,7 @@ export class RuntimeWorld implements AsyncDisposable {
       signal: this.#stop.signal,
       ...options,
     });
-    this.#imageRef = (
-      await runtime.ensureImage({ image: IMAGE, policy: "IfNotPresent", auths: [] })
-    ).imageRef;
+    this.#imageRef = (await runtime.findImage(IMAGE))?.imageRef ?? "";
     return runtime;
   }
 
