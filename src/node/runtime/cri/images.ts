@@ -96,11 +96,6 @@ function pullFailure(refusal: unknown): string {
   return hasStatus(refusal, "Unknown") ? refusal.words : explain(refusal);
 }
 
-/** A status that says nothing is left out. @see cri-client remote_image.go pullImageV1 */
-function pullFailure(refusal: unknown): string {
-  return hasStatus(refusal, "Unknown") ? refusal.words : explain(refusal);
-}
-
 /** Who the image runs as, when the pod's spec does not say. */
 export function imageUser({ uid, username }: Image): FoundImage["user"] {
   if (uid !== undefined) return { uid: Number(uid.value) };
