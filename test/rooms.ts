@@ -1,11 +1,12 @@
 /** The house as data: each room and what it may import, lowest first. `design` of the imports, read by architecture.test.ts. */
-const VALUES = ["addr", "fault", "life", "telemetry", "wire"];
+const VALUES = ["addr", "fault", "disk", "life", "telemetry", "wire"];
 const PLANE = [...VALUES, "kernel", "kube", "reconcile"];
 const SERVER = [...VALUES, "kube", "reconcile"];
 
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   addr: [],
   fault: [],
+  disk: [],
   life: ["fault"],
   telemetry: ["life"],
   wire: ["addr", "fault"],

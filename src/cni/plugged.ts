@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { writeWhole } from "#disk/whole-file";
 import { hostVethName } from "./cable.ts";
 import type { AttachmentKey } from "./model.ts";
 
@@ -36,9 +37,7 @@ export class PluggedInterfaces {
 
   put(plugged: Plugged): void {
     const name = hostVethName(plugged);
-    const path = join(this.#dir, `${name}.json`);
-    writeFileSync(`${path}.new`, JSON.stringify(plugged), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    writeWhole(join(this.#dir, `${name}.json`), JSON.stringify(plugged), { mode: 0o600 });
     this.#plugged.set(name, plugged);
   }
 

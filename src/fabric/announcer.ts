@@ -1,6 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
-import { asError, explain } from "#fault/fault";
+import { keepWhole } from "#disk/whole-file";
+import { explain } from "#fault/fault";
 import type { KubeClient } from "#kube/client";
 import { NODES } from "#kube/resources";
 import { Backoff } from "#life/backoff";
@@ -61,7 +60,7 @@ export class Announcer {
     const { snapshot, state } = this.#standing;
     const wanted = announcement(snapshot, state, config);
     if (!wanted) return;
-    writeSubnetFile(config.subnetFile, wanted.subnetFile);
+    keepWhole(config.subnetFile, wanted.subnetFile, { mode: 0o644 });
     this.#tellReady(wanted.ready);
     if (snapshot.said) await this.#patch(missingAnnotations(snapshot.said, wanted.annotations));
   }
@@ -86,24 +85,5 @@ export class Announcer {
       { type: "strategic", subresource: "status" },
     );
     log.info("announced this node's tunnel", { annotations });
-  }
-}
-
-/** The file is whole or not there, and untouched when it is right. @throws {Error} of the file system */
-function writeSubnetFile(path: string, text: string): void {
-  if (readIfThere(path) === text) return;
-  mkdirSync(dirname(path), { recursive: true });
-  const fresh = `${path}.new`;
-  writeFileSync(fresh, text, { mode: 0o644 });
-  renameSync(fresh, path);
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const cause = asError(error);
-    if ("code" in cause && cause.code === "ENOENT") return undefined;
-    throw cause;
   }
 }

@@ -1,36 +1,21 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { keepWhole, readIfThere as readPlainly } from "#disk/whole-file";
 import { explain, Fault } from "#fault/fault";
 
 /** Writes a file so that a reader, or a crash, sees the old content or the new one and nothing between. What stands already
  *  is left alone, so that a full disk does not keep a node from starting again. @throws {Fault} BadFile */
 export function writeFileAtomic(path: string, content: string, mode: number): void {
   try {
-    if (readIfThere(path) === content && (statSync(path).mode & 0o777) === mode) return;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    replace(path, content, mode);
+    keepWhole(path, content, { mode, isFlushed: true });
   } catch (cause) {
-    throw cause instanceof Fault ? cause : new Fault("BadFile", `Cannot write ${path}: ${reasonOf(cause)}`);
-  }
-}
-
-function replace(path: string, content: string, mode: number): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    writeFileSync(temporary, content, { mode, flush: true });
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    throw new Fault("BadFile", `Cannot write ${path}: ${reasonOf(cause)}`);
   }
 }
 
 /** @throws {Fault} BadFile when it is there and cannot be read */
 export function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return readPlainly(path);
   } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return undefined;
     throw new Fault("BadFile", `Cannot read ${path}: ${reasonOf(cause)}`);
   }
 }

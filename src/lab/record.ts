@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { writeWhole } from "#disk/whole-file";
 import { Fault } from "#fault/fault";
 import { LAB_ROOTS } from "./layout.ts";
 
@@ -24,10 +25,7 @@ export interface LabRecord {
 const FILE = "lab.json";
 
 export function writeRecord(dir: string, record: LabRecord): void {
-  mkdirSync(dir, { recursive: true, mode: 0o755 });
-  const path = join(dir, FILE);
-  writeFileSync(`${path}.tmp`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600, flush: true });
-  renameSync(`${path}.tmp`, path);
+  writeWhole(join(dir, FILE), `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600, isFlushed: true });
 }
 
 /** @returns undefined when there is no such lab; throws {Fault} BadLab when its record is unreadable */

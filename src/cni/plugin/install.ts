@@ -1,5 +1,6 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { keepWhole } from "#disk/whole-file";
 import { PluginError } from "./plugin-error.ts";
 import { DEFAULT_SOCKET } from "./serve.ts";
 
@@ -37,7 +38,7 @@ export interface PluginSource {
 export function installPlugin(files: PluginFiles, source: PluginSource): string {
   const path = installExecutable(files, source);
   // Runtimes look when a file is renamed within the folder, and read only names that end in .conf, .conflist or .json.
-  place(join(files.confDir, LIST_FILE), conflist(), 0o600);
+  keepWhole(join(files.confDir, LIST_FILE), conflist(), { mode: 0o600 });
   return path;
 }
 
@@ -48,10 +49,10 @@ export function installExecutable(
 ): string {
   const text = executableText(source, socketPath);
   const path = join(binDir, PLUGIN_TYPE);
-  place(path, text, 0o755);
+  keepWhole(path, text, { mode: 0o755 });
   // containerd wants lo set up by a plugin of this name, for every sandbox.
   const loopback = join(binDir, LOOPBACK_TYPE);
-  if (!existsSync(loopback) || isOurs(loopback)) place(loopback, text, 0o755);
+  if (!existsSync(loopback) || isOurs(loopback)) keepWhole(loopback, text, { mode: 0o755 });
   return path;
 }
 
@@ -79,16 +80,6 @@ export function conflist(name = NETWORK_NAME): string {
   };
   const list = { cniVersion: "1.0.0", cniVersions: ["1.0.0", "1.1.0"], name, plugins: [plugin] };
   return `${JSON.stringify(list, undefined, 2)}\n`;
-}
-
-/** Whole or not at all, by a rename in the same folder; a file that is the same is left as it is. */
-function place(path: string, text: string, mode: number): void {
-  mkdirSync(join(path, ".."), { recursive: true, mode: 0o755 });
-  if (existsSync(path) && readFileSync(path, "utf8") === text) return;
-  const scratch = `${path}.tmp`;
-  writeFileSync(scratch, text, { mode });
-  chmodSync(scratch, mode);
-  renameSync(scratch, path);
 }
 
 /** Both the executable and the list name it, near their beginning. */

@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { writeWhole } from "#disk/whole-file";
 import type { Attached } from "./invocation.ts";
 import { isObject, type Json, type JsonObject, parseJsonObject } from "./json.ts";
 
@@ -28,11 +29,7 @@ export class ResultCache {
   /** Atomic: whoever dies leaves the old file or the new one. */
   write(attachment: CachedAttachment): void {
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
-    const path = this.#path(attachment);
-    // Hidden, so that no reader of the folder takes it for an attachment.
-    const fresh = join(this.#dir, `.${process.pid}-${attachment.containerId}`);
-    writeFileSync(fresh, encodeCached(attachment), { mode: 0o600 });
-    renameSync(fresh, path);
+    writeWhole(this.#path(attachment), encodeCached(attachment), { mode: 0o600 });
   }
 
   /** Undefined when there is none, or none that can be read. */

@@ -2,10 +2,10 @@ import { createReadStream, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
+import { keepWhole, readIfThere } from "#disk/whole-file";
 import { explain, Fault } from "#fault/fault";
 import type { Logger } from "#telemetry/log";
 import type { Ctr } from "./ctr.ts";
-import { readIfThere, writeWhole } from "./write-file.ts";
 
 export interface ImportOptions {
   readonly ctr: Ctr;
@@ -76,7 +76,7 @@ export async function importImages(files: readonly string[], options: ImportOpti
       known = await ctr.images(signal);
     }
   }
-  writeWhole(options.record, JSON.stringify(Object.fromEntries(record)));
+  keepWhole(options.record, JSON.stringify(Object.fromEntries(record)), { mode: 0o600, isFlushed: true });
 }
 
 async function importFile(file: string, options: ImportOptions): Promise<void> {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { globSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { keepWhole, readIfThere } from "#disk/whole-file";
 import { Fault } from "#fault/fault";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
@@ -15,7 +16,6 @@ import { chooseSnapshotter } from "./snapshotter.ts";
 import { superviseContainerd } from "./supervise.ts";
 import { fillTemplate } from "./template.ts";
 import { findPrograms, type Programs, readVersion } from "./version.ts";
-import { readIfThere, writeWhole } from "./write-file.ts";
 
 export interface ContainerdOptions {
   readonly dataDir: string;
@@ -117,7 +117,7 @@ function writeConfig(facts: ConfigFacts): string {
   const base = renderConfig(facts);
   const template = readIfThere(templatePath);
   const config = template === undefined ? base : fillTemplate(templatePath, template, base);
-  writeWhole(places.config, config);
+  keepWhole(places.config, config, { mode: 0o600, isFlushed: true });
   const dropIns = globSync(join(places.configDir, `${name}.d/*.toml`)).sort();
   return [config, ...dropIns.map((path) => readFileSync(path, "utf8"))].join("\0");
 }

@@ -1,9 +1,9 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { keepWhole, readIfThere } from "#disk/whole-file";
 import { explain } from "#fault/fault";
 import type { Logger } from "#telemetry/log";
 import { NO_REGISTRIES, type Registries, readRegistries } from "./registries.ts";
-import { readIfThere, writeWhole } from "./write-file.ts";
 
 const HEADER = "# Made by Twill from the file of registries; what is written here is lost.\n";
 const FILE = "hosts.toml";
@@ -17,7 +17,8 @@ export function placeRegistries(path: string, certsDir: string, log: Logger): Re
     const isOurs = readIfThere(join(certsDir, name, FILE))?.startsWith(HEADER) ?? false;
     if (isOurs && !registries.hosts.has(name)) rmSync(join(certsDir, name), { recursive: true });
   }
-  for (const [name, text] of registries.hosts) writeWhole(join(certsDir, name, FILE), HEADER + text);
+  for (const [name, text] of registries.hosts)
+    keepWhole(join(certsDir, name, FILE), HEADER + text, { mode: 0o600, isFlushed: true });
   return registries;
 }
 

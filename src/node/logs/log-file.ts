@@ -1,16 +1,7 @@
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { closeSync, fstatSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 import { encodeLog, formatLogTime, type LogStream } from "./line.ts";
-import { DEFAULT_LIMITS, type RotationLimits, turnedName } from "./rotation.ts";
+import { DEFAULT_LIMITS, type RotationLimits, turnOver } from "./rotation.ts";
 
 /** A container's log file, appended to and turned over when it is full. Every write reaches the kernel before it returns. */
 export class LogFile implements Disposable {
@@ -33,7 +24,8 @@ export class LogFile implements Disposable {
       chunk,
       formatLogTime((performance.timeOrigin + performance.now()) * 1000),
     );
-    if (this.#bytes > 0 && this.#bytes + bytes.length > this.#limits.maxBytes) this.#rotate();
+    if (this.#bytes > 0 && this.#bytes + bytes.length > this.#limits.maxBytes)
+      turnOver(this.#path, this.#limits, () => this.reopen());
     for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
     this.#bytes += bytes.length;
   }
@@ -44,16 +36,6 @@ export class LogFile implements Disposable {
     closeSync(this.#fd);
     this.#fd = fd;
     this.#bytes = fstatSync(fd).size;
-  }
-
-  /** Readers that hold the old file read it to its end; `0.log` is then a new one. */
-  #rotate(): void {
-    renameSync(this.#path, turnedName(this.#path, new Date()));
-    this.reopen();
-    const prefix = `${basename(this.#path)}.`;
-    const turned = readdirSync(dirname(this.#path)).filter((name) => name.startsWith(prefix));
-    for (const name of turned.sort().slice(0, Math.max(0, turned.length - this.#limits.maxFiles + 1)))
-      rmSync(join(dirname(this.#path), name), { force: true });
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream, existsSync, readdirSync, rmSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -23,6 +23,17 @@ export function turnedName(path: string, now: Date): string {
     .map((standing) => Number(/^\.(\d+)/.exec(standing.slice(name.length))?.[1] ?? 0))
     .reduce((most, number) => Math.max(most, number), -1);
   return join(dirname(path), last < 0 ? name : `${name}.${String(last + 1).padStart(6, "0")}`);
+}
+
+/** Moves a full log away, so that `path` is free for a new one and who holds the old one reads it to its end; `reopen` makes the
+ *  new one. The oldest beyond the limit are removed. */
+export function turnOver(path: string, { maxFiles }: RotationLimits, reopen: () => void): void {
+  renameSync(path, turnedName(path, new Date()));
+  reopen();
+  const prefix = `${basename(path)}.`;
+  const turned = readdirSync(dirname(path)).filter((name) => name.startsWith(prefix));
+  for (const name of turned.sort().slice(0, Math.max(0, turned.length - maxFiles + 1)))
+    rmSync(join(dirname(path), name), { force: true });
 }
 
 /** Removes a log with all that it was turned over into; absent is success. */

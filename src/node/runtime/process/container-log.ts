@@ -1,17 +1,6 @@
-import {
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { DEFAULT_LIMITS, type RotationLimits, turnedName } from "../../logs/rotation.ts";
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { DEFAULT_LIMITS, type RotationLimits, turnOver } from "../../logs/rotation.ts";
 
 /** Whose step is open, the log's size before it, and how much it adds: 8 bytes each. */
 const STEP_BYTES = 24;
@@ -52,7 +41,8 @@ export class ContainerLog implements Disposable {
   /** Adds all of `text`. When the file system refuses, which is thrown, what was added is taken out again by the next call, or by the
    *  next agent. Until `closeStep` `settle` tells its owner, from 1 on. */
   add(text: Buffer, owner: number): void {
-    if (this.#size > 0 && this.#size + text.length > this.#limits.maxBytes) this.#turnOver();
+    if (this.#size > 0 && this.#size + text.length > this.#limits.maxBytes)
+      turnOver(this.#path, this.#limits, () => this.reopen());
     if (this.#isHalfWritten) this.#cut(this.#size);
     this.#note(owner, this.#size, text.length);
     this.#isHalfWritten = true;
@@ -90,15 +80,5 @@ export class ContainerLog implements Disposable {
     ftruncateSync(this.#fd, size);
     this.#size = size;
     this.#isHalfWritten = false;
-  }
-
-  /** Readers that hold the old file read it to its end; `0.log` is then a new one. */
-  #turnOver(): void {
-    renameSync(this.#path, turnedName(this.#path, new Date()));
-    this.reopen();
-    const prefix = `${basename(this.#path)}.`;
-    const turned = readdirSync(dirname(this.#path)).filter((name) => name.startsWith(prefix));
-    for (const name of turned.sort().slice(0, Math.max(0, turned.length - this.#limits.maxFiles + 1)))
-      rmSync(join(dirname(this.#path), name), { force: true });
   }
 }

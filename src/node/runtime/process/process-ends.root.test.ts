@@ -196,7 +196,7 @@ describe("how containers end, and what becomes of them without an agent", () => 
 
   test("a full disk is told, and an end that cannot be written down is not lost", async () => {
     const run = await start("full");
-    const record = join(world.dir, "state/pods/full/containers/main/0/.container.json.tmp");
+    const record = join(world.dir, "state/pods/full/containers/main/0", `.container.json.${process.pid}.tmp`);
     world.mkdir(record); // nothing can be written over a folder
     await runtime.stopContainer(run.id, { graceMs: 0 });
     assert.equal((await exitOf(run)).code, 137);

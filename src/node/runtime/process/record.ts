@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { writeWhole } from "#disk/whole-file";
 import type { ContainerExit, Run, Sandbox } from "../runtime.ts";
 import type { RecordedRights } from "./security.ts";
 import type { SharedParts } from "./shared-parts.ts";
@@ -97,10 +98,7 @@ function readJson<T extends { version: 1 }>(path: string): T | undefined {
   }
 }
 
-/** Readers see the old record or the new one. */
 function writeJson(folder: string, name: string, value: unknown): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const temporary = join(folder, `.${name}.tmp`);
-  writeFileSync(temporary, JSON.stringify(value), { mode: 0o600 });
-  renameSync(temporary, join(folder, name));
+  writeWhole(join(folder, name), JSON.stringify(value), { mode: 0o600 });
 }

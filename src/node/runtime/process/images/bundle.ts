@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "esbuild";
+import { writeWhole } from "#disk/whole-file";
 
 /** Programs that start often run from a few files instead of hundreds: this makes those files. */
 export interface BundleSpec {
@@ -88,19 +89,12 @@ async function bundle(esbuild: typeof import("esbuild"), outDir: string, spec: B
   const outputs = outputFiles.map(({ path }) => path.slice(resolve(outDir).length + 1));
   const recipe: Recipe = { inputs, outputs, hash: hashOf(inputs) };
   // The entry comes last: once it is there, all that it loads is.
-  for (const { path, contents } of outputFiles.toReversed()) writeWhole(path, contents);
-  writeWhole(join(outDir, `${spec.name}.json`), JSON.stringify(recipe));
+  for (const { path, contents } of outputFiles.toReversed()) writeWhole(path, contents, { mode: 0o644 });
+  writeWhole(join(outDir, `${spec.name}.json`), JSON.stringify(recipe), { mode: 0o644 });
 }
 
 function hashOf(inputs: readonly string[]): string {
   const hash = createHash("sha1");
   for (const input of inputs) hash.update(input).update(readFileSync(join(ROOT, input)));
   return hash.digest("hex");
-}
-
-/** Readers see the old file or the new one, never half of it. */
-function writeWhole(path: string, content: Uint8Array | string): void {
-  const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, content);
-  renameSync(temporary, path);
 }
