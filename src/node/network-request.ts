@@ -1,6 +1,6 @@
+import type { PodAttachment, PodAttachRequest, PodBandwidth } from "#cni/pod-attachment";
 import { Fault } from "#fault/fault";
 import { parseQuantity } from "#kube/quantity";
-import type { PodBandwidth, PodNetworkKey, PodNetworkRequest } from "./network.ts";
 import type { Sandbox, SandboxConfig } from "./runtime/runtime.ts";
 
 const INGRESS = "kubernetes.io/ingress-bandwidth";
@@ -10,13 +10,13 @@ const MOST_BITS = 1_000_000_000_000_000n;
 const NANOS = 1_000_000_000n;
 
 /** The attachment that a sandbox has at `netns`. */
-export function networkKey(sandbox: Sandbox, netns: string): PodNetworkKey {
+export function networkKey(sandbox: Sandbox, netns: string): PodAttachment {
   const { id, podName, podNamespace, podUid } = sandbox;
   return { containerId: id, ifname: "eth0", netns, podName, podNamespace, podUid };
 }
 
 /** What the pod network is asked for one sandbox. @throws {Fault} "InvalidBandwidth" */
-export function networkRequest(key: PodNetworkKey, config: SandboxConfig): PodNetworkRequest {
+export function networkRequest(key: PodAttachment, config: SandboxConfig): PodAttachRequest {
   const { portMappings, annotations, dns, cgroupParent } = config;
   const bandwidth = podBandwidth(annotations);
   return {

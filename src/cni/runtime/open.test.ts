@@ -14,7 +14,8 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { systemClock } from "#life/clock";
 import { silentLog } from "#telemetry/log";
-import { openCniRuntime, type PodAttachRequest } from "./open.ts";
+import type { PodAttachRequest } from "../pod-attachment.ts";
+import { openCniRuntime } from "./open.ts";
 
 const DEADLINE_MS = 10_000;
 

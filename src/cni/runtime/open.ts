@@ -3,7 +3,7 @@ import type { IpPrefix } from "#addr/cidr";
 import { explain } from "#fault/fault";
 import { type Clock, ticks } from "#life/clock";
 import type { Logger } from "#telemetry/log";
-import type { PortMapping } from "../model.ts";
+import type { PodAttachment, PodAttachRequest } from "../pod-attachment.ts";
 import { Attachments } from "./attachments.ts";
 import type { FoundNetwork } from "./conf-folder.ts";
 import { ConfWatch } from "./conf-watch.ts";
@@ -28,28 +28,6 @@ export interface CniRuntimeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-}
-
-/** One pod's attachment, and whose it is. */
-export interface PodAttachment {
-  readonly containerId: string;
-  readonly ifname: string;
-  readonly netns: string;
-  readonly podName: string;
-  readonly podNamespace: string;
-  readonly podUid: string;
-}
-
-export interface PodAttachRequest extends PodAttachment {
-  readonly portMappings: readonly PortMapping[];
-  readonly bandwidth?: { readonly ingressBits?: number; readonly egressBits?: number };
-  readonly dns?: {
-    readonly servers: readonly string[];
-    readonly searches: readonly string[];
-    readonly options: readonly string[];
-  };
-  readonly cgroupPath?: string;
-  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** A pod network made by other people's plugins. */

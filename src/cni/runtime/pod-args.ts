@@ -1,5 +1,5 @@
+import type { PodAttachment, PodAttachRequest } from "../pod-attachment.ts";
 import type { JsonObject } from "./json.ts";
-import type { PodAttachment, PodAttachRequest } from "./open.ts";
 
 /** What may go at once after a pause: what goes in this time, and at least some large packets. containerd asks for as much as
  *  the plugin takes, half a gigabyte, and so lets most of what a pod ever sends go unlimited. */

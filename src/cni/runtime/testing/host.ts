@@ -8,7 +8,8 @@ import { explain } from "#fault/fault";
 import { openKernel } from "#kernel/open";
 import { systemClock } from "#life/clock";
 import { openLog } from "#telemetry/log";
-import { openCniRuntime, type PodAttachRequest } from "../open.ts";
+import type { PodAttachRequest } from "../../pod-attachment.ts";
+import { openCniRuntime } from "../open.ts";
 import { PluginFault } from "../plugin-fault.ts";
 
 export interface HostSettings {
