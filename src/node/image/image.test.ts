@@ -83,7 +83,7 @@ describe("the credentials that a registry may take", () => {
   test("what logging in writes goes before the names beside it", () => {
     const auth = Buffer.from("me:se:cret").toString("base64");
     const [found] = authsFor("r.io/app", [secret({ "r.io": { auth, username: "other" } })]);
-    assert.deepEqual(found, { serverAddress: "r.io", username: "me", password: "se:cret" });
+    assert.deepEqual(found, { username: "me", password: "se:cret" });
   });
   test("rubbish is left out", () => {
     const rubbish = { metadata: { name: "s" }, type: "kubernetes.io/dockerconfigjson" };

@@ -49,7 +49,7 @@ function entries(auths: Readonly<Record<string, unknown>>, { metadata }: Secret)
   return Object.entries(auths).flatMap(([location, value]) => {
     const key = keyOf(location);
     if (key === undefined) return [];
-    const auth = authOf(objectOf(value), key);
+    const auth = authOf(objectOf(value));
     const credentialHash = createHash("sha256").update(JSON.stringify(auth)).digest("hex");
     const { uid = "", namespace = "", name = "" } = metadata;
     return [{ key, auth, source: { uid, namespace, name, credentialHash } }];
@@ -65,12 +65,12 @@ function keyOf(location: string): string | undefined {
   return path === "" || path === "/" ? match[1] : match[1] + path;
 }
 
-function authOf(entry: Readonly<Record<string, unknown>>, serverAddress: string): RegistryAuth {
+/** Without the registry's address, as from kubelets: containerd takes a host with a port for no address at all. */
+function authOf(entry: Readonly<Record<string, unknown>>): RegistryAuth {
   const [user, secret] = userOf(entry);
   const identityToken = textOf(entry["identitytoken"]);
   const registryToken = textOf(entry["registrytoken"]);
   return {
-    serverAddress: serverAddress.split("/")[0] ?? serverAddress,
     ...(user === undefined ? {} : { username: user }),
     ...(secret === undefined ? {} : { password: secret }),
     ...(identityToken === undefined ? {} : { identityToken }),

@@ -9,7 +9,7 @@ import { openKernel } from "#kernel/open";
 import { openFakeClient } from "#kube/fake/client";
 import type { KubeObject, Resource } from "#kube/object";
 import { openInformer } from "#kube/open-informer";
-import { CONFIG_MAPS, EVENTS, NODES, PODS } from "#kube/resources";
+import { CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS } from "#kube/resources";
 import { systemClock } from "#life/clock";
 import { openContainerd } from "#node/containerd/open";
 import { ownPodNetwork } from "#node/network";
@@ -18,11 +18,12 @@ import { openCriRuntime } from "#node/runtime/cri/open";
 import type { Runtime } from "#node/runtime/runtime";
 import { openLog } from "#telemetry/log";
 
+type Kind = "pods" | "configmaps" | "secrets";
 export type Command =
-  | { readonly do: "create"; readonly kind: "pods" | "configmaps"; readonly object: KubeObject }
+  | { readonly do: "create"; readonly kind: Kind; readonly object: KubeObject }
   | {
       readonly do: "patch";
-      readonly kind: "pods" | "configmaps";
+      readonly kind: Kind;
       readonly name: string;
       readonly patch: unknown;
     }
@@ -55,7 +56,9 @@ export interface AgentSettings {
 }
 
 const settings = JSON.parse(process.argv[2] ?? "{}") as AgentSettings;
-const RESOURCES: Readonly<Record<string, Resource<KubeObject>>> = { pods: PODS, configmaps: CONFIG_MAPS };
+const RESOURCES: Readonly<Record<string, Resource<KubeObject>>> = {
+  ...{ pods: PODS, configmaps: CONFIG_MAPS, secrets: SECRETS },
+};
 const stop = new AbortController();
 let newestUid = 0;
 const client = openFakeClient();
