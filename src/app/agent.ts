@@ -26,6 +26,7 @@ import { openForeignNetwork } from "./foreign-network.ts";
 import type { Life } from "./life.ts";
 import { ownSignal } from "./own-signal.ts";
 import { PodNetworkFollower } from "./pod-network.ts";
+import { openManifests } from "./static-pods.ts";
 import { VERSION } from "./version.ts";
 
 export interface AgentOptions {
@@ -90,6 +91,7 @@ async function runPods(
     clusterDns: node.kubelet.clusterDns ?? membership.cluster.clusterDns,
     clusterDomain: node.kubelet.clusterDomain ?? membership.cluster.clusterDomain,
     ...kubeletOptions(node.kubelet),
+    staticPods: openManifests(node),
     dataDir: node.dataDir,
     imagesDir: options.imagesDir,
     resolvConf: node.resolvConf,

@@ -10,6 +10,7 @@ import type { PodNetwork } from "./network.ts";
 import type { Reservations } from "./object/allocatable.ts";
 import type { EvictionSettings } from "./pressure/thresholds.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import type { StaticPodsOptions } from "./static/open-statics.ts";
 
 /** Everything the node's part needs to know and to reach. */
 export interface NodeOptions {
@@ -65,6 +66,8 @@ export interface NodeOptions {
   /** When a container's log is turned over, and how many files it has; default 10 MiB and 5. */
   readonly logMaxBytes?: number;
   readonly logMaxFiles?: number;
+  /** Pods that run here whatever the API says, from a folder of files or one file; default: none. */
+  readonly staticPods?: StaticPodsOptions;
   /** Processes that one pod may have; default: no bound. */
   readonly podPids?: number;
   /** How many images are pulled at a time; default as many as pods want, five a second and ten at once. */

@@ -27,6 +27,7 @@ import { openProcessRuntime } from "./runtime/process/runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { openKubeletServer } from "./server/kubelet-server.ts";
 import { kubeletConfiguration, readSettings } from "./settings.ts";
+import { openStatics } from "./static/open-statics.ts";
 import { Sampler } from "./stats/sampler.ts";
 import { StatusWriter } from "./status/status-writer.ts";
 import { References } from "./volume/references.ts";
@@ -59,7 +60,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const own = openInformer(client, NODES, { fieldSelector: `metadata.name=${nodeName}`, ...base });
   const events = openEventRecorder(client, { component: "kubelet", host: nodeName, ...base });
   const runtime = options.runtime ?? openDefaultRuntime(options, () => network);
-  const status = new StatusWriter({ client, observed: (uid) => workers.get(uid), ...base });
+  const status = new StatusWriter({ client, observed: (uid) => statics.observed(uid), ...base });
   const references = new References({ client, onChange: (uids) => workers.wake(uids), ...base });
   const imageRecords = new PullRecords(join(dirname(podsDir), "image_manager"), base);
   const linksDir = join(dirname(settings.podLogsDir), "containers");
@@ -90,6 +91,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     ...base,
   };
   const workers = new PodWorkers(context);
+  const statics = openStatics(options, { pods, workers, node: () => own.get(nodeName) });
   const evictor = openEvictor(options, {
     ...{ settings, runtime, events, workers },
     node: () => own.get(nodeName),
@@ -132,6 +134,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     warn: (reason, message) => reporter.warn(reason, message),
   });
 
+  void statics.follow(); // They wait for nobody.
   const registered = reporter.register(); // The fabric waits for the Node: first of all.
   // From then on, whatever else takes long: a node that starts over and over is alive all the same.
   const leased = registered.then((node) => keepLease({ client, node, ...base }));
@@ -155,7 +158,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     (stored) => imageRecords.takeOver(stored),
     (error: unknown) => log.debug("pulls of an earlier agent are not looked at", { error: explain(error) }),
   );
-  workers.follow(pods);
+  workers.follow(pods, { otherPodsKnown: statics.known });
   void followNetwork(options.network, {
     runtime,
     signal,
@@ -178,6 +181,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     leased,
     status.run(),
     evictor.run(),
+    statics.keepMirrors(),
     collector.run({ signal }),
     keepLogs({ runtime, pods: listPods, linksDir, limits: logLimits(options), ...base }),
   ]);

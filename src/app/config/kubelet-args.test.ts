@@ -26,6 +26,7 @@ test("a kubelet's arguments that mean something are taken", () => {
     "cluster-dns=10.43.0.11",
     "resolv-conf=/etc/other",
     "cgroup-root=/pods/",
+    "pod-manifest-path=/etc/pods",
     "kube-reserved=cpu=100m,memory=100Mi",
     "eviction-hard=memory.available<100Mi,imagefs.available<10%",
     "allowed-unsafe-sysctls=net.core.somaxconn,kernel.msg*",
@@ -44,6 +45,7 @@ test("a kubelet's arguments that mean something are taken", () => {
     [kubelet.maxPods, kubelet.podPids, kubelet.nodeStatusMs, kubelet.logs.maxBytes, kubelet.clusterDns],
     [200, undefined, 90_000, 1_048_576, ["10.43.0.11"]],
   );
+  assert.equal(kubelet.podManifestPath, "/etc/pods");
   assert.deepEqual(kubelet.reservations, {
     kube: { cpu: "100m", memory: "100Mi" },
     evictionHard: { memory: "100Mi" },

@@ -28,6 +28,8 @@ export interface KubeletArgs {
   readonly eviction: EvictionSettings;
   readonly allowedSysctls: readonly string[] | undefined;
   readonly seccompDefault: boolean;
+  /** The folder, or the one file, that says what runs here whatever the API says; default: `agent/pod-manifests` in the data folder. */
+  readonly podManifestPath: string | undefined;
   readonly nodeStatusMs: number | undefined;
   readonly logs: { readonly maxBytes: number | undefined; readonly maxFiles: number | undefined };
 }
@@ -60,9 +62,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   "container-runtime-endpoint": "use --container-runtime-endpoint",
   "hostname-override": "use --node-name",
   "node-ip": "use --node-ip",
-  "pod-manifest-path": "pods from files are not in Twill yet",
   "root-dir": "use --data-dir",
-  "static-pod-path": "pods from files are not in Twill yet",
 };
 
 export function readKubeletArgs(reader: ValueReader): KubeletArgs {
@@ -84,6 +84,7 @@ export function readKubeletArgs(reader: ValueReader): KubeletArgs {
     eviction,
     allowedSysctls: readSysctls(list("allowed-unsafe-sysctls", parseSysctl)),
     seccompDefault: args.flag("seccomp-default") ?? false,
+    podManifestPath: args.parse("pod-manifest-path", parsePath),
     nodeStatusMs: args.parse("node-status-update-frequency", parseDuration),
     logs: {
       maxBytes: args.parse("container-log-max-size", parseBytes),

@@ -16,6 +16,11 @@ export function isMirror({ metadata }: Pod): boolean {
   return metadata.annotations?.[MIRROR] !== undefined;
 }
 
+/** The uid, on its node, of the pod that a mirror shows. */
+export function mirroredUid({ metadata }: Pod): string {
+  return metadata.annotations?.[MIRROR] ?? "";
+}
+
 /** Whether the node keeps the pod whatever it is short of. @see kubelet types/pod_update.go IsCriticalPod */
 export function isCritical(pod: Pod): boolean {
   return isStatic(pod) || isMirror(pod) || (pod.spec?.priority ?? 0) >= CRITICAL_PRIORITY;

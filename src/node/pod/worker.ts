@@ -98,7 +98,9 @@ export class PodWorker {
 
   /** Nothing of it will run again, whatever the API has heard of that. */
   get isOver(): boolean {
-    return this.#isRemoved || this.#failure !== undefined || isTerminal(this.#pod.status?.phase);
+    return (
+      this.#isRemoved || this.#isStopped || this.#failure !== undefined || isTerminal(this.#pod.status?.phase)
+    );
   }
 
   /** The pod as the API has it now. */

@@ -2,7 +2,7 @@ import { explain } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
 import type { Change, Informer } from "#kube/informer";
 import { admissionOf, hasAppArmor } from "../admission/admit.ts";
-import { fromApi } from "../admission/critical.ts";
+import { fromApi, isMirror, isStatic, mirroredUid } from "../admission/critical.ts";
 import { allocatableOfNode, shortage } from "../admission/fits.ts";
 import type { Refusal } from "../admission/refusal.ts";
 import { isTerminal } from "../status/phase.ts";
@@ -28,19 +28,27 @@ export class PodWorkers {
 
   constructor(context: PodContext) {
     this.#context = context;
+    const stop = context.runtime.subscribe((uid) => this.#workers.get(uid)?.wake());
+    context.signal.addEventListener("abort", stop, { once: true });
   }
 
-  /** Follows the informer, which has been filled, until aborted; oldest pods first. */
-  follow(pods: Informer<Pod>): void {
-    const { runtime, signal } = this.#context;
-    void this.#keepTidy(pods);
+  /** Follows the informer, which has been filled, until aborted; oldest pods first. What belongs to no pod of the API is ended once all
+   *  pods of files are known, too. */
+  follow(pods: Informer<Pod>, { otherPodsKnown }: { otherPodsKnown: Promise<void> }): void {
+    const { signal } = this.#context;
+    void otherPodsKnown.then(() => this.#keepTidy(pods));
     const byAge = [...pods.list()].sort((a, b) => age(a) - age(b));
-    for (const pod of byAge) this.#tell(fromApi(pod));
-    const stops = [
-      pods.subscribe((change) => this.#onChange(change)),
-      runtime.subscribe((uid) => this.#workers.get(uid)?.wake()),
-    ];
-    signal.addEventListener("abort", () => stops.forEach((stop) => void stop()), { once: true });
+    for (const pod of byAge) if (!isMirror(pod)) this.#tell(fromApi(pod));
+    const stop = pods.subscribe((change) => this.#onChange(change));
+    signal.addEventListener("abort", stop, { once: true });
+  }
+
+  /** Takes what the node's files say now: what none of them says any more ends. */
+  setStatics(pods: readonly Pod[]): void {
+    const uids = new Set(pods.map(({ metadata }) => metadata.uid));
+    for (const worker of this.#workers.values())
+      if (isStatic(worker.pod) && !uids.has(worker.uid)) worker.remove();
+    for (const pod of pods) if (this.get(pod.metadata.uid ?? "") !== pod) this.#tell(pod);
   }
 
   wake(uids: readonly string[]): void {
@@ -76,6 +84,11 @@ export class PodWorkers {
   }
 
   #onChange(change: Change<Pod>): void {
+    const shown = change.type === "removed" ? change.before : change.object;
+    if (isMirror(shown)) {
+      this.#context.status.renew(mirroredUid(shown));
+      return;
+    }
     if (change.type === "removed") {
       this.#workers.get(change.before.metadata.uid ?? "")?.remove();
       return;
@@ -95,12 +108,26 @@ export class PodWorkers {
     }
     const { refusal, room } = this.#admit(pod);
     const worker = new PodWorker(pod, this.#context, {
-      ...{ refusal, mayStart: room, judge: (wanted) => this.#judge(wanted) },
+      ...{
+        refusal,
+        mayStart: Promise.all([room, this.#predecessorsOf(pod)]),
+        judge: (wanted) => this.#judge(wanted),
+      },
     });
     this.#workers.set(uid, worker);
     void worker.run().finally(() => {
       if (!this.#context.signal.aborted) this.#workers.delete(uid);
     });
+  }
+
+  /** Resolves once nothing runs of what a file that has changed said before: there is only one of a name. */
+  #predecessorsOf(pod: Pod): Promise<unknown> {
+    const { namespace, name, uid } = pod.metadata;
+    const others = [...this.#workers.values()].filter(
+      (other) => other.uid !== uid && isStatic(other.pod) && other.pod.metadata.name === name,
+    );
+    const same = others.filter((other) => other.pod.metadata.namespace === namespace);
+    return isStatic(pod) ? Promise.all(same.map(({ stopped }) => stopped)) : Promise.resolve();
   }
 
   /** Asked once for each pod in each life of the agent. What makes room for a critical one is told to end; `room` resolves once it has. */
@@ -138,7 +165,8 @@ export class PodWorkers {
    *  any pod may be a server that has lost its memory: that one is believed only if it stays so. */
   async #keepTidy(pods: Informer<Pod>): Promise<void> {
     const { runtime, clock, signal, log } = this.#context;
-    if (pods.list().length === 0 && runtime.podUids().length > 0) {
+    const isUnclaimed = (uid: string) => !this.#workers.has(uid);
+    if (pods.list().length === 0 && runtime.podUids().some(isUnclaimed)) {
       log.warn("the API lists no pod for this node, but some run here; they end if that stays so");
       await clock.sleep(DOUBT_MS, { signal }).catch(() => undefined);
       if (signal.aborted) return;

@@ -7,6 +7,7 @@ import { PODS } from "#kube/resources";
 import { Backoff } from "#life/backoff";
 import { type Clock, ticks } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import { isStatic } from "../admission/critical.ts";
 import { isOwnCondition } from "./conditions.ts";
 
 /** Others may overwrite a pod's status (the node controller does while a node is away): it is compared this often. */
@@ -14,7 +15,7 @@ const COMPARE_MS = 10_000;
 
 export interface StatusWriterOptions {
   readonly client: KubeClient;
-  /** The pod as the API last showed it. */
+  /** The pod as the API last showed it; of one from a file, its mirror. */
   readonly observed: (uid: string) => Pod | undefined;
   readonly clock: Clock;
   readonly log: Logger;
@@ -57,6 +58,13 @@ export class StatusWriter {
       await entry.writing;
   }
 
+  /** The API has another object for the pod than before. */
+  renew(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry) entry.written = undefined;
+    this.#kick(uid);
+  }
+
   forget(uid: string): void {
     this.#entries.delete(uid);
   }
@@ -86,10 +94,12 @@ export class StatusWriter {
     const backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
     while (!signal.aborted && this.#entries.get(uid) === entry) {
       const { status } = entry;
-      const known = entry.written ?? this.#options.observed(uid)?.status;
+      const target = this.#options.observed(uid);
+      if (!target && isStatic(entry.pod)) return status; // It is told once there is a mirror.
+      const known = entry.written ?? target?.status;
       if (known && covers(known, status)) return status;
       try {
-        const answer = await this.#write(entry.pod, status, known);
+        const answer = await this.#write(target ?? entry.pod, status, known);
         entry.written = answer.status;
         if (entry.status === status) return status;
       } catch (error) {

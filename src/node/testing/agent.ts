@@ -13,6 +13,7 @@ import { CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS } from "#kube/resources";
 import { systemClock } from "#life/clock";
 import { openContainerd } from "#node/containerd/open";
 import { ownPodNetwork } from "#node/network";
+import type { EvictionSettings } from "#node/pressure/thresholds";
 import { runNode } from "#node/run";
 import { openCriRuntime } from "#node/runtime/cri/open";
 import type { Runtime } from "#node/runtime/runtime";
@@ -52,6 +53,11 @@ export interface AgentSettings {
   readonly containerd?: ContainerdSettings;
   /** What the API holds from the start. */
   readonly seed: readonly Command[];
+  /** Files of pods that run here whatever the API says: JSON, with nothing left out. */
+  readonly manifestsDir?: string;
+  /** Default: no pod goes because the machine runs short. */
+  readonly eviction?: EvictionSettings;
+  readonly evictionMs?: number;
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
 }
 
@@ -106,7 +112,11 @@ await runNode({
   ),
   clusterDns: [parseIp("10.43.0.10")],
   clusterDomain: "cluster.local",
+  eviction: { thresholds: [], transitionMs: 0, maxPodGraceSeconds: 0 },
   ...settings,
+  ...(settings.manifestsDir === undefined
+    ? {}
+    : { staticPods: { path: settings.manifestsDir, read: async (text, place) => place(JSON.parse(text)) } }),
   ...(settings.containerd ? { runtime: await openContainerdRuntime(settings.containerd) } : {}),
   ...base,
   onReady: () => tell({ say: "ready", atMs: Date.now() }),
