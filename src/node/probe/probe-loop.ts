@@ -24,6 +24,8 @@ export interface ProbeLoopOptions {
   readonly attempt: (options: { signal: AbortSignal }) => Promise<ProbeFinding>;
   /** Hears each changed verdict, and for liveness and startup every failure beyond the threshold only once. */
   readonly onVerdict: (verdict: ProbeState["verdict"], finding: ProbeFinding) => void;
+  /** Hears what each try that counts has found. */
+  readonly onOutcome?: (outcome: ProbeFinding["outcome"]) => void;
   /** Hears each failure that counts, each try that could not be made, and what is odd about a success. */
   readonly onNews: (what: "failure" | "unknown" | "warning", output: string) => void;
   readonly clock: Clock;
@@ -54,6 +56,7 @@ export async function runProbe(options: ProbeLoopOptions): Promise<void> {
       const before = state.verdict;
       state = afterOutcome(state, finding.outcome, probe);
       countedAt = now;
+      options.onOutcome?.(finding.outcome);
       tellNews(finding, options);
       if (state.verdict !== before) options.onVerdict(state.verdict, finding);
       if (isOver(kind, state)) return;

@@ -3,7 +3,7 @@ import type { Container, Probe } from "#kube/generated/types";
 import type { Clock } from "#life/clock";
 import type { Run } from "../runtime/runtime.ts";
 import { runProbe } from "./probe-loop.ts";
-import type { ProbeKind, ProbeState } from "./probe-state.ts";
+import type { ProbeKind, ProbeOutcome, ProbeState } from "./probe-state.ts";
 import { type ProbeTarget, tryProbe } from "./try-probe.ts";
 
 export interface ProberOptions {
@@ -12,6 +12,7 @@ export interface ProberOptions {
   /** Wakes the pod: something about its containers is believed now that was not before. */
   readonly onChange: () => void;
   readonly onNews: (container: Container, news: ProbeNews) => void;
+  readonly onOutcome?: (container: Container, found: { kind: ProbeKind; outcome: ProbeOutcome }) => void;
   readonly onBug: (error: Error) => void;
 }
 
@@ -108,6 +109,7 @@ export class Prober {
       initial: watched.verdicts.get(kind),
       attempt: (options) => tryProbe(probe, target, options),
       onVerdict: (verdict) => this.#believe(watched, kind, verdict),
+      onOutcome: (outcome) => this.#options.onOutcome?.(target.container, { kind, outcome }),
       onNews: (what, output) => this.#options.onNews(target.container, { kind, what, output }),
       clock: this.#options.clock,
       signal: stop.signal,

@@ -1,10 +1,17 @@
-import { connect } from "node:http2";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 import { formatEndpoint, type Ip } from "#addr/ip";
 import { dialError } from "./network-words.ts";
 
 const SERVING = 1;
-/** The status of gRPC. */
-const UNIMPLEMENTED = "12";
+/** The codes of gRPC's status, in the words of its clients. @see doc/statuscodes.md of gRPC */
+const CODES = [
+  ..."OK Canceled Unknown InvalidArgument DeadlineExceeded NotFound AlreadyExists PermissionDenied".split(
+    " ",
+  ),
+  ..."ResourceExhausted FailedPrecondition Aborted OutOfRange Unimplemented Internal Unavailable".split(" "),
+  ..."DataLoss Unauthenticated".split(" "),
+];
+const HEALTH = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 
 /** Asks `grpc.health.v1.Health/Check` without TLS; success is SERVING. */
 export async function tryGrpc(
@@ -40,28 +47,47 @@ function ask(
       "user-agent": "kube-probe/1.36",
     });
     const body: Buffer[] = [];
-    let status = "0";
     stream.on("data", (chunk: Buffer) => body.push(chunk));
-    stream.on("trailers", (trailers) => {
-      status = String(trailers["grpc-status"] ?? "0");
-    });
+    let told: IncomingHttpHeaders = {};
+    const listen = (headers: IncomingHttpHeaders) => {
+      if (headers["grpc-status"] !== undefined) told = headers;
+    };
+    stream.on("response", listen); // A call that failed at once has its status there.
+    stream.on("trailers", listen);
     stream.on("error", reject);
     stream.on("close", () => {
       session.close();
-      const serving = servingStatus(Buffer.concat(body));
-      const isSuccess = status === "0" && serving === SERVING;
-      if (status === UNIMPLEMENTED) {
-        const output =
-          "error: this server does not implement the grpc health protocol (grpc.health.v1.Health)";
-        resolve({ isSuccess: false, output });
-        return;
-      }
-      const words = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
-      const why = status === "0" ? (words[serving] ?? String(serving)) : `status ${status}`;
-      resolve({ isSuccess, output: isSuccess ? "" : `service unhealthy (responded with "${why}")` });
+      resolve(verdict(told, Buffer.concat(body)));
     });
     stream.end(encodeRequest(target.service));
   });
+}
+
+/** What a kubelet says of a call that ended. */
+function verdict(told: IncomingHttpHeaders, body: Buffer): { isSuccess: boolean; output: string } {
+  const code = Number(told["grpc-status"] ?? 0);
+  if (code !== 0) return { isSuccess: false, output: failure(code, messageOf(told)) };
+  const serving = servingStatus(body);
+  if (serving === SERVING) return { isSuccess: true, output: "" };
+  const why = JSON.stringify(HEALTH[serving] ?? String(serving));
+  return { isSuccess: false, output: `service unhealthy (responded with ${why})` };
+}
+
+function failure(code: number, message: string): string {
+  const name = CODES[code] ?? `Code(${code})`;
+  return name === "Unimplemented"
+    ? `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${message}`
+    : `error: health rpc probe failed: rpc error: code = ${name} desc = ${message}`;
+}
+
+/** gRPC writes it with percent signs for what is not plain ASCII. */
+function messageOf(told: IncomingHttpHeaders): string {
+  const text = String(told["grpc-message"] ?? "");
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // Its own words, then.
+  }
 }
 
 /** A gRPC frame around `HealthCheckRequest { string service = 1 }`. */

@@ -36,6 +36,7 @@ const commands: readonly { command?: string[]; args?: string[]; want: string[] |
   { command: ["/agnhost", "netexec"], want: ["netexec"] },
   { command: ["/agnhost"], args: ["connect", "a:1"], want: ["connect", "a:1"] },
   { command: ["agnhost", "pause"], want: ["pause"] },
+  { command: ["/agnhost-2", "entrypoint-tester"], want: ["entrypoint-tester"] },
   { command: ["/bin/sh", "-c", "true"], want: "fault" },
   { command: [], args: [], want: ["pause"] },
 ];

@@ -22,6 +22,8 @@ export const IMAGE_NAMES: readonly ImageName[] = ["coredns", "agnhost", "pause"]
 
 interface Row {
   readonly repositories: readonly RegExp[];
+  /** Other names of its program. */
+  readonly links?: readonly string[];
   readonly cmd: readonly string[];
   readonly exposedPorts: readonly ExposedPort[];
 }
@@ -47,6 +49,8 @@ const ROWS: Readonly<Record<ImageName, Row>> = {
       /^gcr\.io\/k8s-staging-[a-z0-9-]+\/agnhost$/,
       /^docker\.io\/twill\/agnhost$/,
     ],
+    // Upstream's has this one, for those who replace the entrypoint by the same.
+    links: ["/agnhost-2"],
     cmd: ["pause"],
     exposedPorts: [tcp(80), tcp(8080), tcp(8081), udp(8081), tcp(9376), tcp(5000)],
   },
@@ -90,7 +94,8 @@ export function resolveCommand(
   args: readonly string[] | undefined,
 ): ResolvedCommand {
   const [program, ...rest] = commandLine(image, command ?? [], args ?? []);
-  if (program !== `/${image.name}` && program !== image.name) {
+  const names = [`/${image.name}`, image.name, ...(ROWS[image.name].links ?? [])];
+  if (program === undefined || !names.includes(program)) {
     throw new Fault(
       "CommandNotFound",
       `Cannot run ${JSON.stringify(program ?? "")}: the image ${image.reference} that Twill carries holds only /${image.name}; ` +

@@ -12,6 +12,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   "dns-suffix": async () => (await import("./host-files.ts")).dnsSuffix,
   "entrypoint-tester": async () => (await import("./entrypoint-tester.ts")).entrypointTester,
   "etc-hosts": async () => (await import("./host-files.ts")).etcHosts,
+  "grpc-health-checking": async () => (await import("./grpc-health-checking.ts")).grpcHealthChecking,
   liveness: async () => (await import("./liveness.ts")).liveness,
   "logs-generator": async () => (await import("./logs-generator.ts")).logsGenerator,
   mounttest: async () => (await import("./mounttest.ts")).mounttest,
