@@ -23,6 +23,7 @@ import type { NodeOptions } from "./options.ts";
 import type { PodContext } from "./pod/context.ts";
 import { PodWorkers } from "./pod/workers.ts";
 import { openEvictor } from "./pressure/open-evictor.ts";
+import { ProbeCounts } from "./probe/probe-counts.ts";
 import { openProcessRuntime } from "./runtime/process/runtime.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { openKubeletServer } from "./server/kubelet-server.ts";
@@ -64,6 +65,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const references = new References({ client, onChange: (uids) => workers.wake(uids), ...base });
   const imageRecords = new PullRecords(join(dirname(podsDir), "image_manager"), base);
   const linksDir = join(dirname(settings.podLogsDir), "containers");
+  const probeCounts = new ProbeCounts();
   const context: PodContext = {
     client,
     runtime,
@@ -86,8 +88,8 @@ export async function runNode(options: NodeOptions): Promise<void> {
     services: () => services.list(),
     node: () => own.get(nodeName),
     networkComplaint: () => wiringComplaint(network, runtime),
+    ...{ probeCounts, settings },
     pressures: () => evictor.pressures,
-    settings,
     ...base,
   };
   const workers = new PodWorkers(context);
@@ -149,7 +151,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     sampler: new Sampler({ runtime, pods: listPods, dataDir: options.dataDir, now: () => clock.now() }),
     nodeLogsDir: dirname(settings.podLogsDir),
     settings: kubeletConfiguration(options, listen),
-    probeMetrics: () => "",
+    probeMetrics: () => probeCounts.text(),
     ...base,
   });
   await Promise.all([registered, server]);

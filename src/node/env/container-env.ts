@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import { Fault } from "#fault/fault";
 import type { ConfigMap, Container, EnvVar, Pod, Secret } from "#kube/generated/types";
 import { type DownwardFacts, fieldValue, resourceValue } from "./downward.ts";
+import { readEnvFile } from "./env-file.ts";
 import { expand } from "./expand.ts";
 
 /** Everything a container's environment is made from. */
@@ -11,6 +13,8 @@ export interface EnvSources {
   /** Undefined is "does not exist". */
   readonly configMap: (name: string) => ConfigMap | undefined;
   readonly secret: (name: string) => Secret | undefined;
+  /** Volume name to folder. */
+  readonly volumes: ReadonlyMap<string, string>;
 }
 
 export interface ContainerEnv {
@@ -73,6 +77,7 @@ function variableValue(
   }
   if (valueFrom.configMapKeyRef) return configMapKey(valueFrom.configMapKeyRef, sources);
   if (valueFrom.secretKeyRef) return secretKey(valueFrom.secretKeyRef, sources);
+  if (valueFrom.fileKeyRef) return fileKey(valueFrom.fileKeyRef, sources);
   throw missing(`the source of variable ${name} is not supported by this node`);
 }
 
@@ -97,6 +102,27 @@ function secretKey(
   if (optional) return undefined;
   if (!found) throw missing(`secret "${name}" not found`);
   throw missing(`couldn't find key ${key} in Secret ${pod.metadata.namespace}/${name}`);
+}
+
+/** What a file sets to nothing counts as absent. */
+function fileKey(
+  { volumeName, path, key, optional }: NonNullable<NonNullable<EnvVar["valueFrom"]>["fileKeyRef"]>,
+  { volumes }: EnvSources,
+): string | undefined {
+  const volume = volumes.get(volumeName);
+  if (volume === undefined)
+    throw missing(`cannot find the volume ${JSON.stringify(volumeName)} referenced by FileKeyRef`);
+  let value = "";
+  try {
+    value = readEnvFile(volume, path, key);
+  } catch (error) {
+    throw new Fault("CreateContainerConfigError", "couldn't parse env file", { cause: error });
+  }
+  if (value !== "") return value;
+  if (optional) return undefined;
+  throw missing(
+    `environment variable key ${JSON.stringify(key)} not found in file ${JSON.stringify(join(volume, path))}`,
+  );
 }
 
 function decode(base64: string): string {

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Container, Pod, Service } from "#kube/generated/types";
 import { amountOf } from "#kube/quantity";
 import { containerEnv } from "./container-env.ts";
 import { fieldValue, resourceValue } from "./downward.ts";
+import { parseEnvFile, readEnvFile } from "./env-file.ts";
 import { expand } from "./expand.ts";
 import { serviceEnv } from "./service-env.ts";
 
@@ -162,6 +166,7 @@ describe("a container's environment", () => {
       name === "pw"
         ? { metadata: { name }, data: { word: Buffer.from("hush").toString("base64") } }
         : undefined,
+    volumes: new Map<string, string>(),
   };
   const make = (container: Omit<Container, "name">) => containerEnv({ name: "c", ...container }, sources);
 
@@ -208,4 +213,49 @@ describe("a container's environment", () => {
   for (const [name, container, message] of refused)
     test(`${name} holds the container back`, () =>
       assert.throws(() => make(container), { code: "CreateContainerConfigError", message }));
+});
+
+describe("a variable from a file", () => {
+  const text = `# a remark
+  A='1' # another
+B='two
+lines'
+
+EMPTY= 'x'
+`;
+  const cases: readonly [key: string, text: string, want: string | RegExp][] = [
+    ["A", text, "1"],
+    ["B", text, "two\nlines"],
+    ["EMPTY", text, ""],
+    ["NONE", text, ""],
+    ["A", "A=1", /line 1: the value is not in single quotes/],
+    ["A", "A =''", /line 1 is not such as/],
+    ["A", "X='\nA='1'", /something follows the quote/],
+    ["A", "A='x", /line 1: the quote is not closed/],
+    ["A", "A='1' x", /something follows/],
+    ["A", "='1'", /line 1 is not such as/],
+  ];
+  for (const [key, lines, want] of cases)
+    test(`${key} of ${JSON.stringify(lines.slice(0, 12))}`, () => {
+      if (want instanceof RegExp) assert.throws(() => parseEnvFile(lines, key), want);
+      else assert.equal(parseEnvFile(lines, key), want);
+    });
+
+  test("comes from the volume and from nowhere else", () => {
+    const dir = mkdtempSync(join(tmpdir(), "twt-env-"));
+    try {
+      const volume = join(dir, "volume");
+      mkdirSync(volume);
+      writeFileSync(join(volume, "own"), "A='own'");
+      writeFileSync(join(dir, "secret"), "A='secret'");
+      symlinkSync("../secret", join(volume, "link"));
+      symlinkSync("own", join(volume, "inner"));
+      assert.equal(readEnvFile(volume, "own", "A"), "own");
+      assert.equal(readEnvFile(volume, "inner", "A"), "own");
+      for (const path of ["link", "../secret", "none", "."])
+        assert.throws(() => readEnvFile(volume, path, "A"), /not a file of the volume|failed to open/);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
 });

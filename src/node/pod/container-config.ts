@@ -47,6 +47,7 @@ export function containerConfig(
     services,
     configMap: (name) => references.configMap(namespace, name),
     secret: (name) => references.secret(namespace, name),
+    volumes,
   });
   const files = writePodFiles(pod, facts.podIps, context);
   const subPathsDir = `${settings.podsDir}/${metadata.uid}/volume-subpaths`;

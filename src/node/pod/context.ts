@@ -8,6 +8,7 @@ import type { ResolverConfig } from "../files/resolv-conf.ts";
 import type { PullRecords } from "../image/pull-records.ts";
 import type { Pulls } from "../image/pulls.ts";
 import type { Pressure } from "../pressure/signals.ts";
+import type { ProbeCounts } from "../probe/probe-counts.ts";
 import type { Run, Runtime } from "../runtime/runtime.ts";
 import type { StatusWriter } from "../status/status-writer.ts";
 import type { References } from "../volume/references.ts";
@@ -51,6 +52,7 @@ export interface PodContext {
   readonly node: () => Node | undefined;
   /** Why only pods of the host's network can run now, as the Node's Ready condition says it; undefined when all can. */
   readonly networkComplaint: () => string | undefined;
+  readonly probeCounts: ProbeCounts;
   /** What the node is short of. */
   readonly pressures: () => readonly Pressure[];
   readonly settings: NodeSettings;

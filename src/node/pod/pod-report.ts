@@ -27,6 +27,8 @@ export interface ReportSources {
   readonly prober: Prober;
   /** When all containers were last told to begin anew. */
   readonly anewSince: () => string | undefined;
+  /** Whether they are being ended for that now. */
+  readonly beginsAnew: () => boolean;
   readonly resizes: Resizes;
 }
 
@@ -41,11 +43,12 @@ export class PodReport {
   }
 
   view(): PodView {
-    const { pod, waiting, prober, anewSince, resizes } = this.#sources;
-    return viewPod(pod(), {
+    const { pod, waiting, prober, anewSince, beginsAnew, resizes } = this.#sources;
+    const view = viewPod(pod(), {
       ...{ runtime: this.#context.runtime, prober, resizes },
       ...{ waiting: waiting(), anewSince: anewSince() },
     });
+    return { ...view, beginsAnew: beginsAnew() };
   }
 
   /** What the downward API tells. */

@@ -13,6 +13,7 @@ import { type PodPlan, planPod } from "./plan.ts";
 import { type PodFailure, PodReport } from "./pod-report.ts";
 import { type PendingResize, Resizes } from "./resizes.ts";
 import { MIN_GRACE_MS, stopPod } from "./stop-pod.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 const RESYNC_MS = 60_000;
 const RETRY_MS = 10_000;
@@ -56,6 +57,7 @@ export class PodWorker {
   #failure: PodFailure | undefined;
   #deadline: number | undefined;
   #anewSince: string | undefined;
+  #beginsAnew = false;
   #news = Promise.withResolvers<void>();
   #refreshAt: number | undefined;
   readonly #stopped = Promise.withResolvers<void>();
@@ -76,6 +78,7 @@ export class PodWorker {
       signal: AbortSignal.any([context.signal, this.#stop.signal]),
       onChange: () => this.wake(),
       onNews: (container, news) => this.#report.noteProbe(container.name, news),
+      onOutcome: ({ name }, found) => context.probeCounts.add(this.#pod, name, found),
       onBug: (error) => context.log.error("a probe ended unexpectedly", { pod: pod.metadata.name, error }),
     });
     this.#report = new PodReport(context, {
@@ -83,6 +86,7 @@ export class PodWorker {
       waiting: () => this.#steps.failures.waiting(),
       prober: this.#prober,
       anewSince: () => this.#anewSince,
+      beginsAnew: () => this.#beginsAnew,
       resizes: this.#resizes,
     });
     this.#steps = new ContainerSteps(context, this.#resizes, () => this.#report.facts());
@@ -302,8 +306,11 @@ export class PodWorker {
       reason: "RestartAllContainers",
       message: `Container ${because} ended in the way that restarts all containers of the pod`,
     });
+    this.#beginsAnew = true;
+    this.#report.publish();
     await Promise.all(alive.map(({ id }) => runtime.stopContainer(id, { graceMs: 2_000 })));
     this.#anewSince = new Date(clock.now()).toISOString();
+    this.#beginsAnew = false;
     this.wake();
   }
 
@@ -350,6 +357,7 @@ export class PodWorker {
     await runtime.removePod(this.uid);
     rmSync(podLogFolder(this.#context.settings.podLogsDir, this.#pod), { recursive: true, force: true });
     status.forget(this.uid);
+    this.#context.probeCounts.forget(this.uid);
     return true;
   }
 
@@ -388,11 +396,4 @@ export class PodWorker {
     await Promise.race([done, this.#news.promise]);
     stop.abort();
   }
-}
-
-async function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const aborted = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => aborted.resolve(), { once: true });
-  await Promise.race([work, aborted.promise]);
 }

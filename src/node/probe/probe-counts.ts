@@ -22,12 +22,23 @@ interface Count {
 export class ProbeCounts {
   readonly #pods = new Map<string, Map<string, Count>>();
 
-  add({ metadata }: Pod, container: string, { kind, outcome }: { kind: ProbeKind; outcome: ProbeOutcome }): void {
+  add(
+    { metadata }: Pod,
+    container: string,
+    { kind, outcome }: { kind: ProbeKind; outcome: ProbeOutcome },
+  ): void {
     const { uid = "", name, namespace = "" } = metadata;
     const counts = this.#pods.get(uid) ?? new Map<string, Count>();
     this.#pods.set(uid, counts);
     const key = `${container} ${kind} ${outcome}`;
-    const labels = { container, namespace, pod: name, pod_uid: uid, probe_type: TYPE[kind], result: RESULT[outcome] };
+    const labels = {
+      container,
+      namespace,
+      pod: name,
+      pod_uid: uid,
+      probe_type: TYPE[kind],
+      result: RESULT[outcome],
+    };
     const one = counts.get(key) ?? { labels, count: 0 };
     one.count++;
     counts.set(key, one);

@@ -13,6 +13,7 @@ const OWN = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersRea
 
 /** Those that are there only while they are true. */
 const PASSING = ["PodResizePending", "PodResizeInProgress"] as const;
+const ANEW = "AllContainersRestarting";
 
 /** Others say of a pod that it had to go, too: it is by this reason that the node knows its own word. */
 const DISRUPTION = "DisruptionTarget";
@@ -25,7 +26,9 @@ export interface Disruption {
 
 /** Whether it is the node that writes this condition, and nobody else. */
 export function isOwnCondition({ type, reason }: Pick<PodCondition, "type" | "reason">): boolean {
-  return [...OWN, ...PASSING].some((own) => own === type) || (type === DISRUPTION && reason === BY_NODE);
+  return (
+    [...OWN, ...PASSING, ANEW].some((own) => own === type) || (type === DISRUPTION && reason === BY_NODE)
+  );
 }
 
 /** The conditions that the node owns, in the order it writes them, with those that others wrote kept behind them. A time
@@ -46,6 +49,7 @@ export function podConditions(
     ["Ready", withGates(view.pod, containersReady, before)],
     ["ContainersReady", containersReady],
     ["PodScheduled", { status: "True" }],
+    ...beginningAnew(view, phase),
     ...resizing(view, phase),
     ...disrupted(disruption, before),
   ];
@@ -54,6 +58,17 @@ export function podConditions(
     ...own.map(([type, verdict]) => condition(type, verdict, { view, before, now })),
     ...before.filter((other) => !isOwnCondition(other) && !types.has(other.type)),
   ];
+}
+
+/** Only of pods that have a rule by which all begin anew. */
+function beginningAnew({ pod, beginsAnew }: PodView, phase: Phase): readonly [string, Verdict][] {
+  const all = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+  const rules = all.flatMap(({ restartPolicyRules }) => restartPolicyRules ?? []);
+  if (!rules.some(({ action }) => action === "RestartAllContainers")) return [];
+  if (isTerminal(phase))
+    return [[ANEW, { status: "False", reason: phase === "Failed" ? "PodFailed" : "PodCompleted" }]];
+  const [reason, message] = ["RestartAllContainersStarted", "container exited with restart policy rule"];
+  return [[ANEW, beginsAnew ? { status: "True", reason, message } : { status: "False" }]];
 }
 
 /** Once said it stays, as the pod does not come back. */

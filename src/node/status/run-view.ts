@@ -30,6 +30,8 @@ export interface PodView {
   readonly sandbox: Sandbox | undefined;
   /** Why the pod does not have yet what its spec asks for. */
   readonly pendingResize?: { readonly reason: string; readonly message: string } | undefined;
+  /** All containers are being ended, to begin anew. */
+  readonly beginsAnew?: boolean;
   /** Init containers and sidecars in spec order, then the regular ones, then the ephemeral ones. */
   readonly containers: readonly ContainerView[];
 }
