@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { MS_BIND, MS_NODEV, MS_NOSUID, MS_REC, mount, umount } from "./ffi/libc.ts";
 
@@ -16,6 +16,16 @@ export function unmount(path: string): void {
 /** Shows what is at `source`, with all that is mounted below it, at `target` too. Both stand. @throws {SyscallFault} */
 export function mountBind(source: string, target: string): void {
   mount(source, target, null, MS_BIND | MS_REC);
+}
+
+/** Whether a file system of its own is mounted at `path`: a part of the one around it, bound there, is none. Costs the same however
+ *  much is mounted on the machine. */
+export function hasOwnFileSystem(path: string): boolean {
+  try {
+    return statSync(path).dev !== statSync(join(path, "..")).dev;
+  } catch {
+    return false;
+  }
 }
 
 /** Where something is mounted at `dir` or below it, innermost last. */

@@ -1,7 +1,7 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Fault } from "#fault/fault";
-import { mountTmpfs } from "#kernel/mount";
+import { hasOwnFileSystem, mountTmpfs } from "#kernel/mount";
 import type { EmptyDirVolumeSource, Pod } from "#kube/generated/types";
 import { wholeOf } from "../cgroup/amounts.ts";
 import { podLimits } from "../cgroup/limits.ts";
@@ -17,7 +17,7 @@ export function prepareEmptyDir(
   if (medium !== "" && medium !== "Memory")
     throw new Fault("FailedMount", `this node cannot make an emptyDir of medium ${medium}`);
   if (!existsSync(path)) makeFolder(path, gid);
-  if (medium !== "Memory" || isMounted(path)) return;
+  if (medium !== "Memory" || hasOwnFileSystem(path)) return;
   const size = memorySize(pod, sizeLimit, allocatable);
   const group = gid === undefined ? "mode=777" : `mode=2777,gid=${gid}`;
   mountMemory(path, size === undefined ? group : `${group},size=${size}`);
@@ -29,14 +29,6 @@ export function mountMemory(path: string, options: string): void {
     mountTmpfs(path, `${options},noswap`);
   } catch {
     mountTmpfs(path, options);
-  }
-}
-
-export function isMounted(path: string): boolean {
-  try {
-    return statSync(path).dev !== statSync(join(path, "..")).dev;
-  } catch {
-    return false;
   }
 }
 

@@ -1,11 +1,11 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#fault/fault";
-import { unmountAll } from "#kernel/mount";
+import { hasOwnFileSystem, unmountAll } from "#kernel/mount";
 import type { Pod, Volume, VolumeProjection } from "#kube/generated/types";
 import type { DownwardFacts } from "../env/downward.ts";
 import { type Payload, type PayloadFile, writeAtomically } from "./atomic-dir.ts";
-import { isMounted, mountMemory, prepareEmptyDir } from "./empty-dir.ts";
+import { mountMemory, prepareEmptyDir } from "./empty-dir.ts";
 import { prepareHostPath } from "./host-path.ts";
 import { makeNestedMountPoints } from "./nested-mounts.ts";
 import { configMapFiles, DEFAULT_MODE, downwardFiles, safePath, secretFiles } from "./payload.ts";
@@ -88,7 +88,7 @@ export class Volumes {
     if (!kind) throw new Error(`this node cannot mount this kind of volume (${kindName(volume)})`);
     const path = this.#path(uid, FOLDER[kind], volume.name);
     const { payload, expires } = await this.#payload(pod, volume, facts);
-    if (kind !== "configMap" && this.#deps.isInMemory && !isMounted(path)) {
+    if (kind !== "configMap" && this.#deps.isInMemory && !hasOwnFileSystem(path)) {
       mkdirSync(path, { recursive: true, mode: 0o755 });
       mountMemory(path, "mode=755");
     }

@@ -1,8 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isFault } from "#fault/fault";
-import { mountTmpfs, unmount } from "#kernel/mount";
-import { isMountPoint } from "#kernel/mount-namespace";
+import { hasOwnFileSystem, mountTmpfs, unmount } from "#kernel/mount";
 import { createPodNamespaces, isNamespaceMounted } from "#kernel/pod-namespaces";
 import { superviseReaper } from "#kernel/sandbox";
 import type { SandboxConfig } from "../runtime.ts";
@@ -62,7 +61,7 @@ export function removeParts({ ipc, shm, uts, init }: SharedParts): void {
 export function partsStand({ ipc, shm, uts, init }: SharedParts): boolean {
   return (
     [ipc, uts].every((path) => path === undefined || isNamespaceMounted(path)) &&
-    (shm === undefined || isMountPoint(shm)) &&
+    (shm === undefined || hasOwnFileSystem(shm)) &&
     (init === undefined || new Supervisor(init).containerPid !== undefined)
   );
 }
