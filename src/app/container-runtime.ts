@@ -5,7 +5,7 @@ import { explain } from "#fault/fault";
 import type { Clock } from "#life/clock";
 import { openContainerd } from "#node/containerd/open";
 import { findPrograms } from "#node/containerd/version";
-import { openCriRuntime } from "#node/runtime/cri/open";
+import { type CriRuntimeOptions, openCriRuntime } from "#node/runtime/cri/open";
 import type { Runtime } from "#node/runtime/runtime";
 import type { Logger } from "#telemetry/log";
 import type { NodeConfig, RuntimeChoice } from "./config/config.ts";
@@ -38,7 +38,8 @@ export async function openContainerRuntime(
 ): Promise<{ readonly runtime: Runtime | undefined; readonly ended: Promise<void> }> {
   const { node, clock, log, signal } = options;
   const stateDir = join(node.dataDir, "agent/cri");
-  const connect = (endpoint: string) => openCriRuntime({ endpoint, stateDir, clock, log, signal });
+  const connect = (endpoint: string, images: Pick<CriRuntimeOptions, "preloaded" | "pinned"> = {}) =>
+    openCriRuntime({ endpoint, stateDir, ...images, clock, log, signal });
   switch (choice.kind) {
     case "process":
       return { runtime: undefined, ended: Promise.resolve() };
@@ -49,7 +50,8 @@ export async function openContainerRuntime(
       const cni = options.network === undefined ? undefined : ownFolders(dataDir);
       if (cni) void installWhenNetworked(cni, options);
       const containerd = await openContainerd({ ...options, dataDir, registriesFile, cni, env: process.env });
-      return { runtime: await connect(containerd.endpoint), ended: containerd.ended };
+      const { endpoint, ended, preloaded, pinnedImages: pinned } = containerd;
+      return { runtime: await connect(endpoint, { preloaded, pinned }), ended };
     }
     default:
       return choice satisfies never;

@@ -2,14 +2,18 @@ import { createHash } from "node:crypto";
 import { globSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { keepWhole, readIfThere } from "#disk/whole-file";
-import { Fault } from "#fault/fault";
+import { explain, Fault } from "#fault/fault";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import { openCriChannel } from "../runtime/cri/channel.ts";
 import { type ConfigFacts, isSplit, renderConfig } from "./config.ts";
 import { Ctr } from "./ctr.ts";
 import { environmentFor, logLevelOf } from "./environment.ts";
-import { ensureOwnImages, PAUSE_IMAGE } from "./images/own-images.ts";
-import { imageFilesIn, importImages } from "./import-images.ts";
+import { seenFile } from "./image-files.ts";
+import { ImageFolder } from "./image-folder.ts";
+import { ImageStore } from "./image-store.ts";
+import { ensureOwnImages, ensurePauseImage, PAUSE_IMAGE } from "./images/own-images.ts";
+import { ImageImporter } from "./import-images.ts";
 import { type Places, placesOf } from "./places.ts";
 import { placeRegistries } from "./registry-files.ts";
 import { chooseSnapshotter } from "./snapshotter.ts";
@@ -42,14 +46,18 @@ export interface Containerd {
   readonly endpoint: string;
   /** Settles once it is no longer looked after, after the signal. */
   readonly ended: Promise<void>;
+  /** Settles once Twill's images and those that were in the folder at start are there, as far as they can be used. Never rejects. */
+  readonly preloaded: Promise<void>;
+  /** Names of images that are not to be removed, which 1.6 does not tell by the CRI. */
+  readonly pinnedImages: () => Promise<ReadonlySet<string>>;
 }
 
 /** Where what was imported is written down, in containerd's root. */
 const IMPORTED = "twill-imported.json";
 const NO_FILE = "/dev/null";
 
-/** An instance of our own runs, answers and holds Twill's images and those of `$DATA/agent/images`; it is kept running until
- *  aborted, and left running then. @throws {Fault} "NoContainerd", "BadContainerd", "BadPlace", "BadTemplate" */
+/** An instance of our own runs, answers and holds what pods' sandboxes are made of; Twill's images and those of `$DATA/agent/images` are
+ *  brought in meanwhile, and from then on whatever is put there. It is kept running until aborted, and left running then. @throws {Fault} "NoContainerd", "BadContainerd", "BadPlace", "BadTemplate" */
 export async function openContainerd(options: ContainerdOptions): Promise<Containerd> {
   const { env, clock, log, signal } = options;
   const places = placesOf(options);
@@ -83,20 +91,46 @@ export async function openContainerd(options: ContainerdOptions): Promise<Contai
     log: places.log,
   };
   const ended = superviseContainerd(daemon, { clock, log, signal }, ready.resolve);
-  const [archive] = await Promise.all([
-    options.archive ?? ensureOwnImages(options.imagesDir),
+  const [pause] = await Promise.all([
+    options.archive ?? ensurePauseImage(options.imagesDir),
     Promise.race([ready.promise, ended]),
   ]);
   signal.throwIfAborted();
-  await importImages([archive, ...imageFilesIn(places.images)], {
+  const endpoint = `unix://${places.socket}`;
+  const channel = await openCriChannel(endpoint);
+  signal.addEventListener("abort", () => channel[Symbol.dispose](), { once: true });
+  const store = new ImageStore(channel, { signal });
+  const importer = new ImageImporter({
+    ...{ channel, store, clock, log, signal },
     ctr: new Ctr(programs.ctr, places.socket),
     snapshotter: snapshotter.name,
-    certsDir: places.certsDir,
     record: join(places.root, IMPORTED),
-    log,
-    signal,
   });
-  return { endpoint: `unix://${places.socket}`, ended };
+  for (const file of seenFile(pause)) await importer.take(file);
+  const folder = new ImageFolder(places.images, { take: (file) => importer.take(file), clock, log, signal });
+  const preloaded = preload(folder, importer, options);
+  void preloaded
+    .then(() => folder.keepTaking())
+    .catch((error: unknown) => {
+      if (!signal.aborted) log.error("the folder of images is not looked after", { error: explain(error) });
+    });
+  return { endpoint, ended, preloaded, pinnedImages: () => store.pinnedNames() };
+}
+
+/** Twill's other images, and those of the folder, while pods run already. */
+async function preload(
+  folder: ImageFolder,
+  importer: ImageImporter,
+  { archive, imagesDir, log, signal }: ContainerdOptions,
+): Promise<void> {
+  try {
+    if (archive === undefined)
+      for (const file of seenFile(await ensureOwnImages(imagesDir))) await importer.take(file);
+  } catch (error) {
+    if (signal.aborted) return;
+    log.error("Twill's own images are missing", { error: explain(error) });
+  }
+  await folder.takeAll();
 }
 
 /** @throws {Fault} "NoContainerd" */

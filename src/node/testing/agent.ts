@@ -127,8 +127,15 @@ process.exit(0);
 
 async function openContainerdRuntime(own: ContainerdSettings): Promise<Runtime> {
   const { dataDir, imagesDir } = settings;
-  const { endpoint } = await openContainerd({ ...own, dataDir, imagesDir, env: process.env, ...base });
-  return openCriRuntime({ endpoint, stateDir: join(dataDir, "agent", "cri"), ...base });
+  const { endpoint, preloaded, pinnedImages } = await openContainerd({
+    ...own,
+    dataDir,
+    imagesDir,
+    env: process.env,
+    ...base,
+  });
+  const stateDir = join(dataDir, "agent", "cri");
+  return openCriRuntime({ endpoint, stateDir, preloaded, pinned: pinnedImages, ...base });
 }
 
 async function run(command: Command): Promise<void> {

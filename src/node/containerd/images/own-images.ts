@@ -15,10 +15,16 @@ import { pauseProgram } from "./pause-program.ts";
 /** The image of every pod's first process. */
 export const PAUSE_IMAGE = "docker.io/twill/pause:1";
 
+/** Those of Kubernetes's own tests and examples, from 1.20 to 1.36. */
+const AGNHOST_TAGS = (
+  "2.20 2.21 2.26 2.28 2.32 2.33 2.36 2.39 2.40 2.43 2.45 2.47 2.48 2.50 2.52 2.53 2.54 2.55 2.56 2.57 2.58 2.59 " +
+  "2.60.0 2.61.0 2.62.0 2.63.0"
+).split(" ");
+
 /** containerd finds an image by its whole name only, so these are the names that packaged and demo manifests have. */
 const PROGRAMS: readonly (readonly [reference: string, ...others: string[]])[] = [
   ["docker.io/rancher/mirrored-coredns-coredns:1.14.6", "docker.io/twill/coredns:latest"],
-  ["docker.io/twill/agnhost:latest", "registry.k8s.io/e2e-test-images/agnhost:2.53"],
+  ["docker.io/twill/agnhost:latest", ...agnhostNames()],
 ];
 const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Nobody's: as in the image that K3s uses. */
@@ -62,6 +68,10 @@ export async function ensureBusyboxImage(dir: string): Promise<string | undefine
     layers: [withFolders(users()), await busyboxLayer(busybox)],
   };
   return ensureArchive(join(dir, BUSYBOX_ARCHIVE), [image]);
+}
+
+function agnhostNames(): readonly string[] {
+  return AGNHOST_TAGS.map((tag) => `registry.k8s.io/e2e-test-images/agnhost:${tag}`);
 }
 
 async function shellLayer(): Promise<Layer | undefined> {

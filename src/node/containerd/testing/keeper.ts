@@ -22,5 +22,6 @@ const containerd = await openContainerd({
   log: openLog({ write: (line) => process.stderr.write(line), level: "info" }),
   signal: stop.signal,
 });
+await containerd.preloaded;
 process.stdout.write(`ready ${containerd.endpoint}\n`);
 await containerd.ended;

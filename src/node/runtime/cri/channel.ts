@@ -25,6 +25,8 @@ export interface CriChannel extends Disposable {
     request: Request<Name>,
     options: { signal: AbortSignal },
   ): AsyncIterable<Response<Name>>;
+  /** One call of containerd's own, in the namespace of the CRI. @throws {CriFault} */
+  callContainerd(path: string, request: Buffer, options: { signal: AbortSignal }): Promise<Uint8Array>;
   /** Containers and sandboxes that ended, by id, as containerd itself tells: before its CRI knows. @throws {CriFault} */
   followContainerd(options: { signal: AbortSignal }): AsyncIterable<string>;
 }
@@ -54,6 +56,11 @@ export async function openCriChannel(endpoint: string): Promise<CriChannel> {
   });
   return {
     call: (name, request, options = {}) => callOnce(client, { name, request }, options),
+    callContainerd: (path, request, options) => {
+      const metadata = new Metadata();
+      metadata.set(...NAMESPACE_HEADER);
+      return callRaw(client, { path, request, metadata }, options);
+    },
     follow: (name, request, options) =>
       followStream(
         client,
@@ -112,6 +119,26 @@ function callOnce<Name extends CallName>(
     );
     const cancel = () => call.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
+  });
+}
+
+function callRaw(
+  client: Client,
+  { path, request, metadata }: { path: string; request: Buffer; metadata: Metadata },
+  { signal }: { signal: AbortSignal },
+): Promise<Uint8Array> {
+  const asIs = (bytes: Buffer) => bytes;
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const options = { deadline: Date.now() + CALL_TIMEOUT_MS };
+    const call = client.makeUnaryRequest(path, asIs, asIs, request, metadata, options, (error, response) => {
+      signal.removeEventListener("abort", cancel);
+      if (signal.aborted) reject(signal.reason);
+      else if (error) reject(faultOf(path, error));
+      else resolve(response ?? Buffer.alloc(0));
+    });
+    const cancel = () => call.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
   });
 }
 

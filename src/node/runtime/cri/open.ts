@@ -5,10 +5,11 @@ import type { Logger } from "#telemetry/log";
 import type { Runtime } from "../runtime.ts";
 import { type CriChannel, openCriChannel } from "./channel.ts";
 import { hasStatus } from "./cri-fault.ts";
+import type { ImagesDeps } from "./images.ts";
 import { CriRuntime } from "./runtime.ts";
 import { TerminationFiles } from "./termination.ts";
 
-export interface CriRuntimeOptions {
+export interface CriRuntimeOptions extends Pick<ImagesDeps, "preloaded" | "pinned"> {
   /** `unix:///run/containerd/containerd.sock`, or that path. */
   readonly endpoint: string;
   /** Where containers' last words are written: `$DATA/agent/cri`. */
@@ -40,7 +41,18 @@ export async function openCriRuntime(options: CriRuntimeOptions): Promise<Runtim
         { version: API_VERSION },
         { signal },
       );
-      const deps = { channel, name: runtimeName, version: runtimeVersion, termination, clock, log, signal };
+      const { preloaded, pinned } = options;
+      const deps = {
+        ...(preloaded === undefined ? {} : { preloaded }),
+        ...(pinned === undefined ? {} : { pinned }),
+        channel,
+        name: runtimeName,
+        version: runtimeVersion,
+        termination,
+        clock,
+        log,
+        signal,
+      };
       const found = new CriRuntime(deps);
       await found.inventory.relist();
       return found;
