@@ -108,8 +108,17 @@ async function runPods(
 
 /** What was said of the node by a kubelet's arguments. */
 function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
-  const { maxPods, podPids, allowedSysctls, nodeStatusMs, logs, reservations, seccompDefault, eviction } =
-    kubelet;
+  const {
+    maxPods,
+    podPids,
+    allowedSysctls,
+    nodeStatusMs,
+    logs,
+    reservations,
+    seccompDefault,
+    eviction,
+    images,
+  } = kubelet;
   return {
     ...(maxPods === undefined ? {} : { maxPods }),
     ...(podPids === undefined ? {} : { podPids }),
@@ -119,6 +128,8 @@ function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
     ...(logs.maxFiles === undefined ? {} : { logMaxFiles: logs.maxFiles }),
     reservations,
     eviction,
+    pullLimits: images.pullLimits,
+    imageCollection: images.collection,
     seccompDefault,
   };
 }

@@ -33,6 +33,12 @@ test("a kubelet's arguments that mean something are taken", () => {
     "node-status-update-frequency=1m30s",
     "container-log-max-size=1Mi",
     "cgroup-driver=cgroupfs",
+    "image-gc-high-threshold=70",
+    "image-gc-low-threshold=60",
+    "minimum-image-ttl-duration=1m",
+    "serialize-image-pulls=true",
+    "registry-qps=2",
+    "registry-burst=3",
   );
   assert.equal(reading.kind, "good");
   const { node } = reading.config;
@@ -58,6 +64,10 @@ test("a kubelet's arguments that mean something are taken", () => {
       ["allocatableMemory.available", "100Mi", undefined],
     ],
   );
+  assert.deepEqual(kubelet.images, {
+    collection: { high: 70, low: 60, minAgeMs: 60_000, maxAgeMs: 0 },
+    pullLimits: { atOnce: 1, perSecond: 2, burst: 3 },
+  });
   assert.deepEqual(kubelet.allowedSysctls?.slice(-2), ["net.core.somaxconn", "kernel.msg*"]);
   assert.deepEqual(reading.warnings, []);
 });
@@ -78,6 +88,9 @@ describe("what cannot be", () => {
     ["eviction-hard=memory.available>1", /memory\.available<100Mi/],
     ["eviction-soft=memory.available<1Gi", /grace period must be specified/],
     ["root-dir=/x", /use --data-dir/],
+    ["image-gc-high-threshold=101", /above 100 percent/],
+    ["image-gc-low-threshold=90", /not below the image-gc-high-threshold of 85/],
+    ["registry-qps=many", /not a whole number/],
     ["max-podz=3", /did you mean max-pods/],
     ["cgroup-root=/../x", /is not a cgroup/],
   ];

@@ -11,6 +11,7 @@ import { ComponentArgs } from "./component-args.ts";
 import type { NodeConfig } from "./config.ts";
 import { parseDuration } from "./duration.ts";
 import { readEviction } from "./eviction-args.ts";
+import { type ImageArgs, readImageArgs } from "./image-args.ts";
 import { parseLabel, parseTaint } from "./label-and-taint.ts";
 import type { ValueReader } from "./value-reader.ts";
 
@@ -26,6 +27,7 @@ export interface KubeletArgs {
   readonly cgroupRoot: string | undefined;
   readonly reservations: Reservations;
   readonly eviction: EvictionSettings;
+  readonly images: ImageArgs;
   readonly allowedSysctls: readonly string[] | undefined;
   readonly seccompDefault: boolean;
   /** The folder, or the one file, that says what runs here whatever the API says; default: `agent/pod-manifests` in the data folder. */
@@ -48,11 +50,10 @@ const FIXED: Readonly<Record<string, readonly string[]>> = {
   "topology-manager-policy": ["none"],
 };
 const WITHOUT_EFFECT = [
-  ...["event-burst", "event-qps", "kube-api-burst", "kube-api-qps", "registry-burst", "registry-qps"],
+  ...["event-burst", "event-qps", "kube-api-burst", "kube-api-qps"],
   ...["fail-cgroupv1", "fail-swap-on", "feature-gates", "kernel-memcg-notification"],
-  ...["image-gc-high-threshold", "image-gc-low-threshold", "minimum-image-ttl-duration"],
   ...["housekeeping-interval", "protect-kernel-defaults", "rotate-server-certificates"],
-  ...["serialize-image-pulls", "max-parallel-image-pulls", "streaming-connection-idle-timeout"],
+  "streaming-connection-idle-timeout",
   ...["sync-frequency", "v", "vmodule", "volume-stats-agg-period", "make-iptables-util-chains"],
 ];
 const INSTEAD: Readonly<Record<string, string>> = {
@@ -82,6 +83,7 @@ export function readKubeletArgs(reader: ValueReader): KubeletArgs {
     cgroupRoot: args.parse("cgroup-root", parseCgroup),
     reservations: readReservations(args, eviction),
     eviction,
+    images: readImageArgs(args),
     allowedSysctls: readSysctls(list("allowed-unsafe-sysctls", parseSysctl)),
     seccompDefault: args.flag("seccomp-default") ?? false,
     podManifestPath: args.parse("pod-manifest-path", parsePath),
