@@ -76,6 +76,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     volumes: new Volumes({
       ...{ podsDir, references, allocatable, isInMemory: true },
       tokens: new Tokens(client, clock),
+      hasImageVolumes: () => runtime.features?.().imageVolumes ?? false,
     }),
     onStarted: (pod, run) => linkStarted(pod, run, { linksDir, log }),
     cgroups: openPodCgroups({
@@ -123,6 +124,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
       }),
       images: await images(),
       port: listen.port,
+      features: runtime.features?.(),
       pressures: evictor.pressures,
       complaints: nodeComplaints(network, runtime),
       isSure: clock.now() - startedAt >= TAKEOVER_MS,

@@ -50,8 +50,18 @@ export function containerResources(
     cpuPeriodMicros: QUOTA_PERIOD_MICROS,
     ...(quota === undefined ? {} : { cpuQuotaMicros: quota }),
     ...(memory > 0 ? { memoryBytes: memory } : {}),
+    ...hugePages(limits),
     oomScoreAdj: oomScoreAdj(container, pod, memoryBytes),
   };
+}
+
+/** As runtimes name the sizes: `hugepages-2Mi` is `2MB`. */
+function hugePages(limits: Readonly<Record<string, string>> = {}): Pick<Resources, "hugePages"> {
+  const found = Object.entries(limits).flatMap(([resource, amount]) => {
+    const [, size, unit] = /^hugepages-(\d+)([KMG])i$/.exec(resource) ?? [];
+    return size && unit ? [[`${size}${unit}B`, wholeOf(amount)] as const] : [];
+  });
+  return found.length === 0 ? {} : { hugePages: Object.fromEntries(found) };
 }
 
 /** Whether the whole pod has a limit: each of its containers has one, or the pod itself. */

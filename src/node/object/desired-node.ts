@@ -8,6 +8,7 @@ import type {
   Taint,
 } from "#kube/generated/types";
 import type { Pressure } from "../pressure/signals.ts";
+import type { RuntimeFeatures } from "../runtime/runtime.ts";
 
 const MAX_IMAGES = 50;
 const MAX_IMAGE_NAMES = 5;
@@ -82,6 +83,8 @@ export interface NodeState {
   /** What pods can run without a pull. */
   readonly images: readonly { readonly names: readonly string[]; readonly sizeBytes: number }[];
   readonly port: number;
+  /** What its runtime can do; undefined of one that does not say. */
+  readonly features?: RuntimeFeatures | undefined;
   /** What the node is short of. */
   readonly pressures: readonly Pressure[];
   /** Why pods cannot run here; none is Ready. */
@@ -110,6 +113,7 @@ export function nodeStatus(state: NodeState, before: NodeStatus): NodeStatus {
     daemonEndpoints: { kubeletEndpoint: { Port: state.port } },
     nodeInfo: state.info,
     images: images(state.images),
+    ...runtimeParts(state.features),
   };
 }
 
@@ -123,6 +127,22 @@ function images(all: NodeState["images"]): NonNullable<NodeStatus["images"]> {
       names: [...names].sort((a, b) => isTag(a) - isTag(b)).slice(0, MAX_IMAGE_NAMES),
       sizeBytes,
     }));
+}
+
+function runtimeParts(
+  features: RuntimeFeatures | undefined,
+): Pick<NodeStatus, "runtimeHandlers" | "features"> {
+  const { handlers = [], supplementalGroupsPolicy } = features ?? {};
+  const runtimeHandlers = [...handlers]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, recursiveReadOnlyMounts, userNamespaces }) => ({
+      name,
+      features: { recursiveReadOnlyMounts, userNamespaces },
+    }));
+  return {
+    ...(runtimeHandlers.length > 0 ? { runtimeHandlers } : {}),
+    ...(supplementalGroupsPolicy === undefined ? {} : { features: { supplementalGroupsPolicy } }),
+  };
 }
 
 function addresses({ name, nodeIps, externalIps, hasCloudProvider }: NodeIdentity, before: NodeStatus) {

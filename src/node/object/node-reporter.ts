@@ -140,9 +140,12 @@ function timeless({
   nodeInfo,
   daemonEndpoints,
   images,
+  runtimeHandlers,
+  features,
 }: NodeStatus): unknown {
   const kept = conditions.map(({ lastHeartbeatTime: _, ...rest }) => rest);
   const byType = kept.sort((a, b) => (a.type < b.type ? -1 : 1));
-  const told = [byType, addresses, capacity, allocatable, nodeInfo, daemonEndpoints, images ?? []];
+  const own = [addresses, capacity, allocatable, nodeInfo, daemonEndpoints];
+  const told = [byType, ...own, images ?? [], runtimeHandlers ?? [], features ?? {}];
   return JSON.parse(JSON.stringify(told));
 }

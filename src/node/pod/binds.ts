@@ -14,6 +14,10 @@ export interface BindSources {
   /** Volume name to folder. */
   readonly paths: ReadonlyMap<string, string>;
   readonly env: Readonly<Record<string, string>>;
+  /** Volume name to image, of those that are one. */
+  readonly images: ReadonlyMap<string, { readonly ref: string; readonly name: string }>;
+  /** Whether the runtime can make mounts read-only with all that is mounted below them. */
+  readonly canReadOnlyBelow: boolean;
   /** Where parts of volumes are shown: `<pod's folder>/volume-subpaths`. */
   readonly subPathsDir: string;
 }
@@ -21,21 +25,38 @@ export interface BindSources {
 /** What a container's volume mounts bind where. @throws {Fault} "CreateContainerConfigError" */
 export function volumeBinds(
   container: Container,
-  { paths, env, subPathsDir }: BindSources,
+  { paths, env, images, canReadOnlyBelow, subPathsDir }: BindSources,
 ): readonly VolumeBind[] {
   return (container.volumeMounts ?? []).map((mount, index) => {
+    const subPath = subPathOf(mount, env);
+    const containerPath = normalize(`/${mount.mountPath}`).replace(/(?<=.)\/$/, "");
+    const image = images.get(mount.name);
+    if (image)
+      return {
+        ...{ hostPath: "", containerPath, isReadOnly: true, propagation: "private" as const },
+        image: { ...image, subPath },
+      };
     const source = paths.get(mount.name);
     if (source === undefined) throw wrong(`volume "${mount.name}" is not one of the pod's`);
-    const subPath = subPathOf(mount, env);
     const shown = join(subPathsDir, mount.name, container.name, String(index));
     if (subPath !== "") bindSubPath(source, subPath, shown);
     return {
       hostPath: subPath === "" ? source : shown,
-      containerPath: normalize(`/${mount.mountPath}`).replace(/(?<=.)\/$/, ""),
+      containerPath,
       isReadOnly: mount.readOnly ?? false,
+      ...(readOnlyBelow(mount, canReadOnlyBelow) ? { isReadOnlyBelow: true } : {}),
       propagation: PROPAGATION[mount.mountPropagation ?? ""] ?? "private",
     };
   });
+}
+
+/** @throws {Fault} "CreateContainerConfigError" where it must be and cannot */
+function readOnlyBelow({ name, readOnly, recursiveReadOnly }: VolumeMount, can: boolean): boolean {
+  if (recursiveReadOnly === "Enabled" && !can)
+    throw wrong(
+      `failed to resolve recursive read-only mode: volume ${JSON.stringify(name)} requested recursive read-only mode, but it is not supported by the runtime`,
+    );
+  return readOnly === true && can && (recursiveReadOnly === "Enabled" || recursiveReadOnly === "IfPossible");
 }
 
 function subPathOf({ subPath, subPathExpr }: VolumeMount, env: Readonly<Record<string, string>>): string {

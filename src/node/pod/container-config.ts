@@ -5,7 +5,7 @@ import { containerResources } from "../cgroup/limits.ts";
 import { containerEnv } from "../env/container-env.ts";
 import type { DownwardFacts } from "../env/downward.ts";
 import { serviceEnv } from "../env/service-env.ts";
-import type { ContainerConfig, FoundImage } from "../runtime/runtime.ts";
+import type { ContainerConfig, FoundImage, Runtime } from "../runtime/runtime.ts";
 import type { ContainerView } from "../status/run-view.ts";
 import { volumeBinds } from "./binds.ts";
 import { containerHash } from "./container-hash.ts";
@@ -29,10 +29,22 @@ export interface StartInputs {
   readonly signal: AbortSignal;
 }
 
+/** The image that a container is made from, and by name those of its volumes that are one. */
+export interface FoundImages {
+  readonly image: FoundImage;
+  readonly volumeImages: ReadonlyMap<string, { readonly ref: string; readonly name: string }>;
+}
+
+/** Whether a handler makes mounts read-only with all that is mounted below them. */
+export function canReadOnlyBelow(runtime: Runtime, handler: string): boolean {
+  const handlers = runtime.features?.().handlers ?? [];
+  return handlers.find(({ name }) => name === handler)?.recursiveReadOnlyMounts ?? false;
+}
+
 /** All that the runtime is told of a container. @throws {Fault} "CreateContainerConfigError" */
 export function containerConfig(
   inputs: StartInputs,
-  image: FoundImage,
+  { image, volumeImages }: FoundImages,
   context: PodContext,
 ): ContainerConfig {
   const { pod, view, facts, volumes, runtimeHandler } = inputs;
@@ -51,7 +63,13 @@ export function containerConfig(
   });
   const files = writePodFiles(pod, facts.podIps, context);
   const subPathsDir = `${settings.podsDir}/${metadata.uid}/volume-subpaths`;
-  const own = volumeBinds(container, { paths: volumes, env: made.env, subPathsDir });
+  const own = volumeBinds(container, {
+    paths: volumes,
+    env: made.env,
+    images: volumeImages,
+    canReadOnlyBelow: canReadOnlyBelow(context.runtime, runtimeHandler),
+    subPathsDir,
+  });
   const taken = new Set(own.map(({ containerPath }) => containerPath));
   const logDir = podLogFolder(settings.podLogsDir, pod);
   const attempt = nextAttempt(view, pod, logDir);

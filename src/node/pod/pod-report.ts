@@ -4,6 +4,7 @@ import type { ProbeNews, Prober } from "../probe/prober.ts";
 import { type Disruption, isOwnCondition } from "../status/conditions.ts";
 import { podStatus, refusedStatus } from "../status/pod-status.ts";
 import { fieldPathOf, type PodView, type Waiting } from "../status/run-view.ts";
+import { canReadOnlyBelow } from "./container-config.ts";
 import { note, type PodContext } from "./context.ts";
 import type { Resizes } from "./resizes.ts";
 import { viewPod } from "./view.ts";
@@ -79,6 +80,7 @@ export class PodReport {
       now: clock.now(),
       failure: end.failure && { reason: end.failure.reason, message: end.failure.message },
       disruption: end.failure?.disruption,
+      canReadOnlyBelow: canReadOnlyBelow(runtime, ""),
     };
     status.set(view.pod, end.failure?.isRefusal ? refusedStatus(view, context) : podStatus(view, context));
   }

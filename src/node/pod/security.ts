@@ -28,6 +28,7 @@ export function containerSecurity(
     ...(named === undefined ? {} : { username: named }),
     gid: own?.runAsGroup ?? shared?.runAsGroup,
     supplementalGroups: podGroups(pod),
+    ...(shared?.supplementalGroupsPolicy === "Strict" ? { hasOnlyOwnGroups: true } : {}),
     isPrivileged: own?.privileged ?? false,
     isReadOnlyRoot: own?.readOnlyRootFilesystem ?? false,
     mayGainPrivileges: own?.allowPrivilegeEscalation ?? true,

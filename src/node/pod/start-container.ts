@@ -1,9 +1,9 @@
 import { asError, explain, Fault, isFault } from "#fault/fault";
-import type { Pod } from "#kube/generated/types";
+import type { Container, Pod } from "#kube/generated/types";
 import { ensureImage, type Say } from "../image/ensure-image.ts";
 import type { ContainerConfig, FoundImage, Run } from "../runtime/runtime.ts";
 import { type ContainerView, fieldPathOf } from "../status/run-view.ts";
-import { containerConfig, type StartInputs } from "./container-config.ts";
+import { containerConfig, type FoundImages, type StartInputs } from "./container-config.ts";
 import { note, type PodContext } from "./context.ts";
 import { aborted, runHook } from "./hooks.ts";
 import { noteFallback, stopContainer } from "./stop-pod.ts";
@@ -15,9 +15,10 @@ const DEFAULT_GRACE_SECONDS = 30;
 export async function startContainer(inputs: StartInputs, context: PodContext): Promise<Run> {
   const { pod, view, signal } = inputs;
   const say = speaker(context, pod, view);
-  const image = await findImage(inputs, say, context);
+  const image = await findImage(inputs, view.spec, say, context);
+  const volumeImages = await findVolumeImages(inputs, say, context);
   signal.throwIfAborted();
-  const config = configure(inputs, image, say, context);
+  const config = configure(inputs, { image, volumeImages }, say, context);
   const run = await context.runtime.startContainer(config).catch((error: unknown) => {
     if (!isFault(error)) throw error;
     const isCreated = error.code === "StartError";
@@ -37,20 +38,39 @@ function speaker(context: PodContext, pod: Pod, view: ContainerView): Say {
   return (type, reason, message) => note(context, pod, { type, reason, message, fieldPath });
 }
 
+/** The images that the container's mounts are of. */
+async function findVolumeImages(
+  inputs: StartInputs,
+  say: Say,
+  context: PodContext,
+): Promise<FoundImages["volumeImages"]> {
+  const found = new Map<string, { ref: string; name: string }>();
+  const mounted = new Set(inputs.view.spec.volumeMounts?.map(({ name }) => name));
+  for (const { name, image } of inputs.pod.spec?.volumes ?? []) {
+    if (!image || !mounted.has(name)) continue;
+    const { reference = "", pullPolicy } = image;
+    const wish = { image: reference, ...(pullPolicy ? { imagePullPolicy: pullPolicy } : {}) };
+    const { imageRef } = await findImage(inputs, wish, say, context);
+    found.set(name, { ref: imageRef, name: reference });
+  }
+  return found;
+}
+
 async function findImage(
-  { pod, view, signal, heldBack }: StartInputs,
+  { pod, signal, heldBack }: StartInputs,
+  container: Pick<Container, "image" | "imagePullPolicy">,
   say: Say,
   { runtime, images, references, clock }: PodContext,
 ): Promise<FoundImage> {
   const secret = (name: string) => references.secret(pod.metadata.namespace ?? "", name);
-  const wish = { container: view.spec, pod, heldBack, signal };
+  const wish = { container, pod, heldBack, signal };
   const work = ensureImage(wish, say, { runtime, ...images, secret, now: () => clock.now() });
   return Promise.race([work, aborted(signal)]); // A runtime that hangs keeps no pod from ending.
 }
 
-function configure(inputs: StartInputs, image: FoundImage, say: Say, context: PodContext): ContainerConfig {
+function configure(inputs: StartInputs, images: FoundImages, say: Say, context: PodContext): ContainerConfig {
   try {
-    return containerConfig(inputs, image, context);
+    return containerConfig(inputs, images, context);
   } catch (error) {
     if (isFault(error)) say("Warning", "Failed", `Error: ${error.message}`);
     throw error;

@@ -95,6 +95,10 @@ export interface VolumeBind {
   readonly containerPath: string;
   readonly isReadOnly: boolean;
   readonly propagation: "private" | "slave" | "shared";
+  /** What is mounted below it is read-only, too. */
+  readonly isReadOnlyBelow?: boolean;
+  /** An image, or a folder of it, is mounted, and nothing of the host. */
+  readonly image?: { readonly ref: string; readonly name: string; readonly subPath: string };
 }
 
 export interface Resources {
@@ -103,6 +107,8 @@ export interface Resources {
   readonly cpuPeriodMicros?: number;
   readonly memoryBytes?: number;
   readonly oomScoreAdj?: number;
+  /** By page size, such as `2MB`, in bytes. */
+  readonly hugePages?: Readonly<Record<string, number>>;
 }
 
 export interface Seccomp {
@@ -118,6 +124,8 @@ export interface Security {
   readonly gid: number | undefined;
   /** Beside those that the image gives its user: fsGroup and the pod's supplementalGroups. */
   readonly supplementalGroups: readonly number[];
+  /** The image's groups do not count. */
+  readonly hasOnlyOwnGroups?: boolean;
   readonly isPrivileged: boolean;
   readonly isReadOnlyRoot: boolean;
   readonly mayGainPrivileges: boolean;
@@ -181,6 +189,23 @@ export interface FoundImage {
   readonly user?: { readonly uid?: number; readonly name?: string };
 }
 
+/** What a handler, which RuntimeClasses name, can do; the default's name is empty. */
+export interface RuntimeHandler {
+  readonly name: string;
+  /** Whether a read-only mount can be so with all that is mounted below it. */
+  readonly recursiveReadOnlyMounts: boolean;
+  readonly userNamespaces: boolean;
+}
+
+export interface RuntimeFeatures {
+  /** Empty when the runtime does not say. */
+  readonly handlers: readonly RuntimeHandler[];
+  /** Whether processes can be kept out of the groups that their image puts them in; undefined when the runtime does not say. */
+  readonly supplementalGroupsPolicy: boolean | undefined;
+  /** Whether images can be volumes. */
+  readonly imageVolumes: boolean;
+}
+
 export interface RuntimeCondition {
   readonly isRuntimeReady: boolean;
   /** False keeps the Node from being Ready; only pods of the host's network run. */
@@ -226,7 +251,8 @@ export type StreamRequest =
       readonly stdout: boolean;
       readonly stderr: boolean;
     }
-  | { readonly kind: "ports"; readonly podUid: string };
+  /** `ports`: what the URL named, as the old way over WebSocket does; others name each with its connection. */
+  | { readonly kind: "ports"; readonly podUid: string; readonly ports: readonly number[] };
 
 /** How a stream goes on: as bytes to the runtime's own streaming server, or served by whoever asked. */
 export type StreamTarget =
@@ -269,6 +295,8 @@ export interface Runtime {
   stopSandbox(podUid: string): Promise<void>;
   /** Forgets a pod whose containers have ended. */
   removePod(podUid: string): Promise<void>;
+  /** What it can do, as known now; absent: nothing of it. */
+  features?(): RuntimeFeatures;
   /** What the node's Ready condition depends on, as known now. */
   condition(): RuntimeCondition;
   /** Hears of each change of `condition`. Returns the way to stop hearing. */

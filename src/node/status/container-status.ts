@@ -8,6 +8,8 @@ export interface StatusContext {
   /** The scheme of container IDs. */
   readonly runtime: string;
   readonly hasInitContainers: boolean;
+  /** Whether mounts can be read-only with all that is mounted below them. */
+  readonly canReadOnlyBelow?: boolean | undefined;
   readonly containerCount: number;
   /** Whether any regular container has been started. */
   readonly hasBegun: boolean;
@@ -27,7 +29,7 @@ export function containerStatus(view: ContainerView, context: StatusContext): Co
     ? { terminated: terminated(past, context) }
     : (context.before?.lastState ?? {});
   return {
-    ...common(view),
+    ...common(view, context),
     state: stateOf(view, context),
     lastState,
     restartCount: Math.max(current?.attempt ?? 0, context.before?.restartCount ?? 0),
@@ -45,7 +47,7 @@ function unknownStatus(view: ContainerView, context: StatusContext): ContainerSt
   const isLost = before?.state?.running !== undefined;
   const past = before?.state?.terminated ?? before?.lastState?.terminated;
   return {
-    ...common(view),
+    ...common(view, context),
     state:
       view.kind === "init" && context.hasBegun && !view.waiting
         ? { terminated: FORGOTTEN_SUCCESS }
@@ -82,13 +84,13 @@ export function endedStatus(status: ContainerStatus): ContainerStatus {
   };
 }
 
-function common(view: ContainerView) {
+function common(view: ContainerView, { canReadOnlyBelow = false }: StatusContext) {
   const { spec } = view;
   return {
     name: spec.name,
     ready: isContainerReady(view),
     ...(view.kind === "ephemeral" ? {} : { started: isRunning(view) && view.isStarted }),
-    ...(spec.volumeMounts?.length ? { volumeMounts: volumeMounts(view) } : {}),
+    ...(spec.volumeMounts?.length ? { volumeMounts: volumeMounts(view, canReadOnlyBelow) } : {}),
   };
 }
 
@@ -140,12 +142,17 @@ function idOf(run: Run, { runtime }: StatusContext): string {
   return `${runtime}://${run.id}`;
 }
 
-function volumeMounts({ spec }: ContainerView): NonNullable<ContainerStatus["volumeMounts"]> {
-  return (spec.volumeMounts ?? []).map(({ name, mountPath, readOnly }) => ({
-    name,
-    mountPath,
-    ...(readOnly ? { readOnly, recursiveReadOnly: "Disabled" } : {}),
-  }));
+function volumeMounts(
+  { spec }: ContainerView,
+  canReadOnlyBelow: boolean,
+): NonNullable<ContainerStatus["volumeMounts"]> {
+  return (spec.volumeMounts ?? []).map(({ name, mountPath, readOnly, recursiveReadOnly }) => {
+    const isBelow = canReadOnlyBelow && ["Enabled", "IfPossible"].includes(recursiveReadOnly ?? "");
+    return {
+      ...{ name, mountPath },
+      ...(readOnly ? { readOnly, recursiveReadOnly: isBelow ? "Enabled" : "Disabled" } : {}),
+    };
+  });
 }
 
 /** The API's times are whole seconds. */

@@ -16,6 +16,8 @@ export interface PodStatusContext {
   readonly now: number;
   /** Why the pod as a whole failed: eviction, deadline, admission. */
   readonly failure?: { readonly reason: string; readonly message: string } | undefined;
+  /** Whether mounts can be read-only with all that is mounted below them. */
+  readonly canReadOnlyBelow?: boolean;
   /** Why it had to go for others. */
   readonly disruption?: Disruption | undefined;
 }
@@ -76,7 +78,7 @@ function podIps({ sandbox, pod }: PodView, { hostIps, before }: PodStatusContext
 
 function statuses(
   { containers, pod }: PodView,
-  { before, runtime, isTerminating }: PodStatusContext,
+  { before, runtime, canReadOnlyBelow, isTerminating }: PodStatusContext,
 ): Pick<PodStatus, "initContainerStatuses" | "containerStatuses" | "ephemeralContainerStatuses"> {
   const hasInitContainers = (pod.spec?.initContainers ?? []).length > 0;
   const of = (...kinds: readonly ContainerView["kind"][]) =>
@@ -85,7 +87,7 @@ function statuses(
   const make = (views: readonly ContainerView[], old: readonly ContainerStatus[] | undefined) =>
     views.map((view) =>
       containerStatus(view, {
-        runtime,
+        ...{ runtime, canReadOnlyBelow },
         hasInitContainers,
         containerCount: containers.length,
         hasBegun,

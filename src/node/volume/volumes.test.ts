@@ -161,11 +161,33 @@ describe("what a container mounts", () => {
   symlinkSync("/etc", join(volume, "out"));
   chmodSync(volume, 0o777);
   const paths = new Map([["v", volume]]);
-  const binds = (mount: object) =>
+  const images = new Map([["i", { ref: "sha256:1", name: "busybox" }]]);
+  const binds = (mount: object, canReadOnlyBelow = false) =>
     volumeBinds(
       { name: "c", volumeMounts: [{ name: "v", mountPath: "/data/", ...mount }] },
-      { paths, env: { POD: "p-0" }, subPathsDir: join(dir, "parts") },
+      { paths, images, canReadOnlyBelow, env: { POD: "p-0" }, subPathsDir: join(dir, "parts") },
     );
+  test("an image", () =>
+    assert.deepEqual(binds({ name: "i", subPath: "etc" }), [
+      {
+        ...{ hostPath: "", containerPath: "/data", isReadOnly: true, propagation: "private" },
+        image: { ref: "sha256:1", name: "busybox", subPath: "etc" },
+      },
+    ]));
+  test("read-only with all below, where the runtime can", () => {
+    const below = (recursiveReadOnly: string, can: boolean) =>
+      binds({ readOnly: true, recursiveReadOnly }, can)[0]?.isReadOnlyBelow;
+    assert.deepEqual(
+      [
+        below("IfPossible", true),
+        below("IfPossible", false),
+        below("Enabled", true),
+        below("Disabled", true),
+      ],
+      [true, undefined, true, undefined],
+    );
+    assert.throws(() => below("Enabled", false), /not supported by the runtime/);
+  });
   test("a volume", () =>
     assert.deepEqual(binds({ readOnly: true }), [
       { hostPath: volume, containerPath: "/data", isReadOnly: true, propagation: "private" },

@@ -21,6 +21,8 @@ export interface VolumeDeps {
   readonly tokens: Tokens;
   /** What pods may use, by resource name. */
   readonly allocatable: Readonly<Record<string, string>>;
+  /** Whether the runtime can mount images. */
+  readonly hasImageVolumes: () => boolean;
   /** Keeps what the API tells in memory, as it may be secret; false where no file system can be mounted. */
   readonly isInMemory: boolean;
 }
@@ -78,6 +80,8 @@ export class Volumes {
       prepareHostPath(volume.hostPath);
       return { path: volume.hostPath.path };
     }
+    // The runtime mounts it; nothing of it is on the host.
+    if (volume.image && this.#deps.hasImageVolumes()) return { path: "" };
     const fsGroup = pod.spec?.securityContext?.fsGroup;
     if (volume.emptyDir) {
       const path = this.#path(uid, "empty-dir", volume.name);

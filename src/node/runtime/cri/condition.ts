@@ -2,7 +2,7 @@ import type { Clock } from "#life/clock";
 import type { RuntimeCondition } from "../runtime.ts";
 import type { CriChannel } from "./channel.ts";
 import { hasStatus } from "./cri-fault.ts";
-import type { RuntimeCondition as Told } from "./generated/types.ts";
+import type { StatusResponse, RuntimeCondition as Told } from "./generated/types.ts";
 
 const POLL_MS = 5_000;
 const RETRY_MS = 1_000;
@@ -15,6 +15,9 @@ export class ConditionWatch {
   readonly #signal: AbortSignal;
   readonly #listeners = new Set<() => void>();
   #told: readonly Told[] = [];
+  /** What the runtime last said it can do. */
+  handlers: StatusResponse["runtimeHandlers"] = [];
+  features: StatusResponse["features"];
   #answeredAt: number;
   /** Tries in a row that found nobody at the socket. */
   #refusals = 0;
@@ -48,12 +51,14 @@ export class ConditionWatch {
   /** Asks once. */
   async ask(): Promise<void> {
     try {
-      const { status } = await this.#channel.call(
+      const { status, runtimeHandlers, features } = await this.#channel.call(
         "Status",
         {},
         { signal: this.#signal, timeoutMs: SILENCE_MS },
       );
       this.#told = status?.conditions ?? [];
+      this.handlers = runtimeHandlers;
+      this.features = features;
       this.#answeredAt = this.#clock.now();
       this.#refusals = 0;
     } catch (error) {

@@ -61,13 +61,17 @@ function containerRequest(config: ContainerConfig, place: ContainerPlace): Conta
 
 /** Limits in the kernel's own units; what is absent is not limited. */
 export function resourcesRequest(resources: Resources): ResourcesRequest {
-  const { cpuShares, cpuQuotaMicros, cpuPeriodMicros, memoryBytes, oomScoreAdj } = resources;
+  const { cpuShares, cpuQuotaMicros, cpuPeriodMicros, memoryBytes, oomScoreAdj, hugePages = {} } = resources;
   return {
     cpuShares: BigInt(cpuShares ?? 0),
     cpuQuota: BigInt(cpuQuotaMicros ?? 0),
     cpuPeriod: BigInt(cpuPeriodMicros ?? 0),
     memoryLimitInBytes: BigInt(memoryBytes ?? 0),
     oomScoreAdj: BigInt(oomScoreAdj ?? 0),
+    hugepageLimits: Object.entries(hugePages).map(([pageSize, bytes]) => ({
+      pageSize,
+      limit: BigInt(bytes),
+    })),
   };
 }
 
@@ -75,15 +79,21 @@ function mounts(
   { binds, terminationMessage }: ContainerConfig,
   terminationFile: string,
 ): NonNullable<ContainerRequest["mounts"]> {
-  const own = binds.map(({ hostPath, containerPath, isReadOnly, propagation }) => ({
+  const own = binds.map(({ hostPath, containerPath, isReadOnly, propagation, isReadOnlyBelow, image }) => ({
     hostPath,
     containerPath,
     readonly: isReadOnly,
+    ...(isReadOnlyBelow ? { recursiveReadOnly: true } : {}),
     propagation: PROPAGATION[propagation],
+    ...(image ? imageMount(image) : {}),
   }));
   // A volume mounted right there is the pod's own way to hear of its messages.
   if (own.some(({ containerPath }) => containerPath === terminationMessage.path)) return own;
   return [...own, { hostPath: terminationFile, containerPath: terminationMessage.path }];
+}
+
+function imageMount({ ref, name, subPath }: NonNullable<VolumeBind["image"]>) {
+  return { image: { image: ref, userSpecifiedImage: name }, imageSubPath: subPath };
 }
 
 function annotations(config: ContainerConfig): Readonly<Record<string, string>> {

@@ -9,6 +9,7 @@ import type {
   Run,
   Runtime,
   RuntimeCondition,
+  RuntimeFeatures,
   Sandbox,
   SandboxConfig,
   StoredImage,
@@ -77,6 +78,21 @@ export class CriRuntime implements Runtime {
 
   subscribe(listener: (podUid: string) => void): () => void {
     return this.inventory.subscribe(listener);
+  }
+
+  features(): RuntimeFeatures {
+    const { handlers, features } = this.conditionWatch;
+    const [, major = "0", minor = "0"] = /^v?(\d+)\.(\d+)/.exec(this.version) ?? [];
+    return {
+      handlers: handlers.map(({ name, features: able }) => ({
+        name,
+        recursiveReadOnlyMounts: able?.recursiveReadOnlyMounts ?? false,
+        userNamespaces: able?.userNamespaces ?? false,
+      })),
+      supplementalGroupsPolicy: features?.supplementalGroupsPolicy,
+      // It is said nowhere: containerd has them since 2.1.
+      imageVolumes: this.name !== "containerd" || Number(major) * 1000 + Number(minor) >= 2001,
+    };
   }
 
   condition(): RuntimeCondition {

@@ -1,6 +1,6 @@
 import type { ContainerConfig, FoundImage, Security } from "../runtime.ts";
 import type { Request } from "./codec.ts";
-import type { NamespaceMode } from "./generated/types.ts";
+import type { NamespaceMode, SupplementalGroupsPolicy } from "./generated/types.ts";
 import { namespaceOptions } from "./sandbox-request.ts";
 
 type LinuxRequest = NonNullable<NonNullable<Request<"CreateContainer">["config"]>["linux"]>;
@@ -41,6 +41,7 @@ export function securityRequest(config: ContainerConfig, imageUser: FoundImage["
     ...userOf(security, imageUser),
     readonlyRootfs: security.isReadOnlyRoot,
     supplementalGroups: security.supplementalGroups.map(BigInt),
+    supplementalGroupsPolicy: groupsPolicy(security),
     noNewPrivs: !security.mayGainPrivileges,
     maskedPaths: security.isProcMasked ? MASKED_PATHS : [],
     readonlyPaths: security.isProcMasked ? READ_ONLY_PATHS : [],
@@ -60,4 +61,8 @@ function userOf(
   if (uid === undefined && image?.uid === undefined && image?.name)
     return { runAsUsername: image.name, ...group };
   return { runAsUser: { value: BigInt(uid ?? image?.uid ?? 0) }, ...group };
+}
+
+function groupsPolicy({ hasOnlyOwnGroups }: Security): SupplementalGroupsPolicy {
+  return hasOnlyOwnGroups ? "Strict" : "Merge";
 }
