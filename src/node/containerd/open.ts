@@ -5,7 +5,7 @@ import { keepWhole, readIfThere } from "#disk/whole-file";
 import { explain, Fault } from "#fault/fault";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
-import { openCriChannel } from "../runtime/cri/channel.ts";
+import { type CriChannel, openCriChannel } from "../runtime/cri/channel.ts";
 import { type ConfigFacts, isSplit, renderConfig } from "./config.ts";
 import { Ctr } from "./ctr.ts";
 import { environmentFor, logLevelOf } from "./environment.ts";
@@ -17,6 +17,7 @@ import { ImageImporter } from "./import-images.ts";
 import { type Places, placesOf } from "./places.ts";
 import { placeRegistries } from "./registry-files.ts";
 import { chooseSnapshotter } from "./snapshotter.ts";
+import { removeStrays } from "./strays.ts";
 import { superviseContainerd } from "./supervise.ts";
 import { fillTemplate } from "./template.ts";
 import { findPrograms, type Programs, readVersion } from "./version.ts";
@@ -55,6 +56,8 @@ export interface Containerd {
 /** Where what was imported is written down, in containerd's root. */
 const IMPORTED = "twill-imported.json";
 const NO_FILE = "/dev/null";
+/** Where containerd keeps the network namespaces of its sandboxes. */
+const NETNS_DIR = "/run/netns";
 
 /** An instance of our own runs, answers and holds what pods' sandboxes are made of; Twill's images and those of `$DATA/agent/images` are
  *  brought in meanwhile, and from then on whatever is put there. It is kept running until aborted, and left running then. @throws {Fault} "NoContainerd", "BadContainerd", "BadPlace", "BadTemplate" */
@@ -107,6 +110,9 @@ export async function openContainerd(options: ContainerdOptions): Promise<Contai
     record: join(places.root, IMPORTED),
   });
   for (const file of seenFile(pause)) await importer.take(file);
+  const known = () => idsOf(channel, { signal });
+  const strays = { socket: places.socket, netnsDir: NETNS_DIR, known, clock, log, signal };
+  void removeStrays(strays);
   const folder = new ImageFolder(places.images, { take: (file) => importer.take(file), clock, log, signal });
   const preloaded = preload(folder, importer, options);
   void preloaded
@@ -115,6 +121,13 @@ export async function openContainerd(options: ContainerdOptions): Promise<Contai
       if (!signal.aborted) log.error("the folder of images is not looked after", { error: explain(error) });
     });
   return { endpoint, ended, preloaded, pinnedImages: () => store.pinnedNames() };
+}
+
+/** Of all containers that containerd knows, sandboxes included. */
+async function idsOf(channel: CriChannel, options: { signal: AbortSignal }): Promise<ReadonlySet<string>> {
+  const { items } = await channel.call("ListPodSandbox", {}, options);
+  const { containers } = await channel.call("ListContainers", {}, options);
+  return new Set([...items, ...containers].map(({ id }) => id));
 }
 
 /** Twill's other images, and those of the folder, while pods run already. */

@@ -13,11 +13,11 @@ test("those with endless work have as many turns, and others are heard in betwee
     const again = endless[i];
     if (again) turns.ask(again);
   });
-  endless.forEach((work) => turns.ask(work));
+  for (const work of endless) turns.ask(work);
   for (let round = 0; round < 10; round++) await nextRound();
   assert.ok(Math.min(...count) >= 3, String(count));
   assert.ok(Math.max(...count) - Math.min(...count) <= 1, String(count));
-  endless.forEach((work) => turns.cancel(work));
+  for (const work of endless) turns.cancel(work);
   const before = [...count];
   await nextRound();
   assert.deepEqual(count, before);
