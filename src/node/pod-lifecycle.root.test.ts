@@ -211,7 +211,7 @@ describe("a node runs pods as processes in their own namespaces", () => {
     assert.equal(seen.reason, "ErrImagePull");
     assert.match(
       seen.message ?? "",
-      /^image "nginx" is not one of those Twill carries \(coredns, agnhost, pause\); install containerd/,
+      /^image "nginx:latest" is not one of those Twill carries \(coredns, agnhost, pause\); install containerd/,
     );
     const later = await world.until("it backs off", () => {
       const waiting = main("other")?.state?.waiting;
@@ -347,5 +347,33 @@ describe("a node runs pods as processes in their own namespaces", () => {
     await world.until("slow is gone", () => world.pod("slow") === undefined);
     assert.ok(Date.now() - begun < 5_000);
     assert.ok(!existsSync(`/proc/${pid}`));
+  });
+
+  test("a pod that is ending tells when it no longer serves, and nobody asks whether it lives", async () => {
+    const script =
+      "trap 'rm /ready /well' TERM; touch /ready /well; while test -e /ready; do sleep 0.1; done; sleep 60";
+    const ask = (path: string) => ({ exec: { command: ["test", "-e", path] }, periodSeconds: 1 });
+    const probes = {
+      readinessProbe: { ...ask("/ready"), failureThreshold: 1 },
+      livenessProbe: { ...ask("/well"), failureThreshold: 60 },
+    };
+    const shell = { command: ["sh", "-c", script], ...probes };
+    world.send(created(podOf("leaving", shell, { terminationGracePeriodSeconds: 60 })));
+    await world.until("it is ready", () => isReady("leaving"));
+    world.send({ do: "delete", name: "leaving", graceSeconds: 60 });
+    await world.until(
+      "it is not ready any more",
+      () => world.pod("leaving") !== undefined && !isReady("leaving"),
+    );
+    assert.ok(main("leaving")?.state?.running);
+    const told = (kind: string) =>
+      world.events.some(
+        ({ involvedObject, message }) =>
+          involvedObject.name === "leaving" && message?.startsWith(`${kind} probe failed`),
+      );
+    await world.until("why is told", () => told("Readiness"));
+    assert.ok(!told("Liveness"));
+    world.send({ do: "delete", name: "leaving", graceSeconds: 1 });
+    await world.until("it is gone", () => world.pod("leaving") === undefined);
   });
 });

@@ -131,6 +131,11 @@ describe("streams into a node's containers", () => {
     assert.equal(JSON.parse(await text(error)).status, "Success");
   });
 
+  test("exec: a command may be as long as a page of text", async () => {
+    const { out } = await ran(OUT, undefined, "echo", "-n", "x".repeat(60_000));
+    assert.equal(out, "x".repeat(60_000));
+  });
+
   test("exec: a command that is not there is told as runtimes tell it", async () => {
     const { status } = await ran(OUT, undefined, "nope");
     assert.match(status.message ?? "", /exec: "nope": executable file not found in \$PATH/);

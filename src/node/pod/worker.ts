@@ -8,12 +8,13 @@ import { isRunning } from "../status/run-view.ts";
 import { containerHash } from "./container-hash.ts";
 import { ContainerSteps } from "./container-steps.ts";
 import { note, type PodContext, podLogFolder } from "./context.ts";
+import { overdueMs } from "./deadline.ts";
 import { makeSandbox } from "./make-sandbox.ts";
 import { type PodPlan, planPod } from "./plan.ts";
 import { type PodFailure, PodReport } from "./pod-report.ts";
 import { type PendingResize, Resizes } from "./resizes.ts";
 import { MIN_GRACE_MS, stopPod } from "./stop-pod.ts";
-import { unlessAborted } from "./unless-aborted.ts";
+import { sleepUnless, unlessAborted } from "./unless-aborted.ts";
 
 const RESYNC_MS = 60_000;
 const RETRY_MS = 10_000;
@@ -161,7 +162,7 @@ export class PodWorker {
         else log.warn("a pod's step failed; will try again", { pod: this.#name, error: explain(thrown) });
         waitMs = (isFault(thrown) && RETRY[thrown.code]) || RETRY_MS;
       }
-      await this.#sleep(waitMs ?? RESYNC_MS);
+      await sleepUnless(this.#news.promise, waitMs ?? RESYNC_MS, this.#context);
     }
     this.#stop.abort();
   }
@@ -192,7 +193,7 @@ export class PodWorker {
 
   /** One step towards what the spec says. @returns when to look again, in ms */
   async #sync(): Promise<number> {
-    const overdue = this.#overdueMs();
+    const overdue = overdueMs(this.#pod, this.#report.startTime, this.#context.clock.now());
     if (overdue !== undefined && overdue <= 0) {
       this.#failure = {
         reason: "DeadlineExceeded",
@@ -338,8 +339,9 @@ export class PodWorker {
     const podIp = this.#report.facts().podIps[0] ?? "";
     const deadline = () => this.#deadline ?? clock.now();
     if (this.#report.view().containers.some(isRunning)) {
+      this.#prober.keepOnlyReadiness();
       this.#report.publish();
-      await stopPod(this.#report.view(), { deadline, podIp }, this.#context);
+      await this.#tellUntil(stopPod(this.#report.view(), { deadline, podIp }, this.#context));
     }
     this.#prober.stop();
     if (!this.#isRemoved) this.#report.publish({ isOver: true, failure: this.#failure });
@@ -361,6 +363,20 @@ export class PodWorker {
     return true;
   }
 
+  /** Who still serves while it ends, and what of it has ended: the API hears of each change until the work is done. */
+  async #tellUntil(work: Promise<void>): Promise<void> {
+    let isDone = false;
+    const done = work.finally(() => {
+      isDone = true;
+    });
+    for (;;) {
+      await Promise.race([done, this.#news.promise]);
+      if (isDone) return;
+      this.#news = Promise.withResolvers();
+      this.#report.publish();
+    }
+  }
+
   #noticeEnd(): void {
     if (!this.#isEnding) return;
     this.#ending.abort();
@@ -379,21 +395,5 @@ export class PodWorker {
     if (!isShorter) return;
     for (const { id, exit } of runtime.runs(this.uid))
       if (!exit) void runtime.stopContainer(id, { graceMs: Math.max(MIN_GRACE_MS, seconds * 1000) });
-  }
-
-  /** How long the pod may still be active; undefined without a deadline. */
-  #overdueMs(): number | undefined {
-    const seconds = this.#pod.spec?.activeDeadlineSeconds;
-    const since = this.#report.startTime;
-    if (seconds === undefined || since === undefined) return undefined;
-    return Date.parse(since) + seconds * 1000 - this.#context.clock.now();
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    const { clock, signal } = this.#context;
-    const stop = new AbortController();
-    const done = clock.sleep(ms, { signal: AbortSignal.any([signal, stop.signal]) }).catch(() => undefined);
-    await Promise.race([done, this.#news.promise]);
-    stop.abort();
   }
 }

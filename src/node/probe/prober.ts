@@ -47,6 +47,8 @@ const PROBES: Readonly<Record<ProbeKind, (container: Container) => Probe | undef
 export class Prober {
   readonly #options: ProberOptions;
   readonly #watched = new Map<string, Watched>();
+  /** Aborted when nothing of the pod is restarted any more. */
+  readonly #ending = new AbortController();
 
   constructor(options: ProberOptions) {
     this.#options = options;
@@ -72,6 +74,11 @@ export class Prober {
       stop.abort();
       this.#watched.delete(id);
     }
+  }
+
+  /** The pod is ending: nobody asks any more what would restart a container, only whether it still serves. */
+  keepOnlyReadiness(): void {
+    this.#ending.abort();
   }
 
   isStarted(run: Run, container: Container): boolean {
@@ -102,6 +109,7 @@ export class Prober {
     const { target, run, stop } = watched;
     const probe = PROBES[kind](target.container);
     if (!probe) return;
+    const signal = kind === "readiness" ? stop.signal : AbortSignal.any([stop.signal, this.#ending.signal]);
     runProbe({
       kind,
       probe,
@@ -112,9 +120,9 @@ export class Prober {
       onOutcome: (outcome) => this.#options.onOutcome?.(target.container, { kind, outcome }),
       onNews: (what, output) => this.#options.onNews(target.container, { kind, what, output }),
       clock: this.#options.clock,
-      signal: stop.signal,
+      signal,
     }).catch((error: unknown) => {
-      if (!stop.signal.aborted) this.#options.onBug(asError(error));
+      if (!signal.aborted) this.#options.onBug(asError(error));
     });
   }
 

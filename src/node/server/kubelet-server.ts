@@ -26,6 +26,8 @@ export interface KubeletServerOptions extends LogDeps, PageDeps {
 
 /** How long a client's connection may wait for its next request. */
 const KEEP_ALIVE_MS = 90_000;
+/** As Go's servers allow: a command to run is part of the URL. */
+const MAX_HEADER_BYTES = 1024 * 1024;
 
 /** Answers for this node's pods over TLS, to the API server and cluster administrators only, until aborted.
  *  @throws {Fault} "ListenFailed" */
@@ -39,6 +41,7 @@ export async function openKubeletServer(options: KubeletServerOptions): Promise<
     rejectUnauthorized: true,
     minVersion: "TLSv1.2",
     keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
   });
   const broke = (request: IncomingMessage) => (error: unknown) => {
     log.error("a request to the kubelet server broke", { url: request.url, error: asError(error) });

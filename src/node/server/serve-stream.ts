@@ -1,5 +1,6 @@
 import { asError, isFault } from "#fault/fault";
 import type { Pod } from "#kube/generated/types";
+import { portsOf } from "#kube/stream/port-channels";
 import { type CommandWants, serveCommand } from "#kube/stream/serve-command";
 import { servePortForward } from "#kube/stream/serve-port-forward";
 import type { Upgrade } from "#kube/stream/upgrade";
@@ -36,7 +37,7 @@ export async function openStream(
   if (!pod) return refused(404, "pod does not exist");
   const request =
     route.kind === "ports"
-      ? portsRequest(pod, route.of, deps.runtime)
+      ? portsRequest(pod, { of: route.of, ports: query.getAll("port") }, deps.runtime)
       : commandRequest(pod, { route, wants, command: query.getAll("command") }, deps.runtime);
   if ("status" in request) return { kind: "refused", ...request };
   try {
@@ -100,14 +101,16 @@ function commandRequest(
 
 function portsRequest(
   pod: Pod,
-  { pod: name, namespace, uid }: PodRef,
+  { of: { pod: name, namespace, uid }, ports }: { of: PodRef; ports: readonly string[] },
   runtime: Runtime,
 ): StreamRequest | Refusal {
   const podUid = pod.metadata.uid ?? "";
   const isSame = uid === undefined || uid === podUid;
   if (!isSame || !runtime.sandbox(podUid)?.isReady)
     return { status: 500, message: `pod not found ("${name}_${namespace}")` };
-  return { kind: "ports", podUid };
+  const named = portsOf(new URLSearchParams({ port: ports.join(",") }));
+  // What cannot be read is refused by whoever serves the stream, in its own words.
+  return { kind: "ports", podUid, ports: typeof named === "string" ? [] : named };
 }
 
 /** The container's run that has not ended; undefined when the client meant another pod of that name. */

@@ -30,7 +30,7 @@ async function park(request: StreamRequest, { channel, sandbox, signal }: Stream
   if (request.kind === "ports") {
     const podSandboxId = sandbox(request.podUid)?.id;
     if (podSandboxId === undefined) throw new Fault("NotFound", "the pod has no sandbox");
-    return (await channel.call("PortForward", { podSandboxId }, { signal })).url;
+    return (await channel.call("PortForward", { podSandboxId, port: request.ports }, { signal })).url;
   }
   const { id, tty, stdin, stdout, stderr } = request;
   const streams = { containerId: id, tty, stdin, stdout, stderr: stderr && !tty };
