@@ -16,10 +16,10 @@ export function readImageArgs(args: ComponentArgs): ImageArgs {
   const most = args.parse("max-parallel-image-pulls", parseWhole) ?? DEFAULT_PULL_LIMITS.atOnce;
   return {
     collection: {
+      ...DEFAULT_COLLECTION,
       high,
       low: low ?? Math.min(DEFAULT_COLLECTION.low, high),
       minAgeMs: args.parse("minimum-image-ttl-duration", parseDuration) ?? DEFAULT_COLLECTION.minAgeMs,
-      maxAgeMs: DEFAULT_COLLECTION.maxAgeMs,
     },
     pullLimits: {
       atOnce: isOneAtATime ? 1 : most,

@@ -33,6 +33,8 @@ configs:
     tls: { ca_file: /ca.pem }
   plain.example:
     auth: { auth: bWU6MTIzNA== }
+  docker.io:
+    auth: { username: hub, password: p }
 `;
 
 test("registries become hosts.toml files and credentials", () => {
@@ -63,6 +65,7 @@ test("registries become hosts.toml files and credentials", () => {
   assert.deepEqual(configs, {
     "mirror.example:5000": { auth: { username: "me", password: "1234" } },
     "plain.example": { auth: { auth: "bWU6MTIzNA==" } },
+    "registry-1.docker.io": { auth: { username: "hub", password: "p" } },
   });
   assert.match(warnings.join(), /registry\.example: rewrite is not supported/);
 });

@@ -101,9 +101,8 @@ function authsOf(configs: Fields): TomlTable {
       };
       const table = Object.entries(known).map(([from, to]) => [to, text(auth[from], from)] as const);
       const given = table.filter(([, value]) => value !== undefined);
-      return given.length > 0
-        ? [[new URL(endpointText(name)).host, { auth: Object.fromEntries(given) }]]
-        : [];
+      const host = new URL(endpointText(serverOf(name))).host; // The one that containerd looks for.
+      return given.length > 0 ? [[host, { auth: Object.fromEntries(given) }]] : [];
     }),
   );
 }

@@ -15,12 +15,16 @@ export interface CollectionPolicy {
   readonly minAgeMs: number;
   /** Unused for longer than this they go however empty the disk is; 0 is never. */
   readonly maxAgeMs: number;
+  readonly everyMs: number;
 }
 
 /** A kubelet's. */
-export const DEFAULT_COLLECTION: CollectionPolicy = { high: 85, low: 80, minAgeMs: 120_000, maxAgeMs: 0 };
-
-const COLLECT_MS = 300_000;
+export const DEFAULT_COLLECTION: CollectionPolicy = {
+  ...{ high: 85, low: 80 },
+  minAgeMs: 120_000,
+  maxAgeMs: 0,
+  everyMs: 300_000,
+};
 
 export interface CollectorOptions {
   readonly runtime: Pick<Runtime, "images" | "imagesInUse" | "removeImage">;
@@ -54,12 +58,12 @@ export class ImageCollector {
     this.#startedAt = options.clock.now();
   }
 
-  /** Looks every five minutes until aborted. */
+  /** Looks now and then until aborted. */
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
     const { clock, log, warn } = this.#options;
     await this.#look().catch(() => []); // From now on it is known how old images are.
     let failures = 0;
-    for await (const _ of ticks(clock, COLLECT_MS, { signal })) {
+    for await (const _ of ticks(clock, this.#policy.everyMs, { signal })) {
       try {
         await this.collect();
         failures = 0;

@@ -12,6 +12,7 @@ import { openInformer } from "#kube/open-informer";
 import { CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS } from "#kube/resources";
 import { systemClock } from "#life/clock";
 import { openContainerd } from "#node/containerd/open";
+import type { CollectionPolicy } from "#node/image/image-collector";
 import { ownPodNetwork } from "#node/network";
 import type { EvictionSettings } from "#node/pressure/thresholds";
 import { runNode } from "#node/run";
@@ -38,6 +39,8 @@ export type Report =
 export interface ContainerdSettings {
   readonly stateDir: string;
   readonly cni: { readonly binDir: string; readonly confDir: string };
+  /** K3s's file; it need not be there. */
+  readonly registriesFile?: string;
   /** Of the pause image alone, which is imported within a moment. */
   readonly archive: string;
 }
@@ -51,6 +54,8 @@ export interface AgentSettings {
   readonly cgroupRoot: string;
   /** Pods run in a containerd that the agent starts, with plugins from `binDir`; default: as processes. */
   readonly containerd?: ContainerdSettings;
+  /** Default: a kubelet's. */
+  readonly imageCollection?: CollectionPolicy;
   /** What the API holds from the start. */
   readonly seed: readonly Command[];
   /** Files of pods that run here whatever the API says: JSON, with nothing left out. */

@@ -57,7 +57,7 @@ export class NodeWorld implements AsyncDisposable {
   }
 
   /** Starts an agent; resolves once it is ready. `seed` is what its API holds from the start. */
-  async start(seed: readonly Command[] = []): Promise<void> {
+  async start(seed: readonly Command[] = [], more: Partial<AgentSettings> = {}): Promise<void> {
     this.#isReady = false;
     this.#pods.clear();
     // Not `ip netns exec`: that also gives a mount namespace, with which the pods' namespaces would go.
@@ -65,7 +65,7 @@ export class NodeWorld implements AsyncDisposable {
       ...this.entry(),
       process.execPath,
       AGENT,
-      JSON.stringify({ ...this.settings, ...this.extraSettings(), seed }),
+      JSON.stringify({ ...this.settings, ...this.extraSettings(), ...more, seed }),
     ];
     const agent = spawn("nsenter", args, { stdio: ["pipe", "pipe", "pipe"] });
     this.#agent = agent;

@@ -1,14 +1,18 @@
-/** A registry for tests, read only: images of an OCI archive by the distribution protocol, over plain HTTP on the loopback. Started as a
+/** A registry for tests, read only: images of an OCI archive by the distribution protocol on the loopback. Started as a
  *  program it says its port, then a line for each request; what it is told on standard input is how to behave from then on.
  *  @see https://github.com/opencontainers/distribution-spec */
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { createInterface } from "node:readline";
 
 export interface RegistrySettings {
   /** An OCI archive; its images are served by their names' part behind the host. */
   readonly archive: string;
   readonly port: number;
+  /** In PEM; default: plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly behaviour?: Behaviour;
 }
 
 export interface Behaviour {
@@ -23,7 +27,7 @@ const INDEX = "index.json";
 const settings = JSON.parse(process.argv[2] ?? "{}") as RegistrySettings;
 const files = untar(readFileSync(settings.archive));
 const tags = new Map(manifests());
-let behaviour: Behaviour = {};
+let behaviour: Behaviour = settings.behaviour ?? {};
 
 createInterface({ input: process.stdin })
   .on("line", (line) => {
@@ -31,7 +35,7 @@ createInterface({ input: process.stdin })
     process.stdout.write("behaves\n");
   })
   .on("close", () => process.exit(0));
-const server = createServer(answer);
+const server = settings.tls ? createSecureServer(settings.tls, answer) : createServer(answer);
 server.listen(settings.port, "127.0.0.1", () => process.stdout.write("listens\n"));
 
 function answer(request: IncomingMessage, response: ServerResponse): void {

@@ -1,6 +1,6 @@
 /** Images from a registry, by a real containerd: who gets them, how often, and what is told when they do not come. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -17,12 +17,25 @@ import { whyNoContainerd } from "./testing/requirements.ts";
 const HOST = "127.0.0.1:5000";
 const PASSWORD = "not-to-be-told";
 const NAMES = ["shared:1", "app:latest", "app:1", "private/app:1", "hung/app:1", "list/app:1"];
+const MIRRORED = "mirrored.test";
+const MIRROR = { secrets: { "": `node:${PASSWORD}` } };
 const missing = whyNoContainerd();
+
+const registriesFile = (ca: string) => `
+mirrors:
+  ${MIRRORED}:
+    endpoint: ["http://127.0.0.1:1", "https://127.0.0.1:5001"]
+configs:
+  "127.0.0.1:5001":
+    auth: { username: node, password: ${PASSWORD} }
+    tls: { ca_file: ${ca} }
+`;
 
 describe("images come from a registry", { skip: missing ?? false }, () => {
   let authority: TestAuthority;
   let world: ContainerdWorld;
   let registry: Registry;
+  let mirror: Registry;
   const dir = mkdtempSync(join(tmpdir(), `twt-images-${process.pid}-`));
   const open = { secrets: { private: `me:${PASSWORD}` } };
 
@@ -45,6 +58,7 @@ describe("images come from a registry", { skip: missing ?? false }, () => {
   ) => {
     const spec: Partial<PodSpec> = { imagePullSecrets: secrets.map((secret) => ({ name: secret })) };
     const more = { image: `${HOST}/${image}`, ...(policy ? { imagePullPolicy: policy } : {}) };
+    if (image.startsWith(MIRRORED)) more.image = image;
     world.send(created(podOf(name, staying("true", more), { ...spec, hostNetwork: true })));
   };
   const state = (pod: string) => world.pod(pod)?.status?.containerStatuses?.[0]?.state;
@@ -78,12 +92,18 @@ describe("images come from a registry", { skip: missing ?? false }, () => {
     await writeArchive(archive);
     registry = await Registry.open(world.netns, { archive, port: 5000 });
     await registry.behave(open);
+    const serving = authority.issue("mirror", "/CN=mirror", "127.0.0.1");
+    mirror = await Registry.open(world.netns, { archive, port: 5001, tls: serving, behaviour: MIRROR });
+    writeFileSync(join(dir, "ca.pem"), authority.cert);
+    writeFileSync(world.registriesFile, registriesFile(join(dir, "ca.pem")));
+    writeFileSync(join(world.imagesFolder, "list.txt"), `# to be there\n${MIRRORED}/list/app:1\n`);
     await world.start();
     secret("right", PASSWORD);
     secret("wrong", "wr0ng");
   });
   after(async () => {
     registry?.[Symbol.dispose]();
+    mirror?.[Symbol.dispose]();
     await world?.[Symbol.asyncDispose]();
     authority?.[Symbol.dispose]();
     rmSync(dir, { recursive: true });
@@ -175,6 +195,38 @@ describe("images come from a registry", { skip: missing ?? false }, () => {
     await gone("hung", "other");
     await world.until("the transfer has ended", () => registry.asked.includes(blob.replace("GET", "left")));
     await registry.behave(open);
+  });
+
+  test("from a mirror, with the node's own credentials; those that were listed are there", async () => {
+    start("mirrored", `${MIRRORED}/app:1`);
+    start("listed", `${MIRRORED}/list/app:1`, "Never");
+    await Promise.all([runs("mirrored"), runs("listed")]);
+    assert.ok(mirror.asked.some((line) => line.includes("/v2/app/manifests/1")));
+    for (const name of ["config.toml", "certs.d/mirrored.test/hosts.toml"]) {
+      const path = join(world.settings.dataDir, "agent/etc/containerd", name);
+      if (readFileSync(path, "utf8").includes(PASSWORD)) assert.equal(statSync(path).mode & 0o077, 0, name);
+    }
+    await gone("mirrored", "listed");
+  });
+
+  test("are removed when they fill their disk and nobody uses or pins them", async () => {
+    start("user", "app:1", "Never");
+    await runs("user");
+    const user = world.pod("user");
+    await world.kill();
+    const imageCollection = { high: 1, low: 0, minAgeMs: 0, maxAgeMs: 0, everyMs: 200 };
+    await world.start(user ? [created(user)] : [], { imageCollection });
+    const names = () => world.run("ctr", "-a", world.containerdSocket, "-n", "k8s.io", "images", "ls", "-q");
+    await world.until("the unused are gone", () => !names().includes("/shared:1"));
+    for (const kept of [`${HOST}/app:1`, `${MIRRORED}/list/app:1`, "library/busybox:latest", "twill/pause:1"])
+      assert.ok(
+        names()
+          .split("\n")
+          .some((name) => name.endsWith(kept)),
+        `${kept} in ${names()}`,
+      );
+    assert.ok(state("user")?.running);
+    await gone("user");
   });
 });
 

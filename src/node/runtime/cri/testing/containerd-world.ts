@@ -38,6 +38,15 @@ export class ContainerdWorld extends NodeWorld {
     mkdirSync(this.#at("data/agent/images"), { recursive: true });
   }
 
+  /** Files put here are imported. */
+  get imagesFolder(): string {
+    return this.#at("data/agent/images");
+  }
+
+  get registriesFile(): string {
+    return this.#at("registries.yaml");
+  }
+
   /** Where containerd keeps images and containers: a small disk of its own. */
   get diskFolder(): string {
     return this.#at("data/agent/containerd");
@@ -68,7 +77,8 @@ export class ContainerdWorld extends NodeWorld {
 
   protected override extraSettings(): Partial<AgentSettings> {
     const cni = { binDir: BIN_DIR, confDir: this.#at("cni") };
-    return { containerd: { stateDir: this.#at("run"), cni, archive: this.#archive } };
+    const { registriesFile } = this;
+    return { containerd: { stateDir: this.#at("run"), cni, registriesFile, archive: this.#archive } };
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
