@@ -1,5 +1,4 @@
-import type { Container, Pod, PodSpec, ResourceRequirements } from "#kube/generated/types";
-import { parseQuantity } from "#kube/quantity";
+import type { Container, Pod, PodSpec } from "#kube/generated/types";
 import { forbidden, invalid } from "../field/error.ts";
 import { sameJson } from "../field/same.ts";
 import type { FieldError } from "../kind.ts";
@@ -80,22 +79,7 @@ function validateContainer(path: string, now: Container, was: Container): readon
     );
     if (isLost) errors.push(forbidden(`${path}.${field}`, `resource ${field} cannot be removed`));
   }
-  return [...errors, ...validateMemory(`${path}.limits[memory]`, now, was)];
-}
-
-/** A process does not give back what it has: less memory means starting anew. */
-function validateMemory(path: string, now: Container, was: Container): readonly FieldError[] {
-  const policy = now.resizePolicy?.find(({ resourceName }) => resourceName === "memory")?.restartPolicy;
-  if (policy === "RestartContainer") return [];
-  const next = amount(now.resources);
-  const last = amount(was.resources);
-  if (next === undefined || last === undefined || next >= last) return [];
-  return [forbidden(path, "memory limits cannot be decreased unless resizePolicy is RestartContainer")];
-}
-
-function amount(resources: ResourceRequirements | undefined): bigint | undefined {
-  const text = resources?.limits?.["memory"];
-  return text === undefined ? undefined : parseQuantity(String(text))?.nanos;
+  return errors;
 }
 
 function withoutCompute(spec: PodSpec, before: PodSpec): unknown {
