@@ -44,6 +44,7 @@ export function podConditions(
 ): readonly PodCondition[] {
   const containersReady = readiness(view, phase);
   const own: readonly [string, Verdict][] = [
+    ...disrupted(disruption, before),
     ["PodReadyToStartContainers", { status: view.sandbox?.isReady ? "True" : "False" }],
     ["Initialized", initialized(view, phase)],
     ["Ready", withGates(view.pod, containersReady, before)],
@@ -51,7 +52,6 @@ export function podConditions(
     ["PodScheduled", { status: "True" }],
     ...beginningAnew(view, phase),
     ...resizing(view, phase),
-    ...disrupted(disruption, before),
   ];
   const types = new Set(own.map(([type]) => type));
   return [

@@ -102,6 +102,33 @@ describe("conditions", () => {
       "x/lb True",
     ]);
   });
+  test("why a pod had to go stays said, whatever others say", () => {
+    const disrupted = (before: PodStatus["conditions"], disruption?: { message: string }) =>
+      podConditions(viewOf(podOf(), {}), "Failed", { before: before ?? [], now, disruption })
+        .filter(({ type }) => type === "DisruptionTarget")
+        .map(({ reason, message }) => `${reason} ${message}`);
+    const own = {
+      type: "DisruptionTarget",
+      status: "True",
+      reason: "TerminationByKubelet",
+      message: "short",
+    };
+    const other = { ...own, reason: "EvictionByEvictionAPI", message: "asked" };
+    assert.deepEqual(disrupted([other]), ["EvictionByEvictionAPI asked"]);
+    assert.deepEqual(disrupted([other], { message: "short" }), ["TerminationByKubelet short"]);
+    assert.deepEqual(disrupted([own]), ["TerminationByKubelet short"]);
+  });
+  test("a pod with a rule by which all begin anew says whether they do", () => {
+    const rules = [{ action: "RestartAllContainers", exitCodes: { operator: "In", values: [7] } }];
+    const spec = { containers: [{ name: "a", restartPolicy: "Never", restartPolicyRules: rules }] };
+    const anew = (beginsAnew: boolean, phase: Phase) =>
+      podConditions({ ...viewOf(podOf(spec), { a: "run" }), beginsAnew }, phase, { before: [], now })
+        .filter(({ type }) => type === "AllContainersRestarting")
+        .map(({ status, reason }) => `${status} ${reason}`);
+    assert.deepEqual(anew(false, "Running"), ["False undefined"]);
+    assert.deepEqual(anew(true, "Running"), ["True RestartAllContainersStarted"]);
+    assert.deepEqual(anew(false, "Failed"), ["False PodFailed"]);
+  });
   test("times move only when the status does", () => {
     const before = [
       { type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" },

@@ -1,4 +1,4 @@
-import { closeSync, type FSWatcher, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, type FSWatcher, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { explain } from "#fault/fault";
@@ -284,6 +284,7 @@ export class ProcessContainer {
       isTerminal,
       rights: rightsOf(rights),
       cgroups: cgroup === undefined ? [] : (this.#deps.cgroups?.entrances(cgroup) ?? []),
+      oomScoreAdj: oomScoreAdjOf(pid),
     });
   }
 
@@ -375,5 +376,14 @@ function tail(path: string, bytes: number): string {
     }
   } catch {
     return "";
+  }
+}
+
+/** How readily the kernel kills a process; undefined of one that has ended. */
+function oomScoreAdjOf(pid: number): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"));
+  } catch {
+    return undefined;
   }
 }

@@ -160,6 +160,11 @@ describe("how containers end, and what becomes of them without an agent", () => 
     };
     const run = await start("limited", { resources: limits });
     assert.equal(readFileSync(`/proc/${world.pid(run)}/oom_score_adj`, "utf8"), "555\n");
+    assert.equal(
+      (await sh(run, "cat /proc/self/oom_score_adj")).output,
+      "555\n",
+      "and of what runs beside it",
+    );
     await sh(
       run,
       "head -c 3000000 /dev/zero > /dev/shm/some; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done",
