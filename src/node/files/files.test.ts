@@ -114,8 +114,13 @@ const hostnames: readonly { name: string; spec: Partial<PodSpec>; want: readonly
 for (const { name, spec, want } of hostnames) {
   test(`a pod's host name by ${name}`, () => {
     const pod: Pod = { metadata: { name: "web-0", namespace: "shop" }, spec: { containers: [], ...spec } };
-    const { hostname, fqdn } = podHostname(pod, "cluster.local");
+    const { hostname, fqdn, short } = podHostname(pod, "cluster.local");
     assert.deepEqual([hostname, fqdn], want);
+    assert.equal(
+      short,
+      want[0]?.replace(/\.web\.shop.*$/, ""),
+      "without the domain that /etc/hosts has before it",
+    );
   });
 }
 

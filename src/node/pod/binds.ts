@@ -1,5 +1,5 @@
 import { join, normalize } from "node:path";
-import { Fault } from "#fault/fault";
+import { explain, Fault } from "#fault/fault";
 import type { Container, VolumeMount } from "#kube/generated/types";
 import { expand } from "../env/expand.ts";
 import type { VolumeBind } from "../runtime/runtime.ts";
@@ -13,6 +13,8 @@ const PROPAGATION: Readonly<Record<string, VolumeBind["propagation"]>> = {
 export interface BindSources {
   /** Volume name to folder. */
   readonly paths: ReadonlyMap<string, string>;
+  /** Of the volumes that no container can write to. */
+  readonly readOnly: ReadonlySet<string>;
   readonly env: Readonly<Record<string, string>>;
   /** Volume name to image, of those that are one. */
   readonly images: ReadonlyMap<string, { readonly ref: string; readonly name: string }>;
@@ -25,7 +27,7 @@ export interface BindSources {
 /** What a container's volume mounts bind where. @throws {Fault} "CreateContainerConfigError" */
 export function volumeBinds(
   container: Container,
-  { paths, env, images, canReadOnlyBelow, subPathsDir }: BindSources,
+  { paths, readOnly, env, images, canReadOnlyBelow, subPathsDir }: BindSources,
 ): readonly VolumeBind[] {
   return (container.volumeMounts ?? []).map((mount, index) => {
     const subPath = subPathOf(mount, env);
@@ -39,11 +41,15 @@ export function volumeBinds(
     const source = paths.get(mount.name);
     if (source === undefined) throw wrong(`volume "${mount.name}" is not one of the pod's`);
     const shown = join(subPathsDir, mount.name, container.name, String(index));
-    if (subPath !== "") bindSubPath(source, subPath, shown);
+    if (subPath !== "")
+      showPart(source, subPath, {
+        shown,
+        about: `volumeMount "${mount.name}" of container "${container.name}"`,
+      });
     return {
       hostPath: subPath === "" ? source : shown,
       containerPath,
-      isReadOnly: mount.readOnly ?? false,
+      isReadOnly: mount.readOnly === true || readOnly.has(mount.name),
       ...(readOnlyBelow(mount, canReadOnlyBelow) ? { isReadOnlyBelow: true } : {}),
       propagation: PROPAGATION[mount.mountPropagation ?? ""] ?? "private",
     };
@@ -59,10 +65,18 @@ function readOnlyBelow({ name, readOnly, recursiveReadOnly }: VolumeMount, can: 
   return readOnly === true && can && (recursiveReadOnly === "Enabled" || recursiveReadOnly === "IfPossible");
 }
 
+function showPart(source: string, subPath: string, { shown, about }: { shown: string; about: string }): void {
+  try {
+    bindSubPath(source, subPath, shown);
+  } catch (error) {
+    throw wrong(`failed to prepare subPath for ${about}: ${explain(error)}`);
+  }
+}
+
 function subPathOf({ subPath, subPathExpr }: VolumeMount, env: Readonly<Record<string, string>>): string {
   if (!subPathExpr) return subPath ?? "";
   return expand(subPathExpr, (name) => {
-    if (!env[name]) throw wrong(`missing value for ${JSON.stringify(name)} in subPathExpr`);
+    if (!env[name]) throw wrong(`missing value for ${name}`);
     return env[name];
   });
 }

@@ -7,6 +7,7 @@ import type { DownwardFacts } from "../env/downward.ts";
 import { serviceEnv } from "../env/service-env.ts";
 import type { ContainerConfig, FoundImage, Runtime } from "../runtime/runtime.ts";
 import type { ContainerView } from "../status/run-view.ts";
+import { isReadOnlyKind } from "../volume/volumes.ts";
 import { volumeBinds } from "./binds.ts";
 import { containerHash } from "./container-hash.ts";
 import { type PodContext, podLogFolder } from "./context.ts";
@@ -61,10 +62,16 @@ export function containerConfig(
     secret: (name) => references.secret(namespace, name),
     volumes,
   });
-  const files = writePodFiles(pod, facts.podIps, context);
+  const files = writePodFiles(
+    pod,
+    { ips: facts.podIps, isReadOnlyRoot: container.securityContext?.readOnlyRootFilesystem === true },
+    context,
+  );
   const subPathsDir = `${settings.podsDir}/${metadata.uid}/volume-subpaths`;
+  const readOnly = new Set((spec?.volumes ?? []).filter(isReadOnlyKind).map(({ name }) => name));
   const own = volumeBinds(container, {
     paths: volumes,
+    readOnly,
     env: made.env,
     images: volumeImages,
     canReadOnlyBelow: canReadOnlyBelow(context.runtime, runtimeHandler),

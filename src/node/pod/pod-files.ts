@@ -14,33 +14,38 @@ export interface PodFiles {
   readonly binds: readonly VolumeBind[];
 }
 
-/** Writes the pod's `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf` afresh; all its containers share them. */
-export function writePodFiles(pod: Pod, ips: readonly string[], context: PodContext): PodFiles {
+/** Writes the pod's `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf` afresh; all its containers share them. The last two cannot be
+ *  written by a container whose root cannot. */
+export function writePodFiles(
+  pod: Pod,
+  { ips, isReadOnlyRoot }: { ips: readonly string[]; isReadOnlyRoot: boolean },
+  context: PodContext,
+): PodFiles {
   const { settings } = context;
   const dir = join(settings.podsDir, pod.metadata.uid ?? "");
   mkdirSync(dir, { recursive: true, mode: 0o750 });
   const isHost = pod.spec?.hostNetwork === true;
-  const { hostname, fqdn } = podHostname(pod, settings.clusterDomain);
+  const { hostname, short, fqdn } = podHostname(pod, settings.clusterDomain);
   const aliases = pod.spec?.hostAliases ?? [];
   const hosts = isHost
     ? hostNetworkHosts(read("/etc/hosts"), aliases)
-    : podHosts({ ips, hostname, fqdn, aliases });
+    : podHosts({ ips, hostname: short, fqdn, aliases });
   const files: Readonly<Record<string, string>> = {
     "etc-hosts": hosts,
     "etc-hostname": `${isHost ? nodeHostname() : hostname}\n`,
     "resolv.conf": resolver(pod, context),
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o644 });
-  const bind = (name: string, containerPath: string): VolumeBind => ({
+  const bind = (name: string, containerPath: string, isReadOnly = isReadOnlyRoot): VolumeBind => ({
     hostPath: join(dir, name),
     containerPath,
-    isReadOnly: false,
+    isReadOnly,
     propagation: "private",
   });
   return {
     hostname: isHost ? undefined : hostname,
     binds: [
-      bind("etc-hosts", "/etc/hosts"),
+      bind("etc-hosts", "/etc/hosts", false),
       bind("etc-hostname", "/etc/hostname"),
       bind("resolv.conf", "/etc/resolv.conf"),
     ],

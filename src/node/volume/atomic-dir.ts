@@ -8,6 +8,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
@@ -32,7 +33,7 @@ export function writeAtomically(
   payload: Payload,
   options: { gid?: number | undefined } = {},
 ): boolean {
-  mkdirSync(dir, { recursive: true, mode: 0o755 });
+  if (mkdirSync(dir, { recursive: true, mode: 0o755 }) !== undefined) chmodSync(dir, 0o777);
   const old = readLink(join(dir, DATA));
   const hasChanged = old === undefined || !isSame(join(dir, old), payload);
   if (hasChanged) swap(dir, payload, options.gid);
@@ -63,7 +64,7 @@ function writeFile(path: string, { content, mode, uid }: PayloadFile, gid: numbe
 /** A group that owns a volume may look into its folders, and what is made there is the group's. */
 function giveFolder(path: string, gid: number): void {
   chownSync(path, -1, gid);
-  chmodSync(path, 0o2755);
+  chmodSync(path, (statSync(path).mode & 0o7777) | 0o2550);
 }
 
 function foldersIn(dir: string): readonly string[] {

@@ -19,7 +19,7 @@ export function prepareEmptyDir(
   if (!existsSync(path)) makeFolder(path, gid);
   if (medium !== "Memory" || hasOwnFileSystem(path)) return;
   const size = memorySize(pod, sizeLimit, allocatable);
-  const group = gid === undefined ? "mode=777" : `mode=2777,gid=${gid}`;
+  const group = gid === undefined ? "mode=1777" : `mode=3777,gid=${gid}`;
   mountMemory(path, size === undefined ? group : `${group},size=${size}`);
 }
 

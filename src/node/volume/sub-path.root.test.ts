@@ -79,7 +79,7 @@ test("an emptyDir in memory has the least size that anybody set, and its group",
     prepareEmptyDir(path, { medium: "Memory", sizeLimit: "8Mi" }, { pod, allocatable: { memory: "64Mi" } });
   make();
   const { mode, gid } = statSync(path);
-  assert.deepEqual([mode & 0o7777, gid], [0o2777, 1234]);
+  assert.deepEqual([mode & 0o7777, gid], [0o3777, 1234]);
   assert.throws(() => writeFileSync(join(path, "big"), Buffer.alloc(4 << 20)), { code: "ENOSPC" });
   chmodSync(path, 0o700);
   make();

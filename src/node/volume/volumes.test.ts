@@ -58,6 +58,9 @@ describe("a volume's content", () => {
     writeAtomically(join(dir, "grouped"), payload({ a: "1" }, 0o600), { gid: 1234 });
     const stats = statSync(join(dir, "grouped", "a"));
     assert.deepEqual([stats.mode & 0o777, stats.gid], [0o640, 1234]);
+    const folder = (...path: string[]) => statSync(join(dir, ...path)).mode & 0o7777;
+    const data = readlinkSync(join(dir, "grouped", "..data"));
+    assert.deepEqual([folder("grouped"), folder("grouped", data), folder("config")], [0o2777, 0o2755, 0o777]);
   });
 });
 
@@ -162,10 +165,13 @@ describe("what a container mounts", () => {
   chmodSync(volume, 0o777);
   const paths = new Map([["v", volume]]);
   const images = new Map([["i", { ref: "sha256:1", name: "busybox" }]]);
-  const binds = (mount: object, canReadOnlyBelow = false) =>
+  const binds = (mount: object, canReadOnlyBelow = false, given: readonly string[] = []) =>
     volumeBinds(
       { name: "c", volumeMounts: [{ name: "v", mountPath: "/data/", ...mount }] },
-      { paths, images, canReadOnlyBelow, env: { POD: "p-0" }, subPathsDir: join(dir, "parts") },
+      {
+        ...{ paths, images, canReadOnlyBelow, readOnly: new Set(given) },
+        ...{ env: { POD: "p-0" }, subPathsDir: join(dir, "parts") },
+      },
     );
   test("an image", () =>
     assert.deepEqual(binds({ name: "i", subPath: "etc" }), [
@@ -188,6 +194,11 @@ describe("what a container mounts", () => {
     );
     assert.throws(() => below("Enabled", false), /not supported by the runtime/);
   });
+  test("a volume that holds what the API says can only be read", () =>
+    assert.deepEqual(
+      binds({}, false, ["v"]).map(({ isReadOnly }) => isReadOnly),
+      [true],
+    ));
   test("a volume", () =>
     assert.deepEqual(binds({ readOnly: true }), [
       { hostPath: volume, containerPath: "/data", isReadOnly: true, propagation: "private" },
@@ -196,7 +207,7 @@ describe("what a container mounts", () => {
     ["a link that leads out", { subPath: "out" }, /leads out of the volume/],
     ["a path upwards", { subPath: "../x" }, /must be relative/],
     ["an absolute path", { subPath: "/x" }, /must be relative/],
-    ["an unset variable", { subPathExpr: "$(NONE)" }, /missing value for "NONE"/],
+    ["an unset variable", { subPathExpr: "$(NONE)" }, /missing value for NONE/],
     ["another pod's volume", { name: "w" }, /is not one of the pod's/],
   ];
   for (const [name, mount, message] of refused)

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#fault/fault";
 import { hasOwnFileSystem, unmountAll } from "#kernel/mount";
-import type { Pod, Volume, VolumeProjection } from "#kube/generated/types";
+import type { Container, Pod, Volume, VolumeProjection } from "#kube/generated/types";
 import type { DownwardFacts } from "../env/downward.ts";
 import { type Payload, type PayloadFile, writeAtomically } from "./atomic-dir.ts";
 import { mountMemory, prepareEmptyDir } from "./empty-dir.ts";
@@ -12,6 +12,7 @@ import { configMapFiles, DEFAULT_MODE, downwardFiles, safePath, secretFiles } fr
 import type { References } from "./references.ts";
 import type { Tokens } from "./tokens.ts";
 
+/** What they hold is the API's, and no container writes to them. */
 const CONTENT_KINDS = ["configMap", "secret", "projected", "downwardAPI"] as const;
 
 export interface VolumeDeps {
@@ -41,12 +42,12 @@ export class Volumes {
     this.#deps = deps;
   }
 
-  /** Makes all of a pod's volumes stand with what they should hold now; doing it again updates them in place.
+  /** Makes the volumes that the pod's containers use stand with what they should hold now; doing it again updates them in place.
    *  @throws {Fault} "FailedMount", naming the volume */
   async prepare(pod: Pod, facts: DownwardFacts): Promise<Prepared> {
     const paths = new Map<string, string>();
     let refreshAt: number | undefined;
-    for (const volume of pod.spec?.volumes ?? []) {
+    for (const volume of usedVolumes(pod)) {
       try {
         const { path, expires } = await this.#prepareOne(pod, volume, facts);
         paths.set(volume.name, path);
@@ -94,7 +95,7 @@ export class Volumes {
     const { payload, expires } = await this.#payload(pod, volume, facts);
     if (kind !== "configMap" && this.#deps.isInMemory && !hasOwnFileSystem(path)) {
       mkdirSync(path, { recursive: true, mode: 0o755 });
-      mountMemory(path, "mode=755");
+      mountMemory(path, "mode=1777");
     }
     writeAtomically(path, payload, { gid: fsGroup });
     makeNestedMountPoints(path, volume.name, pod);
@@ -165,15 +166,30 @@ const FOLDER = {
 /** Only its user may read a token when all containers run as one; and the pod's group, where it has one. */
 function tokenOwner({ spec }: Pod, mode: number): { mode: number; uid?: number } {
   const shared = spec?.securityContext;
-  const all = [
-    ...(spec?.initContainers ?? []),
-    ...(spec?.containers ?? []),
-    ...(spec?.ephemeralContainers ?? []),
-  ];
-  const users = new Set(all.map((c) => c.securityContext?.runAsUser ?? shared?.runAsUser));
+  const users = new Set(allContainers(spec).map((c) => c.securityContext?.runAsUser ?? shared?.runAsUser));
   const [uid] = users;
   if (users.size === 1 && uid !== undefined) return { mode: 0o600, uid };
   return shared?.fsGroup === undefined ? { mode } : { mode: 0o600 };
+}
+
+/** One that no container mounts is not made, and need not even be possible. @see kubelet desired_state_of_world_populator.go */
+function usedVolumes({ spec }: Pod): readonly Volume[] {
+  const used = new Set(
+    allContainers(spec).flatMap(({ volumeMounts = [], env = [] }) => [
+      ...volumeMounts.map(({ name }) => name),
+      ...env.flatMap(({ valueFrom }) => valueFrom?.fileKeyRef?.volumeName ?? []),
+    ]),
+  );
+  return (spec?.volumes ?? []).filter(({ name }) => used.has(name));
+}
+
+/** Whether every mount of the volume is read-only, whatever the container asks for. */
+export function isReadOnlyKind(volume: Volume): boolean {
+  return CONTENT_KINDS.some((name) => volume[name] !== undefined);
+}
+
+function allContainers(spec: Pod["spec"]): readonly Pick<Container, "volumeMounts" | "env" | "securityContext">[] {
+  return [...(spec?.initContainers ?? []), ...(spec?.containers ?? []), ...(spec?.ephemeralContainers ?? [])];
 }
 
 function kindName(volume: Volume): string {
