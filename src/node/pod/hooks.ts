@@ -1,5 +1,6 @@
 import { asError } from "#fault/fault";
 import type { Container, LifecycleHandler, Pod } from "#kube/generated/types";
+import { isClearAnswer } from "../probe/network-words.ts";
 import { sendGet } from "../probe/try-http.ts";
 import { portOf } from "../probe/try-probe.ts";
 import type { Run, Runtime } from "../runtime/runtime.ts";
@@ -68,9 +69,9 @@ async function runCommand(
 ): Promise<void> {
   const work = runtime.exec(run.id, { command, timeoutMs: undefined });
   work.catch(() => {}); // Nobody listens any more once it was given up.
-  const { code, output } = await Promise.race([work, aborted(signal)]);
+  const { code, output, errors } = await Promise.race([work, aborted(signal)]);
   if (code !== 0)
-    throw new CommandFailure(`command '${command.join(" ")}' exited with ${code}: ${output}`, output);
+    throw new CommandFailure(`command '${command.join(" ")}' exited with ${code}: ${errors}`, output);
 }
 
 async function request(
@@ -90,13 +91,6 @@ async function request(
     await send("HTTP");
     onFallback(`${host}:${port}`);
   }
-}
-
-/** What OpenSSL says when the other end does not speak TLS. */
-function isClearAnswer(error: unknown): boolean {
-  return (
-    error instanceof Error && /wrong version number|packet length too long|http request/i.test(error.message)
-  );
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

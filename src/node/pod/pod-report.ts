@@ -71,7 +71,10 @@ export class PodReport {
     end: { readonly isOver: boolean; readonly failure?: PodFailure | undefined } = { isOver: false },
   ): void {
     const { runtime, settings, clock, status } = this.#context;
-    const view = this.view();
+    const now = this.view();
+    // Once nothing will run again, nothing is waited for: what shows is how each container ended.
+    const ended = now.containers.map((each) => ({ ...each, waiting: undefined }));
+    const view = end.isOver ? { ...now, containers: ended } : now;
     const context = {
       before: this.#before(),
       runtime: runtime.name,

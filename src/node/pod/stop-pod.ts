@@ -67,7 +67,7 @@ async function preStop(
     onFallback: (host: string) => noteFallback(context, pod, host),
   };
   const work = runHook(handler, target, { signal }).catch(() => {
-    if (signal.aborted) return; // It did not end in time, which is no failure.
+    if (context.signal.aborted || handler.sleep) return; // Only a pause may be cut short.
     // Without what it said: that may be a secret of the server it asked.
     const what = { type: "Warning", reason: "FailedPreStopHook", message: "PreStopHook failed" } as const;
     note(context, pod, { ...what, fieldPath: fieldPathOf(view) });

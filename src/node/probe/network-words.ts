@@ -19,12 +19,21 @@ export function dialError(error: unknown, address: string): string {
 export function getError(error: unknown, url: URL): string {
   const port = url.port || (url.protocol === "https:" ? "443" : "80");
   const reset = codeOf(error) === "ECONNRESET" ? "EOF" : undefined;
-  return `Get "${url.href}": ${reset ?? dialError(error, `${url.hostname}:${port}`)}`;
+  const clear = isClearAnswer(error) ? "http: server gave HTTP response to HTTPS client" : undefined;
+  return `Get "${url.href}": ${reset ?? clear ?? dialError(error, `${url.hostname}:${port}`)}`;
 }
 
 /** What a GET says that was given up, and what a connection does. */
 export function getTimeout(url: string): string {
   return `Get "${url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`;
+}
+
+/** Whether the other end does not speak TLS, as OpenSSL says it. */
+export function isClearAnswer(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    /wrong version number|packet length too long|http request|HTTP response to HTTPS/i.test(error.message)
+  );
 }
 
 function codeOf(error: unknown): string {

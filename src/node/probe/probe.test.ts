@@ -133,7 +133,7 @@ describe("tries", () => {
         ip: "127.0.0.1",
         exec: async (command) => {
           if (command[0] === "none") throw new Error("no such file");
-          return { code: Number(command[1]), output: "said", isTimedOut: command[0] === "hang" };
+          return { code: Number(command[1]), output: "said", errors: "", isTimedOut: command[0] === "hang" };
         },
       },
       { signal: new AbortController().signal },
@@ -187,7 +187,7 @@ describe("tries", () => {
       name: "no such port name",
       probe: () => ({ httpGet: { port: "none" } }),
       want: "unknown",
-      output: /invalid port/,
+      output: /^strconv\.Atoi: parsing "none": invalid syntax$/,
     },
     {
       name: "nobody listening",

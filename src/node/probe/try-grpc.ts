@@ -1,6 +1,5 @@
 import { connect, type IncomingHttpHeaders } from "node:http2";
 import { formatEndpoint, type Ip } from "#addr/ip";
-import { dialError } from "./network-words.ts";
 
 const SERVING = 1;
 /** The codes of gRPC's status, in the words of its clients. @see doc/statuscodes.md of gRPC */
@@ -22,9 +21,8 @@ export async function tryGrpc(
     return await ask(target, signal);
   } catch (error) {
     const address = formatEndpoint(target.ip, target.port);
-    const why = signal.aborted
-      ? `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s: context deadline exceeded`
-      : `error: health rpc probe failed: ${dialError(error, address)}`;
+    // A kubelet dials again until its time is over, and then says that.
+    const why = `timeout: failed to connect service "${address}" within ${timeoutMs / 1000}s: context deadline exceeded`;
     throw new Error(why, { cause: error });
   }
 }

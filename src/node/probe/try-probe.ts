@@ -119,5 +119,9 @@ export function portOf(port: IntOrString, container: Container): number {
   const named = container.ports?.find(({ name }) => name === port)?.containerPort;
   const number = named ?? Number(port);
   if (Number.isInteger(number) && number > 0 && number < 65_536) return number;
-  throw new Untried(`invalid port ${JSON.stringify(port)}: no port of that name`);
+  throw new Untried(
+    Number.isInteger(number)
+      ? `invalid port number: ${number}`
+      : `strconv.Atoi: parsing ${JSON.stringify(port)}: invalid syntax`,
+  );
 }

@@ -270,7 +270,10 @@ export type StreamTarget =
 
 export interface ExecResult {
   readonly code: number;
+  /** All it wrote; its errors come last. */
   readonly output: string;
+  /** What it wrote as errors. */
+  readonly errors: string;
   readonly isTimedOut: boolean;
 }
 

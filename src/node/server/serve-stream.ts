@@ -92,7 +92,7 @@ function commandRequest(
   runtime: Runtime,
 ): StreamRequest | Refusal {
   const run = runningOf(pod, route.of, runtime);
-  if (!run) return notRunning(route.of.container);
+  if (!run) return route.kind === "exec" ? notRunning(route.of.container) : notAttachable(route.of);
   if (route.kind === "exec") return { kind: "exec", id: run.id, command, ...wants };
   // Whether its program has a terminal was decided when it was started.
   const tty = containersOf(pod).find(({ name }) => name === run.name)?.tty ?? false;
@@ -122,6 +122,10 @@ export function runningOf(pod: Pod, { uid, container }: ContainerRef, runtime: R
 
 export function notRunning(container: string): Refusal {
   return { status: 500, message: `container not found ("${container}")` };
+}
+
+function notAttachable({ container, pod, namespace }: ContainerRef): Refusal {
+  return { status: 500, message: `container ${container} not found in pod ${pod}_${namespace}` };
 }
 
 const STATUS: Readonly<Record<string, number>> = { NotFound: 404 };

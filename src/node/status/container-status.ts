@@ -99,7 +99,7 @@ function resourcesOf({
   kind,
   given,
 }: ContainerView): Pick<ContainerStatus, "resources" | "allocatedResources"> {
-  if (kind === "ephemeral") return {};
+  if (kind === "ephemeral") return { resources: {} };
   const requests = spec.resources?.requests;
   return { resources: given ?? spec.resources ?? {}, ...(requests ? { allocatedResources: requests } : {}) };
 }

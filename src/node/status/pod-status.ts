@@ -47,13 +47,15 @@ export function podStatus(view: PodView, context: PodStatusContext): PodStatus {
   const runs = view.containers.some(({ current }) => current && !current.exit);
   const held = isTerminal(computed) && runs && !terminalBefore ? "Running" : computed;
   const phase = terminalBefore ?? held;
+  // A pod that ends before it ever ran is unready for the reasons it had.
+  const hasNeverRun = context.isTerminating && !context.failure && before.phase === "Pending";
   const now = seconds(new Date(context.now).toISOString());
   const ips = podIps(view, context);
   const generation = view.pod.metadata.generation;
   const { reason, message } = context.failure ?? (terminalBefore ? before : {});
   return {
     phase,
-    conditions: podConditions(view, phase, {
+    conditions: podConditions(view, hasNeverRun ? "Pending" : phase, {
       ...{ before: before.conditions ?? [], now, disruption: context.disruption },
     }),
     ...(reason ? { reason } : {}),

@@ -196,12 +196,13 @@ export class CriRuntime implements Runtime {
       const limitMs = seconds === 0 ? undefined : seconds * 1000 + CALL_MS;
       const answer = await channel.call("ExecSync", request, { timeoutMs: limitMs, signal });
       const output = Buffer.concat([answer.stdout, answer.stderr]).toString("utf8");
-      return { code: answer.exitCode, output, isTimedOut: false };
+      const errors = Buffer.from(answer.stderr).toString("utf8");
+      return { code: answer.exitCode, output, errors, isTimedOut: false };
     } catch (error) {
       if (!(error instanceof CriFault) || error.code === "RuntimeDown") throw error;
       if (error.status === "DeadlineExceeded" && !isOwnDeadline(error))
-        return { code: -1, output: error.words, isTimedOut: true };
-      throw new Fault(execFailure(error), error.words);
+        return { code: -1, output: error.words, errors: "", isTimedOut: true };
+      throw new Fault(execFailure(error), error.message);
     }
   }
 

@@ -17,12 +17,14 @@ export function exitOf(code: number | null, signal: NodeJS.Signals | null): Omit
 /** The exit code and the first 10 KiB of output; killed when the time is over. */
 export function collectOutput(child: ChildProcess, timeoutMs: number | undefined): Promise<ExecResult> {
   return new Promise((resolve) => {
-    let output = "";
     let isTimedOut = false;
-    for (const stream of [child.stdout, child.stderr])
+    const said = [child.stdout, child.stderr].map((stream) => {
+      const heard = { text: "" };
       stream?.on("data", (data: Buffer) => {
-        if (output.length < MAX_OUTPUT_BYTES) output += data.toString("utf8");
+        if (heard.text.length < MAX_OUTPUT_BYTES) heard.text += data.toString("utf8");
       });
+      return heard;
+    });
     const timer =
       timeoutMs === undefined
         ? undefined
@@ -34,7 +36,11 @@ export function collectOutput(child: ChildProcess, timeoutMs: number | undefined
           }, timeoutMs);
     child.once("close", (code, signal) => {
       clearTimeout(timer);
-      resolve({ code: exitOf(code, signal).code, output: output.slice(0, MAX_OUTPUT_BYTES), isTimedOut });
+      const output = said
+        .map(({ text }) => text)
+        .join("")
+        .slice(0, MAX_OUTPUT_BYTES);
+      resolve({ code: exitOf(code, signal).code, output, errors: said[1]?.text ?? "", isTimedOut });
     });
   });
 }
