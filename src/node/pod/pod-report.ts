@@ -3,8 +3,10 @@ import type { DownwardFacts } from "../env/downward.ts";
 import type { ProbeNews, Prober } from "../probe/prober.ts";
 import { type Disruption, isOwnCondition } from "../status/conditions.ts";
 import { podStatus, refusedStatus } from "../status/pod-status.ts";
-import { fieldPathOf, type PodView, type Waiting } from "../status/run-view.ts";
+
+import { fieldPathOf, isRunning, type PodView, type Waiting } from "../status/run-view.ts";
 import { canReadOnlyBelow } from "./container-config.ts";
+
 import { note, type PodContext } from "./context.ts";
 import type { Resizes } from "./resizes.ts";
 import { viewPod } from "./view.ts";
@@ -86,6 +88,13 @@ export class PodReport {
       canReadOnlyBelow: canReadOnlyBelow(runtime, ""),
     };
     status.set(view.pod, end.failure?.isRefusal ? refusedStatus(view, context) : podStatus(view, context));
+  }
+
+  /** Tells of resizes that began, must wait, or are done. */
+  tellResizes(): void {
+    const { pod, containers } = this.view();
+    const isDone = !containers.some((view) => isRunning(view) && view.given);
+    for (const news of this.#sources.resizes.takeNews(pod, { isDone })) note(this.#context, pod, news);
   }
 
   /** Tells what a probe of a container found: that it failed, or what is odd about its success. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Container, Pod, ResourceRequirements } from "#kube/generated/types";
+import { type ResizeNews, resizeCompleted, resizePending, resizeStarted } from "./resize-news.ts";
 
 /** Why a pod does not have yet what its spec now asks for. */
 export interface PendingResize {
@@ -14,6 +15,9 @@ export class Resizes {
   /** By run id. */
   readonly #given = new Map<string, ResourceRequirements>();
   #pending: PendingResize | undefined;
+  /** Not told yet. */
+  readonly #news: ResizeNews[] = [];
+  #isUnderWay = false;
 
   constructor({ status }: Pod) {
     for (const { name, containerID, resources } of [
@@ -36,10 +40,25 @@ export class Resizes {
       const allotted = this.#allotted.get(name);
       return allotted !== undefined && !isSame(allotted, resources);
     });
+    const before = this.#pending;
     this.#pending = isResized ? judge(pod) : undefined;
+    if (this.#pending && !isDeepStrictEqual(before, this.#pending))
+      this.#news.push(resizePending(pod, this.#pending));
+    if (isResized && !this.#pending) {
+      this.#news.push(resizeStarted(pod));
+      this.#isUnderWay = true;
+    }
     if (!this.#pending)
       for (const { name, resources } of containersOf(pod)) this.#allotted.set(name, resources ?? {});
     return this.#pending ? this.#asAllotted(pod) : pod;
+  }
+
+  /** What is to be told about resizes since the last time; `isDone`: no run of the pod lacks what it is allotted. */
+  takeNews(pod: Pod, { isDone }: { isDone: boolean }): readonly ResizeNews[] {
+    const news = this.#news.splice(0);
+    if (!this.#isUnderWay || !isDone) return news;
+    this.#isUnderWay = false;
+    return [...news, resizeCompleted(pod)];
   }
 
   /** Notes what a run has been given. */

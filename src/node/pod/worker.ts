@@ -216,6 +216,7 @@ export class PodWorker {
     if (plan.kind === "sandbox") await this.#makeSandbox();
     const paths = await volumes;
     const wakeAt = await this.#act(paths);
+    this.#report.tellResizes();
     this.#report.publish();
     const times = [wakeAt, this.#refreshAt, this.#steps.failures.nextChangeAt()].filter(
       (at) => at !== undefined,

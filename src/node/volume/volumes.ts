@@ -188,7 +188,9 @@ export function isReadOnlyKind(volume: Volume): boolean {
   return CONTENT_KINDS.some((name) => volume[name] !== undefined);
 }
 
-function allContainers(spec: Pod["spec"]): readonly Pick<Container, "volumeMounts" | "env" | "securityContext">[] {
+function allContainers(
+  spec: Pod["spec"],
+): readonly Pick<Container, "volumeMounts" | "env" | "securityContext">[] {
   return [...(spec?.initContainers ?? []), ...(spec?.containers ?? []), ...(spec?.ephemeralContainers ?? [])];
 }
 
