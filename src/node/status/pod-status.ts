@@ -48,7 +48,8 @@ export function podStatus(view: PodView, context: PodStatusContext): PodStatus {
   const held = isTerminal(computed) && runs && !terminalBefore ? "Running" : computed;
   const phase = terminalBefore ?? held;
   // A pod that ends before it ever ran is unready for the reasons it had.
-  const hasNeverRun = context.isTerminating && !context.failure && before.phase === "Pending";
+  const hasNeverRun =
+    context.isTerminating && !context.failure && podPhase(view, { isTerminating: false }) === "Pending";
   const now = seconds(new Date(context.now).toISOString());
   const ips = podIps(view, context);
   const generation = view.pod.metadata.generation;

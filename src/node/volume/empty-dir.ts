@@ -1,5 +1,5 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { Fault } from "#fault/fault";
 import { hasOwnFileSystem, mountTmpfs } from "#kernel/mount";
 import type { EmptyDirVolumeSource, Pod } from "#kube/generated/types";

@@ -105,6 +105,12 @@ export class CriRuntime implements Runtime {
 
   async runSandbox(config: SandboxConfig): Promise<Sandbox> {
     const { podUid } = config;
+    // Nobody here gives out ranges of user ids yet; with the host's users the pod would be less shut in than it asks to be.
+    if (config.hasOwnUsers)
+      throw new Fault(
+        "CreatePodSandboxError",
+        "can't set `spec.hostUsers: false`, runtime does not support user namespaces",
+      );
     await this.stopSandbox(podUid);
     const before = this.inventory.pod(podUid);
     // A sandbox that failed keeps its name until it is removed: only the list knows which attempts are free.

@@ -37,7 +37,7 @@ export function plannedSandbox(
   if (config.hasOwnUsers)
     throw new Fault(
       "CreatePodSandboxError",
-      "hostUsers: false needs a user namespace, which the process runtime does not make; containerd does",
+      "can't set `spec.hostUsers: false`, runtime does not support user namespaces",
     );
   return {
     version: 1,
