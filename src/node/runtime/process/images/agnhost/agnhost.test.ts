@@ -127,6 +127,20 @@ for (const [args, code, stderr] of words) {
   });
 }
 
+test("netexec that delays its end is well but not ready", async () => {
+  const stop = new AbortController();
+  const port = await freePort();
+  const args = [`--http-port=${port}`, "--udp-port=-1", "--delay-shutdown=1"];
+  const ended = runAgnhost(["netexec", ...args], { signal: stop.signal });
+  const ask = async (path: string) =>
+    (await getFresh(new URL(`http://127.0.0.1:${port}${path}`), 1000)).status;
+  const deadline = Date.now() + 10_000;
+  while ((await ask("/readyz").catch(() => 0)) !== 200) assert.ok(Date.now() < deadline);
+  stop.abort();
+  assert.deepEqual(await Promise.all([ask("/readyz"), ask("/healthz")]), [503, 200]);
+  assert.equal(await ended, 0);
+});
+
 test("connect succeeds in silence", async () => {
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -33,7 +33,7 @@ export const netexec: Subcommand = {
     const options = { signal: serving.signal, ...(tls ? { tls } : {}) };
     await serveHttp(
       flags.number("http-port"),
-      handlerFor(flags.text("http-override"), () => isReady),
+      handlerFor(flags.text("http-override"), { isReady: () => isReady, ending: signal }),
       options,
     );
     say(`Started HTTP server on port ${flags.number("http-port")}`);
@@ -49,12 +49,20 @@ export const netexec: Subcommand = {
   },
 };
 
-function handlerFor(override: string, isReady: () => boolean): HttpHandler {
+/** `ending`: it has been told to end, and still answers. */
+function handlerFor(
+  override: string,
+  { isReady, ending }: { isReady: () => boolean; ending: AbortSignal },
+): HttpHandler {
   return (request) => {
     const asked: HttpRequest =
       override === "" ? request : { ...request, method: "GET", url: new URL(override, request.url) };
     say(`${asked.method} ${asked.url.pathname}${asked.url.search}`);
     if (asked.url.pathname === "/healthz") return { status: isReady() ? 200 : 412 };
+    if (asked.url.pathname === "/readyz") {
+      if (ending.aborted) return { status: 503, body: "shutting down" };
+      return isReady() ? { body: "ok" } : { status: 412 };
+    }
     const route = Object.hasOwn(ROUTES, asked.url.pathname) ? ROUTES[asked.url.pathname] : undefined;
     return (route ?? rootAnswer)(asked);
   };
