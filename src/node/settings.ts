@@ -9,6 +9,7 @@ import { allocatableOf } from "./object/allocatable.ts";
 import { readCapacity } from "./object/node-facts.ts";
 import type { NodeOptions } from "./options.ts";
 import type { NodeSettings } from "./pod/context.ts";
+import { DEFAULT_EVICTION_SETTINGS, type EvictionSettings, type Threshold } from "./pressure/thresholds.ts";
 
 const MAX_PODS = 110;
 
@@ -47,10 +48,26 @@ export function kubeletConfiguration(
     containerLogMaxFiles: options.logMaxFiles ?? DEFAULT_LIMITS.maxFiles,
     podPidsLimit: options.podPids ?? -1,
     allowedUnsafeSysctls: options.allowedSysctls ?? K3S_UNSAFE_SYSCTLS,
+    ...evictionOf(options.eviction ?? DEFAULT_EVICTION_SETTINGS),
     kubeReserved: options.reservations?.kube ?? {},
     systemReserved: options.reservations?.system ?? {},
     seccompDefault: options.seccompDefault ?? false,
     cgroupDriver: "cgroupfs",
+  };
+}
+
+function evictionOf({ thresholds, transitionMs, maxPodGraceSeconds }: EvictionSettings): object {
+  const given = thresholds.filter(({ signal }) => signal !== "allocatableMemory.available");
+  const pairs = (isSoft: boolean, of: (one: Threshold) => string) =>
+    Object.fromEntries(
+      given.filter(({ graceMs }) => graceMs > 0 === isSoft).map((one) => [one.signal, of(one)]),
+    );
+  return {
+    evictionHard: pairs(false, ({ value }) => value),
+    evictionSoft: pairs(true, ({ value }) => value),
+    evictionSoftGracePeriod: pairs(true, ({ graceMs }) => `${graceMs / 1000}s`),
+    evictionPressureTransitionPeriod: `${transitionMs / 1000}s`,
+    evictionMaxPodGracePeriod: maxPodGraceSeconds,
   };
 }
 
