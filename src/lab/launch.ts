@@ -72,10 +72,13 @@ export function launchNode(
   }
 }
 
+/** Nearly all of somebody's disk may be full: that is no reason to end what their lab runs. What they say themselves comes later, and counts. */
+const KEEPS_PODS = ["--kubelet-arg", "eviction-hard=nodefs.available<0%"];
+
 function argsOf(layout: LabLayout, node: LabNode, record: LabRecord): readonly string[] {
   const runtime = hasOwnRuntime(record.serverFlags) ? [] : ["--runtime", "process"];
   const ips = nodeIps(node, record.serverFlags).join(",");
-  const common = ["--node-name", node.name, "--node-ip", ips, ...runtime];
+  const common = ["--node-name", node.name, "--node-ip", ips, ...runtime, ...KEEPS_PODS];
   if (node.role === "server") return ["server", ...common, ...record.serverFlags];
   const [server = node] = layout.nodes;
   const [ip] = nodeIps(server, record.serverFlags);
