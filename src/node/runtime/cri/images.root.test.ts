@@ -142,7 +142,10 @@ describe("images come from a registry", { skip: missing ?? false }, () => {
     start("nobody", "private/app:1");
     start("wrong", "private/app:1", "IfNotPresent", "wrong", "none");
     const refusal = await waits("nobody", "ErrImagePull");
-    assert.match(refusal, /^failed to pull and unpack image .*private\/app:1": .*(?:401 Unauthorized|no basic auth credentials)$/);
+    assert.match(
+      refusal,
+      /^failed to pull and unpack image .*private\/app:1": .*(?:401 Unauthorized|no basic auth credentials)$/,
+    );
     assert.match(
       await waits("nobody", "ImagePullBackOff"),
       new RegExp(`^Back-off pulling image "${HOST}/private/app:1": ErrImagePull: failed to pull`),

@@ -161,8 +161,10 @@ export class CriRuntime implements Runtime {
     return this.#images.list();
   }
 
-  imagesInUse(): Promise<ReadonlySet<string>> {
-    return this.#images.inUse();
+  async imagesInUse(): Promise<ReadonlySet<string>> {
+    const pods = this.inventory.uids().flatMap((uid) => this.inventory.pod(uid) ?? []);
+    const mounts = pods.flatMap(({ containers }) => containers.flatMap(({ status }) => status?.mounts ?? []));
+    return new Set([...(await this.#images.inUse()), ...mounts.flatMap(({ image }) => image?.image ?? [])]);
   }
 
   removeImage(id: string): Promise<void> {
