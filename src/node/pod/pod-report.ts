@@ -3,10 +3,8 @@ import type { DownwardFacts } from "../env/downward.ts";
 import type { ProbeNews, Prober } from "../probe/prober.ts";
 import { type Disruption, isOwnCondition } from "../status/conditions.ts";
 import { podStatus, refusedStatus } from "../status/pod-status.ts";
-
 import { fieldPathOf, isRunning, type PodView, type Waiting } from "../status/run-view.ts";
 import { canReadOnlyBelow } from "./container-config.ts";
-
 import { note, type PodContext } from "./context.ts";
 import type { Resizes } from "./resizes.ts";
 import { viewPod } from "./view.ts";

@@ -15,8 +15,8 @@ const DEFAULT_GRACE_SECONDS = 30;
 export async function startContainer(inputs: StartInputs, context: PodContext): Promise<Run> {
   const { pod, view, signal } = inputs;
   const say = speaker(context, pod, view);
-  const image = await findImage(inputs, view.spec, say, context);
   const volumeImages = await findVolumeImages(inputs, say, context);
+  const image = await findImage(inputs, view.spec, say, context);
   signal.throwIfAborted();
   const config = configure(inputs, { image, volumeImages }, say, context);
   const run = await context.runtime.startContainer(config).catch((error: unknown) => {
@@ -44,13 +44,19 @@ async function findVolumeImages(
   say: Say,
   context: PodContext,
 ): Promise<FoundImages["volumeImages"]> {
+  const { pod } = inputs;
+  // Pulling is the pod's business; that a container cannot start for it is the container's.
+  const tell: Say = (type, reason, message) =>
+    message.startsWith("Error: ")
+      ? say(type, reason, message)
+      : note(context, pod, { type, reason, message });
   const found = new Map<string, { ref: string; name: string }>();
   const mounted = new Set(inputs.view.spec.volumeMounts?.map(({ name }) => name));
-  for (const { name, image } of inputs.pod.spec?.volumes ?? []) {
+  for (const { name, image } of pod.spec?.volumes ?? []) {
     if (!image || !mounted.has(name)) continue;
     const { reference = "", pullPolicy } = image;
     const wish = { image: reference, ...(pullPolicy ? { imagePullPolicy: pullPolicy } : {}) };
-    const { imageRef } = await findImage(inputs, wish, say, context);
+    const { imageRef } = await findImage(inputs, wish, tell, context);
     found.set(name, { ref: imageRef, name: reference });
   }
   return found;
