@@ -62,7 +62,8 @@ function swapCapacity(): number | undefined {
 }
 
 function osImage(): string {
-  const text = read("/etc/os-release") ?? "";
+  // The first is for the machine's owner, and need not be there. @see os-release(5)
+  const text = read("/etc/os-release") ?? read("/usr/lib/os-release") ?? "";
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(text)?.[1] ?? "Linux";
 }
 
