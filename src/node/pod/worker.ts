@@ -13,18 +13,11 @@ import { makeSandbox } from "./make-sandbox.ts";
 import { type PodPlan, planPod } from "./plan.ts";
 import { type PodFailure, PodReport } from "./pod-report.ts";
 import { type PendingResize, Resizes } from "./resizes.ts";
+import { retryMs } from "./retry.ts";
 import { MIN_GRACE_MS, stopPod } from "./stop-pod.ts";
 import { sleepUnless, unlessAborted } from "./unless-aborted.ts";
 
 const RESYNC_MS = 60_000;
-const RETRY_MS = 10_000;
-const RETRY: Readonly<Record<string, number>> = {
-  NetworkNotReady: 1_000,
-  FailedMount: 2_000,
-  RuntimeDown: 1_000,
-  PluginMissing: 2_000,
-  TryAgainLater: 2_000,
-};
 const DEFAULT_GRACE_SECONDS = 30;
 
 export interface WorkerOptions {
@@ -160,7 +153,7 @@ export class PodWorker {
         if (!isFault(thrown))
           log.error("a pod's step broke; will try again", { pod: this.#name, error: asError(thrown) });
         else log.warn("a pod's step failed; will try again", { pod: this.#name, error: explain(thrown) });
-        waitMs = (isFault(thrown) && RETRY[thrown.code]) || RETRY_MS;
+        waitMs = retryMs(thrown);
       }
       await sleepUnless(this.#news.promise, waitMs ?? RESYNC_MS, this.#context);
     }
