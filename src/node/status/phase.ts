@@ -13,7 +13,8 @@ export function podPhase({ pod, containers }: PodView, { isTerminating }: { isTe
   if (!hasBegun && !isTerminating && (inits.some(isPending) || sidecars.some(isUnstarted))) return "Pending";
   if (regular.some((view) => lastEnd(view) === undefined && !isRunning(view)))
     return isTerminating ? "Failed" : "Pending";
-  if (regular.some(isRunning)) return "Running";
+  // What nobody has heard the end of when nothing may run any more has not ended well.
+  if (regular.some(isRunning)) return isTerminating ? "Failed" : "Running";
   const isClean = regular.every((view) => lastEnd(view)?.code === 0);
   if (isTerminating) return isClean ? "Succeeded" : "Failed";
   if (regular.some((view) => restartsAfter(view, pod, lastEnd(view)?.code ?? 0))) return "Running";

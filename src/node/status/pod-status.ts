@@ -44,7 +44,7 @@ export function podStatus(view: PodView, context: PodStatusContext): PodStatus {
   const computed = context.failure ? "Failed" : podPhase(view, context);
   const terminalBefore = before.phase === "Succeeded" || before.phase === "Failed" ? before.phase : undefined;
   // A terminal phase never changes, and none is told while something may still run.
-  const runs = view.containers.some(({ current }) => current && !current.exit);
+  const runs = !context.isTerminating && view.containers.some(({ current }) => current && !current.exit);
   const held = isTerminal(computed) && runs && !terminalBefore ? "Running" : computed;
   const phase = terminalBefore ?? held;
   // A pod that ends before it ever ran is unready for the reasons it had.

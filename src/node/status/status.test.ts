@@ -44,6 +44,7 @@ describe("phase", () => {
     { spec: two, doing: { a: 0, b: 0 }, ends: true, want: "Succeeded" },
     { spec: two, doing: { a: 0, b: 137 }, ends: true, want: "Failed" },
     { spec: two, doing: {}, ends: true, want: "Failed" },
+    { spec: two, doing: { a: 0, b: "run" }, ends: true, want: "Failed" },
   ];
   for (const { spec, doing, ends = false, want } of cases)
     test(`${spec.restartPolicy ?? "Always"} ${JSON.stringify(doing)}${ends ? ", ending" : ""}: ${want}`, () =>
@@ -182,14 +183,19 @@ describe("container status", () => {
 });
 
 describe("the whole status", () => {
-  const make = (doing: Doing, before: PodStatus = {}) =>
+  const make = (doing: Doing, before: PodStatus = {}, isTerminating = false) =>
     podStatus(viewOf(podOf(), { main: doing }), {
       before,
       runtime: "process",
       hostIps: ["192.0.2.1"],
-      isTerminating: false,
+      isTerminating,
       now: NOW,
     });
+  test("ends for good, whatever was not heard of", () => {
+    const { phase, containerStatuses } = make("run", {}, true);
+    assert.equal(phase, "Failed");
+    assert.equal(containerStatuses?.[0]?.state?.terminated?.reason, "ContainerStatusUnknown");
+  });
   test("keeps its start time and a terminal phase", () => {
     const before: PodStatus = { phase: "Failed", reason: "Evicted", startTime: "2026-01-01T00:00:00Z" };
     const { phase, reason, startTime } = make("run", before);
