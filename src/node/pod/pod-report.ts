@@ -3,7 +3,7 @@ import type { DownwardFacts } from "../env/downward.ts";
 import type { ProbeNews, Prober } from "../probe/prober.ts";
 import { type Disruption, isOwnCondition } from "../status/conditions.ts";
 import { podStatus, refusedStatus } from "../status/pod-status.ts";
-import { fieldPathOf, isRunning, type PodView, type Waiting } from "../status/run-view.ts";
+import { fieldPathOf, isRunning, type PodView, type Waiting, withoutWaits } from "../status/run-view.ts";
 import { canReadOnlyBelow } from "./container-config.ts";
 import { note, type PodContext } from "./context.ts";
 import type { Resizes } from "./resizes.ts";
@@ -71,10 +71,7 @@ export class PodReport {
     end: { readonly isOver: boolean; readonly failure?: PodFailure | undefined } = { isOver: false },
   ): void {
     const { runtime, settings, clock, status } = this.#context;
-    const now = this.view();
-    // Once nothing will run again, nothing is waited for: what shows is how each container ended.
-    const ended = now.containers.map((each) => ({ ...each, waiting: undefined }));
-    const view = end.isOver ? { ...now, containers: ended } : now;
+    const view = end.isOver ? withoutWaits(this.view()) : this.view();
     const context = {
       before: this.#before(),
       runtime: runtime.name,

@@ -47,7 +47,9 @@ function ask(
     const body: Buffer[] = [];
     stream.on("data", (chunk: Buffer) => body.push(chunk));
     let told: IncomingHttpHeaders = {};
+    let hasAnswered = false;
     const listen = (headers: IncomingHttpHeaders) => {
+      hasAnswered = true;
       if (headers["grpc-status"] !== undefined) told = headers;
     };
     stream.on("response", listen); // A call that failed at once has its status there.
@@ -55,6 +57,7 @@ function ask(
     stream.on("error", reject);
     stream.on("close", () => {
       session.close();
+      if (!hasAnswered) reject(new Error("the connection ended before the call was answered"));
       resolve(verdict(told, Buffer.concat(body)));
     });
     stream.end(encodeRequest(target.service));

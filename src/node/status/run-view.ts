@@ -36,6 +36,11 @@ export interface PodView {
   readonly containers: readonly ContainerView[];
 }
 
+/** The pod once nothing of it will run again: nothing is waited for, and what shows is how each container ended. */
+export function withoutWaits(view: PodView): PodView {
+  return { ...view, containers: view.containers.map((one) => ({ ...one, waiting: undefined })) };
+}
+
 export function isRunning(view: ContainerView): boolean {
   return view.current !== undefined && view.current.exit === undefined;
 }
