@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { explain, Fault, isFault } from "#fault/fault";
@@ -24,12 +23,12 @@ import type {
   StreamTarget,
   Usage,
 } from "../runtime.ts";
-import { imageRefOf, innerCommand, requireImage } from "./carried-images.ts";
+import { BuiltImages } from "./built-images.ts";
+import { innerCommand } from "./carried-images.ts";
 import { ProcessContainer } from "./container.ts";
-import { ContainerCgroups, containerCgroup } from "./container-cgroup.ts";
+import { ContainerCgroups } from "./container-cgroup.ts";
 import { readBootId } from "./identity.ts";
-import { buildImages } from "./images/build.ts";
-import { type CarriedImage, findImage } from "./images/catalog.ts";
+import { plannedRun } from "./planned-run.ts";
 import {
   makeSandbox,
   plannedSandbox,
@@ -38,12 +37,11 @@ import {
   takeSandboxAway,
 } from "./pod-sandbox.ts";
 import { namesIn, PodFolder, type RunRecord, type SandboxRecord } from "./record.ts";
-import { recordedRights } from "./security.ts";
 import { startRun } from "./start-run.ts";
 import { openProcessStream } from "./stream/open-stream.ts";
 import { Supervisor } from "./supervisor.ts";
 import { Turns } from "./turns.ts";
-import { userOf, writeUsers } from "./users.ts";
+import { writeUsers } from "./users.ts";
 
 /** How often what the kernel should have told is looked for all the same. */
 const LOOK_MS = 1_000;
@@ -94,8 +92,7 @@ class ProcessRuntime implements Runtime {
   readonly #window = new PipeWindow();
   readonly #turns = new Turns();
   readonly #pods = new Map<string, PodState>();
-  /** Under way from the start; only the first container has to wait for it. */
-  readonly #images: Promise<void>;
+  readonly #images: BuiltImages;
   readonly #listeners = new Set<(podUid: string) => void>();
 
   constructor(options: ProcessRuntimeOptions, imagesDir: string) {
@@ -106,8 +103,7 @@ class ProcessRuntime implements Runtime {
     const bootId = options.bootId ?? readBootId();
     this.#sandboxes = { kernel, netnsDir, network, log, bootId, cgroups: this.#cgroups };
     this.#imagesDir = imagesDir;
-    this.#images = buildImages(imagesDir);
-    this.#images.catch(() => {}); // Told by the first container that needs one.
+    this.#images = new BuiltImages(imagesDir);
   }
 
   get #podsDir(): string {
@@ -181,24 +177,12 @@ class ProcessRuntime implements Runtime {
   async removeImage(): Promise<void> {}
 
   async findImage(image: string): Promise<FoundImage | undefined> {
-    const carried = findImage(image);
-    return carried && this.#built(carried);
+    return this.#images.find(image);
   }
 
   /** Nothing is fetched from anywhere: what is not carried is nowhere. */
   async pullImage(image: string): Promise<FoundImage> {
-    return this.#built(requireImage(image));
-  }
-
-  async #built(image: CarriedImage): Promise<FoundImage> {
-    try {
-      await this.#images;
-    } catch (error) {
-      throw new Fault("ErrImagePull", `Cannot build the image ${image.name}: ${explain(error)}`, {
-        cause: error,
-      });
-    }
-    return { imageRef: imageRefOf(image, this.#imagesDir) };
+    return this.#images.require(image);
   }
 
   async startContainer(config: ContainerConfig): Promise<Run> {
@@ -210,7 +194,11 @@ class ProcessRuntime implements Runtime {
       );
     const pid = this.#pidNamespace(config, pod.sandbox);
     this.#forgetOldRuns(pod, config.name);
-    const record = this.#plannedRun(config, pod.sandbox);
+    const record = plannedRun(config, {
+      bootId: this.#sandboxes.bootId,
+      cgroupParent: this.#cgroups && pod.sandbox.cgroupParent,
+      createdAt: this.#now(),
+    });
     pod.folder.writeRun(record);
     const container = this.#container(record, pod);
     pod.containers.push(container);
@@ -363,30 +351,6 @@ class ProcessRuntime implements Runtime {
     const pod: PodState = { folder: new PodFolder(this.#podsDir, uid), sandbox: undefined, containers: [] };
     this.#pods.set(uid, pod);
     return pod;
-  }
-
-  #plannedRun(config: ContainerConfig, { cgroupParent }: SandboxRecord): RunRecord {
-    const { podUid, name, attempt, image, imageRef, hash, logPath } = config;
-    const id = randomBytes(32).toString("hex");
-    const createdAt = this.#now();
-    const rights = recordedRights(config.security);
-    const home = userOf(rights.uid)?.home ?? "/";
-    return {
-      version: 1,
-      bootId: this.#sandboxes.bootId,
-      run: {
-        ...{ id, podUid, name, attempt, image, imageRef, hash, logPath, createdAt, startedAt: createdAt },
-        user: { uid: rights.uid, gid: rights.gid, supplementalGroups: rights.groups },
-      },
-      terminationMessage: { fallBackToLogs: config.terminationMessage.fallBackToLogs },
-      exit: undefined,
-      env: { ...requireImage(image).env, HOSTNAME: config.hostname ?? "", HOME: home, ...config.env },
-      workingDir: config.workingDir ?? "/",
-      rights,
-      cgroup: cgroupParent === undefined || !this.#cgroups ? undefined : containerCgroup(cgroupParent, id),
-      hasOwnPids: config.pid === "container",
-      interaction: { stdin: config.stdin, stdinOnce: config.stdinOnce, tty: config.tty },
-    };
   }
 
   #forgetOldRuns(pod: PodState, name: string): void {
