@@ -150,7 +150,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     findPod: (namespace, name) => workers.find(namespace, name),
     pods: listPods,
     runtime,
-    sampler: new Sampler({ runtime, pods: listPods, dataDir: options.dataDir, now: () => clock.now() }),
+    sampler: new Sampler({ runtime, pods: listPods, dataDir: dirname(podsDir), now: () => clock.now() }),
     nodeLogsDir: dirname(settings.podLogsDir),
     settings: kubeletConfiguration(options, listen),
     probeMetrics: () => probeCounts.text(),

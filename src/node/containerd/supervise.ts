@@ -37,6 +37,8 @@ interface Daemon {
 const LOOK_EVERY_MS = 200;
 const ASK_EVERY_MS = 50;
 const ANSWER_MS = 2_000;
+/** Opening a large store takes a few seconds. */
+const PATIENCE_MS = 15_000;
 const RESTART = { firstMs: 100, maxMs: 30_000 };
 /** A daemon that lived so long had started well: the next one is not made to wait for what happened before. */
 const LIVED_MS = 60_000;
@@ -123,10 +125,19 @@ function start(spec: DaemonSpec): Daemon {
   }
 }
 
-/** False when it ended before it answered. */
-async function isAnswering(spec: DaemonSpec, daemon: Daemon, { clock, signal }: Life): Promise<boolean> {
+/** False when it ended before it answered; one that says nothing, or nothing of sense, is told of once. */
+async function isAnswering(spec: DaemonSpec, daemon: Daemon, { clock, log, signal }: Life): Promise<boolean> {
+  const since = clock.now();
+  let isTold = false;
   while (lives(daemon)) {
     if (await answersCri(spec.socket, { timeoutMs: ANSWER_MS })) return true;
+    if (!isTold && clock.now() - since >= PATIENCE_MS) {
+      isTold = true;
+      log.warn("containerd runs but does not answer; will ask again", {
+        pid: daemon.pid,
+        socket: spec.socket,
+      });
+    }
     await clock.sleep(ASK_EVERY_MS, { signal });
   }
   return false;

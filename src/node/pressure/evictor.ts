@@ -23,6 +23,7 @@ const NO_DISK: DiskParts = { files: false, layers: false };
 export interface EvictorOptions extends PodUsageDeps {
   readonly settings: EvictionSettings;
   readonly machine: () => MachineUsage;
+  /** The kubelet's own, whose disk is the node's. */
   readonly dataDir: string;
   readonly allocatableMemoryBytes: number;
   /** Those of which something runs, or is to. */

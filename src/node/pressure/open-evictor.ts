@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { EventRecorder } from "#kube/event-recorder";
 import type { Node } from "#kube/generated/types";
 import { wholeOf } from "../cgroup/amounts.ts";
@@ -24,10 +25,11 @@ export interface EvictorParts {
 /** The evictor of this machine's node. */
 export function openEvictor(options: NodeOptions, parts: EvictorParts): Evictor {
   const { settings, runtime, events, workers, node, reclaim, onChange } = parts;
-  const { dataDir, clock } = options;
+  const { clock } = options;
+  const kubeletDir = dirname(settings.podsDir);
   return new Evictor({
     settings: options.eviction ?? DEFAULT_EVICTION_SETTINGS,
-    machine: () => readMachine({ dataDir, now: clock.now() }),
+    machine: () => readMachine({ dataDir: kubeletDir, now: clock.now() }),
     allocatableMemoryBytes: wholeOf(settings.allocatable["memory"]),
     pods: () => workers.active(),
     evict: (uid, why) => workers.evict(uid, why),
@@ -45,6 +47,6 @@ export function openEvictor(options: NodeOptions, parts: EvictorParts): Evictor 
     periodMs: options.evictionMs,
     podsDir: settings.podsDir,
     podLogsDir: settings.podLogsDir,
-    ...{ runtime, dataDir, clock, log: options.log, signal: options.signal },
+    ...{ runtime, dataDir: kubeletDir, clock, log: options.log, signal: options.signal },
   });
 }
