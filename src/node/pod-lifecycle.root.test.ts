@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Container, Pod, PodSpec } from "#kube/generated/types";
 import { STATE_FILE, Supervisor } from "./runtime/process/supervisor.ts";
@@ -297,13 +297,23 @@ describe("a node runs pods as processes in their own namespaces", () => {
       .sort((a, b) => ((a.metadata.uid ?? "") < (b.metadata.uid ?? "") ? -1 : 1))
       .map((object): Command => created(object));
 
-  test("a container that ends while no agent is there leaves its exit code", async () => {
+  test("a container that ends while no agent is there leaves its exit code; folders of a pod that nobody knows go", async () => {
     world.send(created(podOf("leaver", NETEXEC, { restartPolicy: "Never" })));
     const ip = (await world.until("leaver is ready", () => isReady("leaver"))).status?.podIP;
     const seed = seedOf("stays", "leaver");
     await world.kill();
     assert.throws(() => ask(ip, "/exit?code=7"));
+    const { dataDir, podLogsDir } = world.settings;
+    const unknown = "99999999-0000-4000-8000-000000000000";
+    const left = [
+      join(dataDir, "agent/kubelet/pods", unknown, "volumes/kubernetes.io~empty-dir/cache"),
+      join(podLogsDir, `default_gone_${unknown}/main`),
+    ];
+    for (const folder of left) mkdirSync(folder, { recursive: true });
+    mkdirSync(join(podLogsDir, "somebody-elses"));
     await world.start(seed);
+    await world.until("nothing is left", () => left.every((folder) => !existsSync(dirname(folder))));
+    assert.ok(existsSync(join(podLogsDir, "somebody-elses")));
     const ended = await world.until(
       "leaver has failed",
       () => status("leaver")?.phase === "Failed" && main("leaver"),
