@@ -90,12 +90,13 @@ test("each line is in the log once, whenever the agent is killed", { timeout: 60
     const agent = spawn(process.execPath, [PUMP, here.folder, here.log], {
       stdio: ["ignore", "pipe", "inherit"],
     });
-    await once(agent.stdout, "data");
+    const ended = once(agent, "exit"); // by itself, too, once the writer has ended
+    await Promise.race([once(agent.stdout, "data"), ended]);
     seed = (seed * 48_271) % 0x7fffffff;
     const until = performance.now() + (seed % 60);
     while (performance.now() < until) await new Promise(setImmediate);
     agent.kill("SIGKILL");
-    await once(agent, "exit");
+    await ended;
   }
   const last = spawn(process.execPath, [PUMP, here.folder, here.log], {
     stdio: ["ignore", "ignore", "inherit"],
