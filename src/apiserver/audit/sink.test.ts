@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { readIfThere } from "#disk/whole-file";
 import { systemClock } from "#life/clock";
 import { openLog } from "#telemetry/log";
 import { AuditFile } from "./sink.ts";
@@ -22,7 +23,8 @@ test("a full file is put aside, and only so many are kept", async () => {
   await file[Symbol.asyncDispose]();
   for (let i = 0; i < 5; i++) {
     rotating.write(String(i).repeat(700_000));
-    while (!existsSync(path) || !readFileSync(path, "utf8").startsWith(String(i)))
+    while (!readIfThere(path)?.startsWith(String(i)))
+      // it is not there while it is put aside
       await new Promise((resolve) => setImmediate(resolve));
   }
   await rotating[Symbol.asyncDispose]();
