@@ -165,7 +165,11 @@ for (const role of ["agent-1", "agent-2", "server"]) {
       await asked(5);
       const up = lab.twill("up");
       assert.equal(up.code, 0, `${up.out}${up.err}`);
-      assert.equal(lab.logOf(role).match(/the node is ready/g)?.length, 2, "it is the new life that said so");
+      // The Node stays Ready meanwhile, so `up` may be back before the new life has said so of itself.
+      await eventually(
+        "the new life is ready",
+        () => lab.logOf(role).match(/the node is ready/g)?.length === 2,
+      );
       await asked(20);
       await Promise.all(watched.map((observer) => observer.catchUp()));
     } finally {
