@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { PLAIN_SECURITY } from "../../testing/plain-security.ts";
 import type { ContainerConfig, SandboxConfig } from "../runtime.ts";
 import { encodeRequest } from "./codec.ts";
 import { createRequest } from "./container-request.ts";
@@ -50,18 +51,7 @@ const CONTAINER: ContainerConfig = {
   tty: false,
   pid: "container",
   ipc: "pod",
-  security: {
-    uid: undefined,
-    gid: undefined,
-    supplementalGroups: [],
-    isPrivileged: false,
-    isReadOnlyRoot: false,
-    mayGainPrivileges: true,
-    addCapabilities: [],
-    dropCapabilities: [],
-    seccomp: { type: "Unconfined" },
-    isProcMasked: true,
-  },
+  security: PLAIN_SECURITY,
   resources: { cpuShares: 2, memoryBytes: 1024, oomScoreAdj: -997 },
   annotations: { "io.kubernetes.container.terminationMessagePath": "" },
   sandbox: SANDBOX,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#fault/fault";
-import { type CarriedImage, commandLine, findImage, IMAGE_NAMES, resolveCommand } from "./images/catalog.ts";
+import { type CarriedImage, commandLine, findImage, resolveCommand, USUAL_NAMES } from "./images/catalog.ts";
 import { IMAGES_PATH, NODE_PATH } from "./root.ts";
 
 /** The carried image of that name. @throws {Fault} "ErrImagePull", saying what would run any other; "InvalidImageName" */
@@ -16,7 +16,7 @@ export function requireImage(image: string): CarriedImage {
   if (found) return found;
   throw new Fault(
     "ErrImagePull",
-    `image ${JSON.stringify(image)} is not one of those Twill carries (${IMAGE_NAMES.join(", ")}); ` +
+    `image ${JSON.stringify(image)} is not one of those Twill carries (${USUAL_NAMES.join(", ")}); ` +
       "install containerd and start the agent with --runtime containerd to run it",
   );
 }

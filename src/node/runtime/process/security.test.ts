@@ -1,21 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CAPABILITIES, type Capability, DEFAULT_CAPABILITIES } from "#kernel/launch/capabilities";
+import { PLAIN_SECURITY } from "../../testing/plain-security.ts";
 import { capabilitiesOf, hiddenPaths, recordedRights } from "./security.ts";
 import { groupsOf, userOf } from "./users.ts";
-
-const SECURITY = {
-  uid: undefined,
-  gid: undefined,
-  supplementalGroups: [],
-  isPrivileged: false,
-  isReadOnlyRoot: false,
-  mayGainPrivileges: true,
-  addCapabilities: [],
-  dropCapabilities: [],
-  seccomp: { type: "Unconfined" },
-  isProcMasked: true,
-} as const;
 
 test("which capabilities there are", () => {
   const cases: readonly { add?: string[]; drop?: string[]; privileged?: true; is: readonly Capability[] }[] =
@@ -39,7 +27,7 @@ test("which capabilities there are", () => {
 
 test("who a container is", () => {
   const who = (change: object) => {
-    const { uid, gid, groups } = recordedRights({ ...SECURITY, ...change });
+    const { uid, gid, groups } = recordedRights({ ...PLAIN_SECURITY, ...change });
     return { uid, gid, groups };
   };
   assert.deepEqual(who({}), { uid: 0, gid: 0, groups: [0] });
@@ -61,7 +49,7 @@ test("users and groups are those of the image's files", () => {
 });
 
 test("privileged and unmasked containers see the machine", () => {
-  assert.ok(hiddenPaths(SECURITY).readOnlyPaths.includes("/proc/sys"));
+  assert.ok(hiddenPaths(PLAIN_SECURITY).readOnlyPaths.includes("/proc/sys"));
   for (const change of [{ isPrivileged: true }, { isProcMasked: false }])
-    assert.deepEqual(hiddenPaths({ ...SECURITY, ...change }), { masks: [], readOnlyPaths: [] });
+    assert.deepEqual(hiddenPaths({ ...PLAIN_SECURITY, ...change }), { masks: [], readOnlyPaths: [] });
 });

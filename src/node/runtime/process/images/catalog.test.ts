@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findImage, resolveCommand } from "./catalog.ts";
+import { findImage, resolveCommand, USUAL_NAMES } from "./catalog.ts";
 
 const DIGEST = `@sha256:${"ab".repeat(32)}`;
 const references: readonly [string, string | undefined, string?][] = [
@@ -48,3 +48,7 @@ for (const { command, args, want } of commands) {
     else assert.deepEqual(resolveCommand(image, command, args), { bundle: "agnhost.mjs", args: want });
   });
 }
+
+test("what a message tells to write is found", () => {
+  for (const name of USUAL_NAMES) assert.ok(findImage(name), name);
+});

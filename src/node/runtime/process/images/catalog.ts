@@ -21,6 +21,8 @@ export type ResolvedCommand = { readonly bundle: string; readonly args: readonly
 export const IMAGE_NAMES: readonly ImageName[] = ["coredns", "agnhost", "pause"];
 
 interface Row {
+  /** What to write to get it. */
+  readonly usualName: string;
   readonly repositories: readonly RegExp[];
   /** Other names of its program. */
   readonly links?: readonly string[];
@@ -34,6 +36,7 @@ const udp = (port: number): ExposedPort => ({ port, protocol: "UDP" });
 /** What Rancher mirrors may sit behind any registry, because `--system-default-registry` puts its own in front. */
 const ROWS: Readonly<Record<ImageName, Row>> = {
   coredns: {
+    usualName: "coredns/coredns",
     repositories: [
       /(?:^|\/)rancher\/mirrored-coredns-coredns$/,
       /^docker\.io\/coredns\/coredns$/,
@@ -43,6 +46,7 @@ const ROWS: Readonly<Record<ImageName, Row>> = {
     exposedPorts: [tcp(53), udp(53)],
   },
   agnhost: {
+    usualName: "twill/agnhost",
     repositories: [
       /^(?:registry\.k8s\.io|k8s\.gcr\.io)\/e2e-test-images\/agnhost$/,
       /^gcr\.io\/kubernetes-e2e-test-images\/agnhost$/,
@@ -55,6 +59,7 @@ const ROWS: Readonly<Record<ImageName, Row>> = {
     exposedPorts: [tcp(80), tcp(8080), tcp(8081), udp(8081), tcp(9376), tcp(5000)],
   },
   pause: {
+    usualName: "twill/pause",
     repositories: [
       /^(?:registry\.k8s\.io|k8s\.gcr\.io)\/pause$/,
       /(?:^|\/)rancher\/mirrored-pause$/,
@@ -64,6 +69,9 @@ const ROWS: Readonly<Record<ImageName, Row>> = {
     exposedPorts: [],
   },
 };
+
+/** The carried images as a pod would name them. */
+export const USUAL_NAMES: readonly string[] = IMAGE_NAMES.map((name) => ROWS[name].usualName);
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

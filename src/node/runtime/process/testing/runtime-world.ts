@@ -8,6 +8,7 @@ import { systemClock } from "#life/clock";
 import { openLog } from "#telemetry/log";
 import { Hierarchy } from "../../../cgroup/hierarchy.ts";
 import { findCgroupMounts } from "../../../cgroup/mounts.ts";
+import { PLAIN_SECURITY } from "../../../testing/plain-security.ts";
 import type { ContainerConfig, Run, Runtime, SandboxConfig, Security } from "../../runtime.ts";
 import { openProcessRuntime, type ProcessRuntimeOptions } from "../runtime.ts";
 import { STATE_FILE, Supervisor } from "../supervisor.ts";
@@ -107,19 +108,7 @@ export class RuntimeWorld implements AsyncDisposable {
       tty: false,
       pid,
       ipc,
-      security: {
-        uid: undefined,
-        gid: undefined,
-        supplementalGroups: [],
-        isPrivileged: false,
-        isReadOnlyRoot: false,
-        mayGainPrivileges: true,
-        addCapabilities: [],
-        dropCapabilities: [],
-        seccomp: { type: "Unconfined" },
-        isProcMasked: true,
-        ...security,
-      },
+      security: { ...PLAIN_SECURITY, ...security },
       resources: {},
       annotations: {},
       sandbox,
