@@ -94,13 +94,25 @@ export function listen(fd: number, backlog: number): void {
 }
 
 export function send(fd: number, data: Uint8Array, flags = 0): number {
-  return Number(checked(raw.send(fd, data, data.length, flags), "send on", `descriptor ${fd}`));
+  const result = uninterrupted(() => raw.send(fd, data, data.length, flags));
+  return Number(checked(result, "send on", `descriptor ${fd}`));
 }
 
 /** Blocks unless the descriptor or `flags` say otherwise. @returns how many bytes arrived */
 export function recv(fd: number, into: Uint8Array, flags = 0): number {
-  return Number(checked(raw.recv(fd, into, into.length, flags), "receive on", `descriptor ${fd}`));
+  const result = uninterrupted(() => raw.recv(fd, into, into.length, flags));
+  return Number(checked(result, "receive on", `descriptor ${fd}`));
 }
+
+/** Calls again when a signal came in between: only calls with a time limit are not resumed by the kernel itself, and their
+ *  limit then begins anew (`undisturbed` in `signal-calls.ts` keeps it). */
+function uninterrupted(call: () => number): number {
+  for (;;) {
+    const result = call();
+    if (Number(result) >= 0 || koffi.errno() !== EINTR) return result;
+  }
+}
+const EINTR = 4;
 
 export function setsockopt(fd: number, level: number, name: number, value: Uint8Array): void {
   checked(raw.setsockopt(fd, level, name, value, value.length), "set an option of", `descriptor ${fd}`);

@@ -3,6 +3,7 @@
  *  A failed assertion inside libnftables ends the process: give it only text from our own templates. */
 import koffi from "koffi";
 import { Fault } from "#fault/fault";
+import { undisturbed } from "./signal-calls.ts";
 
 type Pointer = object;
 
@@ -44,7 +45,9 @@ export class NftContext implements Disposable {
 
   run(text: string): NftOutcome {
     if (this.#context === undefined) throw new Error("broken invariant: the nftables context is closed");
-    const ok = this.#library.run(this.#context, text) === 0;
+    const context = this.#context;
+    // It asks select() for answers, and takes EINTR for a refusal although the kernel has committed.
+    const ok = undisturbed(() => this.#library.run(context, text) === 0);
     // Reading a buffer is what empties it, so both are read every time.
     const output = this.#library.output(this.#context) ?? "";
     const errors = this.#library.errors(this.#context) ?? "";
