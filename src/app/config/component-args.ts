@@ -1,4 +1,4 @@
-import { nearestWord } from "./near-word.ts";
+import { nearestWord } from "#fault/near-word";
 import type { ValueReader } from "./value-reader.ts";
 
 /** What `--kube-apiserver-arg` and its like say: The arguments by name, in the order given; what is wrong with one is noted with that name. */
