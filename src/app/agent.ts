@@ -1,6 +1,6 @@
 /** One node's part, composed: fabric, service routing, pods. Nothing is decided here. */
 import type { Ip } from "#addr/ip";
-import { DEFAULT_BACKEND, type FabricConfig } from "#fabric/model";
+import { type FabricConfig, VXLAN } from "#fabric/model";
 import { runFabric } from "#fabric/run";
 import type { Certified } from "#join/certificate";
 import type { Membership } from "#join/join-cluster";
@@ -186,7 +186,8 @@ function fabricConfig({ node, nodeIps, membership }: AgentOptions): FabricConfig
     clusterCidrs,
     nodeIps,
     ...(node.iface === undefined ? {} : { iface: node.iface }),
-    backend: DEFAULT_BACKEND,
+    backend: VXLAN,
+    guard: true,
     masquerade: { 4: "fully-random", ...(flannelIpv6Masq ? { 6: "fully-random" } : {}) },
     subnetFile: "/run/flannel/subnet.env",
   };

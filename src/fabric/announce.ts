@@ -1,15 +1,10 @@
 import { type Cidr, cidrFamily, ipPrefixOf, nthIp, prefixLength } from "#addr/cidr";
-import { FAMILIES, type PerFamily } from "#addr/family";
+import { FAMILIES, type Family, type PerFamily } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
-import {
-  type Annotations,
-  FLANNEL_KEYS,
-  formatVxlanNode,
-  readPublicIpChoice,
-  type VxlanEnd,
-} from "#wire/flannel-annotations";
+import { type Annotations, FLANNEL_KEYS, formatFlannelNode } from "#wire/flannel-annotations";
 import { formatSubnetFile } from "#wire/subnet-file";
-import type { FabricConfig, FabricReady, FabricSnapshot, FabricState } from "./model.ts";
+import type { FabricConfig, FabricKind, FabricReady } from "./model.ts";
+import { type OwnEnds, ownEnds, type Standing } from "./own-ends.ts";
 
 /** What this node tells others once its half stands. */
 export interface Announcement {
@@ -22,33 +17,42 @@ export interface Announcement {
 }
 
 /** Says what is true: MACs and MTU are those of the devices that stand. Nothing before every family's device does. */
-export function announcement(
-  { lease, said = {} }: Pick<FabricSnapshot, "lease" | "said">,
-  state: FabricState,
-  config: FabricConfig,
-): Announcement | undefined {
-  const ends: { 4?: VxlanEnd; 6?: VxlanEnd } = {};
-  const podCidrs: Cidr[] = [];
-  const mtus: number[] = [];
-  for (const family of FAMILIES) {
-    const podCidr = lease.podCidrs[family];
-    if (podCidr === undefined) continue;
-    const vtep = state.vteps[family];
-    if (vtep?.mac === undefined) return undefined;
-    const publicIp =
-      config.publicIps?.find((ip) => familyOf(ip) === family) ??
-      readPublicIpChoice(said, family) ??
-      vtep.local;
-    ends[family] = { vni: vtep.vni, mac: vtep.mac, publicIp };
-    podCidrs.push(podCidr);
-    mtus.push(vtep.mtuBytes);
-  }
-  const ready = { podCidrs, mtuBytes: Math.min(...mtus) };
+export function announcement(standing: Standing, config: FabricConfig): Announcement | undefined {
+  const { lease } = standing.snapshot;
+  const spoken = flannelNode(config.backend.kind, ownEnds(standing, config));
+  if (spoken === undefined) return undefined;
+  const podCidrs = FAMILIES.flatMap((family) => lease.podCidrs[family] ?? []);
+  const ready = { podCidrs, mtuBytes: podMtuBytes(podCidrs.map(cidrFamily), standing, config) };
   return {
-    annotations: { ...withdrawals(ends), ...formatVxlanNode(ends), ...overwrites(config.publicIps ?? []) },
+    annotations: {
+      ...withdrawals(spoken.ends),
+      ...formatFlannelNode(spoken),
+      ...overwrites(config.publicIps ?? []),
+    },
     subnetFile: subnetFileText(ready, config),
     ready,
   };
+}
+
+/** What flannel is told: one kind only, for that is all it reads. */
+function flannelNode(kind: FabricKind, ends: OwnEnds) {
+  switch (kind) {
+    case "vxlan":
+      return ends[kind] && { kind, ends: ends[kind] };
+    case "host-gw":
+      return ends[kind] && { kind, ends: ends[kind] };
+    case "wireguard":
+      return ends[kind] && { kind, ends: ends[kind] };
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** What fits through everything that packets for other nodes may go through. */
+function podMtuBytes(families: readonly Family[], { state, underlays }: Standing, config: FabricConfig) {
+  const vteps = families.flatMap((family) => state.vteps[family]?.mtuBytes ?? []);
+  const links = families.flatMap((family) => underlays[family]?.mtuBytes ?? []);
+  return Math.min(...vteps, ...(config.backend.kind === "host-gw" ? links : []));
 }
 
 /** The keys whose value on the Node differs from what we say. */
@@ -60,7 +64,7 @@ export function missingAnnotations(
 }
 
 /** A family that we had once and have no more must not be believed any longer. */
-function withdrawals(ends: PerFamily<VxlanEnd>): Record<string, null> {
+function withdrawals(ends: PerFamily<unknown>): Record<string, null> {
   const gone = FAMILIES.filter((family) => ends[family] === undefined);
   return Object.fromEntries(
     gone

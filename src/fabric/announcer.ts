@@ -7,7 +7,8 @@ import { Cell } from "#life/cell";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import { type Announcement, announcement, missingAnnotations } from "./announce.ts";
-import type { FabricConfig, FabricReady, FabricSnapshot, FabricState } from "./model.ts";
+import type { FabricConfig, FabricReady } from "./model.ts";
+import type { Standing } from "./own-ends.ts";
 
 export interface AnnouncerOptions {
   readonly client: KubeClient;
@@ -22,7 +23,7 @@ export interface AnnouncerOptions {
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #news = new Cell<true>();
-  #standing: { readonly snapshot: FabricSnapshot; readonly state: FabricState } | undefined;
+  #standing: Standing | undefined;
   #ready = "";
 
   constructor(options: AnnouncerOptions) {
@@ -31,7 +32,7 @@ export class Announcer {
 
   /** A round went through without a fault, and left this. Both come together, for what a newer Node says may not have
    *  reached the kernel yet: telling what was true before would undo it. */
-  stands(standing: { readonly snapshot: FabricSnapshot; readonly state: FabricState }): void {
+  stands(standing: Standing): void {
     this.#standing = standing;
     this.#news.set(true);
   }
@@ -57,8 +58,8 @@ export class Announcer {
   async #announce(): Promise<void> {
     const { config } = this.#options;
     if (!this.#standing) return;
-    const { snapshot, state } = this.#standing;
-    const wanted = announcement(snapshot, state, config);
+    const { snapshot } = this.#standing;
+    const wanted = announcement(this.#standing, config);
     if (!wanted) return;
     keepWhole(config.subnetFile, wanted.subnetFile, { mode: 0o644 });
     this.#tellReady(wanted.ready);

@@ -63,10 +63,10 @@ function applyOp(op: Op, world: World): void {
       world.deleteFdb(op);
       break;
     case "replace-route":
-      world.replaceRoute(op.to, op.via);
+      world.replaceRoute(op.to, op.way);
       break;
     case "delete-route":
-      world.deleteRoute(op.to, op.via);
+      world.deleteRoute(op.to, op.way);
       break;
     case "delete-stray":
       world.deleteStray(op.route);

@@ -4,10 +4,20 @@ import type { Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
 import { CLAIMS } from "#kernel/claims";
 import type { Route } from "#kernel/kernel";
-import type { Annotations } from "#wire/flannel-annotations";
+import type {
+  Annotations,
+  FlannelEnds,
+  FlannelKind,
+  HostGwEnd,
+  VxlanEnd,
+  WireguardEnd,
+} from "#wire/flannel-annotations";
 
-/** How packets for other nodes' pods travel. Host routes and WireGuard will be further members. */
-export type FabricBackend = VxlanBackend;
+/** The ways packets for other nodes' pods can travel; flannel's words. */
+export type FabricKind = FlannelKind;
+
+/** What the cluster is set up with: the backend that a node prefers, by flannel's net-conf. */
+export type FabricBackend = VxlanBackend | HostGwBackend | WireguardBackend;
 
 export interface VxlanBackend {
   readonly kind: "vxlan";
@@ -15,12 +25,49 @@ export interface VxlanBackend {
   readonly vni: number;
   /** UDP port of the tunnel. */
   readonly port: number;
+  /** The group policy extension: packets carry their mark. All nodes agree on it. */
+  readonly gbp: boolean;
+  /** Whether the device learns which node an address is at, besides what it is told. */
+  readonly learning: boolean;
+  /** Peers on this machine's own network are reached by plain routes, without a tunnel. */
+  readonly directRouting: boolean;
+  /** Taken for the underlay's, before the tunnel's overhead. */
+  readonly mtuBytes?: number;
 }
 
-export const DEFAULT_BACKEND: FabricBackend = {
+export interface HostGwBackend {
+  readonly kind: "host-gw";
+}
+
+export interface WireguardBackend {
+  readonly kind: "wireguard";
+  /** UDP ports: of the device that runs over IPv4, or carries all, and of the one over IPv6. */
+  readonly listenPorts: Required<PerFamily<number>>;
+  /** Base64; the same on all nodes. */
+  readonly presharedKey?: string;
+  /** 0 for none. */
+  readonly keepaliveSeconds: number;
+  /** Of the device. */
+  readonly mtuBytes?: number;
+  /** `separate`: a device for each family. The others: one device, and which of a peer's addresses it is reached at. */
+  readonly mode: "separate" | "auto" | "ipv4" | "ipv6";
+}
+
+export const VXLAN: VxlanBackend = {
   kind: "vxlan",
   vni: CLAIMS.vxlan.vni,
   port: CLAIMS.vxlan.port,
+  gbp: false,
+  learning: false,
+  directRouting: false,
+};
+export const HOST_GW: HostGwBackend = { kind: "host-gw" };
+/** As K3s sets it up. */
+export const WIREGUARD: WireguardBackend = {
+  kind: "wireguard",
+  listenPorts: CLAIMS.wireguard.ports,
+  keepaliveSeconds: 25,
+  mode: "separate",
 };
 
 /** Whether ports are picked at random by the kernel when pods' traffic leaves the cluster's network. */
@@ -36,6 +83,8 @@ export interface FabricConfig {
   /** Addresses peers are told instead of the underlay's (`--flannel-external-ip`). */
   readonly publicIps?: readonly Ip[];
   readonly backend: FabricBackend;
+  /** Whether packets to the tunnels' ports are dropped that come from no node of the cluster. */
+  readonly guard: boolean;
   /** A family that is absent is not masqueraded. K3s: IPv4 always, IPv6 with `--flannel-ipv6-masq`. */
   readonly masquerade: PerFamily<Masquerade>;
   /** Where CNI plugins look for this node's subnet; K3s: `/run/flannel/subnet.env`. */
@@ -73,14 +122,23 @@ export interface FabricSnapshot {
   readonly members: readonly Ip[];
 }
 
-/** One family of another node: its pods, and where its tunnel ends. */
+/** One family of another node: its pods, and where it takes packets for them. */
 export interface Peer {
   readonly node: string;
   readonly family: Family;
   readonly podCidr: Cidr;
-  readonly mac: Mac;
-  readonly vtep: Ip;
+  /** What it is set up with. */
+  readonly primary: FabricKind;
+  readonly ends: Partial<FlannelEnds>;
 }
+
+/** The way this node's packets take to one family of a peer. */
+export type Path = { readonly node: string; readonly family: Family; readonly podCidr: Cidr } & (
+  | { readonly kind: "vxlan"; readonly end: VxlanEnd }
+  /** Through the peer as a router on our own network: host-gw, and what DirectRouting makes of vxlan. */
+  | { readonly kind: "host-gw"; readonly end: HostGwEnd }
+  | { readonly kind: "wireguard"; readonly end: WireguardEnd }
+);
 
 /** The link that carries the tunnel's packets. */
 export interface Underlay {
@@ -88,6 +146,8 @@ export interface Underlay {
   readonly name: string;
   readonly mtuBytes: number;
   readonly local: Ip;
+  /** Networks on the link, whose machines are reached without a router. */
+  readonly connected: readonly Cidr[];
 }
 
 /** What this machine brings along: where the tunnels run, the MAC each has or, where none stands, will get, and whether its
@@ -106,6 +166,7 @@ export interface Vtep {
   readonly underlay: number;
   readonly local: Ip;
   readonly learning: boolean;
+  readonly gbp: boolean;
   readonly mac: Mac | undefined;
   readonly mtuBytes: number;
   readonly isUp: boolean;
@@ -126,14 +187,23 @@ export interface FabricState {
   readonly neighbors: ReadonlyMap<Ip, Mac>;
   /** `family MAC` to the node address its frames go to. */
   readonly fdb: ReadonlyMap<string, FdbTarget>;
-  /** Peer's subnet to its gateway. */
-  readonly routes: ReadonlyMap<Cidr, Ip>;
-  /** Routes with our protocol number that no tunnel of ours needs. */
+  /** Peer's subnet to the way there. */
+  readonly routes: ReadonlyMap<Cidr, PodRoute>;
+  /** Routes with our protocol number beside those. */
   readonly strays: readonly Route[];
   readonly program: Program | undefined;
   /** Addresses tunnel packets are taken from. */
   readonly members: ReadonlySet<Ip>;
   readonly sysctls: ReadonlyMap<string, string>;
+}
+
+/** The next hop of packets for a peer's pods. */
+export interface PodRoute {
+  readonly device: string;
+  /** Absent where the device finds the peer by itself. */
+  readonly via?: Ip;
+  /** The gateway is on the device although no address there says so. */
+  readonly onlink: boolean;
 }
 
 /** Our nftables program. One that was found in the kernel is known by its name only. */
@@ -145,8 +215,8 @@ export interface Program {
 }
 
 export interface ProgramInput {
-  /** The tunnel's UDP port, which the guard watches. */
-  readonly port: number;
+  /** UDP ports of the tunnels, which the guard watches; none when it is off. */
+  readonly guarded: readonly number[];
   readonly masquerade: PerFamily<MasqueradeInput>;
 }
 

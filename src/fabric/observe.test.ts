@@ -7,13 +7,7 @@ import { CLAIMS } from "#kernel/claims";
 import { openFakeKernel } from "#kernel/fake/kernel";
 import { applyFabric } from "./apply.ts";
 import { desiredFabric } from "./desired.ts";
-import {
-  DEFAULT_BACKEND,
-  type FabricConfig,
-  type FabricSnapshot,
-  type FabricState,
-  type Peer,
-} from "./model.ts";
+import { type FabricConfig, type FabricSnapshot, type FabricState, type Peer, VXLAN } from "./model.ts";
 import { observeFabric } from "./observe.ts";
 import { planFabric } from "./plan.ts";
 import { observeUnderlays } from "./underlay.ts";
@@ -22,7 +16,8 @@ const CLUSTER = [parseCidr("10.42.0.0/16"), parseCidr("fd42::/56")];
 const CONFIG: FabricConfig = {
   clusterCidrs: CLUSTER,
   nodeIps: [parseIp("192.0.2.10"), parseIp("2001:db8::10")],
-  backend: DEFAULT_BACKEND,
+  backend: VXLAN,
+  guard: true,
   masquerade: { 4: "fully-random" },
   subnetFile: "/run/flannel/subnet.env",
 };
@@ -33,8 +28,14 @@ function peer(node: string, number: number, family: 4 | 6): Peer {
     node,
     family,
     podCidr: parseCidr(family === 4 ? `10.42.${number}.0/24` : `fd42:0:0:${number}::/64`),
-    mac: parseMac(`02:00:00:00:0${number}:0${family}`),
-    vtep: parseIp(family === 4 ? `192.0.2.1${number}` : `2001:db8::1${number}`),
+    primary: "vxlan",
+    ends: {
+      vxlan: {
+        vni: 1,
+        mac: parseMac(`02:00:00:00:0${number}:0${family}`),
+        publicIp: parseIp(family === 4 ? `192.0.2.1${number}` : `2001:db8::1${number}`),
+      },
+    },
   };
 }
 const PEERS = [peer("b", 1, 4), peer("b", 1, 6), peer("c", 2, 4), peer("c", 2, 6)];
@@ -44,7 +45,7 @@ function snapshot(peers: readonly Peer[]): FabricSnapshot {
     lease: { node: "own", podCidrs: { 4: parseCidr("10.42.0.0/24"), 6: parseCidr("fd42::/64") }, macs: MACS },
     said: {},
     peers,
-    members: [...peers.map(({ vtep }) => vtep), ...CONFIG.nodeIps],
+    members: [...peers.flatMap(({ ends }) => ends.vxlan?.publicIp ?? []), ...CONFIG.nodeIps],
   };
 }
 

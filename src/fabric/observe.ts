@@ -11,6 +11,7 @@ import {
   type FdbTarget,
   FORWARDING,
   fdbKey,
+  type PodRoute,
   type Program,
   type Vtep,
 } from "./model.ts";
@@ -59,6 +60,7 @@ function observeVteps(netlink: Netlink, links: readonly VtepLink[]): FabricState
       name: link.name,
       // A device of another kind that has our name fits nothing, and is replaced.
       ...(link.vxlan ?? { vni: 0, port: 0, underlay: 0, learning: true, local: parseIp(FAMILY[family].any) }),
+      gbp: link.vxlan?.gbp ?? false,
       mac: link.mac,
       mtuBytes: link.mtuBytes,
       isUp: link.isUp,
@@ -89,15 +91,21 @@ function observeRoutes(
   links: readonly VtepLink[],
   clusterCidrs: readonly Cidr[],
 ): Pick<FabricState, "routes" | "strays"> {
-  const routes = new Map<Cidr, Ip>();
+  const routes = new Map<Cidr, PodRoute>();
+  const names = new Map(netlink.listLinks().map(({ index, name }) => [index, name]));
+  const devices = new Set(links.map(({ link }) => link.index));
   const strays: Route[] = [];
   const leadsToPods = ({ to }: Route) => clusterCidrs.some((network) => containsCidr(network, to));
   for (const family of FAMILIES) {
-    const device = links.find((row) => row.family === family)?.link.index;
     for (const route of netlink.listRoutes(family)) {
       if (route.table !== CLAIMS.routeTable || route.protocol === PROTOCOL_KERNEL) continue;
-      if (route.link === device && route.via !== undefined && route.onlink) routes.set(route.to, route.via);
-      else if (route.protocol === CLAIMS.routeProtocol && leadsToPods(route)) strays.push(route);
+      const isOurs = route.protocol === CLAIMS.routeProtocol && leadsToPods(route);
+      const device = names.get(route.link);
+      if (device === undefined || !(isOurs || devices.has(route.link))) continue;
+      const { to, via, onlink } = route;
+      // Of two ways to one subnet, which may differ in what is not looked at here, one is a stray.
+      if (routes.has(to)) strays.push(route);
+      else routes.set(to, { device, onlink, ...(via === undefined ? {} : { via }) });
     }
   }
   return { routes, strays };

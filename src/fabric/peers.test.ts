@@ -41,7 +41,8 @@ const sound = node("b", 1);
 const cases: readonly [name: string, view: NodeView, peers: readonly string[], refused: readonly string[]][] =
   [
     ["sound", node("c", 2), ["b/4", "b/6", "c/4", "c/6"], []],
-    ["of another backend", node("c", 2, { "backend-type": "host-gw" }), ["b/4", "b/6"], []],
+    ["of a backend nobody speaks", node("c", 2, { "backend-type": "udp" }), ["b/4", "b/6"], []],
+    ["of another backend", node("c", 2, { "backend-type": "host-gw" }), ["b/4", "b/6", "c/4", "c/6"], []],
     ["unmanaged", node("c", 2, { "kube-subnet-manager": "false" }), ["b/4", "b/6"], []],
     ["without a subnet", { ...node("c", 2), podCidrs: [] }, ["b/4", "b/6"], []],
     ["with one family", { ...node("c", 2), podCidrs: ["10.42.2.0/24"] }, ["b/4", "b/6", "c/4"], []],

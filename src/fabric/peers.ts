@@ -1,7 +1,12 @@
 import { addressOf, type Cidr, cidrFamily, cidrOf, containsCidr, overlaps, prefixLength } from "#addr/cidr";
 import { FAMILIES, type Family } from "#addr/family";
 import { type Ip, isIp, parseIp } from "#addr/ip";
-import { type AnnotationProblem, FLANNEL_KEYS, readFlannelNode } from "#wire/flannel-annotations";
+import {
+  type AnnotationProblem,
+  FLANNEL_KEYS,
+  type FlannelNode,
+  readFlannelNode,
+} from "#wire/flannel-annotations";
 import { fdbKey, type Lease, type NodeView, type Peer } from "./model.ts";
 import { readPodCidr } from "./node-view.ts";
 
@@ -44,7 +49,9 @@ export function readPeers(views: readonly NodeView[], context: PeerContext): Pee
 
 /** Addresses of all nodes, ours included: who may send tunnel packets. */
 export function readMembers(views: readonly NodeView[], peers: readonly Peer[]): readonly Ip[] {
-  const members = new Set<Ip>(peers.map((peer) => peer.vtep));
+  const members = new Set<Ip>(
+    peers.flatMap(({ ends }) => Object.values(ends).map(({ publicIp }) => publicIp)),
+  );
   for (const view of views)
     for (const address of view.addresses) if (isIp(address)) members.add(parseIp(address));
   return [...members].sort();
@@ -57,21 +64,21 @@ function readClaims(
   refusals: Refusal[],
 ): readonly Peer[] {
   const said = readFlannelNode(view.annotations);
-  if (said.kind !== "vxlan") return [];
+  if (said.kind === "unmanaged" || said.kind === "other-backend") return [];
   refusals.push(...said.problems.map((problem) => ({ node: view.name, ...problem })));
   const podCidrs = readPodCidrs(view, context.clusterCidrs, refusals);
   const claims: Peer[] = [];
   for (const family of FAMILIES) {
     const podCidr = podCidrs.get(family);
     if (podCidr === undefined || context.lease.podCidrs[family] === undefined) continue;
-    const end = said.ends[family];
+    const ends = endsOf(said, family);
     const { data, publicIp } = FLANNEL_KEYS[family];
     const last = before.get(`${view.name} ${family}`);
-    if (end && end.vni === context.vni) {
-      claims.push({ node: view.name, family, podCidr, mac: end.mac, vtep: end.publicIp });
-    } else if (end) {
-      const problem = `VNI ${end.vni} is not the cluster's ${context.vni}`;
+    if (ends?.vxlan && ends.vxlan.vni !== context.vni) {
+      const problem = `VNI ${ends.vxlan.vni} is not the cluster's ${context.vni}`;
       refusals.push({ node: view.name, key: data, value: view.annotations[data] ?? "", problem });
+    } else if (ends) {
+      claims.push({ node: view.name, family, podCidr, primary: said.kind, ends });
     } else if (
       last?.podCidr === podCidr &&
       said.problems.some(({ key }) => key === data || key === publicIp)
@@ -80,6 +87,14 @@ function readClaims(
     }
   }
   return claims;
+}
+
+function endsOf(
+  said: Exclude<FlannelNode, { kind: "unmanaged" | "other-backend" }>,
+  family: Family,
+): Peer["ends"] | undefined {
+  const end = said.ends[family];
+  return end && { [said.kind]: end };
 }
 
 function readPodCidrs(
@@ -96,34 +111,36 @@ function readPodCidrs(
   return podCidrs;
 }
 
-/** Subnets and MACs that already have a node. */
+/** Subnets, MACs and keys that already have a node. */
 class Taken {
   readonly #lease: Lease;
   readonly #subnets = new Map<Cidr, string>();
-  readonly #macs = new Map<string, string>();
+  readonly #names = new Map<string, string>();
   readonly #lengths = { 4: new Set<number>(), 6: new Set<number>() };
 
   constructor(lease: Lease) {
     this.#lease = lease;
     for (const family of FAMILIES) {
       const mac = lease.macs[family];
-      if (mac) this.#macs.set(fdbKey(family, mac), lease.node);
+      if (mac) this.#names.set(fdbKey(family, mac), lease.node);
     }
   }
 
   /** Why the claim cannot stand; when it can, it counts from now on. */
-  refuse({ node, family, podCidr, mac }: Peer): Refusal | undefined {
+  refuse({ node, family, podCidr, ends }: Peer): Refusal | undefined {
     const own = this.#lease.podCidrs[family];
     const holder = own && overlaps(own, podCidr) ? this.#lease.node : this.#subnetHolder(podCidr);
     if (holder !== undefined)
       return { node, key: "spec.podCIDRs", value: podCidr, problem: `the subnet is node ${holder}'s` };
-    const key = fdbKey(family, mac);
-    const twin = this.#macs.get(key);
-    if (twin !== undefined)
-      return { node, key: FLANNEL_KEYS[family].data, value: mac, problem: `VtepMAC is node ${twin}'s` };
+    const names = namesOf(family, ends);
+    for (const { name, value, what } of names) {
+      const twin = this.#names.get(name);
+      if (twin !== undefined && twin !== node)
+        return { node, key: FLANNEL_KEYS[family].data, value, problem: `${what} is node ${twin}'s` };
+    }
     this.#subnets.set(podCidr, node);
     this.#lengths[family].add(prefixLength(podCidr));
-    this.#macs.set(key, node);
+    for (const { name } of names) this.#names.set(name, node);
     return undefined;
   }
 
@@ -140,4 +157,12 @@ class Taken {
     }
     return undefined;
   }
+}
+
+/** What packets find a node by, which two nodes must not share. */
+function namesOf(family: Family, { vxlan, wireguard }: Peer["ends"]) {
+  return [
+    ...(vxlan ? [{ name: fdbKey(family, vxlan.mac), value: vxlan.mac, what: "VtepMAC" }] : []),
+    ...(wireguard ? [{ name: wireguard.publicKey, value: wireguard.publicKey, what: "PublicKey" }] : []),
+  ];
 }

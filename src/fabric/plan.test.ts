@@ -4,16 +4,9 @@ import { fileURLToPath } from "node:url";
 import { parseCidr } from "#addr/cidr";
 import { parseIp } from "#addr/ip";
 import { parseMac } from "#addr/mac";
-import { formatVxlanNode } from "#wire/flannel-annotations";
+import { formatFlannelNode } from "#wire/flannel-annotations";
 import { desiredFabric } from "./desired.ts";
-import {
-  DEFAULT_BACKEND,
-  type FabricConfig,
-  type FabricState,
-  type Ground,
-  NOTHING,
-  type NodeView,
-} from "./model.ts";
+import { type FabricConfig, type FabricState, type Ground, NOTHING, type NodeView, VXLAN } from "./model.ts";
 import { readLease } from "./node-view.ts";
 import { readMembers, readPeers } from "./peers.ts";
 import { planFabric } from "./plan.ts";
@@ -22,14 +15,15 @@ import { renderFabric } from "./render.ts";
 const CONFIG: FabricConfig = {
   clusterCidrs: [parseCidr("10.42.0.0/16"), parseCidr("fd42::/56")],
   nodeIps: [parseIp("192.0.2.10"), parseIp("2001:db8::10")],
-  backend: DEFAULT_BACKEND,
+  backend: VXLAN,
+  guard: true,
   masquerade: { 4: "fully-random", 6: "plain" },
   subnetFile: "/run/flannel/subnet.env",
 };
 const GROUND: Ground = {
   underlays: {
-    4: { index: 2, name: "eth0", mtuBytes: 1500, local: parseIp("192.0.2.10") },
-    6: { index: 2, name: "eth0", mtuBytes: 1500, local: parseIp("2001:db8::10") },
+    4: { index: 2, name: "eth0", mtuBytes: 1500, local: parseIp("192.0.2.10"), connected: [] },
+    6: { index: 2, name: "eth0", mtuBytes: 1500, local: parseIp("2001:db8::10"), connected: [] },
   },
   macs: { 4: parseMac("02:00:00:00:00:04"), 6: parseMac("02:00:00:00:00:06") },
   canFilterBridged: true,
@@ -53,7 +47,10 @@ function node({ name, subnet, mac = subnet, host = 10 + subnet }: NodeShape): No
   return {
     name,
     podCidrs: [`10.42.${subnet}.0/24`, `fd42:0:0:${subnet}::/64`],
-    annotations: formatVxlanNode({ 4: end(4, addresses[0]), 6: end(6, addresses[1]) }),
+    annotations: formatFlannelNode({
+      kind: "vxlan",
+      ends: { 4: end(4, addresses[0]), 6: end(6, addresses[1]) },
+    }),
     addresses,
   };
 }
@@ -78,8 +75,8 @@ const c = node({ name: "c", subnet: 2 });
 const moved: Ground = {
   ...GROUND,
   underlays: {
-    4: { index: 2, name: "eth0", mtuBytes: 9000, local: parseIp("192.0.2.99") },
-    6: { index: 2, name: "eth0", mtuBytes: 9000, local: parseIp("2001:db8::10") },
+    4: { index: 2, name: "eth0", mtuBytes: 9000, local: parseIp("192.0.2.99"), connected: [] },
+    6: { index: 2, name: "eth0", mtuBytes: 9000, local: parseIp("2001:db8::10"), connected: [] },
   },
 };
 const before = stateOf([own, b]);

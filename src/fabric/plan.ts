@@ -2,8 +2,9 @@ import type { Cidr, IpPrefix } from "#addr/cidr";
 import { FAMILIES, type Family } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
+import { CLAIMS } from "#kernel/claims";
 import type { Route } from "#kernel/kernel";
-import type { FabricState, FdbTarget, Program, Vtep, VtepChange } from "./model.ts";
+import type { FabricState, FdbTarget, PodRoute, Program, Vtep, VtepChange } from "./model.ts";
 
 export type Op =
   | { readonly op: "write-sysctl"; readonly name: string; readonly value: string }
@@ -21,7 +22,7 @@ export type Op =
   | { readonly op: "replace-neighbor"; readonly ip: Ip; readonly mac: Mac }
   | { readonly op: "delete-neighbor"; readonly ip: Ip }
   | ({ readonly op: "replace-fdb" | "delete-fdb" } & FdbTarget)
-  | { readonly op: "replace-route" | "delete-route"; readonly to: Cidr; readonly via: Ip }
+  | { readonly op: "replace-route" | "delete-route"; readonly to: Cidr; readonly way: PodRoute }
   | { readonly op: "delete-stray"; readonly route: Route };
 
 /** From what stands to what is wanted: the guard before the tunnel, the tunnel before its peers, and of the peers all that
@@ -34,6 +35,7 @@ export function planFabric(want: FabricState, known: FabricState): readonly Op[]
     ...planProgram(want, known),
     ...FAMILIES.flatMap((family) => planVtep(family, want.vteps[family], known.vteps[family])),
     ...planPeers(want, standing),
+    ...FAMILIES.flatMap((family) => planEnd(family, want.vteps[family], known.vteps[family])),
     ...known.strays.map((route) => ({ op: "delete-stray", route }) as const),
     ...planMembers("delete-members", known, want),
   ];
@@ -62,10 +64,10 @@ function planMembers(op: "add-members" | "delete-members", a: FabricState, b: Fa
 }
 
 function planVtep(family: Family, want: Vtep | undefined, known: Vtep | undefined): readonly Op[] {
+  if (!want) return [];
   const ops: Op[] = [];
-  const kept = known && want && isCompatible(want, known) ? known : undefined;
+  const kept = known && isCompatible(want, known) ? known : undefined;
   if (known && !kept) ops.push({ op: "delete-vtep", family, name: known.name });
-  if (!want) return ops;
   if (!kept) ops.push({ op: "add-vtep", family, vtep: want });
   const had = kept?.addresses ?? [];
   for (const address of want.addresses)
@@ -77,9 +79,14 @@ function planVtep(family: Family, want: Vtep | undefined, known: Vtep | undefine
   return ops;
 }
 
+/** Only once nothing leads there any more. */
+function planEnd(family: Family, want: Vtep | undefined, known: Vtep | undefined): readonly Op[] {
+  return known && !want ? [{ op: "delete-vtep", family, name: known.name }] : [];
+}
+
 /** What a device cannot change in place. */
 function isCompatible(want: Vtep, known: Vtep): boolean {
-  const keys = ["vni", "port", "underlay", "local", "learning"] as const;
+  const keys = ["vni", "port", "underlay", "local", "learning", "gbp"] as const;
   return keys.every((key) => want[key] === known[key]);
 }
 
@@ -95,7 +102,7 @@ function rebuilt(want: FabricState, known: FabricState): ReadonlySet<Family> {
   return new Set(
     FAMILIES.filter((family) => {
       const [a, b] = [want.vteps[family], known.vteps[family]];
-      return !a || !b || !isCompatible(a, b);
+      return !b || (a && !isCompatible(a, b));
     }),
   );
 }
@@ -103,12 +110,12 @@ function rebuilt(want: FabricState, known: FabricState): ReadonlySet<Family> {
 /** Neighbours, FDB entries and routes go with their device. */
 function withoutEntriesOf(gone: ReadonlySet<Family>, known: FabricState): FabricState {
   if (gone.size === 0) return known;
-  const stays = <V>([key]: readonly [string, V]) => !gone.has(familyOf(key));
+  const devices = new Set<string>([...gone].map((family) => CLAIMS.devices.vxlan[family]));
   return {
     ...known,
-    neighbors: new Map([...known.neighbors].filter(stays)),
+    neighbors: new Map([...known.neighbors].filter(([ip]) => !gone.has(familyOf(ip)))),
     fdb: new Map([...known.fdb].filter(([, { family }]) => !gone.has(family))),
-    routes: new Map([...known.routes].filter(stays)),
+    routes: new Map([...known.routes].filter(([, { device }]) => !devices.has(device))),
   };
 }
 
@@ -118,11 +125,15 @@ function planPeers(want: FabricState, known: FabricState): readonly Op[] {
     if (known.fdb.get(key)?.vtep !== entry.vtep) ops.push({ op: "replace-fdb", ...entry });
   for (const [ip, mac] of want.neighbors)
     if (known.neighbors.get(ip) !== mac) ops.push({ op: "replace-neighbor", ip, mac });
-  for (const [to, via] of want.routes)
-    if (known.routes.get(to) !== via) ops.push({ op: "replace-route", to, via });
-  for (const [to, via] of known.routes) if (!want.routes.has(to)) ops.push({ op: "delete-route", to, via });
+  for (const [to, way] of want.routes)
+    if (!sameWay(known.routes.get(to), way)) ops.push({ op: "replace-route", to, way });
+  for (const [to, way] of known.routes) if (!want.routes.has(to)) ops.push({ op: "delete-route", to, way });
   for (const ip of known.neighbors.keys())
     if (!want.neighbors.has(ip)) ops.push({ op: "delete-neighbor", ip });
   for (const [key, entry] of known.fdb) if (!want.fdb.has(key)) ops.push({ op: "delete-fdb", ...entry });
   return ops;
+}
+
+function sameWay(a: PodRoute | undefined, b: PodRoute): boolean {
+  return a?.device === b.device && a.via === b.via && a.onlink === b.onlink;
 }

@@ -50,12 +50,13 @@ export function renderProgram({ name, input }: Program, members: Iterable<Ip>): 
 
 /** The guard sits at `input` (a packet that is only passing through this machine is none of ours) and before connection
  *  tracking's filters, so that a stranger's flood costs little. */
-function programRules({ port, masquerade }: ProgramInput): readonly string[] {
+function programRules({ guarded, masquerade }: ProgramInput): readonly string[] {
   const lines = [`add chain inet ${TABLE} guard { type filter hook input priority -300; policy accept; }`];
-  for (const family of FAMILIES)
-    lines.push(
-      `add rule inet ${TABLE} guard udp dport ${port} ${FAMILY[family].nft} saddr != @members${family} counter drop`,
-    );
+  if (guarded.length > 0)
+    for (const family of FAMILIES)
+      lines.push(
+        `add rule inet ${TABLE} guard udp dport { ${guarded.join(", ")} } ${FAMILY[family].nft} saddr != @members${family} counter drop`,
+      );
   lines.push(
     `add chain inet ${TABLE} postrouting { type nat hook postrouting priority 100; policy accept; }`,
   );

@@ -1,4 +1,4 @@
-import { familyOf } from "#addr/ip";
+import { familyOf, type Ip } from "#addr/ip";
 import { CLAIMS } from "#kernel/claims";
 import type { Op } from "./plan.ts";
 import { membersSet, renderProgram } from "./program.ts";
@@ -38,8 +38,8 @@ type TunnelOp = Exclude<
 function renderTunnelOp(op: TunnelOp): string {
   switch (op.op) {
     case "add-vtep": {
-      const { name, mac, mtuBytes, vni, underlay, local, port, learning } = op.vtep;
-      return `ip link add ${name} up${mac ? ` address ${mac}` : ""} mtu ${mtuBytes} type vxlan id ${vni} dev #${underlay} local ${local} dstport ${port} ${learning ? "" : "no"}learning`;
+      const { name, mac, mtuBytes, vni, underlay, local, port, learning, gbp } = op.vtep;
+      return `ip link add ${name} up${mac ? ` address ${mac}` : ""} mtu ${mtuBytes} type vxlan id ${vni} dev #${underlay} local ${local} dstport ${port} ${learning ? "" : "no"}learning${gbp ? " gbp" : ""}`;
     }
     case "change-vtep": {
       const { mac, mtuBytes, isUp } = op.change;
@@ -64,7 +64,7 @@ function renderTunnelOp(op: TunnelOp): string {
       return `bridge fdb ${verb(op.op)} ${op.mac} dev ${CLAIMS.devices.vxlan[op.family]} dst ${op.vtep} self permanent`;
     case "replace-route":
     case "delete-route":
-      return `ip route ${verb(op.op)} ${op.to} via ${op.via} dev ${deviceOf(op.to)} onlink proto ${CLAIMS.routeProtocol}`;
+      return `ip route ${verb(op.op)} ${op.to}${op.way.via ? ` via ${op.way.via}` : ""} dev ${op.way.device}${op.way.onlink ? " onlink" : ""} proto ${CLAIMS.routeProtocol}`;
     default:
       return op satisfies never;
   }
@@ -75,6 +75,6 @@ function verb(op: Op["op"]): string {
   return word === "delete" ? "del" : word;
 }
 
-function deviceOf(key: string): string {
+function deviceOf(key: Ip): string {
   return CLAIMS.devices.vxlan[familyOf(key)];
 }

@@ -11,7 +11,7 @@ import { openInformer } from "#kube/open-informer";
 import { NODES } from "#kube/resources";
 import { systemClock } from "#life/clock";
 import { openLog, silentLog } from "#telemetry/log";
-import { DEFAULT_BACKEND, type FabricReady } from "./model.ts";
+import { type FabricReady, VXLAN } from "./model.ts";
 import { runFabric } from "./run.ts";
 
 const P = "flannel.alpha.coreos.com/";
@@ -58,7 +58,8 @@ function start(
     config: {
       clusterCidrs: [parseCidr("10.42.0.0/16")],
       nodeIps: [addressOf(OWN)],
-      backend: DEFAULT_BACKEND,
+      backend: VXLAN,
+      guard: true,
       masquerade: { 4: "fully-random" },
       subnetFile: join(dir, "subnet.env"),
     },

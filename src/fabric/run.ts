@@ -11,10 +11,11 @@ import type { Logger } from "#telemetry/log";
 import { Announcer } from "./announcer.ts";
 import { applyFabric } from "./apply.ts";
 import { BridgeFilter } from "./bridge-filter.ts";
-import { desiredFabric } from "./desired.ts";
+import { desiredFabric, vxlanSettings } from "./desired.ts";
 import type { FabricConfig, FabricReady, FabricSnapshot, FabricState, Ground } from "./model.ts";
 import { NodeWatch } from "./node-watch.ts";
 import { observeFabric } from "./observe.ts";
+import type { Standing } from "./own-ends.ts";
 import { type Op, planFabric } from "./plan.ts";
 import { renderFabric } from "./render.ts";
 import { observeUnderlays } from "./underlay.ts";
@@ -52,7 +53,7 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     nodes,
     nodeName,
     clusterCidrs: config.clusterCidrs,
-    vni: config.backend.vni,
+    vni: vxlanSettings(config).vni,
     log,
   });
   const announcer = new Announcer({ ...options, log, onReady: options.onReady });
@@ -90,8 +91,9 @@ class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   }
 
   /** The last snapshot, and what the kernel held after its round. */
-  get standing(): { snapshot: FabricSnapshot; state: FabricState } | undefined {
-    return this.#snapshot && this.#state && { snapshot: this.#snapshot, state: this.#state };
+  get standing(): Standing | undefined {
+    const [snapshot, state] = [this.#snapshot, this.#state];
+    return snapshot && state && { snapshot, state, underlays: this.#underlays };
   }
 
   desired(snapshot: FabricSnapshot): FabricState {

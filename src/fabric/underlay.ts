@@ -1,4 +1,4 @@
-import { addressOf } from "#addr/cidr";
+import { addressOf, type Cidr, cidrFamily, cidrOf, prefixLength } from "#addr/cidr";
 import { FAMILIES, type Family } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
 import type { Address, Link, Netlink } from "#kernel/kernel";
@@ -17,9 +17,23 @@ export function observeUnderlays(
     const local = chooseAddress(family, links, addresses, config);
     const link = local && links.find(({ index }) => index === local.link);
     if (local && link)
-      found[family] = { index: link.index, name: link.name, mtuBytes: link.mtuBytes, local: local.ip };
+      found[family] = {
+        index: link.index,
+        name: link.name,
+        mtuBytes: link.mtuBytes,
+        local: local.ip,
+        connected: networksOn(link, family, addresses),
+      };
   }
   return found;
+}
+
+/** An address says of its whole network that it is on the link. */
+function networksOn(link: Link, family: Family, addresses: readonly Address[]): readonly Cidr[] {
+  return addresses
+    .filter((row) => row.link === link.index && row.scope === "global")
+    .map(({ address }) => cidrOf(addressOf(address), prefixLength(address)))
+    .filter((network) => cidrFamily(network) === family);
 }
 
 /** A node address first, for a link may carry floating addresses too; otherwise the named link's first global one. */

@@ -6,17 +6,17 @@ import { Fault, isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import type { NetKernel, Route, RouteSpec } from "#kernel/kernel";
 import type { VtepChange } from "./model.ts";
-import { type FabricState, type FdbTarget, fdbKey, type Program, type Vtep } from "./model.ts";
+import { type FabricState, type FdbTarget, fdbKey, type PodRoute, type Program, type Vtep } from "./model.ts";
 import { memberElement, membersSet, renderProgram } from "./program.ts";
 
 /** The kernel together with what is true of it: each method changes both, or throws and changes neither. */
 export class World {
   readonly #kernel: NetKernel;
-  readonly #indexes = new Map<Family, number>();
+  readonly #indexes = new Map<string, number>();
   readonly #vteps: { 4?: Vtep; 6?: Vtep };
   readonly #neighbors: Map<Ip, Mac>;
   readonly #fdb: Map<string, FdbTarget>;
-  readonly #routes: Map<Cidr, Ip>;
+  readonly #routes: Map<Cidr, PodRoute>;
   readonly #strays: Route[];
   readonly #members: Set<Ip>;
   readonly #sysctls: Map<string, string>;
@@ -70,15 +70,15 @@ export class World {
 
   /** The device as the kernel made it: it may give less MTU than was asked for, and what it gave is what counts. */
   addVtep(family: Family, vtep: Vtep): void {
-    const { name, mac, mtuBytes, vni, port, underlay, local, learning } = vtep;
+    const { name, mac, mtuBytes, vni, port, underlay, local, learning, gbp } = vtep;
     const link = this.#kernel.netlink.addLink({
       kind: "vxlan",
       name,
       mtuBytes,
-      vxlan: { vni, port, underlay, local, learning },
+      vxlan: { vni, port, underlay, local, learning, gbp },
       ...(mac === undefined ? {} : { mac }),
     });
-    this.#indexes.set(family, link.index);
+    this.#indexes.set(name, link.index);
     // Before the device is up: a router's advertisement must never give it a route.
     this.#hardenDevice(name);
     this.#kernel.netlink.changeLink(link.index, { isUp: true });
@@ -105,10 +105,10 @@ export class World {
   deleteVtep(family: Family, name: string): void {
     const link = this.#kernel.netlink.findLink(name);
     if (link) this.#kernel.netlink.deleteLink(link.index);
-    this.#indexes.delete(family);
+    this.#indexes.delete(name);
     delete this.#vteps[family];
     for (const ip of this.#neighbors.keys()) if (familyOf(ip) === family) this.#neighbors.delete(ip);
-    for (const to of this.#routes.keys()) if (familyOf(to) === family) this.#routes.delete(to);
+    for (const [to, { device }] of this.#routes) if (device === name) this.#routes.delete(to);
     for (const [key, entry] of this.#fdb) if (entry.family === family) this.#fdb.delete(key);
   }
 
@@ -132,15 +132,15 @@ export class World {
     this.#fdb.delete(fdbKey(family, mac));
   }
 
-  replaceRoute(to: Cidr, via: Ip): void {
-    this.#kernel.netlink.replaceRoute(this.#route(to, via));
-    this.#routes.set(to, via);
+  replaceRoute(to: Cidr, way: PodRoute): void {
+    this.#kernel.netlink.replaceRoute(this.#route(to, way));
+    this.#routes.set(to, way);
   }
 
   /** Whoever made it: on a device of ours it would lead nowhere. */
-  deleteRoute(to: Cidr, via: Ip): void {
-    const { link } = this.#route(to, via);
-    this.#kernel.netlink.deleteRoute({ to, via, link });
+  deleteRoute(to: Cidr, way: PodRoute): void {
+    const { link, via } = this.#route(to, way);
+    this.#kernel.netlink.deleteRoute({ to, link, ...(via === undefined ? {} : { via }) });
     this.#routes.delete(to);
   }
 
@@ -149,14 +149,14 @@ export class World {
     this.#strays.splice(this.#strays.indexOf(route), 1);
   }
 
-  #route(to: Cidr, via: Ip): RouteSpec {
-    const link = this.#deviceIndex(familyOf(to));
-    return { to, via, link, onlink: true, table: CLAIMS.routeTable, protocol: CLAIMS.routeProtocol };
+  #route(to: Cidr, { device, via, onlink }: PodRoute): RouteSpec {
+    const link = this.#indexOf(device);
+    return { to, link, via, onlink, table: CLAIMS.routeTable, protocol: CLAIMS.routeProtocol };
   }
 
   #vtep(family: Family): Vtep {
     const vtep = this.#vteps[family];
-    if (vtep === undefined) throw new Fault("NoDevice", noDevice(family));
+    if (vtep === undefined) throw new Fault("NoDevice", noDevice(CLAIMS.devices.vxlan[family]));
     return vtep;
   }
 
@@ -169,18 +169,21 @@ export class World {
     }
   }
 
-  /** Looked up once: an entry goes to the device that has the name now, wherever it was when it was planned. */
   #deviceIndex(family: Family): number {
-    const known = this.#indexes.get(family);
+    return this.#indexOf(CLAIMS.devices.vxlan[family]);
+  }
+
+  /** Looked up once: an entry goes to the device that has the name now, wherever it was when it was planned. */
+  #indexOf(name: string): number {
+    const known = this.#indexes.get(name);
     if (known !== undefined) return known;
-    const name = CLAIMS.devices.vxlan[family];
     const link = this.#kernel.netlink.findLink(name);
-    if (link === undefined) throw new Fault("NoDevice", noDevice(family));
-    this.#indexes.set(family, link.index);
+    if (link === undefined) throw new Fault("NoDevice", noDevice(name));
+    this.#indexes.set(name, link.index);
     return link.index;
   }
 }
 
-function noDevice(family: Family): string {
-  return `Cannot reach peers over IPv${family}: no device "${CLAIMS.devices.vxlan[family]}"`;
+function noDevice(name: string): string {
+  return `Cannot reach peers: no device "${name}"`;
 }

@@ -31,6 +31,8 @@ export const CLAIMS = {
     /** Bridge of the pods, and the two tunnels: flannel's and K3s's names, which their users' tools know. */
     bridge: "cni0",
     vxlan: { 4: "flannel.1", 6: "flannel-v6.1" },
+    /** And the tunnels of WireGuard; the first carries both families unless each has its own. */
+    wireguard: { 4: "flannel-wg", 6: "flannel-wg-v6" },
     /** Host ends of pods' cables start like this, as those of the CNI bridge plugin do. */
     vethPrefix: "veth",
     /** What pods send passes such a device where it is paced; not the bandwidth plugin's `bwp`, so that neither takes the
@@ -47,6 +49,9 @@ export const CLAIMS = {
     /** Linux's historic VXLAN port, which flannel uses and K3s documents; not IANA's 4789. */
     port: 8472,
   },
+
+  /** WireGuard's UDP ports, by the family they run over: flannel's, which K3s documents. */
+  wireguard: { ports: { 4: 51_820, 6: 51_821 } },
 
   /** Where named network namespaces are mounted, so that `ip netns` lists them. */
   netnsDir: "/run/netns",

@@ -4,12 +4,17 @@ import { parseIp } from "#addr/ip";
 import { parseMac } from "#addr/mac";
 import {
   type Annotations,
-  formatVxlanData,
-  formatVxlanNode,
-  parseVxlanData,
+  formatFlannelNode,
   readFlannelNode,
   readPublicIpChoice,
 } from "./flannel-annotations.ts";
+import {
+  formatVxlanData,
+  formatWireguardData,
+  isWireguardKey,
+  parseVxlanData,
+  parseWireguardData,
+} from "./flannel-backend-data.ts";
 
 const P = "flannel.alpha.coreos.com/";
 const MAC = parseMac("12:c6:65:89:b4:e3");
@@ -29,7 +34,7 @@ test("what is written is read back the same, in both families", () => {
     4: { vni: 1, mac: MAC, publicIp: parseIp("192.0.2.7") },
     6: { vni: 1, mac: parseMac("2e:00:00:00:00:06"), publicIp: parseIp("2001:db8::7") },
   };
-  const written = formatVxlanNode(ends);
+  const written = formatFlannelNode({ kind: "vxlan", ends });
   assert.deepEqual(Object.keys(written), [
     `${P}kube-subnet-manager`,
     `${P}backend-type`,
@@ -44,7 +49,8 @@ test("what is written is read back the same, in both families", () => {
 const kinds: readonly [name: string, annotations: Annotations, kind: string][] = [
   ["no annotations", {}, "unmanaged"],
   ["managed by something else", { ...SOUND, [`${P}kube-subnet-manager`]: "yes" }, "unmanaged"],
-  ["another backend", { ...SOUND, [`${P}backend-type`]: "host-gw" }, "other-backend"],
+  ["a backend of flannel's that is not spoken", { ...SOUND, [`${P}backend-type`]: "udp" }, "other-backend"],
+  ["host-gw, whatever its data", { ...SOUND, [`${P}backend-type`]: "host-gw" }, "host-gw"],
   ["sound", SOUND, "vxlan"],
 ];
 for (const [name, annotations, kind] of kinds)
@@ -82,6 +88,42 @@ for (const [key, value] of bad)
       [[`${P}${key}`, value]],
     );
   });
+
+const KEY = "jZw2cIE1pGpT1Q2Y1jQ0m0yJ8wA4cF5n4yTn9oYp2mE=";
+
+test("host-gw and wireguard are written as flannel writes them, and read back", () => {
+  const publicIp = parseIp("192.0.2.7");
+  const plain = formatFlannelNode({ kind: "host-gw", ends: { 4: { publicIp } } });
+  assert.equal(plain[`${P}backend-data`], "null");
+  assert.deepEqual(readFlannelNode(plain), { kind: "host-gw", ends: { 4: { publicIp } }, problems: [] });
+  const ends = { 4: { publicKey: KEY, port: 51_820, publicIp } };
+  const sealed = formatFlannelNode({ kind: "wireguard", ends });
+  assert.equal(sealed[`${P}backend-data`], `{"PublicKey":"${KEY}","Port":51820}`);
+  assert.deepEqual(readFlannelNode(sealed), { kind: "wireguard", ends, problems: [] });
+});
+
+test("a WireGuard port that is missing or 0 is the reader's own", () => {
+  assert.deepEqual(parseWireguardData(`{"PublicKey":"${KEY}"}`), { publicKey: KEY });
+  assert.deepEqual(parseWireguardData(`{"Port":0,"PublicKey":"${KEY}"}`), { publicKey: KEY });
+  assert.equal(formatWireguardData({ publicKey: KEY }), `{"PublicKey":"${KEY}"}`);
+});
+
+const badWireguard: readonly string[] = [
+  "{}",
+  '{"PublicKey":"short="}',
+  `{"PublicKey":"${KEY}","Port":65536}`,
+  `{"PublicKey":"${KEY}","Port":"51820"}`,
+  `{"PublicKey":"${KEY.slice(0, -2)}F="}`,
+  `{"PublicKey":"${"A".repeat(43)}="}`,
+  `{"PublicKey":"${KEY}\n"}`,
+];
+for (const text of badWireguard)
+  test(`wireguard data ${text} is refused`, () => assert.throws(() => parseWireguardData(text)));
+
+test("a key has one spelling", () => {
+  assert.ok(isWireguardKey(KEY));
+  assert.ok(!isWireguardKey(` ${KEY}`));
+});
 
 test("an operator's overwrite goes before node-public-ip", () => {
   const annotations = { [`${P}public-ip-overwrite`]: "203.0.113.1", [`${P}node-public-ip`]: "203.0.113.2" };

@@ -1,6 +1,13 @@
 import { FAMILIES, FAMILY, type Family, type PerFamily } from "#addr/family";
 import { familyOf, type Ip, isLoopback, parseIp } from "#addr/ip";
-import { type Mac, macToBytes, parseMac } from "#addr/mac";
+import {
+  formatVxlanData,
+  formatWireguardData,
+  parseVxlanData,
+  parseWireguardData,
+  type VxlanData,
+  type WireguardData,
+} from "./flannel-backend-data.ts";
 
 /** What flannel and we write on a Node, so that its peers can reach its pods. Suffixes of `flannel.alpha.coreos.com/`. */
 export const FLANNEL_PREFIX = "flannel.alpha.coreos.com/";
@@ -23,15 +30,21 @@ export const FLANNEL_KEYS = {
   },
 } as const;
 
-export interface VxlanData {
-  readonly vni: number;
-  readonly mac: Mac;
+/** The backends whose language is spoken here, by flannel's words. */
+export type FlannelKind = keyof FlannelEnds;
+
+/** Where a node takes packets for its pods, in one family: its address, and what the backend needs besides. */
+export interface FlannelEnds {
+  readonly vxlan: VxlanEnd;
+  readonly "host-gw": HostGwEnd;
+  readonly wireguard: WireguardEnd;
 }
 
-/** Where a node's tunnel ends, in one family. */
-export interface VxlanEnd extends VxlanData {
+export interface HostGwEnd {
   readonly publicIp: Ip;
 }
+export interface VxlanEnd extends VxlanData, HostGwEnd {}
+export interface WireguardEnd extends WireguardData, HostGwEnd {}
 
 /** One annotation that cannot be taken at its word. */
 export interface AnnotationProblem {
@@ -46,30 +59,52 @@ export type Annotations = Readonly<Record<string, string | undefined>>;
 export type FlannelNode =
   | { readonly kind: "unmanaged" }
   | { readonly kind: "other-backend"; readonly backend: string }
-  | {
-      readonly kind: "vxlan";
-      readonly ends: PerFamily<VxlanEnd>;
-      readonly problems: readonly AnnotationProblem[];
-    };
+  | { readonly [K in FlannelKind]: FlannelSpeaker<K> }[FlannelKind];
+
+export interface FlannelSpeaker<K extends FlannelKind> {
+  readonly kind: K;
+  readonly ends: PerFamily<FlannelEnds[K]>;
+  readonly problems: readonly AnnotationProblem[];
+}
 
 /** Reads a node's annotations as data from outside: nothing in them throws, what is bad is reported and left out. */
 export function readFlannelNode(annotations: Annotations): FlannelNode {
   if (annotations[MANAGED] !== "true") return { kind: "unmanaged" };
-  const backend = annotations[BACKEND_TYPE] ?? "";
-  if (backend !== "vxlan") return { kind: "other-backend", backend };
   const problems: AnnotationProblem[] = [];
-  const ends: { 4?: VxlanEnd; 6?: VxlanEnd } = {};
+  const dataOf =
+    <D>(parse: (text: string) => D) =>
+    (family: Family) =>
+      checked(annotations, FLANNEL_KEYS[family].data, parse, problems);
+  const backend = annotations[BACKEND_TYPE] ?? "";
+  switch (backend) {
+    case "vxlan":
+      return { kind: "vxlan", ends: readEnds(annotations, dataOf(parseVxlanData), problems), problems };
+    case "wireguard":
+      return {
+        kind: "wireguard",
+        ends: readEnds(annotations, dataOf(parseWireguardData), problems),
+        problems,
+      };
+    case "host-gw":
+      return { kind: "host-gw", ends: readEnds(annotations, () => ({}), problems), problems };
+    default:
+      return { kind: "other-backend", backend };
+  }
+}
+
+function readEnds<D extends object>(
+  annotations: Annotations,
+  dataOf: (family: Family) => D | undefined,
+  problems: AnnotationProblem[],
+): PerFamily<D & HostGwEnd> {
+  const ends: { 4?: D & HostGwEnd; 6?: D & HostGwEnd } = {};
   for (const family of FAMILIES) {
-    const data = checked(annotations, FLANNEL_KEYS[family].data, parseVxlanData, problems);
-    const publicIp = checked(
-      annotations,
-      FLANNEL_KEYS[family].publicIp,
-      (text) => parsePublicIp(text, family),
-      problems,
-    );
+    const data = dataOf(family);
+    const parse = (text: string) => parsePublicIp(text, family);
+    const publicIp = checked(annotations, FLANNEL_KEYS[family].publicIp, parse, problems);
     if (data !== undefined && publicIp !== undefined) ends[family] = { ...data, publicIp };
   }
-  return { kind: "vxlan", ends, problems };
+  return ends;
 }
 
 /** An address an operator wrote on the own Node: `public-ip-overwrite` first, then `node-public-ip`. */
@@ -86,34 +121,23 @@ export function readPublicIpChoice(
   );
 }
 
-/** The annotations of a vxlan node, byte for byte as flannel writes them. */
-export function formatVxlanNode(ends: PerFamily<VxlanEnd>): Record<string, string> {
-  const out: Record<string, string> = { [MANAGED]: "true", [BACKEND_TYPE]: "vxlan" };
+/** The annotations of a node, byte for byte as flannel writes them. */
+export function formatFlannelNode(
+  node: { readonly [K in FlannelKind]: Pick<FlannelSpeaker<K>, "kind" | "ends"> }[FlannelKind],
+): Record<string, string> {
+  const out: Record<string, string> = { [MANAGED]: "true", [BACKEND_TYPE]: node.kind };
   for (const family of FAMILIES) {
-    const end = ends[family];
+    const end = node.ends[family];
     if (end === undefined) continue;
-    out[FLANNEL_KEYS[family].data] = formatVxlanData(end);
+    out[FLANNEL_KEYS[family].data] = formatData(end);
     out[FLANNEL_KEYS[family].publicIp] = end.publicIp;
   }
   return out;
 }
 
-/** `{"VNI":1,"VtepMAC":"12:c6:65:89:b4:e3"}`: key order and the absence of blanks matter, because flannel re-reads its own
- *  annotation by splitting at quotes. */
-export function formatVxlanData(data: VxlanData): string {
-  return JSON.stringify({ VNI: data.vni, VtepMAC: data.mac });
-}
-
-/** @throws {Error} with a sentence for the operator */
-export function parseVxlanData(text: string): VxlanData {
-  const json: unknown = JSON.parse(text);
-  if (typeof json !== "object" || json === null) throw new Error("expected a JSON object");
-  const vni: unknown = "VNI" in json ? json.VNI : undefined;
-  const mac: unknown = "VtepMAC" in json ? json.VtepMAC : undefined;
-  if (typeof vni !== "number" || !Number.isInteger(vni) || vni < 1 || vni >= 1 << 24)
-    throw new Error("VNI is not a number from 1 to 16777215");
-  if (typeof mac !== "string") throw new Error("VtepMAC is missing");
-  return { vni, mac: unicast(parseMac(mac)) };
+function formatData(end: HostGwEnd | VxlanEnd | WireguardEnd): string {
+  if ("mac" in end) return formatVxlanData(end);
+  return "publicKey" in end ? formatWireguardData(end) : "null";
 }
 
 /** Flannel writes `null` and `0.0.0.0` for a family it does not use; both mean absent. */
@@ -144,10 +168,4 @@ function parsePublicIp(text: string, family: Family): Ip {
 
 function isMulticast(ip: Ip): boolean {
   return familyOf(ip) === 4 ? /^(22[4-9]|23\d|24\d|25[0-5])\./.test(ip) : ip.startsWith("ff");
-}
-
-function unicast(mac: Mac): Mac {
-  const first = macToBytes(mac)[0] ?? 0;
-  if ((first & 1) === 1 || mac === "00:00:00:00:00:00") throw new Error(`${mac} is not one device's address`);
-  return mac;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Cidr, nthSubnet } from "#addr/cidr";
 import type { SandboxNetwork } from "#cni/model";
 import { openSandboxNetwork } from "#cni/open";
-import { DEFAULT_BACKEND, type FabricConfig, type FabricReady } from "#fabric/model";
+import { type FabricConfig, type FabricReady, VXLAN } from "#fabric/model";
 import { runFabric } from "#fabric/run";
 import type { KubeClient } from "#kube/client";
 import type { Node } from "#kube/generated/types";
@@ -42,7 +42,8 @@ export function fabricConfig(machine: AgentHost): FabricConfig {
   return {
     clusterCidrs: CLUSTER,
     nodeIps: machine.ips,
-    backend: DEFAULT_BACKEND,
+    backend: VXLAN,
+    guard: true,
     masquerade: { 4: "fully-random", 6: "fully-random" },
     subnetFile: join(machine.dir, "subnet.env"),
   };

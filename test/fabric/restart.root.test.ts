@@ -9,7 +9,7 @@ import { addressOf } from "#addr/cidr";
 import type { Ip } from "#addr/ip";
 import { parseMac } from "#addr/mac";
 import type { Node } from "#kube/generated/types";
-import { formatVxlanNode } from "#wire/flannel-annotations";
+import { formatFlannelNode } from "#wire/flannel-annotations";
 import type { AgentReport } from "./agent-process.ts";
 import { type Machine, Machines } from "./machines.ts";
 import { nodeObject, openNetwork, subnetsOf } from "./node-agent.ts";
@@ -32,7 +32,10 @@ function announced(machine: Machine, number: number): Node {
     mac: parseMac(`02:00:00:00:0${number}:0${family}`),
     publicIp,
   });
-  const annotations = formatVxlanNode({ 4: end(machine.ips[0], 4), 6: end(machine.ips[1], 6) });
+  const annotations = formatFlannelNode({
+    kind: "vxlan",
+    ends: { 4: end(machine.ips[0], 4), 6: end(machine.ips[1], 6) },
+  });
   const node = nodeObject(machine, number);
   return { ...node, metadata: { ...node.metadata, annotations } };
 }
