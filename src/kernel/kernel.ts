@@ -170,6 +170,16 @@ export interface NftElement {
   /** With `flags interval` concatenations: the inclusive upper end. */
   readonly keyEnd?: Uint8Array;
   readonly data?: NftData;
+  /** Packets and their bytes that found the element, where its set was made with `counter`. Listed only: a new element
+   *  starts at nothing. */
+  readonly counter?: NftCounter;
+  /** How long it stays unless a packet renews it, where its set has a timeout. Listed only. */
+  readonly expiresMs?: number;
+}
+
+export interface NftCounter {
+  readonly packets: number;
+  readonly bytes: number;
 }
 
 export type NftElementOp = {

@@ -23,6 +23,12 @@ export function u8(type: number, value: number): Uint8Array {
   return out;
 }
 
+export function u16(type: number, value: number): Uint8Array {
+  const out = allocate(type, 2);
+  new DataView(out.buffer).setUint16(HEADER_BYTES, value, true);
+  return out;
+}
+
 /** Big-endian, as ports are. */
 export function u16be(type: number, value: number): Uint8Array {
   const out = allocate(type, 2);
@@ -100,6 +106,10 @@ export function readU8(attributes: NlAttributes, type: number): number | undefin
   return sized(attributes, type, 1)?.getUint8(0);
 }
 
+export function readU16(attributes: NlAttributes, type: number): number | undefined {
+  return sized(attributes, type, 2)?.getUint16(0, true);
+}
+
 export function readU16be(attributes: NlAttributes, type: number): number | undefined {
   return sized(attributes, type, 2)?.getUint16(0);
 }
@@ -110,6 +120,17 @@ export function readU32(attributes: NlAttributes, type: number): number | undefi
 
 export function readU32be(attributes: NlAttributes, type: number): number | undefined {
   return sized(attributes, type, 4)?.getUint32(0);
+}
+
+/** Counters beyond 2^53 lose their last bits. */
+export function readU64(attributes: NlAttributes, type: number): number | undefined {
+  const value = sized(attributes, type, 8)?.getBigUint64(0, true);
+  return value === undefined ? undefined : Number(value);
+}
+
+export function readU64be(attributes: NlAttributes, type: number): number | undefined {
+  const value = sized(attributes, type, 8)?.getBigUint64(0);
+  return value === undefined ? undefined : Number(value);
 }
 
 export function readString(attributes: NlAttributes, type: number): string | undefined {

@@ -22,6 +22,11 @@ const DUMPED_MAP =
   "0200001606000100710000000e00020066726f6e74656e6473000000640003003800010014000100100001000a2b00010600000000500000200002001c00020008000100fffffffc0d000200696e736964652d33000000002800010014000100100001000a2b00021100000000350000100002000c0002000800010000000000";
 const DUMPED_RANGES =
   "0200001606000100710000000b00020072616e67657300002800030024000100100001000c0001000a2b0001c0a8000010000a000c0001000a2b0001c0a8ffff";
+/** Of sets that count: one expression by itself, one beside a limit, and a timeout. */
+const DUMPED_COUNTERS =
+  "0200000306000100710000000a0002006e6f6465730000007c0003003c0001000c00010008000100c000020b2c0007000c000100636f756e746572001c0002000c00010000000000000000000c00020000000000000000003c0001000c00010008000100c000020a2c0007000c000100636f756e746572001c0002000c00010000000000000002bc0c0002000000000000000007";
+const DUMPED_LIMITED =
+  "0200000306000100710000000a000200746872656500000094000300900001000c00010008000100cb00710974000b00440001000a0001006c696d6974000000340002000c00010000000000000000050c00020000000000000000010800030000000005080004000000000008000500000000002c0001000c000100636f756e746572001c0002000c00010000000000000000fa0c00020000000000000000050c000500000000000036aacc";
 /** What `nft add element ip q frontends { 10.43.0.1 . tcp . 80 : goto inside-3 }` sent, less its transaction's set number. */
 const SENT_PAYLOAD =
   "02000000 06000100 71000000 0e000200 66726f6e 74656e64 73000000 3c000380 38000180 14000180 10000100 0a2b0001 06000000 00500000 20000280 1c000280 08000100 fffffffc 0d000200 696e7369 64652d33 00000000";
@@ -33,6 +38,16 @@ test("reads a dumped map", () => {
 test("reads dumped ranges", () => {
   const element = { key: hex("0a2b0001 c0a80000"), keyEnd: hex("0a2b0001 c0a8ffff") };
   assert.deepEqual(decodeElements(hex(DUMPED_RANGES)), [element]);
+});
+
+test("reads what elements have counted", () => {
+  assert.deepEqual(decodeElements(hex(DUMPED_COUNTERS)), [
+    { key: hex("c000020b"), counter: { packets: 0, bytes: 0 } },
+    { key: hex("c000020a"), counter: { packets: 7, bytes: 700 } },
+  ]);
+  assert.deepEqual(decodeElements(hex(DUMPED_LIMITED)), [
+    { key: hex("cb007109"), counter: { packets: 5, bytes: 250 }, expiresMs: 3_582_668 },
+  ]);
 });
 
 test("writes an element as nft does, between the marks of a transaction", () => {
@@ -95,13 +110,14 @@ test("nothing to do is no message", () => {
 });
 
 test("damaged dumps are refused as such, or read as something", () => {
-  const whole = hex(DUMPED_MAP);
+  const wholes = [DUMPED_MAP, DUMPED_COUNTERS, DUMPED_LIMITED].map(hex);
   let seed = 1;
   const random = (below: number) => {
     seed = (seed * 48_271) % 0x7fff_ffff;
     return seed % below;
   };
-  for (let i = 0; i < 3000; i++) {
+  for (let i = 0; i < 6000; i++) {
+    const whole = wholes[i % wholes.length] ?? new Uint8Array();
     const damaged = whole.slice(0, random(whole.length + 1));
     if (damaged.length > 0) damaged[random(damaged.length)] = random(256);
     try {

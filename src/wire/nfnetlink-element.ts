@@ -1,5 +1,13 @@
 /** Elements of nftables sets and maps as nfnetlink carries them. @see linux/netfilter/nf_tables.h */
-import { listAttributes, nested, readString, readU32be } from "./netlink-attribute.ts";
+import {
+  decodeAttributes,
+  listAttributes,
+  type NlAttributes,
+  nested,
+  readString,
+  readU32be,
+  readU64be,
+} from "./netlink-attribute.ts";
 import {
   afterNfGenMsg,
   NFNL_MSG_BATCH_BEGIN,
@@ -16,7 +24,17 @@ export const NFT_MSG_DELSETELEM = 14;
 
 export const LIST = { table: 1, set: 2, elements: 3 } as const;
 const LIST_ELEM = 1;
-const ELEM = { key: 1, data: 2, flags: 3, keyEnd: 10 } as const;
+const ELEM = {
+  key: 1,
+  data: 2,
+  flags: 3,
+  expiration: 5,
+  expression: 7,
+  keyEnd: 10,
+  expressions: 11,
+} as const;
+const EXPRESSION = { name: 1, data: 2 } as const;
+const COUNTER = { bytes: 1, packets: 2 } as const;
 const DATA = { value: 1, verdict: 2 } as const;
 const VERDICT = { code: 1, chain: 2 } as const;
 const CODES = { drop: 0, accept: 1, jump: -3, goto: -4, return: -5 } as const;
@@ -46,6 +64,15 @@ export interface WireElement {
   readonly key: Uint8Array;
   readonly keyEnd?: Uint8Array;
   readonly data?: WireData;
+  /** How often a packet found the element, where its set counts; of no meaning to a change. */
+  readonly counter?: WireCounter;
+  /** How long it stays unless it is renewed, where its set has a timeout; of no meaning to a change. */
+  readonly expiresMs?: number;
+}
+
+export interface WireCounter {
+  readonly packets: number;
+  readonly bytes: number;
 }
 
 export interface WireElementOp {
@@ -200,10 +227,29 @@ function decodeElement(bytes: Uint8Array): WireElement | undefined {
   if (key === undefined) return undefined;
   const keyEnd = nested(attributes, ELEM.keyEnd).get(DATA.value);
   const data = attributes.has(ELEM.data) ? decodeData(nested(attributes, ELEM.data)) : undefined;
+  const counter = decodeCounter(attributes);
+  const expiresMs = readU64be(attributes, ELEM.expiration);
   return {
     key: key.slice(),
     ...(keyEnd ? { keyEnd: keyEnd.slice() } : {}),
     ...(data ? { data } : {}),
+    ...(counter ? { counter } : {}),
+    ...(expiresMs === undefined ? {} : { expiresMs }),
+  };
+}
+
+/** An element with one expression has it by itself, one with several has a list. */
+function decodeCounter(attributes: NlAttributes): WireCounter | undefined {
+  const listed = attributes.get(ELEM.expressions);
+  const expressions = listed
+    ? listAttributes(listed).map(([, bytes]) => decodeAttributes(bytes))
+    : [nested(attributes, ELEM.expression)];
+  const counter = expressions.find((expression) => readString(expression, EXPRESSION.name) === "counter");
+  if (counter === undefined) return undefined;
+  const values = nested(counter, EXPRESSION.data);
+  return {
+    packets: readU64be(values, COUNTER.packets) ?? 0,
+    bytes: readU64be(values, COUNTER.bytes) ?? 0,
   };
 }
 

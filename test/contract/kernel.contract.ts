@@ -598,6 +598,20 @@ export function kernelContract(open: () => ContractWorld): void {
       assert.deepEqual(nft.listElements(set("ranges")), [element]);
     });
 
+    test("a set that counts lists what it has counted, and elements by text and by bytes count alike", () => {
+      const nft = loaded();
+      nft.run(
+        `add set ip ${TABLE} nodes { type ipv4_addr; counter; }\nadd element ip ${TABLE} nodes { 10.42.0.1 }\n`,
+      );
+      nft.changeElements([{ op: "add", set: set("nodes"), elements: [pod(1), pod(2)] }]);
+      const counter = { packets: 0, bytes: 0 };
+      assert.deepEqual(
+        nft.listElements(set("nodes")).toSorted((a, b) => (a.key[3] ?? 0) - (b.key[3] ?? 0)),
+        [1, 2].map((n) => ({ ...pod(n), counter })),
+      );
+      assert.equal(nft.listElements(set("pods"))[0]?.counter, undefined);
+    });
+
     test("adding what stands is success; a changed value is refused", () => {
       const nft = loaded();
       nft.changeElements([{ op: "add", set: set("pods"), elements: [pod(9)] }]);

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { NftElement, NftElementOp } from "../kernel.ts";
+import type { NftCounter, NftElement, NftElementOp } from "../kernel.ts";
 import { refusedElement } from "../nft-error.ts";
 import { type FakeSetType, parseSetType } from "./nft-words.ts";
 
@@ -65,12 +65,14 @@ export class FakeSet {
   readonly kind: string;
   readonly declaration: string;
   readonly type: FakeSetType;
+  readonly #counts: boolean;
   readonly #elements: Map<string, NftElement>;
 
   constructor(kind: string, declaration: string, elements = new Map<string, NftElement>()) {
     this.kind = kind;
     this.declaration = declaration;
     this.type = parseSetType(declaration);
+    this.#counts = /(?:^|[;\s])counter\b/.test(declaration);
     this.#elements = elements;
   }
 
@@ -97,9 +99,20 @@ export class FakeSet {
     }
     if (before && dataText(before) !== dataText(element))
       throw refused(op, element, set, constants.errno.EEXIST);
-    this.#elements.set(key, element);
+    // What stands keeps its count.
+    if (!before) this.#elements.set(key, this.#counts ? { ...element, counter: NOTHING_COUNTED } : element);
+  }
+
+  /** As if so much had found the element; one that is new to a dynamic set is added. */
+  count(element: NftElement, { packets, bytes }: NftCounter): void {
+    const before = this.#elements.get(keyOf(element)) ?? element;
+    const { counter = NOTHING_COUNTED } = before;
+    const sum = { packets: counter.packets + packets, bytes: counter.bytes + bytes };
+    this.#elements.set(keyOf(element), { ...before, counter: sum });
   }
 }
+
+const NOTHING_COUNTED: NftCounter = { packets: 0, bytes: 0 };
 
 /** The kernel's refusal of an element change, or of the set itself when no element is to blame. */
 export function refused(

@@ -5,7 +5,7 @@ import { familyOf, formatIp, ipToBits, ipToBytes, parseIp } from "#addr/ip";
 import type { NftData, NftElement } from "../kernel.ts";
 import { splitOutside } from "./nft-statements.ts";
 
-type Field = "address" | "protocol" | "port" | "number" | "verdict" | "unknown";
+type Field = "address" | "family" | "protocol" | "port" | "number" | "verdict" | "unknown";
 
 /** What a set's keys and data are made of. */
 export interface FakeSetType {
@@ -15,11 +15,13 @@ export interface FakeSetType {
 
 const FIELDS: readonly (readonly [RegExp, Field])[] = [
   [/^ipv[46]_addr$|^ip6? [sd]addr$/, "address"],
+  [/^nf_proto$/, "family"],
   [/^inet_proto$|^meta l4proto$/, "protocol"],
   [/^inet_service$|^(?:th|tcp|udp) [sd]port$|^ct original proto-dst$/, "port"],
   [/^mark$|^(?:meta|ct) mark$|^numgen /, "number"],
   [/^verdict$/, "verdict"],
 ];
+const FAMILIES: Readonly<Record<string, number>> = { ipv4: 2, ipv6: 10 };
 const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132, icmp: 1, "ipv6-icmp": 58 };
 
 /** Reads a declaration such as `type ipv4_addr . inet_service : verdict; flags interval;`. */
@@ -76,6 +78,8 @@ function encodeField(field: Field, word: string, edge: "first" | "last"): Uint8A
   switch (field) {
     case "address":
       return word.includes("/") ? edgeOf(word, edge) : ipToBytes(parseIp(word));
+    case "family":
+      return Uint8Array.of(FAMILIES[word] ?? Number(word));
     case "protocol":
       return Uint8Array.of(PROTOCOLS[word] ?? Number(word));
     case "port":

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { Nft, NftElement, NftElementOp, NftSetRef } from "../kernel.ts";
+import type { Nft, NftCounter, NftElement, NftElementOp, NftSetRef } from "../kernel.ts";
 import { refusedText } from "../nft-error.ts";
 import { type Statement, splitStatements } from "./nft-statements.ts";
 import { FakeTable, refused } from "./nft-table.ts";
@@ -53,6 +53,11 @@ export class FakeNft implements Nft {
 
   listElements({ family, table, set }: NftSetRef): readonly NftElement[] {
     return found(this.#tables.get(`${family} ${table}`)?.set(set)).elements();
+  }
+
+  /** As if packets had found the element of a set that counts. */
+  count({ family, table, set }: NftSetRef, element: NftElement, counted: NftCounter): void {
+    found(this.#tables.get(`${family} ${table}`)?.set(set)).count(element, counted);
   }
 
   [Symbol.dispose](): void {}
