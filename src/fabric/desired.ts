@@ -96,7 +96,7 @@ export function desiredProgram(
     const cluster = config.clusterCidrs.find((cidr) => cidrFamily(cidr) === family);
     if (mode && node && cluster) masquerade[family] = { mode, cluster, node };
   }
-  return { guarded: config.guard ? tunnelPorts(kinds, config) : [], masquerade };
+  return { ports: tunnelPorts(kinds, config), guard: config.guard, masquerade };
 }
 
 /** UDP ports that tunnels' packets come in by, in order. */

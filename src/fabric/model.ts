@@ -215,8 +215,10 @@ export interface Program {
 }
 
 export interface ProgramInput {
-  /** UDP ports of the tunnels, which the guard watches; none when it is off. */
-  readonly guarded: readonly number[];
+  /** UDP ports of the tunnels, which the guard watches. */
+  readonly ports: readonly number[];
+  /** Whether what strangers send there is dropped, or only counted. */
+  readonly guard: boolean;
   readonly masquerade: PerFamily<MasqueradeInput>;
 }
 

@@ -1,10 +1,11 @@
 import { addressOf, type Cidr, cidrFamily, containsCidr } from "#addr/cidr";
 import { FAMILIES, FAMILY, type Family } from "#addr/family";
-import { familyOf, type Ip, ipFromBytes, isLinkLocal, parseIp } from "#addr/ip";
+import { familyOf, type Ip, isLinkLocal, parseIp } from "#addr/ip";
 import type { Mac } from "#addr/mac";
 import { isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import type { Link, NetKernel, Netlink, Route } from "#kernel/kernel";
+import { observeMembers } from "./guard.ts";
 import {
   BRIDGED,
   type FabricState,
@@ -15,7 +16,7 @@ import {
   type Program,
   type Vtep,
 } from "./model.ts";
-import { findProgram, membersSet } from "./program.ts";
+import { findProgram } from "./program.ts";
 
 /** Routes that the kernel makes by itself, such as an address's own network. */
 const PROTOCOL_KERNEL = 2;
@@ -32,13 +33,14 @@ export function observeFabric(
     return link ? [{ family, link }] : [];
   });
   const program = observeProgram(kernel);
+  const members = program && observeMembers(kernel.nft);
   return {
     vteps: observeVteps(netlink, links),
     neighbors: observeNeighbors(netlink, links),
     fdb: observeFdb(netlink, links),
     ...observeRoutes(netlink, links, clusterCidrs),
-    program,
-    members: program ? observeMembers(kernel) : new Set(),
+    program: members && program,
+    members: members ?? new Set(),
     sysctls: observeSysctls(
       kernel,
       clusterCidrs.map(cidrFamily).flatMap((family) => [...FORWARDING[family], ...BRIDGED[family]]),
@@ -118,14 +120,6 @@ function observeProgram(kernel: NetKernel): Program | undefined {
     if (isFault(error) && error.code === "ENOENT") return undefined;
     throw error;
   }
-}
-
-function observeMembers(kernel: NetKernel): ReadonlySet<Ip> {
-  return new Set(
-    FAMILIES.flatMap((family) =>
-      kernel.nft.listElements(membersSet(family)).map(({ key }) => ipFromBytes(key)),
-    ),
-  );
 }
 
 /** Without those that this kernel does not have. */

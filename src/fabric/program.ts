@@ -1,28 +1,19 @@
 import { createHash } from "node:crypto";
 import { FAMILIES, FAMILY, type Family } from "#addr/family";
-import { familyOf, type Ip, ipToBytes } from "#addr/ip";
+import type { Ip } from "#addr/ip";
 import { CLAIMS } from "#kernel/claims";
-import type { NftElement, NftSetRef } from "#kernel/kernel";
 import { countRules } from "#kernel/nft-listing";
+import { guardRules, guardSets, memberLines } from "./guard.ts";
 import type { MasqueradeInput, Program, ProgramInput } from "./model.ts";
 
 const TABLE = CLAIMS.tables.fabric;
 const MARK = `0x${CLAIMS.marks.masquerade.toString(16)}`;
 const MULTICAST = { 4: "224.0.0.0/4", 6: "ff00::/8" } as const;
 
-/** Set of the addresses that tunnel packets are taken from. */
-export function membersSet(family: Family): NftSetRef {
-  return { family: "inet", table: TABLE, set: `members${family}` };
-}
-
-export function memberElement(ip: Ip): NftElement {
-  return { key: ipToBytes(ip) };
-}
-
 /** The program with a name that is the same for the same rules. It is a chain's, so that a look at the kernel tells which
  *  program is loaded. */
 export function nameProgram(input: ProgramInput): Program {
-  const lines = programRules(input);
+  const lines = programLines(input);
   const digest = createHash("sha256").update(lines.join("\n")).digest("hex");
   const rules = lines.filter((line) => line.startsWith("add rule ")).length;
   return { name: `program-${digest.slice(0, 12)}`, rules, input };
@@ -37,29 +28,25 @@ export function findProgram(listing: string): Program | undefined {
 /** One transaction that replaces the whole table, members included, so that there is no moment without the guard. */
 export function renderProgram({ name, input }: Program, members: Iterable<Ip>): string {
   if (input === undefined) throw new Error(`broken invariant: ${name} was observed, not made`);
-  const lines = [`add table inet ${TABLE}`, `delete table inet ${TABLE}`, `add table inet ${TABLE}`];
-  for (const family of FAMILIES)
-    lines.push(`add set inet ${TABLE} members${family} { type ${FAMILY[family].addr}; }`);
-  lines.push(`add chain inet ${TABLE} ${name}`, ...programRules(input));
-  for (const family of FAMILIES) {
-    const own = [...members].filter((ip) => familyOf(ip) === family);
-    if (own.length > 0) lines.push(`add element inet ${TABLE} members${family} { ${own.join(", ")} }`);
-  }
+  const lines = [
+    `add table inet ${TABLE}`,
+    `delete table inet ${TABLE}`,
+    `add table inet ${TABLE}`,
+    `add chain inet ${TABLE} ${name}`,
+    ...programLines(input),
+    ...memberLines(members),
+  ];
   return `${lines.join("\n")}\n`;
 }
 
-/** The guard sits at `input` (a packet that is only passing through this machine is none of ours) and before connection
- *  tracking's filters, so that a stranger's flood costs little. */
-function programRules({ guarded, masquerade }: ProgramInput): readonly string[] {
-  const lines = [`add chain inet ${TABLE} guard { type filter hook input priority -300; policy accept; }`];
-  if (guarded.length > 0)
-    for (const family of FAMILIES)
-      lines.push(
-        `add rule inet ${TABLE} guard udp dport { ${guarded.join(", ")} } ${FAMILY[family].nft} saddr != @members${family} counter drop`,
-      );
-  lines.push(
+function programLines(input: ProgramInput): readonly string[] {
+  return [...guardSets(), ...guardRules(input), ...postroutingRules(input)];
+}
+
+function postroutingRules({ masquerade }: ProgramInput): readonly string[] {
+  const lines = [
     `add chain inet ${TABLE} postrouting { type nat hook postrouting priority 100; policy accept; }`,
-  );
+  ];
   const masqueraded = FAMILIES.flatMap((family) => {
     const row = masquerade[family];
     return row === undefined ? [] : masqueradeRules(family, row);

@@ -1,7 +1,8 @@
 import { familyOf, type Ip } from "#addr/ip";
 import { CLAIMS } from "#kernel/claims";
+import { memberChanges } from "./guard.ts";
 import type { Op } from "./plan.ts";
-import { membersSet, renderProgram } from "./program.ts";
+import { renderProgram } from "./program.ts";
 
 /** The operations as one would type them (`ip`, `bridge`, `sysctl`, `nft`), one a line: for the debug log and golden files. */
 export function renderFabric(ops: readonly Op[]): string {
@@ -20,8 +21,13 @@ function renderOp(op: Op): string {
         .join("\n");
     case "add-members":
     case "delete-members": {
-      const { family, table, set } = membersSet(op.family);
-      return `nft ${op.op === "add-members" ? "add" : "delete"} element ${family} ${table} ${set} { ${op.ips.join(", ")} }`;
+      const verb = op.op === "add-members" ? "add" : "delete";
+      return memberChanges(verb, op.family, op.ips)
+        .map(
+          ({ set: { family, table, set } }) =>
+            `nft ${verb} element ${family} ${table} ${set} { ${op.ips.join(", ")} }`,
+        )
+        .join("\n");
     }
     case "delete-stray":
       return `ip route del ${op.route.to} dev #${op.route.link} proto ${op.route.protocol}`;

@@ -5,9 +5,10 @@ import type { Mac } from "#addr/mac";
 import { Fault, isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import type { NetKernel, Route, RouteSpec } from "#kernel/kernel";
+import { memberChanges } from "./guard.ts";
 import type { VtepChange } from "./model.ts";
 import { type FabricState, type FdbTarget, fdbKey, type PodRoute, type Program, type Vtep } from "./model.ts";
-import { memberElement, membersSet, renderProgram } from "./program.ts";
+import { renderProgram } from "./program.ts";
 
 /** The kernel together with what is true of it: each method changes both, or throws and changes neither. */
 export class World {
@@ -61,7 +62,7 @@ export class World {
   }
 
   changeMembers(op: "add" | "delete", family: Family, ips: readonly Ip[]): void {
-    this.#kernel.nft.changeElements([{ op, set: membersSet(family), elements: ips.map(memberElement) }]);
+    this.#kernel.nft.changeElements(memberChanges(op, family, ips));
     for (const ip of ips) {
       if (op === "add") this.#members.add(ip);
       else this.#members.delete(ip);

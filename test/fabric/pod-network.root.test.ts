@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { addressOf } from "#addr/cidr";
+import { readGuardCounters } from "#fabric/guard-counters";
 import { openFakeClient } from "#kube/fake/client";
 import { NODES } from "#kube/resources";
 import { eventually, Machines } from "./machines.ts";
@@ -95,12 +96,7 @@ test("a tunnel packet from a machine that is no node is dropped, one from a node
   netlink.replaceFdb({ link, mac: vtep.mac, vtep: one.ips[0] });
   netlink.replaceRoute({ to: subnet, via: addressOf(subnet), link, onlink: true });
   const heard = await a.pod.countReceived();
-  const dropped = () =>
-    Number(
-      /dport 8472 ip saddr != @members4 counter packets (\d+)/.exec(
-        one.kernel.nft.list("list table inet twill-fabric"),
-      )?.[1],
-    );
+  const dropped = () => readGuardCounters(one.kernel.nft)?.strangers.total.packets ?? 0;
   const droppedBefore = dropped();
   const [to] = a.ips;
   assert.ok(to);
