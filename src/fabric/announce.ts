@@ -27,7 +27,7 @@ export function announcement(standing: Standing, config: FabricConfig): Announce
     annotations: {
       ...withdrawals(spoken.ends),
       ...formatFlannelNode(spoken),
-      ...overwrites(config.publicIps ?? []),
+      ...(config.publicIps ? overwrites(config.publicIps) : {}),
     },
     subnetFile: subnetFileText(ready, config),
     ready,
@@ -73,10 +73,15 @@ function withdrawals(ends: PerFamily<unknown>): Record<string, null> {
   );
 }
 
-/** As K3s does with `--flannel-external-ip`, so that a flannel that takes over keeps the address. */
-function overwrites(publicIps: readonly Ip[]): Record<string, string> {
-  const pairs = publicIps.map((ip) => [FLANNEL_KEYS[familyOf(ip)].publicIpOverwrite, ip] as const);
-  return Object.fromEntries(pairs);
+/** As K3s does with `--flannel-external-ip`, so that a flannel that takes over keeps the address, and goes by its own again when
+ *  the flag has gone. */
+function overwrites(publicIps: readonly Ip[]): Record<string, string | null> {
+  return Object.fromEntries(
+    FAMILIES.map((family) => [
+      FLANNEL_KEYS[family].publicIpOverwrite,
+      publicIps.find((ip) => familyOf(ip) === family) ?? null,
+    ]),
+  );
 }
 
 function subnetFileText({ podCidrs, mtuBytes }: FabricReady, config: FabricConfig): string {
@@ -88,6 +93,7 @@ function subnetFileText({ podCidrs, mtuBytes }: FabricReady, config: FabricConfi
     if (network) networks[family] = network;
     gateways[family] = ipPrefixOf(nthIp(podCidr, 1), prefixLength(podCidr));
   }
-  // K3s always writes true: plugins must leave masquerading to us.
-  return formatSubnetFile({ networks, gateways, mtuBytes, masquerade: true });
+  // Plugins must leave masquerading to us, unless nobody asked us for it.
+  const masquerade = Object.keys(config.masquerade).length > 0;
+  return formatSubnetFile({ networks, gateways, mtuBytes, masquerade });
 }

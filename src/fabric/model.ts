@@ -80,7 +80,8 @@ export interface FabricConfig {
   readonly nodeIps: readonly Ip[];
   /** The underlay by name (`--flannel-iface`), instead of the link of the node address. */
   readonly iface?: string;
-  /** Addresses peers are told instead of the underlay's (`--flannel-external-ip`). */
+  /** Addresses peers are told instead of the underlay's (`--flannel-external-ip`). Where they are absent, the Node's own
+   *  `public-ip-overwrite` counts; where they are given it says the same, none included. */
   readonly publicIps?: readonly Ip[];
   readonly backend: FabricBackend;
   /** Whether packets to the tunnels' ports are dropped that come from no node of the cluster. */

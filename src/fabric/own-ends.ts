@@ -1,6 +1,6 @@
 import { FAMILIES, type Family, type PerFamily } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
-import { type FlannelEnds, readPublicIpChoice } from "#wire/flannel-annotations";
+import { FLANNEL_KEYS, type FlannelEnds, readPublicIpChoice } from "#wire/flannel-annotations";
 import type { FabricConfig, FabricKind, FabricSnapshot, FabricState, Ground } from "./model.ts";
 
 /** What a round went by, and what it left. */
@@ -46,9 +46,12 @@ function hostGwEnd(
 
 /** What peers are told: an address that somebody chose, or the underlay's. */
 function publicIp(family: Family, local: Ip, { snapshot }: Standing, { publicIps }: FabricConfig): Ip {
+  const { said = {} } = snapshot;
+  // Where the flag decides, an overwrite beside it is one of a time when the flag said another.
+  const stale = publicIps === undefined ? {} : { [FLANNEL_KEYS[family].publicIpOverwrite]: undefined };
   return (
     publicIps?.find((ip) => familyOf(ip) === family) ??
-    readPublicIpChoice(snapshot.said ?? {}, family) ??
+    readPublicIpChoice({ ...said, ...stale }, family) ??
     local
   );
 }
