@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Cidr, ipPrefixOf, nthIp, parseCidr } from "#addr/cidr";
-import type { Ip } from "#addr/ip";
+import { FAMILIES, type Family } from "#addr/family";
+import { familyOf, type Ip } from "#addr/ip";
 import { CLAIMS } from "#kernel/claims";
 import type { Kernel, Netns } from "#kernel/kernel";
 import { openKernel } from "#kernel/open";
@@ -17,10 +18,17 @@ export interface Machine {
   readonly path: string;
   /** The kernel as a program on that machine sees it. */
   readonly kernel: Kernel;
-  /** Its address on the cable in each family. */
+  /** Its address on the cable in each family, whether it speaks it or not. */
   readonly ips: readonly [Ip, Ip];
+  /** Those it speaks. */
+  readonly families: readonly Family[];
   /** A folder of its own, gone at the end. */
   readonly dir: string;
+}
+
+/** The addresses a machine has. */
+export function ipsOf({ ips, families }: Pick<Machine, "ips" | "families">): readonly Ip[] {
+  return ips.filter((ip) => families.includes(familyOf(ip)));
 }
 
 /** Everything made here goes when it is disposed. */
@@ -50,7 +58,7 @@ export class Machines implements Disposable {
   }
 
   /** A machine with eth0 on the cable, up and addressed. */
-  add(name: string): Machine {
+  add(name: string, { families = FAMILIES }: { families?: readonly Family[] } = {}): Machine {
     const number = ++this.#count;
     const { ns, path } = this.netns(name);
     const kernel = this.#opened.use(this.#host.inNetns(ns, openKernel));
@@ -64,14 +72,18 @@ export class Machines implements Disposable {
     this.#switch.kernel.netlink.changeLink(cable.index, { isUp: true });
     const eth0 = kernel.netlink.findLink("eth0");
     if (!eth0) throw new Error("broken invariant: no eth0");
+    // As on a link that has been up for a while: without it nobody is asked for his IPv6 neighbours' addresses for a second.
+    kernel.sysctl.write("net/ipv6/conf/eth0/accept_dad", 0);
     kernel.netlink.changeLink(eth0.index, { isUp: true });
     const [v4, v6] = LAN.map((lan) => nthIp(lan, 10 + number));
     if (v4 === undefined || v6 === undefined) throw new Error("broken invariant: two families");
-    kernel.netlink.addAddress(eth0.index, ipPrefixOf(v4, 24), { noDad: true });
-    kernel.netlink.addAddress(eth0.index, ipPrefixOf(v6, 64), { noDad: true });
+    for (const family of families)
+      kernel.netlink.addAddress(eth0.index, ipPrefixOf(family === 4 ? v4 : v6, family === 4 ? 24 : 64), {
+        noDad: true,
+      });
     const dir = mkdtempSync(join(tmpdir(), `${this.#prefix}-${name}-`));
     this.#opened.defer(() => rmSync(dir, { recursive: true, force: true }));
-    return { name, ns, path, kernel, ips: [v4, v6], dir };
+    return { name, ns, path, kernel, ips: [v4, v6], families, dir };
   }
 
   [Symbol.dispose](): void {

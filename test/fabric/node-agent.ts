@@ -1,9 +1,10 @@
 /** One node's pod network (fabric and sandbox wiring) against an API in memory that all nodes share. */
 import { join } from "node:path";
-import { type Cidr, nthSubnet } from "#addr/cidr";
+import { type Cidr, cidrFamily, nthSubnet } from "#addr/cidr";
+import { FAMILIES, type Family } from "#addr/family";
 import type { SandboxNetwork } from "#cni/model";
 import { openSandboxNetwork } from "#cni/open";
-import { type FabricConfig, type FabricReady, VXLAN } from "#fabric/model";
+import { type FabricBackend, type FabricConfig, type FabricReady, VXLAN } from "#fabric/model";
 import { runFabric } from "#fabric/run";
 import type { KubeClient } from "#kube/client";
 import type { Node } from "#kube/generated/types";
@@ -11,10 +12,13 @@ import { openInformer } from "#kube/open-informer";
 import { NODES } from "#kube/resources";
 import { systemClock } from "#life/clock";
 import { type Logger, silentLog } from "#telemetry/log";
-import { CLUSTER, type Machine } from "./machines.ts";
+import { CLUSTER, ipsOf, type Machine } from "./machines.ts";
 
 /** What an agent needs of its machine. */
-export type AgentHost = Pick<Machine, "name" | "kernel" | "ips" | "dir">;
+export type AgentHost = Pick<Machine, "name" | "kernel" | "ips" | "dir"> & {
+  /** Both unless told. */
+  readonly families?: readonly Family[];
+};
 
 export interface NodeAgent extends AsyncDisposable {
   readonly network: SandboxNetwork;
@@ -22,28 +26,37 @@ export interface NodeAgent extends AsyncDisposable {
   readonly rounds: readonly { readonly ops: number; readonly faults: readonly Error[] }[];
 }
 
-export function subnetsOf(number: number): readonly Cidr[] {
-  return CLUSTER.map((cluster) => nthSubnet(cluster, cluster.includes(":") ? 64 : 24, number));
+export function subnetsOf(number: number, families: readonly Family[] = FAMILIES): readonly Cidr[] {
+  return clusterOf(families).map((cluster) => nthSubnet(cluster, cluster.includes(":") ? 64 : 24, number));
+}
+
+export function clusterOf(families: readonly Family[] = FAMILIES): readonly Cidr[] {
+  return CLUSTER.filter((cidr) => families.includes(cidrFamily(cidr)));
 }
 
 /** A Node as the controllers leave it: with its subnets, without annotations. */
-export function nodeObject(machine: Pick<Machine, "name" | "ips">, number: number): Node {
-  const podCIDRs = subnetsOf(number);
+export function nodeObject(machine: Pick<AgentHost, "name" | "ips" | "families">, number: number): Node {
+  const { name, ips, families = FAMILIES } = machine;
+  const podCIDRs = subnetsOf(number, families);
   return {
     apiVersion: "v1",
     kind: "Node",
-    metadata: { name: machine.name },
+    metadata: { name },
     spec: { podCIDR: podCIDRs[0], podCIDRs },
-    status: { addresses: machine.ips.map((address) => ({ type: "InternalIP", address })) },
+    status: { addresses: ipsOf({ ips, families }).map((address) => ({ type: "InternalIP", address })) },
   };
 }
 
-export function fabricConfig(machine: AgentHost): FabricConfig {
+export function fabricConfig(
+  machine: AgentHost,
+  { backend = VXLAN, guard = true }: Partial<Pick<FabricConfig, "backend" | "guard">> = {},
+): FabricConfig {
+  const { ips, families = FAMILIES } = machine;
   return {
-    clusterCidrs: CLUSTER,
-    nodeIps: machine.ips,
-    backend: VXLAN,
-    guard: true,
+    clusterCidrs: clusterOf(families),
+    nodeIps: ipsOf({ ips, families }),
+    backend,
+    guard,
     masquerade: { 4: "fully-random", 6: "fully-random" },
     subnetFile: join(machine.dir, "subnet.env"),
   };
@@ -53,7 +66,7 @@ export function fabricConfig(machine: AgentHost): FabricConfig {
 export async function startAgent(
   machine: AgentHost,
   client: KubeClient,
-  { log = silentLog }: { log?: Logger } = {},
+  { log = silentLog, ...settings }: { log?: Logger; backend?: FabricBackend; guard?: boolean } = {},
 ): Promise<NodeAgent> {
   const stop = new AbortController();
   const { signal } = stop;
@@ -65,7 +78,7 @@ export async function startAgent(
     client,
     nodes,
     nodeName: machine.name,
-    config: fabricConfig(machine),
+    config: fabricConfig(machine, settings),
     clock: systemClock,
     log,
     signal,
@@ -96,7 +109,7 @@ export function openNetwork(
     bridge: "cni0",
     mtuBytes,
     podCidrs,
-    clusterCidrs: CLUSTER,
+    clusterCidrs: clusterOf(machine.families),
     ipamDir: join(machine.dir, "networks"),
     log,
   });

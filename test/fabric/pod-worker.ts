@@ -1,5 +1,6 @@
-/** A thread that lives in a pod's namespace: it echoes UDP and TCP on port 7, telling callers the address it sees them by, and
- *  asks other pods the same when told to. */
+/** A thread that lives in a pod's namespace: it echoes UDP and TCP on port 7, telling callers the address it sees them by,
+ *  sums up what is sent to it by TCP on port 9, and asks other pods the same when told to. */
+import { createHash, randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { openSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -14,12 +15,16 @@ export type PodOrder =
       readonly to: string;
       readonly port: number;
       readonly bytes?: number;
+      readonly patienceMs?: number;
     }
+  | { readonly id: number; readonly do: "send-tcp"; readonly to: string; readonly bytes: number }
   | { readonly id: number; readonly do: "start-stream"; readonly to: string; readonly everyMs: number }
   | { readonly id: number; readonly do: "stop-stream" }
   | { readonly id: number; readonly do: "count-received" };
 
 const PORT = 7;
+const SUM_PORT = 9;
+const MAY_GROW_BYTES = 100;
 const PATIENCE_MS = 1_500;
 const port = parentPort;
 const { netns } = workerData as { netns: string };
@@ -29,13 +34,21 @@ let received = 0;
 const udp = createSocket("udp6");
 udp.on("message", (message, from) => {
   received += 1;
-  udp.send(Buffer.concat([Buffer.from(`${plain(from.address)} `), message]), from.port, from.address);
+  udp.send(answerTo(message, plain(from.address)), from.port, from.address);
 });
 const tcp = createServer((socket) => {
   socket.on("error", () => {});
   socket.end(plain(socket.remoteAddress ?? ""));
 });
-udp.bind(PORT, "::", () => tcp.listen(PORT, "::", () => port?.postMessage({ ready: true })));
+const sums = createServer({ allowHalfOpen: true }, (socket) => {
+  const hash = createHash("sha1");
+  socket.on("error", () => {});
+  socket.on("data", (data) => hash.update(data));
+  socket.on("end", () => socket.end(hash.digest("hex")));
+});
+udp.bind(PORT, "::", () =>
+  tcp.listen(PORT, "::", () => sums.listen(SUM_PORT, "::", () => port?.postMessage({ ready: true }))),
+);
 
 let stream:
   | { readonly socket: Socket; readonly timer: NodeJS.Timeout; sent: number; readonly seen: Set<number> }
@@ -50,7 +63,9 @@ async function obey(order: PodOrder): Promise<unknown> {
     case "ask-tcp":
       return askTcp(order.to, order.port);
     case "ask-udp":
-      return askUdp(order.to, order.port, order.bytes ?? 1);
+      return askUdp(order.to, order.port, order);
+    case "send-tcp":
+      return sendTcp(order.to, order.bytes);
     case "start-stream":
       return startStream(order.to, order.everyMs);
     case "stop-stream":
@@ -60,6 +75,12 @@ async function obey(order: PodOrder): Promise<unknown> {
     default:
       return order satisfies never;
   }
+}
+
+/** The caller's address and what it sent; no longer than that was, so that what fits one way fits the other. */
+function answerTo(message: Buffer, seen: string): Buffer {
+  const answer = Buffer.concat([Buffer.from(`${seen} `), message]);
+  return message.length < MAY_GROW_BYTES ? answer : answer.subarray(0, message.length);
 }
 
 function askTcp(host: string, tcpPort: number): Promise<string | undefined> {
@@ -76,7 +97,26 @@ function askTcp(host: string, tcpPort: number): Promise<string | undefined> {
   });
 }
 
-function askUdp(host: string, udpPort: number, bytes: number): Promise<string | undefined> {
+/** Whether the other end got what was sent, byte for byte. */
+function sendTcp(host: string, bytes: number): Promise<boolean> {
+  const payload = randomBytes(bytes);
+  return new Promise((resolve) => {
+    let text = "";
+    const socket = connect({ host, port: SUM_PORT, timeout: PATIENCE_MS }, () => socket.end(payload));
+    socket.on("data", (data) => {
+      text += data.toString();
+    });
+    socket.on("timeout", () => socket.destroy());
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(text === createHash("sha1").update(payload).digest("hex")));
+  });
+}
+
+function askUdp(
+  host: string,
+  udpPort: number,
+  { bytes = 1, patienceMs = PATIENCE_MS }: { bytes?: number; patienceMs?: number },
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
     const done = (answer: string | undefined) => {
@@ -84,9 +124,12 @@ function askUdp(host: string, udpPort: number, bytes: number): Promise<string | 
       socket.close();
       resolve(answer);
     };
-    const timer = setTimeout(() => done(undefined), PATIENCE_MS);
+    const timer = setTimeout(() => done(undefined), patienceMs);
     socket.on("error", () => done(undefined));
-    socket.on("message", (message) => done(message.toString().split(" ", 1)[0]));
+    socket.on("message", (message) => {
+      const [seen = ""] = message.toString().split(" ", 1);
+      done(message.length >= bytes ? seen : undefined);
+    });
     socket.send(Buffer.alloc(bytes, "x"), udpPort, host);
   });
 }

@@ -28,9 +28,13 @@ export class Pod implements AsyncDisposable {
     return this.#send({ do: "ask-tcp", to, port });
   }
 
-  askUdp(to: string, options: { port?: number; bytes?: number } = {}): Promise<unknown> {
-    const { port = 7, bytes = 1 } = options;
-    return this.#send({ do: "ask-udp", to, port, bytes });
+  askUdp(to: string, options: { port?: number; bytes?: number; patienceMs?: number } = {}): Promise<unknown> {
+    return this.#send({ do: "ask-udp", to, port: 7, ...options });
+  }
+
+  /** Whether all of it arrived by TCP, byte for byte. */
+  async sendTcp(to: string, bytes: number): Promise<boolean> {
+    return (await this.#send({ do: "send-tcp", to, bytes })) === true;
   }
 
   async startStream(to: string, everyMs: number): Promise<void> {
