@@ -5,7 +5,7 @@ import { systemClock } from "#life/clock";
 import { runAgent } from "./agent.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { type Life, PASSWORD_FILE } from "./life.ts";
-import { findNodeIps } from "./node-address.ts";
+import { fitNodeIps, ownNodeIps } from "./node-ips.ts";
 
 /** An agent node, composed: join, then run the node's part until aborted. */
 export async function runAgentNode(
@@ -14,7 +14,7 @@ export async function runAgentNode(
 ): Promise<void> {
   using kernel = openKernel();
   const { node } = config;
-  const nodeIps = node.ips ?? findNodeIps(kernel.netlink, node.iface);
+  const nodeIps = ownNodeIps(kernel.netlink, node);
   const membership = await joinCluster({
     serverUrl: config.serverUrl,
     token: config.token,
@@ -30,7 +30,7 @@ export async function runAgentNode(
   await runAgent({
     kernel,
     node,
-    nodeIps,
+    nodeIps: fitNodeIps(nodeIps, { node, networks: membership.cluster, log }),
     membership,
     imagesDir,
     program,

@@ -1,6 +1,5 @@
 /** One node's part, composed: fabric, service routing, pods. Nothing is decided here. */
 import type { Ip } from "#addr/ip";
-import { type FabricConfig, VXLAN } from "#fabric/model";
 import { runFabric } from "#fabric/run";
 import type { Certified } from "#join/certificate";
 import type { Membership } from "#join/join-cluster";
@@ -22,6 +21,7 @@ import { runCniPlugin } from "./cni-plugin.ts";
 import type { NodeConfig } from "./config/config.ts";
 import type { KubeletArgs } from "./config/kubelet-args.ts";
 import { openContainerRuntime, settleRuntime } from "./container-runtime.ts";
+import { settleFabricConfig } from "./fabric-config.ts";
 import { openForeignNetwork } from "./foreign-network.ts";
 import type { Life } from "./life.ts";
 import { ownSignal } from "./own-signal.ts";
@@ -138,6 +138,7 @@ function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
 function openFabric(options: AgentOptions, client: KubeClient, nodes: Informer<Node>) {
   const { kernel, node, clock, signal } = options;
   const network = followFabric(options);
+  const log = options.log.child({ room: "fabric" });
   const fabric = runFabric({
     kernel,
     client,
@@ -145,8 +146,8 @@ function openFabric(options: AgentOptions, client: KubeClient, nodes: Informer<N
     signal,
     nodes,
     nodeName: node.name,
-    config: fabricConfig(options),
-    log: options.log.child({ room: "fabric" }),
+    config: settleFabricConfig({ ...options, cluster: options.membership.cluster, log }),
+    log,
     onReady: (ready) => network.follow(ready),
   });
   const plugin = runCniPlugin(network, options);
@@ -178,19 +179,6 @@ function serviceRouting(options: AgentOptions, client: KubeClient): readonly Pro
     signal,
   });
   return [proxy];
-}
-
-function fabricConfig({ node, nodeIps, membership }: AgentOptions): FabricConfig {
-  const { clusterCidrs, flannelIpv6Masq } = membership.cluster;
-  return {
-    clusterCidrs,
-    nodeIps,
-    ...(node.iface === undefined ? {} : { iface: node.iface }),
-    backend: VXLAN,
-    guard: true,
-    masquerade: { 4: "fully-random", ...(flannelIpv6Masq ? { 6: "fully-random" } : {}) },
-    subnetFile: "/run/flannel/subnet.env",
-  };
 }
 
 function followFabric({ kernel, membership, log }: AgentOptions): PodNetworkFollower {

@@ -27,7 +27,7 @@ import type { ServerConfig } from "./config/config.ts";
 import { labelControlPlane } from "./control-plane-label.ts";
 import { leadControllers } from "./controllers.ts";
 import { type Life, PASSWORD_FILE } from "./life.ts";
-import { findNodeIps } from "./node-address.ts";
+import { fitNodeIps, ownNodeIps } from "./node-ips.ts";
 import { ownSignal } from "./own-signal.ts";
 import { openRelay } from "./relay.ts";
 import { VERSION } from "./version.ts";
@@ -40,7 +40,8 @@ export async function runServer(
   { log, signal, imagesDir, program }: Life,
 ): Promise<void> {
   using kernel = openKernel();
-  const nodeIps = config.node.ips ?? findNodeIps(kernel.netlink, config.node.iface);
+  const { node, cluster: networks } = config;
+  const nodeIps = fitNodeIps(ownNodeIps(kernel.netlink, node), { node, networks, log });
   const api = await startApi(taskOf(config, nodeIps), signal);
   const url = `https://127.0.0.1:${config.cluster.httpsPort}`;
   const admin = formatKubeconfig({

@@ -4,7 +4,9 @@ import { FAMILY } from "#addr/family";
 import { type Ip, ipToBytes, parseIp } from "#addr/ip";
 import { Fault } from "#fault/fault";
 
-export type FlannelBackend = "none" | "vxlan" | "host-gw" | "wireguard-native";
+/** The values of `--flannel-backend`. */
+export const FLANNEL_BACKENDS = ["vxlan", "host-gw", "wireguard-native", "none"] as const;
+export type FlannelBackend = (typeof FLANNEL_BACKENDS)[number];
 
 /** Settings every node of a cluster shares; chosen on the servers. */
 export interface ClusterConfig {
@@ -67,11 +69,9 @@ export function decodeClusterConfig(text: string): ClusterConfig {
   };
 }
 
-const BACKENDS: readonly FlannelBackend[] = ["none", "vxlan", "host-gw", "wireguard-native"];
-
 function decodeBackend(text: string): FlannelBackend {
-  const found = BACKENDS.find((backend) => backend === text);
-  if (!found) throw bad("FlannelBackend", `"${text}" is none of ${BACKENDS.join(", ")}`);
+  const found = FLANNEL_BACKENDS.find((backend) => backend === text);
+  if (!found) throw bad("FlannelBackend", `"${text}" is none of ${FLANNEL_BACKENDS.join(", ")}`);
   return found;
 }
 

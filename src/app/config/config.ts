@@ -3,6 +3,7 @@ import type { Ip } from "#addr/ip";
 import type { ClusterConfig } from "#join/cluster-config";
 import type { ApiServerArgs } from "./apiserver-args.ts";
 import type { KubeletArgs } from "./kubelet-args.ts";
+import type { NodeFabricConfig } from "./read-fabric.ts";
 
 /** What any node is told about itself. */
 export interface NodeConfig {
@@ -12,7 +13,7 @@ export interface NodeConfig {
   readonly externalIps: readonly Ip[];
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
-  readonly iface: string | undefined;
+  readonly fabric: NodeFabricConfig;
   readonly resolvConf: string;
   readonly dataDir: string;
   /** Where other people's pod networks are configured and their plugins are. */

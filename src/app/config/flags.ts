@@ -79,6 +79,26 @@ export const FLAGS: readonly FlagSpec[] = [
     shown: "the one carrying the node address",
   },
   {
+    name: "flannel-conf",
+    takes: "text",
+    on: "both",
+    help: "flannel's net-conf.json of your own, used as it stands: the options of a backend",
+    shown: "agent/etc/flannel/net-conf.json in the data directory, written from the server's flags",
+  },
+  {
+    name: "flannel-cni-conf",
+    takes: "text",
+    on: "both",
+    help: "CNI network list of your own that wires pods to the fabric",
+    shown: "Twill's own network",
+  },
+  {
+    name: "disable-fabric-guard",
+    takes: "switch",
+    on: "both",
+    help: "take packets on the tunnels' ports from anybody, not from the cluster's nodes alone",
+  },
+  {
     name: "kubelet-arg",
     takes: "list",
     on: "both",
@@ -196,7 +216,7 @@ export const FLAGS: readonly FlagSpec[] = [
     name: "flannel-backend",
     takes: "text",
     on: "server",
-    help: "how nodes reach each other's pods: vxlan, or none where a CNI of your own sees to it",
+    help: "how nodes reach each other's pods: vxlan, host-gw, wireguard-native, or none where a CNI of your own sees to it",
     shown: "vxlan",
   },
   {
@@ -210,6 +230,12 @@ export const FLAGS: readonly FlagSpec[] = [
     takes: "switch",
     on: "server",
     help: "masquerade IPv6 that leaves the cluster",
+  },
+  {
+    name: "flannel-external-ip",
+    takes: "switch",
+    on: "server",
+    help: "nodes reach each other by their external addresses",
   },
   {
     name: "agent-token",
@@ -281,9 +307,6 @@ export const NOT_YET: ReadonlySet<string> = new Set([
   "cluster-reset",
   "datastore-endpoint",
   "system-default-registry",
-  "flannel-external-ip",
-  "flannel-conf",
-  "flannel-cni-conf",
   "with-node-id",
   "lb-server-port",
   "disable-apiserver-lb",

@@ -3,6 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { parseCidr } from "#addr/cidr";
+import { WIREGUARD } from "#fabric/model";
+import { formatNetConf } from "#fabric/net-conf";
 import { readAgentConfig, readServerConfig } from "./read-config.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "twill-config-"));
@@ -108,6 +111,56 @@ const problems: readonly (readonly [argv: readonly string[], says: RegExp])[] = 
   [["--cluster-cidr=10.42.0.0/16,10.44.0.0/16"], /2 values are IPv4/],
   [["--cluster-dns=192.0.2.1"], /192\.0\.2\.1 is in no --service-cidr/],
   [["--node-lable=a=b"], /did you mean --node-label/],
+  [
+    ["--cluster-cidr=10.42.0.0/16,fd00:42::/56", "--service-cidr=fd00:43::/112,10.43.0.0/16"],
+    /--service-cidr: .*same order, such as --service-cidr=10\.43\.0\.0\/16,fd00:43::\/112/,
+  ],
+  [["--cluster-cidr=fd00:42::/56"], /such as --service-cidr=fd00:43::\/112/],
+  [
+    ["--service-cidr=10.43.0.0/16,fd00:43::/112"],
+    /--cluster-cidr 10\.42\.0\.0\/16: both need the same families/,
+  ],
+  [
+    ["--cluster-cidr=10.42.0.0/16,fd00:42::/56,fd00:44::/56", "--service-cidr=10.43.0.0/16,fd00:43::/112"],
+    /--cluster-cidr: 2 values are IPv6; give at most one a family, such as 10\.42/,
+  ],
+  [
+    ["--service-cidr=fd00:43::/108", "--cluster-cidr=fd00:42::/56"],
+    /the largest is a \/112, such as fd00:43::\/112/,
+  ],
+  [["--cluster-cidr=0.0.0.0/0", "--service-cidr=10.43.0.0/16"], /0\.0\.0\.0\/0 is every address there is/],
+  [["--cluster-cidr=fd00:42::/47", "--service-cidr=fd00:43::/112"], /more than 16 bits longer/],
+  [["--cluster-cidr=fd00:42::/65", "--service-cidr=fd00:43::/112"], /smaller than one node's \/64/],
+  [
+    [
+      "--cluster-cidr=10.42.0.0/16,fd00:42::/56",
+      "--service-cidr=10.43.0.0/16,fd00:43::/112",
+      "--node-ip=192.0.2.7",
+    ],
+    /--node-ip: 192\.0\.2\.7 has no IPv6 address, .* such as --node-ip=192\.0\.2\.7,2001:db8::1/,
+  ],
+  [
+    ["--cluster-cidr=10.42.0.0/16", "--node-ip=2001:db8::7"],
+    /--node-ip: 2001:db8::7 has no IPv4 address, .* --node-ip=192\.0\.2\.1,2001:db8::7/,
+  ],
+  [["--node-ip=192.0.2.1,192.0.2.2"], /--node-ip: 2 values are IPv4; give at most one a family, such as 192/],
+  [["--node-external-ip=192.0.2.1,192.0.2.2"], /--node-external-ip: 2 values are IPv4/],
+  [
+    ["--flannel-backend=ipsec"],
+    /two steps: first write flannel-backend: wireguard-native .* then reboot every node/,
+  ],
+  [["--flannel-backend=wireguard"], /wireguard has gone from K3s; move in two steps/],
+  [["--flannel-backend=wireguard=MTU=1400"], /wireguard has gone from K3s/],
+  [
+    ["--flannel-backend=vxlan=Port=4789"],
+    /net-conf\.json, name it with --flannel-conf, and leave --flannel-backend=vxlan/,
+  ],
+  [["--flannel-backend=tailscale"], /tailscale is chosen by K3s's --vpn-auth/],
+  [["--flannel-backend=hostgw"], /"hostgw" is not a backend; use vxlan, .*; did you mean host-gw\?/],
+  [["--flannel-backend=udp"], /use vxlan, host-gw, wireguard-native, none$/m],
+  [["--flannel-iface=eth0/1"], /--flannel-iface: "eth0\/1" is not the name of an interface such as eth0/],
+  [["--flannel-conf=/nowhere.json"], /--flannel-conf: .*ENOENT/],
+  [["--flannel-cni-conf=/dev/null"], /--flannel-cni-conf: \/dev\/null: is not JSON/],
   [["--cluster-init"], /is a K3s flag that Twill does not have yet/],
   [["--no-flannel"], /--no-flannel is gone; use --flannel-backend=none/],
   [["--token-file=/nowhere/at/all"], /--token-file: .*ENOENT/],
@@ -123,6 +176,60 @@ for (const [argv, says] of problems) {
     assert.match(reading.kind === "bad" ? reading.problems.join("\n") : "", says);
   });
 }
+
+for (const backend of ["vxlan", "host-gw", "wireguard-native", "none"] as const) {
+  test(`--flannel-backend=${backend} is the cluster's`, () => {
+    assert.equal(good(["--flannel-backend", backend]).config.cluster.flannelBackend, backend);
+  });
+}
+
+test("a node inside its cluster's networks is warned of", () => {
+  const { warnings } = good(["--node-ip=10.42.0.9", "--node-external-ip=10.43.0.9"]);
+  assert.match(
+    warnings.join("\n"),
+    /--node-ip: 10\.42\.0\.9 is inside --cluster-cidr 10\.42\.0\.0\/16, .* pods'/,
+  );
+  assert.match(warnings.join("\n"), /--node-external-ip: 10\.43\.0\.9 is inside --service-cidr .* services'/);
+});
+
+test("what a node is told of the fabric", () => {
+  const conf = join(dir, "net-conf.json");
+  const list = join(dir, "cni.conflist");
+  writeFileSync(conf, formatNetConf([parseCidr("10.42.0.0/16")], "wireguard"));
+  writeFileSync(list, '{"plugins": [{"type": "flannel"}]}');
+  const { config, warnings } = good([
+    `--flannel-conf=${conf}`,
+    `--flannel-cni-conf=${list}`,
+    "--flannel-iface=eth1",
+    "--disable-fabric-guard",
+    "--flannel-external-ip",
+    "--flannel-ipv6-masq",
+  ]);
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(config.node.fabric, {
+    iface: "eth1",
+    netConf: { file: conf, conf: { networks: { 4: "10.42.0.0/16" }, backend: WIREGUARD } },
+    cniConf: { file: list, text: '{"plugins": [{"type": "flannel"}]}' },
+    guard: false,
+  });
+  assert.equal(config.cluster.flannelExternalIp, true);
+  assert.equal(config.cluster.flannelIpv6Masq, true);
+});
+
+test("a net-conf.json that does not fit is told with its file and the flag", () => {
+  const conf = join(dir, "bad-net-conf.json");
+  const problemsOf = (text: string) => {
+    writeFileSync(conf, text);
+    const reading = server([`--flannel-conf=${conf}`]);
+    return reading.kind === "bad" ? reading.problems.join("\n") : "";
+  };
+  assert.match(problemsOf("{"), /^--flannel-conf: .*bad-net-conf\.json: is not JSON/);
+  assert.match(problemsOf('{"Backend": {"Type": "udp"}}'), /udp copies every packet/);
+  assert.match(
+    problemsOf('{"Network": "10.1.0.0/16", "Backend": {"Type": "vxlan"}}'),
+    /Network is 10\.1\.0\.0\/16, .* --cluster-cidr 10\.42\.0\.0\/16; write "Network": "10\.42\.0\.0\/16"/,
+  );
+});
 
 test("an old spelling works and is warned about", () => {
   const { config, warnings } = good(["--no-deploy", "coredns"]);

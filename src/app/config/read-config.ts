@@ -1,17 +1,27 @@
 /** The one place that reads flags, files and the environment: a frozen value comes out, or every problem with it. */
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { type Cidr, cidrFamily, containsIp, nthIp, overlaps, parseCidr, prefixLength } from "#addr/cidr";
-import { familyOf, type Ip, parseIp } from "#addr/ip";
+import { containsIp, parseCidr } from "#addr/cidr";
+import { familyOf, parseIp } from "#addr/ip";
 import { isDnsSubdomain, parseDnsSubdomain } from "#addr/name";
-import type { ClusterConfig, FlannelBackend } from "#join/cluster-config";
+import type { ClusterConfig } from "#join/cluster-config";
 import { readApiServerArgs } from "./apiserver-args.ts";
+import {
+  checkNetworks,
+  EXAMPLES,
+  missingFamily,
+  type Networks,
+  overlapWarnings,
+  tenthIp,
+} from "./check-networks.ts";
 import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerConfig } from "./config.ts";
 import { type FileValues, readConfigFiles } from "./config-file.ts";
 import { FLAGS } from "./flags.ts";
 import { readKubeletArgs } from "./kubelet-args.ts";
 import { parseLabel, parseTaint } from "./label-and-taint.ts";
+import { matchNetConf } from "./match-net-conf.ts";
 import { readNodeMask } from "./node-mask.ts";
+import { parseBackend, readNodeFabric } from "./read-fabric.ts";
 import { addValue, type FlagValues, findFlag, readFlags } from "./read-flags.ts";
 import { readRuntime } from "./read-runtime.ts";
 import { ValueReader } from "./value-reader.ts";
@@ -23,6 +33,7 @@ export function readServerConfig(argv: readonly string[], env: Environment): Con
   const { reader, problems, warnings } = gather(argv, env, "server");
   const node = readNode(reader, env);
   const cluster = readCluster(reader, node);
+  checkNetConf(reader, node, cluster);
   const config: ServerConfig = {
     kind: "server",
     node,
@@ -146,7 +157,7 @@ function readNode(reader: ValueReader, env: Environment): NodeConfig {
       ...kubelet.taints,
     ],
     kubelet,
-    iface: reader.text("flannel-iface"),
+    fabric: readNodeFabric(reader),
     resolvConf: kubelet.resolvConf ?? reader.text("resolv-conf") ?? "/etc/resolv.conf",
     dataDir: resolve(reader.text("data-dir") ?? "/var/lib/rancher/k3s"),
     cni: readCni(reader),
@@ -167,12 +178,15 @@ function readCni(reader: ValueReader): NodeConfig["cni"] {
 }
 
 function readCluster(reader: ValueReader, node: NodeConfig): ClusterConfig {
-  const isV6 = node.ips?.[0] !== undefined && familyOf(node.ips[0]) === 6;
+  const family = familyOf(node.ips?.[0] ?? EXAMPLES.node[4]);
   const goodSoFar = reader.problems.length;
-  const clusterCidrs = reader.cidrs("cluster-cidr", [parseCidr(isV6 ? "fd00:42::/56" : "10.42.0.0/16")]);
-  const serviceCidrs = reader.cidrs("service-cidr", [parseCidr(isV6 ? "fd00:43::/112" : "10.43.0.0/16")]);
+  const clusterCidrs = reader.cidrs("cluster-cidr", [parseCidr(EXAMPLES.cluster[family])]);
+  const serviceCidrs = reader.cidrs("service-cidr", [parseCidr(EXAMPLES.service[family])]);
   // Of networks that could not be read nothing follows.
-  if (reader.problems.length === goodSoFar) checkNetworks(reader, clusterCidrs, serviceCidrs);
+  if (reader.problems.length === goodSoFar) {
+    checkNetworks(reader, { clusterCidrs, serviceCidrs });
+    checkAddresses(reader, node, { clusterCidrs, serviceCidrs });
+  }
   const dns = reader.ips("cluster-dns");
   for (const ip of dns) {
     if (!serviceCidrs.some((cidr) => containsIp(cidr, ip)))
@@ -181,18 +195,38 @@ function readCluster(reader: ValueReader, node: NodeConfig): ClusterConfig {
   return {
     clusterCidrs,
     serviceCidrs,
-    clusterDns: dns.length > 0 ? dns : serviceCidrs.flatMap((cidr) => tenth(cidr)),
+    clusterDns: dns.length > 0 ? dns : serviceCidrs.flatMap(tenthIp),
     clusterDomain:
       reader.parse("cluster-domain", (text) => parseDnsSubdomain("domain", text)) ?? "cluster.local",
     nodePortRange: reader.parse("service-node-port-range", parseRange) ?? { from: 30000, to: 32767 },
     flannelBackend: reader.parse("flannel-backend", parseBackend) ?? "vxlan",
     flannelIpv6Masq: reader.isOn("flannel-ipv6-masq"),
-    flannelExternalIp: false,
+    flannelExternalIp: reader.isOn("flannel-external-ip"),
     disableNetworkPolicy: reader.isOn("disable-network-policy"),
     disableKubeProxy: reader.isOn("disable-kube-proxy"),
     disableCloudController: false,
     httpsPort: reader.port("https-listen-port", 6443),
   };
+}
+
+/** An agent's is looked at when it has heard what its cluster is like. */
+function checkNetConf(
+  reader: ValueReader,
+  { fabric: { netConf } }: NodeConfig,
+  cluster: ClusterConfig,
+): void {
+  if (netConf === undefined || reader.problems.length > 0) return;
+  for (const problem of matchNetConf(netConf, cluster).problems) reader.problem("flannel-conf", problem);
+}
+
+/** Whether the node itself fits into the networks of its cluster. */
+function checkAddresses(reader: ValueReader, node: NodeConfig, networks: Networks): void {
+  const missing = node.ips && missingFamily(node.ips, networks.clusterCidrs);
+  if (missing !== undefined) reader.problem("node-ip", missing);
+  reader.warnings.push(
+    ...overlapWarnings("node-ip", node.ips ?? [], networks),
+    ...overlapWarnings("node-external-ip", node.externalIps, networks),
+  );
 }
 
 const FIRST_INHERITED_FD = 3;
@@ -207,50 +241,6 @@ function readInherited(env: Environment, problems: string[]): InheritedSockets {
     api: Array.from({ length: Math.max(0, Math.min(count, 16)) || 0 }, (_, i) => FIRST_INHERITED_FD + i),
     relay: relay ? { fd: Number(relay[1]), host: relay[2] ?? "", port: Number(relay[3]) } : undefined,
   };
-}
-
-function checkNetworks(
-  reader: ValueReader,
-  clusterCidrs: readonly Cidr[],
-  serviceCidrs: readonly Cidr[],
-): void {
-  const families = (cidrs: readonly Cidr[]) => cidrs.map(cidrFamily).join(",");
-  if (families(clusterCidrs) !== families(serviceCidrs)) {
-    reader.problems.push("--cluster-cidr and --service-cidr: both need the same families in the same order");
-  }
-  for (const cidr of clusterCidrs) {
-    for (const other of serviceCidrs) {
-      if (overlaps(cidr, other))
-        reader.problems.push(`--cluster-cidr: ${cidr} overlaps --service-cidr ${other}`);
-    }
-  }
-  for (const cidr of serviceCidrs) {
-    const limit = cidrFamily(cidr) === 4 ? 12 : 112;
-    if (prefixLength(cidr) < limit)
-      reader.problems.push(`--service-cidr: ${cidr} is too large; the largest is a /${limit}`);
-    if (tenth(cidr).length === 0)
-      reader.problems.push(`--service-cidr: ${cidr} is too small to hold the DNS address`);
-  }
-}
-
-function tenth(cidr: Cidr): readonly Ip[] {
-  try {
-    return [nthIp(cidr, 10)];
-  } catch {
-    return [];
-  }
-}
-
-function parseBackend(text: string): FlannelBackend {
-  if (text === "vxlan" || text === "none") return text;
-  if (text === "ipsec" || text === "wireguard") {
-    throw new Error(
-      `${text} is gone from K3s; use wireguard-native: set it on all servers, then reboot every node, servers first`,
-    );
-  }
-  if (["host-gw", "wireguard-native"].includes(text))
-    throw new Error(`${text} is not in Twill yet; use vxlan, or none with a network of your own`);
-  throw new Error(`${JSON.stringify(text)} is not a backend; use vxlan or none`);
 }
 
 function parseServerUrl(text: string): string {

@@ -5,6 +5,13 @@ import { familyOf, type Ip, parseIp } from "#addr/ip";
 import { explain } from "#fault/fault";
 import type { FlagValues } from "./read-flags.ts";
 
+/** A value of each family. */
+const EXAMPLE: Readonly<Record<string, string>> = {
+  "cluster-cidr": "10.42.0.0/16,fd00:42::/56",
+  "service-cidr": "10.43.0.0/16,fd00:43::/112",
+  "cluster-dns": "10.43.0.10,fd00:43::a",
+};
+
 /** Turns flag texts into values, collecting every problem with its flag's name instead of throwing. */
 export class ValueReader {
   readonly problems: string[] = [];
@@ -76,7 +83,11 @@ export class ValueReader {
   #onePerFamily(name: string, families: readonly (4 | 6)[]): void {
     for (const family of FAMILIES) {
       const count = families.filter((each) => each === family).length;
-      if (count > 1) this.problem(name, `${count} values are IPv${family}; give at most one a family`);
+      if (count > 1)
+        this.problem(
+          name,
+          `${count} values are IPv${family}; give at most one a family, such as ${EXAMPLE[name] ?? "192.0.2.1,2001:db8::1"}`,
+        );
     }
   }
 }
