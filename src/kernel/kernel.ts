@@ -247,13 +247,62 @@ export interface NetworkChanges extends Disposable {
   drain(): boolean;
 }
 
+/** What is asked of packets sent to find out what a path carries. */
+export interface ProbeOptions {
+  readonly family: Family;
+  /** The packets' mark, which says how they are routed and masqueraded. */
+  readonly mark?: number;
+  /** Left out: the kernel's choice for each destination. */
+  readonly source?: Ip;
+  /** Called in a turn of its own when an answer may be there. */
+  readonly heard?: () => void;
+}
+
+/** What came back. */
+export type ProbeAnswer =
+  | { readonly kind: "echo"; readonly sequence: number; readonly roundTripUs: number }
+  /** The other end's kernel has the datagram: nothing listens at `port`. */
+  | { readonly kind: "refused"; readonly to: Ip; readonly sourcePort: number; readonly port: number }
+  /** A router (or this machine) says that the echo does not fit. */
+  | { readonly kind: "too-big"; readonly sequence: number; readonly mtuBytes: number }
+  /** A router (or this machine) says that the echo does not get there. */
+  | { readonly kind: "unreachable"; readonly sequence: number };
+
+/** Packets of our own making, and the answers that the other end's kernel gives by itself: nothing of ours listens there.
+ *  Sending throws `SyscallFault` when this machine's own kernel refuses: EMSGSIZE, ENETUNREACH, EPERM (a packet filter). */
+export interface Probes extends Disposable {
+  /** An IP packet of `packetBytes`, at least 44 (IPv4) or 64 (IPv6), that is never split on its way. */
+  sendEcho(echo: { readonly to: Ip; readonly sequence: number; readonly packetBytes: number }): void;
+  /** A small datagram to `port`, where nothing should listen. `device`: its checksum is filled in by the device it leaves
+   *  through, as is usual; `complete`: it is there from the start. @returns its source port */
+  sendDatagram(datagram: {
+    readonly to: Ip;
+    readonly port: number;
+    readonly checksum: "device" | "complete";
+  }): number;
+  receive(): ProbeAnswer | undefined;
+  /** What the kernel believes to fit through the path to `to`. */
+  knownPathMtu(to: Ip): number;
+}
+
+/** What a device does in the kernel's stead, as ethtool(8) shows it. */
+export interface LinkFeatures {
+  /** Whether the device is left to fill in checksums (`tx-checksumming`); undefined of an absent link. */
+  fillsChecksums(link: string): boolean | undefined;
+  /** @throws {SyscallFault} ENODEV; EOPNOTSUPP when the device's own way cannot be changed */
+  setFillsChecksums(link: string, isWanted: boolean): void;
+}
+
 /** Everything of the kernel within one network namespace. */
 export interface NetKernel extends Disposable {
   readonly netlink: Netlink;
   readonly nft: Nft;
   readonly conntrack: Conntrack;
   readonly sysctl: Sysctl;
+  readonly features: LinkFeatures;
   openChanges(): NetworkChanges;
+  /** @throws {SyscallFault} EPERM without CAP_NET_RAW, or CAP_NET_ADMIN for a mark */
+  openProbes(options: ProbeOptions): Probes;
 }
 
 /** The kernel modules Twill may load. */

@@ -1,8 +1,9 @@
 import { FAMILY } from "#addr/family";
-import { familyOf, type Ip, ipToBytes } from "#addr/ip";
+import { familyOf, type Ip } from "#addr/ip";
 import { Fault } from "#fault/fault";
 import { Fd } from "./fd.ts";
 import * as libc from "./ffi/libc.ts";
+import { socketAddress } from "./socket-address.ts";
 
 const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
@@ -25,15 +26,4 @@ export function openListeningSocket(ip: Ip, port: number): Fd {
     const why = code === "EADDRINUSE" ? "another program has it" : code;
     throw new Fault(code, `Cannot listen on ${ip} port ${port}: ${why}`, { cause });
   }
-}
-
-/** struct sockaddr_in or sockaddr_in6: family in host order, port in network order. @see ip(7), ipv6(7) */
-function socketAddress(ip: Ip, port: number): Uint8Array {
-  const { af } = FAMILY[familyOf(ip)];
-  const isV6 = af === FAMILY[6].af;
-  const bytes = Buffer.alloc(isV6 ? 28 : 16);
-  bytes.writeUInt16LE(af, 0);
-  bytes.writeUInt16BE(port, 2);
-  bytes.set(ipToBytes(ip), isV6 ? 8 : 4);
-  return bytes;
 }

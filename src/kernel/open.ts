@@ -1,11 +1,13 @@
 import { stat } from "node:fs";
 import { openConntrack } from "./conntrack.ts";
 import type { Kernel, NetKernel, Netns } from "./kernel.ts";
+import { openLinkFeatures } from "./link-features.ts";
 import { loadModule } from "./load-module.ts";
 import { openNetlink } from "./netlink.ts";
 import { cloneNetns, createNetns, deleteNetns, inNetns, openNetns, openOwnNetns } from "./netns.ts";
 import { openNetworkChanges } from "./network-changes.ts";
 import { openNft } from "./nft.ts";
+import { openProbes } from "./probes.ts";
 import { openSysctl } from "./sysctl.ts";
 
 /** The kernel, seen from the namespace this thread is in now. */
@@ -47,7 +49,9 @@ function netKernelOf(ns: Netns): NetKernel {
       return conntrack();
     },
     sysctl: openSysctl((f) => enter(ns, f)),
+    features: openLinkFeatures((f) => enter(ns, f)),
     openChanges: () => enter(ns, openNetworkChanges),
+    openProbes: (options) => openProbes(options, (f) => enter(ns, f)),
     [Symbol.dispose]: () => opened.dispose(),
   };
 }

@@ -6,6 +6,7 @@ import { after, describe, test } from "node:test";
 import { parseCidr } from "#addr/cidr";
 import { decodeRoute, encodeRouteQuery, RTM_GETROUTE } from "#wire/rtnetlink-route";
 import { kernelContract } from "../../test/contract/kernel.contract.ts";
+import { probeContract } from "../../test/contract/probe.contract.ts";
 import { CLAIMS } from "./claims.ts";
 import { openFds } from "./fd.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "./netlink-socket.ts";
@@ -33,6 +34,7 @@ function openWorld() {
 
 describe("the real kernel does what every kernel does", () => {
   kernelContract(openWorld);
+  probeContract(openWorld);
 });
 
 describe("network namespaces of the real kernel", () => {

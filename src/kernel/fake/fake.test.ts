@@ -3,14 +3,17 @@ import { describe, test } from "node:test";
 import { parseCidr, parseIpPrefix } from "#addr/cidr";
 import { parseIp } from "#addr/ip";
 import { kernelContract } from "../../../test/contract/kernel.contract.ts";
+import { probeContract } from "../../../test/contract/probe.contract.ts";
 import { openFakeKernel } from "./kernel.ts";
 
 describe("the fake kernel does what every kernel does", () => {
-  kernelContract(() => ({
+  const openWorld = () => ({
     kernel: openFakeKernel(),
-    path: (name) => `/run/netns/${name}`,
+    path: (name: string) => `/run/netns/${name}`,
     [Symbol.dispose]() {},
-  }));
+  });
+  kernelContract(openWorld);
+  probeContract(openWorld);
 });
 
 describe("the fake kernel's switches", () => {

@@ -1,14 +1,26 @@
 import { constants } from "node:os";
+import type { Ip } from "#addr/ip";
 import { SyscallFault } from "#fault/kernel-fault";
-import type { Conntrack, Kernel, KernelModule, NetKernel, Netlink, Netns, Nft } from "../kernel.ts";
+import type {
+  Conntrack,
+  Kernel,
+  KernelModule,
+  LinkFeatures,
+  NetKernel,
+  Netlink,
+  Netns,
+  Nft,
+} from "../kernel.ts";
 import { fakeAddresses } from "./addresses.ts";
 import { fakeChanges } from "./changes.ts";
 import type { FakeConntrack } from "./conntrack.ts";
 import { type ErrnoName, Faults, faulty } from "./faults.ts";
+import { fakeFeatures } from "./features.ts";
 import { fakeLinks } from "./links.ts";
 import { FakeNamespace } from "./namespace.ts";
 import { fakeNeighbors } from "./neighbors.ts";
 import type { FakeNft } from "./nft.ts";
+import { type FakePath, fakeProbes } from "./probes.ts";
 import { renderNamespace } from "./render.ts";
 import { fakeRoutes } from "./routes.ts";
 import { fakeSysctl } from "./sysctl.ts";
@@ -17,6 +29,7 @@ export type FaultyCall =
   | (keyof Netlink & string)
   | (keyof Nft & string)
   | (keyof Conntrack & string)
+  | keyof LinkFeatures
   | "read"
   | "write"
   | "createNetns"
@@ -31,6 +44,8 @@ export interface FakeKernel extends Kernel {
   fail(call: FaultyCall, errno: ErrnoName, times?: number): void;
   /** How often calls were made, refused ones included: `calls.get("replaceRoute")`. */
   readonly calls: ReadonlyMap<string, number>;
+  /** What answers probes besides the own addresses; a test fills it in. */
+  readonly paths: Map<Ip, FakePath>;
   /** A namespace as sorted lines; the home one when none is named. */
   render(ns?: Netns): string;
 }
@@ -60,6 +75,7 @@ export function openFakeKernel({ without = [] }: { without?: readonly KernelModu
     openIn: (ns) => open(namespaces.of(ns)),
     fail: (call, errno, times = 1) => faults.fail(call, errno, times),
     calls,
+    paths: home.paths,
     render: (ns) => renderNamespace(ns ? namespaces.of(ns) : home),
   };
 }
@@ -81,7 +97,9 @@ function netKernelOf(
     nft: guard(here.nft),
     conntrack: guard(here.conntrack),
     sysctl: guard(fakeSysctl(here, missing)),
+    features: guard(fakeFeatures(here)),
     openChanges: () => fakeChanges(here),
+    openProbes: fakeProbes(here, fakeRoutes(here)),
     [Symbol.dispose]() {},
   };
 }

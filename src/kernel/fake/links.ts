@@ -168,6 +168,7 @@ function freshMac() {
   return macNumber(++macs);
 }
 
-function linkOf({ hairpin: _, peer: __, pace: ___, receiver: ____, ...link }: FakeLink): Link {
+function linkOf(fake: FakeLink): Link {
+  const { hairpin: _, fillsChecksums: __, peer: ___, pace: ____, receiver: _____, ...link } = fake;
   return link;
 }

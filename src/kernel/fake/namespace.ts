@@ -1,11 +1,15 @@
+import type { Ip } from "#addr/ip";
 import { localMac, type Mac } from "#addr/mac";
 import type { Address, FdbEntry, Link, LinkPace, Neighbor, Route } from "../kernel.ts";
 import { FakeConntrack } from "./conntrack.ts";
 import { refusal } from "./faults.ts";
 import { FakeNft } from "./nft.ts";
+import type { FakePath } from "./probes.ts";
 
 export type FakeLink = { -readonly [K in keyof Link]: Link[K] } & {
   hairpin: boolean;
+  /** See `LinkFeatures`. */
+  fillsChecksums: boolean;
   pace: LinkPace | undefined;
   /** Where what it receives goes instead. */
   receiver: number | undefined;
@@ -25,6 +29,8 @@ export class FakeNamespace {
   readonly name: string;
   readonly links = new Map<number, FakeLink>();
   readonly settings = new Map<string, string>();
+  /** What answers probes, besides the own addresses. */
+  readonly paths = new Map<Ip, FakePath>();
   readonly nft = new FakeNft();
   readonly conntrack = new FakeConntrack();
   addresses: Address[] = [];
@@ -50,6 +56,7 @@ export class FakeNamespace {
       parent: undefined,
       vxlan: undefined,
       hairpin: false,
+      fillsChecksums: true,
       pace: undefined,
       receiver: undefined,
       peer: undefined,
