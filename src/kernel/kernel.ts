@@ -3,6 +3,9 @@ import type { Family } from "#addr/family";
 import type { Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
 import type { VxlanData } from "#wire/rtnetlink-vxlan";
+import type { PeerChange, WireguardChange, WireguardDevice, WireguardPeer } from "#wire/wireguard";
+
+export type { PeerChange, WireguardChange, WireguardDevice, WireguardPeer };
 
 /** A link as the kernel lists it. Kinds are the kernel's own words: `bridge`, `veth`, `vxlan`, `tun`; `""` for hardware and lo. */
 export interface Link {
@@ -37,7 +40,7 @@ interface LinkCommon {
 
 export type LinkSpec =
   /** `ifb`: what is sent to it is received from it, so that what a link receives can be paced (as if sent). */
-  | (LinkCommon & { readonly kind: "bridge" | "ifb" })
+  | (LinkCommon & { readonly kind: "bridge" | "ifb" | "wireguard" })
   | (LinkCommon & { readonly kind: "vxlan"; readonly vxlan: VxlanSpec })
   | (LinkCommon & {
       readonly kind: "veth";
@@ -293,8 +296,25 @@ export interface LinkFeatures {
   setFillsChecksums(link: string, isWanted: boolean): void;
 }
 
+/** WireGuard devices of one network namespace, carried by the kernel's module or by wireguard-go. Their links are set up,
+ *  addressed and given their MTU through `Netlink`, whatever carries them. */
+export interface Wireguard extends Disposable {
+  /** What would carry a new device; found out once, and `again` when asked so. */
+  carrier(options?: { again?: boolean }): "kernel" | "userspace" | "none";
+  /** @returns undefined for a link that is absent, of another kind, or whose program has ended */
+  read(name: string): WireguardDevice | undefined;
+  /** @throws {Fault} ENODEV; EADDRINUSE: another program has the port */
+  configure(name: string, change: WireguardChange): void;
+  /** Makes the device; one that stands is left alone. wireguard-go outlives this process.
+   *  @throws {Fault} NoWireguard, with what to install; EEXIST: the name is some other link's */
+  start(name: string): void;
+  /** Absent is success. Returns when its port is free. */
+  remove(name: string): void;
+}
+
 /** Everything of the kernel within one network namespace. */
 export interface NetKernel extends Disposable {
+  readonly wireguard: Wireguard;
   readonly netlink: Netlink;
   readonly nft: Nft;
   readonly conntrack: Conntrack;

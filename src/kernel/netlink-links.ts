@@ -96,6 +96,7 @@ function infoOf(spec: LinkSpec): LinkInfo {
   switch (spec.kind) {
     case "bridge":
     case "ifb":
+    case "wireguard":
       return { kind: spec.kind };
     case "vxlan":
       return { kind: "vxlan", vxlan: spec.vxlan };

@@ -9,23 +9,30 @@ import { openNetworkChanges } from "./network-changes.ts";
 import { openNft } from "./nft.ts";
 import { openProbes } from "./probes.ts";
 import { openSysctl } from "./sysctl.ts";
+import { USUAL_FOLDERS, type WireguardFolders } from "./wireguard/folders.ts";
+import { openWireguard } from "./wireguard/open.ts";
+
+export interface KernelOptions {
+  /** Of wireguard-go. Machines that share their files need others each. */
+  readonly wireguard?: WireguardFolders;
+}
 
 /** The kernel, seen from the namespace this thread is in now. */
-export function openKernel(): Kernel {
+export function openKernel({ wireguard: folders = USUAL_FOLDERS }: KernelOptions = {}): Kernel {
   warmThreadPool();
-  const net = netKernelOf(openOwnNetns());
+  const net = netKernelOf(openOwnNetns(), folders);
   return withNet(net, {
     createNetns,
     openNetns,
     deleteNetns,
     inNetns,
-    openIn: (ns: Netns) => netKernelOf(cloneNetns(ns)),
+    openIn: (ns: Netns) => netKernelOf(cloneNetns(ns), folders),
     loadModule,
   });
 }
 
 /** Owns `ns`. What lives in the namespace is opened when it is first used, so a handle that is not used costs a descriptor. */
-function netKernelOf(ns: Netns): NetKernel {
+function netKernelOf(ns: Netns, folders: WireguardFolders): NetKernel {
   const opened = new DisposableStack();
   opened.use(ns);
   const once = <T extends Disposable>(open: () => T) => {
@@ -38,6 +45,9 @@ function netKernelOf(ns: Netns): NetKernel {
   const netlink = once(openNetlink);
   const nft = once(openNft);
   const conntrack = once(openConntrack);
+  const wireguard = once(() => {
+    return openWireguard({ netlink: netlink(), inside: (f) => enter(ns, f), folders });
+  });
   return {
     get netlink() {
       return netlink();
@@ -47,6 +57,9 @@ function netKernelOf(ns: Netns): NetKernel {
     },
     get conntrack() {
       return conntrack();
+    },
+    get wireguard() {
+      return wireguard();
     },
     sysctl: openSysctl((f) => enter(ns, f)),
     features: openLinkFeatures((f) => enter(ns, f)),

@@ -85,7 +85,7 @@ export interface LinkAttributes {
 }
 
 export type LinkInfo =
-  | { readonly kind: "bridge" | "ifb" }
+  | { readonly kind: "bridge" | "ifb" | "wireguard" }
   | { readonly kind: "vxlan"; readonly vxlan: VxlanData }
   | { readonly kind: "veth"; readonly peer: LinkAttributes };
 
@@ -173,6 +173,7 @@ function infoData(info: LinkInfo): Uint8Array | undefined {
   switch (info.kind) {
     case "bridge":
     case "ifb":
+    case "wireguard":
       return undefined;
     case "vxlan":
       return nest(INFO.data, ...encodeVxlan(info.vxlan));

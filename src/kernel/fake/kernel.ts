@@ -24,11 +24,13 @@ import { type FakePath, fakeProbes } from "./probes.ts";
 import { renderNamespace } from "./render.ts";
 import { fakeRoutes } from "./routes.ts";
 import { fakeSysctl } from "./sysctl.ts";
+import type { FakeWireguard } from "./wireguard.ts";
 
 export type FaultyCall =
   | (keyof Netlink & string)
   | (keyof Nft & string)
   | (keyof Conntrack & string)
+  | (keyof FakeWireguard & string)
   | keyof LinkFeatures
   | "read"
   | "write"
@@ -40,6 +42,7 @@ export type FaultyCall =
 export interface FakeKernel extends Kernel {
   readonly nft: FakeNft;
   readonly conntrack: FakeConntrack;
+  readonly wireguard: FakeWireguard;
   /** The next `times` calls of `call`, in any namespace, are refused with `errno` and change nothing. */
   fail(call: FaultyCall, errno: ErrnoName, times?: number): void;
   /** How often calls were made, refused ones included: `calls.get("replaceRoute")`. */
@@ -85,7 +88,7 @@ function netKernelOf(
   namespaceOf: (ns: Netns) => FakeNamespace,
   missing: ReadonlySet<KernelModule>,
   guard: <T extends object>(api: T) => T,
-): NetKernel & { nft: FakeNft; conntrack: FakeConntrack } {
+): NetKernel & { nft: FakeNft; conntrack: FakeConntrack; wireguard: FakeWireguard } {
   return {
     netlink: guard({
       ...fakeLinks(here, namespaceOf),
@@ -96,6 +99,7 @@ function netKernelOf(
     }),
     nft: guard(here.nft),
     conntrack: guard(here.conntrack),
+    wireguard: guard(here.wireguard),
     sysctl: guard(fakeSysctl(here, missing)),
     features: guard(fakeFeatures(here)),
     openChanges: () => fakeChanges(here),

@@ -4,6 +4,7 @@ import type { Address, FdbEntry, Link, LinkPace, Neighbor, Route } from "../kern
 import { FakeConntrack } from "./conntrack.ts";
 import { refusal } from "./faults.ts";
 import { FakeNft } from "./nft.ts";
+import { FakeWireguard } from "./wireguard.ts";
 import type { FakePath } from "./probes.ts";
 
 export type FakeLink = { -readonly [K in keyof Link]: Link[K] } & {
@@ -33,6 +34,7 @@ export class FakeNamespace {
   readonly paths = new Map<Ip, FakePath>();
   readonly nft = new FakeNft();
   readonly conntrack = new FakeConntrack();
+  readonly wireguard = new FakeWireguard(this);
   addresses: Address[] = [];
   routes: FakeRoute[] = [];
   neighbors: Neighbor[] = [];
