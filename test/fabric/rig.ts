@@ -88,6 +88,7 @@ export class Rig implements AsyncDisposable {
   }
 }
 
-export function byFamily(ips: readonly Ip[]): ReadonlyMap<Family, Ip> {
-  return new Map(ips.map((ip) => [familyOf(ip), ip]));
+/** Addresses, or networks, by what they are of. */
+export function byFamily<T extends string>(texts: readonly T[]): ReadonlyMap<Family, T> {
+  return new Map(texts.map((text) => [familyOf(text), text]));
 }
