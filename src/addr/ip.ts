@@ -74,6 +74,10 @@ export function isLinkLocal(ip: Ip): boolean {
   return familyOf(ip) === 4 ? ip.startsWith("169.254.") : ipToBits(ip) >> 118n === 0x3fan;
 }
 
+export function isMulticast(ip: Ip): boolean {
+  return familyOf(ip) === 4 ? ipToBits(ip) >> 28n === 0xen : ip.startsWith("ff");
+}
+
 /** `1.2.3.4:80` or `[2001:db8::1]:80`. */
 export function formatEndpoint(ip: Ip, port: number): string {
   return familyOf(ip) === 4 ? `${ip}:${port}` : `[${ip}]:${port}`;

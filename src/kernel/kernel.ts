@@ -203,6 +203,8 @@ export interface Nft extends Disposable {
   /** Another number after each change to this namespace's tables, whoever made it. One request, so a loop may ask before it
    *  looks closely. */
   generation(): number;
+  /** Another number after each change that did not come through this handle. */
+  foreignGeneration(): number;
 }
 
 /** A connection the kernel tracks; `original` is what the client sent, `reply` what comes back. */
@@ -243,11 +245,30 @@ export interface Netns extends Disposable {
   readonly path: string | undefined;
 }
 
-/** Tells whether something changed behind our back, such as a tunnel that a person set down and up again. */
+/** What of a network namespace somebody keeps, and so wants to hear of. */
+export interface ChangeScope {
+  /** Names of links that count, with their addresses and their settings of `net.ipv4.conf` and `net.ipv6.conf`. Those of all
+   *  links together always count. */
+  readonly links: readonly string[];
+  /** Those of `links` whose neighbours and forwarding entries count too. */
+  readonly neighborsOf?: readonly string[];
+  /** Routes of table `main` into one of these count, and the default routes of their families. */
+  readonly routesInto?: readonly Cidr[];
+  /** Whether tables of nftables count. */
+  readonly nftables?: boolean;
+  /** Names of other settings, such as bridges' (`Sysctl`). */
+  readonly settings?: readonly string[];
+}
+
+/** What somebody else changed; `unknown` when more did than the kernel could tell. */
+export type ChangeKind = "links" | "addresses" | "routes" | "neighbors" | "settings" | "nftables" | "unknown";
+
+/** Hears what others change in a namespace, until disposed. What the same kernel handle does is no news, as far as the kernel
+ *  tells who did it: it does not for addresses of IPv6, for settings, and for some changes of links. The kernel tells most at
+ *  once; of nftables and of `settings` it tells nothing, so they are looked at twice a second. */
 export interface NetworkChanges extends Disposable {
-  /** Whether links, addresses or routes changed since the last call, or since opening; our own changes count too. Asking
-   *  costs a few us, so a loop may ask every second and look closely only when told so. */
-  drain(): boolean;
+  /** Hears of something else from now on. */
+  follow(scope: ChangeScope): void;
 }
 
 /** What is asked of packets sent to find out what a path carries. */
@@ -320,7 +341,8 @@ export interface NetKernel extends Disposable {
   readonly conntrack: Conntrack;
   readonly sysctl: Sysctl;
   readonly features: LinkFeatures;
-  openChanges(): NetworkChanges;
+  /** `listener` is called in a turn of its own. Hearing does not keep the process alive. */
+  openChanges(scope: ChangeScope, listener: (kinds: ReadonlySet<ChangeKind>) => void): NetworkChanges;
   /** @throws {SyscallFault} EPERM without CAP_NET_RAW, or CAP_NET_ADMIN for a mark */
   openProbes(options: ProbeOptions): Probes;
 }

@@ -12,10 +12,13 @@ import {
   NLMSG_ERROR,
   NLMSG_NOOP,
   type NlMessage,
+  viewOf,
 } from "#wire/netlink";
 import { Fd } from "./fd.ts";
 import {
   AF_NETLINK,
+  bind,
+  getsockname,
   MSG_DONTWAIT,
   MSG_TRUNC,
   recv,
@@ -45,6 +48,17 @@ const QUEUE = Uint8Array.from([0, 8, 16, 24], (shift) => (RECEIVE_QUEUE_BYTES >>
 /** Where answers land. One per thread is enough, since a call ends before the next begins; it grows when a message is larger. */
 let buffer = new Uint8Array(64 << 10);
 
+const ADDRESS_BYTES = 12;
+const ADDRESS = { family: 0, port: 4, groups: 8 } as const;
+
+/** A struct sockaddr_nl that leaves the port to the kernel; `groups` are the announcements to hear, a bit each. */
+export function netlinkAddress(groups = 0): Uint8Array {
+  const address = new Uint8Array(ADDRESS_BYTES);
+  viewOf(address).setUint16(ADDRESS.family, AF_NETLINK, true);
+  viewOf(address).setUint32(ADDRESS.groups, groups, true);
+  return address;
+}
+
 export interface NlRequest {
   readonly type: number;
   readonly flags?: number;
@@ -56,6 +70,8 @@ export interface NlRequest {
 /** A netlink socket of the namespace this thread was in when it was opened. One request is in flight at a time: the kernel
  *  answers within `send`, so nothing here waits. */
 export class NetlinkSocket implements Disposable {
+  /** The kernel's name for this socket, which its announcements of what we change carry. */
+  readonly port: number;
   readonly #fd: Fd;
   #seq = 1;
 
@@ -66,6 +82,10 @@ export class NetlinkSocket implements Disposable {
     setsockopt(number, SOL_NETLINK, NETLINK_CAP_ACK, ON);
     setsockopt(number, SOL_NETLINK, NETLINK_GET_STRICT_CHK, ON);
     setsockopt(number, SOL_SOCKET, SO_RCVBUFFORCE, QUEUE);
+    const address = netlinkAddress();
+    bind(number, address);
+    getsockname(number, address);
+    this.port = viewOf(address).getUint32(ADDRESS.port, true);
   }
 
   /** Asks for a change and returns once the kernel has made it. @throws {NetlinkError} */

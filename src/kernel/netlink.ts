@@ -37,6 +37,7 @@ import { tolerating } from "./netlink-error.ts";
 import { linksOf } from "./netlink-links.ts";
 import { pacesOf } from "./netlink-paces.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "./netlink-socket.ts";
+import { OwnChanges } from "./own-changes.ts";
 
 const PUT = NLM_F_CREATE | NLM_F_REPLACE;
 /** Any maker's route is deleted when none is named. */
@@ -47,16 +48,18 @@ type Routes = Pick<Netlink, "listRoutes" | "replaceRoute" | "deleteRoute" | "loo
 type Neighbors = Pick<Netlink, "listNeighbors" | "replaceNeighbor" | "deleteNeighbor">;
 type Fdb = Pick<Netlink, "listFdb" | "replaceFdb" | "deleteFdb">;
 
-/** rtnetlink of the namespace this thread is in now; it stays that namespace's wherever the thread goes. */
-export function openNetlink(): Netlink {
+/** rtnetlink of the namespace this thread is in now; it stays that namespace's wherever the thread goes. What it changes is
+ *  told to `own`. */
+export function openNetlink(own = new OwnChanges()): Netlink {
   const socket = new NetlinkSocket(NETLINK_ROUTE);
+  own.add(socket.port);
   return {
     ...linksOf(socket),
     ...pacesOf(socket),
     ...addressesOf(socket),
     ...routesOf(socket),
     ...neighborsOf(socket),
-    ...fdbOf(socket),
+    ...fdbOf(socket, own),
     [Symbol.dispose]: () => socket[Symbol.dispose](),
   };
 }
@@ -146,28 +149,32 @@ function neighborsOf(socket: NetlinkSocket): Neighbors {
   };
 }
 
-function fdbOf(socket: NetlinkSocket): Fdb {
+function fdbOf(socket: NetlinkSocket, own: OwnChanges): Fdb {
   return {
     listFdb: (link) =>
       socket.dump(
         { type: RTM_GETNEIGH, op: `list forwarding entries of link ${link}`, parts: encodeFdbQuery(link) },
         decodeFdb,
       ),
-    replaceFdb: (entry) =>
+    replaceFdb(entry) {
+      own.expect({ ...entry, change: "set" });
       socket.change({
         type: RTM_NEWNEIGH,
         flags: PUT,
         op: `set forwarding entry ${entry.mac} to ${entry.vtep} on link ${entry.link}`,
         parts: encodeFdb(entry),
-      }),
-    deleteFdb: (entry) =>
+      });
+    },
+    deleteFdb(entry) {
+      own.expect({ ...entry, change: "deleted" });
       tolerating(["ENOENT", "ENODEV"], () =>
         socket.change({
           type: RTM_DELNEIGH,
           op: `delete forwarding entry ${entry.mac} to ${entry.vtep} of link ${entry.link}`,
           parts: encodeFdb(entry),
         }),
-      ),
+      );
+    },
   };
 }
 

@@ -31,6 +31,8 @@ class OpenNft implements Nft {
   readonly #elements: NftSocket;
   readonly #dumps: NetlinkSocket;
   #context: NftContext | undefined;
+  /** How many generations were our doing. */
+  #ownGenerations = 0;
 
   constructor(opened: DisposableStack) {
     this.#opened = opened;
@@ -40,7 +42,7 @@ class OpenNft implements Nft {
   }
 
   run(text: string): void {
-    this.#text(text);
+    this.#counting(() => this.#text(text));
   }
 
   list(text: string): string {
@@ -48,7 +50,7 @@ class OpenNft implements Nft {
   }
 
   changeElements(ops: readonly NftElementOp[]): void {
-    this.#elements.change(ops);
+    this.#counting(() => this.#elements.change(ops));
   }
 
   /** A hash table that is still growing after a large change is walked while its elements move: some are then listed twice
@@ -86,6 +88,17 @@ class OpenNft implements Nft {
       parts: [nfGenMsg(0)],
     });
     return decodeGeneration(message.payload);
+  }
+
+  foreignGeneration(): number {
+    return this.generation() - this.#ownGenerations;
+  }
+
+  /** What succeeds is one transaction, or none when there was nothing to change. Somebody else's at the same time is theirs. */
+  #counting(change: () => void): void {
+    const before = this.generation();
+    change();
+    if (this.generation() !== before) this.#ownGenerations++;
   }
 
   [Symbol.dispose](): void {

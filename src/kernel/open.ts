@@ -7,6 +7,7 @@ import { openNetlink } from "./netlink.ts";
 import { cloneNetns, createNetns, deleteNetns, inNetns, openNetns, openOwnNetns } from "./netns.ts";
 import { openNetworkChanges } from "./network-changes.ts";
 import { openNft } from "./nft.ts";
+import { OwnChanges } from "./own-changes.ts";
 import { openProbes } from "./probes.ts";
 import { openSysctl } from "./sysctl.ts";
 import { USUAL_FOLDERS, type WireguardFolders } from "./wireguard/folders.ts";
@@ -42,13 +43,14 @@ function netKernelOf(ns: Netns, folders: WireguardFolders): NetKernel {
       return handle;
     };
   };
-  const netlink = once(openNetlink);
+  const own = new OwnChanges();
+  const netlink = once(() => openNetlink(own));
   const nft = once(openNft);
   const conntrack = once(openConntrack);
   const wireguard = once(() => {
     return openWireguard({ netlink: netlink(), inside: (f) => enter(ns, f), folders });
   });
-  return {
+  const net: NetKernel = {
     get netlink() {
       return netlink();
     },
@@ -63,10 +65,12 @@ function netKernelOf(ns: Netns, folders: WireguardFolders): NetKernel {
     },
     sysctl: openSysctl((f) => enter(ns, f)),
     features: openLinkFeatures((f) => enter(ns, f)),
-    openChanges: () => enter(ns, openNetworkChanges),
+    openChanges: (scope, listener) =>
+      enter(ns, () => openNetworkChanges({ scope, listener, own, kernel: net })),
     openProbes: (options) => openProbes(options, (f) => enter(ns, f)),
     [Symbol.dispose]: () => opened.dispose(),
   };
+  return net;
 }
 
 /** `inNetns` for what is known not to be a promise. */

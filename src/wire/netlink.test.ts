@@ -82,12 +82,12 @@ describe("answers of the kernel", () => {
 
   test("the end of a dump", () => {
     assert.deepEqual(answerOf("refused dump"), { errno: 0, extAck: undefined, offset: undefined });
-    const bare: NlMessage = { type: NLMSG_DONE, flags: 2, seq: 1, payload: new Uint8Array(0) };
+    const bare: NlMessage = { type: NLMSG_DONE, flags: 2, seq: 1, port: 0, payload: new Uint8Array(0) };
     assert.equal(decodeAnswer(bare).errno, 0);
   });
 
   test("without an errno it is malformed", () => {
-    const cut: NlMessage = { type: NLMSG_ERROR, flags: 0, seq: 1, payload: Uint8Array.of(0, 0) };
+    const cut: NlMessage = { type: NLMSG_ERROR, flags: 0, seq: 1, port: 0, payload: Uint8Array.of(0, 0) };
     assert.throws(() => decodeAnswer(cut), WireError);
   });
 });

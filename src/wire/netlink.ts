@@ -30,6 +30,8 @@ export interface NlMessage {
   readonly type: number;
   readonly flags: number;
   readonly seq: number;
+  /** The socket that asked; 0 of what nobody, or nobody the kernel names, asked for. */
+  readonly port: number;
   /** What follows the header. */
   readonly payload: Uint8Array;
 }
@@ -79,6 +81,7 @@ export function decodeMessages(bytes: Uint8Array): NlMessage[] {
       type: view.getUint16(at + HEADER.type, true),
       flags: view.getUint16(at + HEADER.flags, true),
       seq: view.getUint32(at + HEADER.seq, true),
+      port: view.getUint32(at + HEADER.port, true),
       payload: bytes.subarray(at + HEADER_BYTES, at + length),
     });
     at += (length + 3) & ~3;

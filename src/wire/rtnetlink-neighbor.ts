@@ -60,6 +60,14 @@ export function decodeNeighbor({ payload }: NlMessage): NeighborMessage | undefi
   return { link, ip, mac: macFromBytes(mac), isPermanent: (state & PERMANENT) !== 0 };
 }
 
+/** Which neighbour RTM_NEWNEIGH and RTM_DELNEIGH are about, whatever is known of it. @throws {WireError} */
+export function decodeNeighborTarget({ payload }: NlMessage): { link: number; ip: Ip } | undefined {
+  const { af, link, attributes } = readNeighbor(payload);
+  const family = familyOfAf(af);
+  const ip = family && readIp(attributes, NDA.dst, family);
+  return ip === undefined ? undefined : { link, ip };
+}
+
 /** The body of RTM_NEWNEIGH and RTM_DELNEIGH for an entry of the vxlan itself, not of a bridge above it. */
 export function encodeFdb({ link, mac, vtep }: FdbMessage): Uint8Array[] {
   return body(neighborHeader(AF_BRIDGE, link, PERMANENT, SELF), [

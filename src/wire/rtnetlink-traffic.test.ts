@@ -14,6 +14,7 @@ const asMessage = (parts: readonly Uint8Array[]): NlMessage => ({
   type: 0,
   flags: 0,
   seq: 0,
+  port: 0,
   payload: Uint8Array.from(Buffer.concat(parts)),
 });
 const hexOf = (parts: readonly Uint8Array[]) => Buffer.concat(parts).toString("hex");
@@ -60,7 +61,7 @@ test("whatever is no token bucket at a root is nothing, and rubbish is refused i
     const bytes = Uint8Array.from(whole.subarray(0, random() % (whole.length + 1)));
     for (let n = random() % 4; n > 0 && bytes.length > 0; n--) bytes[random() % bytes.length] = random();
     try {
-      decodePace({ type: 0, flags: 0, seq: 0, payload: bytes });
+      decodePace({ type: 0, flags: 0, seq: 0, port: 0, payload: bytes });
     } catch (error) {
       assert.ok(error instanceof WireError, `round ${round}: ${String(error)}`);
     }

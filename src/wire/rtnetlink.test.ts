@@ -36,6 +36,7 @@ const asMessage = (parts: readonly Uint8Array[]): NlMessage => ({
   type: 0,
   flags: 0,
   seq: 0,
+  port: 0,
   payload: Uint8Array.from(Buffer.concat(parts)),
 });
 const hexOf = (parts: readonly Uint8Array[]): string => hex(Buffer.concat(parts));

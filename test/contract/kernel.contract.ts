@@ -487,25 +487,81 @@ export function kernelContract(open: () => ContractWorld): void {
   }
 
   describe("changes behind our back", () => {
-    test("links, addresses and routes are news, once; neighbours are none", () => {
-      const { index } = bridge();
-      using changes = net.openChanges();
-      assert.equal(changes.drain(), false);
-      for (const change of [
-        () => netlink.changeLink(index, { mtuBytes: 1300 }),
-        () => netlink.addAddress(index, parseIpPrefix(WORLD[4].host)),
-        () =>
-          netlink.replaceRoute({
-            to: parseCidr(WORLD[4].remote),
-            via: parseIp(WORLD[4].gateway),
-            link: index,
-          }),
-        () => netlink.deleteLink(index),
-      ]) {
+    const network = parseCidr(WORLD[4].remote);
+    const route = (link: number) => ({ to: network, via: parseIp(WORLD[4].gateway), link });
+    const scope = {
+      links: ["cni0", "cni1"],
+      neighborsOf: ["cni0"],
+      routesInto: [network],
+      nftables: true,
+    };
+    /** Resolves when something has been heard of each kind. */
+    const listen = (at: NetKernel) => {
+      const heard = new Set<string>();
+      let wake = () => {};
+      const changes = at.openChanges(scope, (kinds) => {
+        for (const kind of kinds) heard.add(kind);
+        wake();
+      });
+      opened.use(changes);
+      return async (...kinds: readonly string[]) => {
+        const alive = setInterval(() => {}, 1000); // hearing does not keep a process alive
+        while (!kinds.every((kind) => heard.has(kind)))
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        clearInterval(alive);
+        const all = [...heard].sort();
+        heard.clear();
+        return all;
+      };
+    };
+
+    test("each kind of change by somebody else is told, and only what was asked for", async () => {
+      const index = bridge().index;
+      netlink.addAddress(index, parseIpPrefix(WORLD[4].host));
+      const other = opened.use(world.kernel.openIn(ns)).netlink;
+      const heard = listen(net);
+      const stranger = other.addLink({ kind: "bridge", name: "br9", isUp: true }).index;
+      other.replaceNeighbor({ link: stranger, ip: parseIp("192.0.2.9"), mac: MAC });
+      other.replaceRoute({ to: parseCidr("198.51.100.0/24"), link: stranger });
+      const cases: readonly (readonly [string, () => void])[] = [
+        ["links", () => other.changeLink(index, { mtuBytes: 1300 })],
+        ["routes", () => other.replaceRoute(route(index))],
+        ["routes", () => other.deleteRoute(route(index))],
+        ["neighbors", () => other.replaceNeighbor({ link: index, ip: parseIp("10.42.0.9"), mac: MAC })],
+        ["neighbors", () => other.deleteNeighbor({ link: index, ip: parseIp("10.42.0.9") })],
+      ];
+      for (const [kind, change] of cases) {
         change();
-        assert.equal(changes.drain(), true, String(change));
-        assert.equal(changes.drain(), false, String(change));
+        assert.deepEqual(await heard(kind), [kind], String(change));
       }
+      other.deleteAddress(index, parseIpPrefix(WORLD[4].host));
+      assert.ok((await heard("addresses")).includes("addresses"));
+      const late = other.addLink({ kind: "bridge", name: "cni1", isUp: true }).index;
+      await heard("links");
+      other.addAddress(late, parseIpPrefix(WORLD[4].host));
+      await heard("addresses");
+      other.deleteLink(index);
+      await heard("links");
+    });
+
+    test("what this handle does is no news, what another does is", async () => {
+      const index = bridge().index;
+      netlink.addAddress(index, parseIpPrefix(WORLD[4].host));
+      const other = opened.use(world.kernel.openIn(ns));
+      const heard = listen(net);
+      netlink.replaceRoute(route(index));
+      netlink.replaceNeighbor({ link: index, ip: parseIp("10.42.0.9"), mac: MAC });
+      net.nft.run("add table ip twt");
+      netlink.deleteRoute(route(index));
+      other.nft.run("add table ip twt-other");
+      assert.deepEqual(await heard("nftables"), ["nftables"]);
+      const before = net.nft.foreignGeneration();
+      net.nft.run("add table ip twt-third");
+      assert.equal(net.nft.foreignGeneration(), before);
+      other.nft.run("delete table ip twt-other");
+      assert.notEqual(net.nft.foreignGeneration(), before);
     });
   });
 

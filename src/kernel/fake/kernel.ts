@@ -12,7 +12,7 @@ import type {
   Nft,
 } from "../kernel.ts";
 import { fakeAddresses } from "./addresses.ts";
-import { fakeChanges } from "./changes.ts";
+import { countingOwn, fakeChanges, overheard } from "./changes.ts";
 import type { FakeConntrack } from "./conntrack.ts";
 import { type ErrnoName, Faults, faulty } from "./faults.ts";
 import { fakeFeatures } from "./features.ts";
@@ -49,6 +49,8 @@ export interface FakeKernel extends Kernel {
   readonly calls: ReadonlyMap<string, number>;
   /** What answers probes besides the own addresses; a test fills it in. */
   readonly paths: Map<Ip, FakePath>;
+  /** The home namespace in somebody else's hands: what is done there is news to those who listen. */
+  readonly foreign: NetKernel;
   /** A namespace as sorted lines; the home one when none is named. */
   render(ns?: Netns): string;
 }
@@ -79,6 +81,7 @@ export function openFakeKernel({ without = [] }: { without?: readonly KernelModu
     fail: (call, errno, times = 1) => faults.fail(call, errno, times),
     calls,
     paths: home.paths,
+    foreign: open(home),
     render: (ns) => renderNamespace(ns ? namespaces.of(ns) : home),
   };
 }
@@ -87,8 +90,10 @@ function netKernelOf(
   here: FakeNamespace,
   namespaceOf: (ns: Netns) => FakeNamespace,
   missing: ReadonlySet<KernelModule>,
-  guard: <T extends object>(api: T) => T,
+  guarded: <T extends object>(api: T) => T,
 ): NetKernel & { nft: FakeNft; conntrack: FakeConntrack; wireguard: FakeWireguard } {
+  const handle = {};
+  const guard = <T extends object>(api: T) => overheard(guarded(api), here, handle);
   return {
     netlink: guard({
       ...fakeLinks(here, namespaceOf),
@@ -97,12 +102,12 @@ function netKernelOf(
       ...fakeNeighbors(here),
       [Symbol.dispose]() {},
     }),
-    nft: guard(here.nft),
+    nft: countingOwn(guard(here.nft)),
     conntrack: guard(here.conntrack),
     wireguard: guard(here.wireguard),
     sysctl: guard(fakeSysctl(here, missing)),
     features: guard(fakeFeatures(here)),
-    openChanges: () => fakeChanges(here),
+    openChanges: (scope, listener) => fakeChanges(here, handle, scope, listener),
     openProbes: fakeProbes(here, fakeRoutes(here)),
     [Symbol.dispose]() {},
   };

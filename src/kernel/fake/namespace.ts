@@ -1,6 +1,7 @@
 import type { Ip } from "#addr/ip";
 import { localMac, type Mac } from "#addr/mac";
 import type { Address, FdbEntry, Link, LinkPace, Neighbor, Route } from "../kernel.ts";
+import type { FakeEars } from "./changes.ts";
 import { FakeConntrack } from "./conntrack.ts";
 import { refusal } from "./faults.ts";
 import { FakeNft } from "./nft.ts";
@@ -35,6 +36,7 @@ export class FakeNamespace {
   readonly nft = new FakeNft();
   readonly conntrack = new FakeConntrack();
   readonly wireguard = new FakeWireguard(this);
+  readonly ears = new Set<FakeEars>();
   addresses: Address[] = [];
   routes: FakeRoute[] = [];
   neighbors: Neighbor[] = [];

@@ -51,6 +51,11 @@ export class FakeNft implements Nft {
     return this.#generation;
   }
 
+  /** Of nobody's handle. */
+  foreignGeneration(): number {
+    return this.#generation;
+  }
+
   listElements({ family, table, set }: NftSetRef): readonly NftElement[] {
     return found(this.#tables.get(`${family} ${table}`)?.set(set)).elements();
   }

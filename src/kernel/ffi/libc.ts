@@ -11,6 +11,7 @@ const raw = {
   send: libc.func("long send(int fd, void *data, size_t length, int flags)"),
   recv: libc.func("long recv(int fd, void *data, size_t length, int flags)"),
   setsockopt: libc.func("int setsockopt(int fd, int level, int name, void *value, unsigned int length)"),
+  getsockname: libc.func("int getsockname(int fd, void *address, void *length)"),
   close: libc.func("int close(int fd)"),
   open: libc.func("int open(const char *path, int flags, int mode)"),
   setns: libc.func("int setns(int fd, int type)"),
@@ -116,6 +117,12 @@ const EINTR = 4;
 
 export function setsockopt(fd: number, level: number, name: number, value: Uint8Array): void {
   checked(raw.setsockopt(fd, level, name, value, value.length), "set an option of", `descriptor ${fd}`);
+}
+
+/** Fills `into` with the address the socket has. */
+export function getsockname(fd: number, into: Uint8Array): void {
+  const length = new Uint32Array([into.length]);
+  checked(raw.getsockname(fd, into, length), "read the address of", `descriptor ${fd}`);
 }
 
 export function close(fd: number): void {

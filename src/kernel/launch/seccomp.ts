@@ -1,12 +1,7 @@
+import { type BpfStep, encodeBpf, JUMP_IF, LOAD, RETURN } from "#wire/classic-bpf";
 import type { Arch } from "../program/machine.ts";
 import type { Capability } from "./capabilities.ts";
 import { DENIED_CALLS, LAST_KNOWN_CALL } from "./denied-calls.ts";
-
-const LOAD = 0x20;
-const JUMP_IF_EQUAL = 0x15;
-const JUMP_IF_AT_LEAST = 0x35;
-const JUMP_IF_ANY_BIT = 0x45;
-const RETURN = 0x06;
 
 const CALL_NUMBER = 0;
 const ARCHITECTURE = 4;
@@ -28,9 +23,6 @@ const AF_VSOCK = 40;
 /** Mount, cgroup, UTS, IPC, user, PID, network. */
 const CLONE_NAMESPACES = 0x7e020000;
 
-/** One instruction: what to do, with what, and how many to skip if it holds or not. */
-type Step = readonly [code: number, k: number, ifTrue?: number, ifFalse?: number];
-
 /** The kernel's filter for "RuntimeDefault": refuses the calls that a container has no business with, unless a capability says it
  *  has. Other architectures' calls (32 bits) and those newer than the table do not exist here.
  *  @see seccomp(2); the default profiles of Docker and containerd, which it follows, list what is allowed instead */
@@ -38,26 +30,26 @@ export function defaultFilter(arch: Arch, held: ReadonlySet<Capability>): Uint8A
   const denied = DENIED_CALLS.filter(({ unless }) => unless === undefined || !held.has(unless)).flatMap(
     ({ numbers }) => numbers[arch] ?? [],
   );
-  return encode([
-    [LOAD, ARCHITECTURE],
-    [JUMP_IF_EQUAL, AUDIT_ARCH[arch], 1, 0],
+  return encodeBpf([
+    [LOAD.word, ARCHITECTURE],
+    [JUMP_IF.equal, AUDIT_ARCH[arch], 1, 0],
     [RETURN, REFUSE | ENOSYS],
-    [LOAD, CALL_NUMBER],
-    [JUMP_IF_AT_LEAST, LAST_KNOWN_CALL + 1, 0, 1],
+    [LOAD.word, CALL_NUMBER],
+    [JUMP_IF.atLeast, LAST_KNOWN_CALL + 1, 0, 1],
     [RETURN, REFUSE | ENOSYS],
-    ...denied.flatMap((number): readonly Step[] => [
-      [JUMP_IF_EQUAL, number, 0, 1],
+    ...denied.flatMap((number): readonly BpfStep[] => [
+      [JUMP_IF.equal, number, 0, 1],
       [RETURN, REFUSE | EPERM],
     ]),
     ...(held.has("SYS_ADMIN") ? [] : namespaceCalls(arch)),
     ...onArgument(SOCKET[arch], [
-      [JUMP_IF_EQUAL, AF_VSOCK, 0, 1],
+      [JUMP_IF.equal, AF_VSOCK, 0, 1],
       [RETURN, REFUSE | EPERM],
       [RETURN, ALLOW],
     ]),
     ...onArgument(PERSONALITY[arch], [
-      ...PERSONALITIES.flatMap((value): readonly Step[] => [
-        [JUMP_IF_EQUAL, value, 0, 1],
+      ...PERSONALITIES.flatMap((value): readonly BpfStep[] => [
+        [JUMP_IF.equal, value, 0, 1],
         [RETURN, ALLOW],
       ]),
       [RETURN, REFUSE | EPERM],
@@ -67,12 +59,12 @@ export function defaultFilter(arch: Arch, held: ReadonlySet<Capability>): Uint8A
 }
 
 /** A clone without namespaces stays; clone3, whose flags a filter cannot see, does not exist, and the C library falls back. */
-function namespaceCalls(arch: Arch): readonly Step[] {
+function namespaceCalls(arch: Arch): readonly BpfStep[] {
   return [
-    [JUMP_IF_EQUAL, CLONE3, 0, 1],
+    [JUMP_IF.equal, CLONE3, 0, 1],
     [RETURN, REFUSE | ENOSYS],
     ...onArgument(CLONE[arch], [
-      [JUMP_IF_ANY_BIT, CLONE_NAMESPACES, 0, 1],
+      [JUMP_IF.anyBit, CLONE_NAMESPACES, 0, 1],
       [RETURN, REFUSE | EPERM],
       [RETURN, ALLOW],
     ]),
@@ -80,17 +72,6 @@ function namespaceCalls(arch: Arch): readonly Step[] {
 }
 
 /** Decides about one call by the lower half of its first argument; all others go on behind it, their number still loaded. */
-function onArgument(call: number, decide: readonly Step[]): readonly Step[] {
-  return [[JUMP_IF_EQUAL, call, 0, decide.length + 1], [LOAD, FIRST_ARGUMENT], ...decide];
-}
-
-function encode(steps: readonly Step[]): Uint8Array {
-  const out = Buffer.alloc(steps.length * 8);
-  for (const [i, [code, k, ifTrue = 0, ifFalse = 0]] of steps.entries()) {
-    out.writeUInt16LE(code, i * 8);
-    out.writeUInt8(ifTrue, i * 8 + 2);
-    out.writeUInt8(ifFalse, i * 8 + 3);
-    out.writeUInt32LE(k >>> 0, i * 8 + 4);
-  }
-  return out;
+function onArgument(call: number, decide: readonly BpfStep[]): readonly BpfStep[] {
+  return [[JUMP_IF.equal, call, 0, decide.length + 1], [LOAD.word, FIRST_ARGUMENT], ...decide];
 }
