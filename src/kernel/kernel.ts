@@ -4,6 +4,7 @@ import type { Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
 import type { VxlanData } from "#wire/rtnetlink-vxlan";
 import type { PeerChange, WireguardChange, WireguardDevice, WireguardPeer } from "#wire/wireguard";
+import type { PacketFilters } from "./packet-filters.ts";
 
 export type { PeerChange, WireguardChange, WireguardDevice, WireguardPeer };
 
@@ -345,6 +346,8 @@ export interface NetKernel extends Disposable {
   openChanges(scope: ChangeScope, listener: (kinds: ReadonlySet<ChangeKind>) => void): NetworkChanges;
   /** @throws {SyscallFault} EPERM without CAP_NET_RAW, or CAP_NET_ADMIN for a mark */
   openProbes(options: ProbeOptions): Probes;
+  /** For one look: what filters packets here, whoever put it there. */
+  openFilters(): PacketFilters;
 }
 
 /** The kernel modules Twill may load. */

@@ -8,6 +8,7 @@ import { cloneNetns, createNetns, deleteNetns, inNetns, openNetns, openOwnNetns 
 import { openNetworkChanges } from "./network-changes.ts";
 import { openNft } from "./nft.ts";
 import { OwnChanges } from "./own-changes.ts";
+import { openPacketFilters } from "./packet-filters.ts";
 import { openProbes } from "./probes.ts";
 import { openSysctl } from "./sysctl.ts";
 import { USUAL_FOLDERS, type WireguardFolders } from "./wireguard/folders.ts";
@@ -68,6 +69,7 @@ function netKernelOf(ns: Netns, folders: WireguardFolders): NetKernel {
     openChanges: (scope, listener) =>
       enter(ns, () => openNetworkChanges({ scope, listener, own, kernel: net })),
     openProbes: (options) => openProbes(options, (f) => enter(ns, f)),
+    openFilters: () => enter(ns, openPacketFilters),
     [Symbol.dispose]: () => opened.dispose(),
   };
   return net;

@@ -20,6 +20,7 @@ import { fakeLinks } from "./links.ts";
 import { FakeNamespace } from "./namespace.ts";
 import { fakeNeighbors } from "./neighbors.ts";
 import type { FakeNft } from "./nft.ts";
+import { fakePacketFilters } from "./packet-filters.ts";
 import { type FakePath, fakeProbes } from "./probes.ts";
 import { renderNamespace } from "./render.ts";
 import { fakeRoutes } from "./routes.ts";
@@ -108,6 +109,7 @@ function netKernelOf(
     sysctl: guard(fakeSysctl(here, missing)),
     features: guard(fakeFeatures(here)),
     openChanges: (scope, listener) => fakeChanges(here, handle, scope, listener),
+    openFilters: () => fakePacketFilters(here),
     openProbes: fakeProbes(here, fakeRoutes(here)),
     [Symbol.dispose]() {},
   };
