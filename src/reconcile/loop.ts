@@ -2,6 +2,8 @@ import { explain, type Fault, isFault } from "#fault/fault";
 import { Backoff } from "#life/backoff";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import { LookPace } from "./look-pace.ts";
+import { Wakes } from "./wakes.ts";
 
 /** What an apply leaves behind: what is true now, and which operations failed. */
 export interface Applied<State> {
@@ -27,11 +29,16 @@ export interface ReconcileOptions<Snapshot> {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** After so long a round observes anew, so that what others broke is repaired. Absent: only after failures. */
+  /** Yields when somebody else may have changed what stands: the next round observes anew, at once after a quiet time and ten
+   *  times a second at most. */
+  readonly disturbances?: AsyncIterable<unknown>;
+  /** After so long a round observes anew, whatever was heard. Absent: only after failures and disturbances. */
   readonly resyncMs?: number;
   /** Hears the outcome of every round, for status and tests. */
-  readonly onRound?: (round: { readonly ops: number; readonly faults: readonly Fault[] }) => void;
+  readonly onRound?: (round: Round) => void;
 }
+
+type Reason = "snapshot" | "disturbance" | "retry" | "resync" | "end";
 
 /** Runs snapshot -> desired -> plan -> apply until aborted, one round in flight. A round with faults is logged once, then
  *  observed and tried again with growing waits, even when no new snapshot comes. */
@@ -39,43 +46,126 @@ export async function reconcile<Snapshot, State, Op>(
   stages: Stages<Snapshot, State, Op>,
   options: ReconcileOptions<Snapshot>,
 ): Promise<void> {
-  const backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
-  let known: State | undefined;
-  let latest: { snapshot: Snapshot } | undefined;
-  const source = options.snapshots[Symbol.asyncIterator]();
-  let next = source.next();
-  let retryAt: Promise<"retry"> | undefined;
-  let resyncAt = resync(options);
-  while (!options.signal.aborted) {
-    const timers = [retryAt, resyncAt].filter((timer) => timer !== undefined);
-    const woken = await Promise.race([next, ...timers]);
-    if (options.signal.aborted) return;
-    if (woken === "resync") {
-      known = undefined;
-      resyncAt = resync(options);
-    } else if (woken !== "retry") {
-      if (woken.done) return;
-      latest = { snapshot: woken.value };
-      next = source.next();
+  await new Loop(stages, options).run();
+}
+
+class Loop<Snapshot, State, Op> {
+  readonly #stages: Stages<Snapshot, State, Op>;
+  readonly #options: ReconcileOptions<Snapshot>;
+  readonly #wakes = new Wakes<Reason>();
+  readonly #backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
+  readonly #pace = new LookPace();
+  #known: State | undefined;
+  #latest: { snapshot: Snapshot } | undefined;
+  #rounds = 0;
+
+  constructor(stages: Stages<Snapshot, State, Op>, options: ReconcileOptions<Snapshot>) {
+    this.#stages = stages;
+    this.#options = options;
+  }
+
+  /** Ends with the source of snapshots, or with an error of any source. */
+  async run(): Promise<void> {
+    const end = () => this.#wakes.add("end");
+    this.#options.signal.addEventListener("abort", end, { once: true });
+    try {
+      this.#planResync();
+      const rounds = this.#runRounds();
+      const heard = Promise.all([this.#hearSnapshots(), this.#hearDisturbances()]);
+      await Promise.race([rounds, heard.then(() => rounds)]);
+    } finally {
+      this.#options.signal.removeEventListener("abort", end);
     }
-    if (!latest) continue;
-    const round = runRound(stages, latest.snapshot, known, options.log);
-    known = round.known;
-    options.onRound?.({ ops: round.ops, faults: round.faults });
-    if (round.faults.length === 0) backoff.reset();
-    retryAt = round.faults.length === 0 ? undefined : later(backoff.nextMs(), "retry", options);
+  }
+
+  async #hearSnapshots(): Promise<void> {
+    for await (const snapshot of this.#options.snapshots) {
+      this.#latest = { snapshot };
+      this.#wakes.add("snapshot");
+    }
+    this.#wakes.add("end");
+  }
+
+  /** Those that come while one waits for its turn are answered by the same look. */
+  async #hearDisturbances(): Promise<void> {
+    const { clock, signal, disturbances = [] } = this.#options;
+    for await (const _ of disturbances) {
+      if (signal.aborted) return;
+      await this.#later(this.#pace.waitMs(clock.now()), () => this.#wakes.add("disturbance"));
+    }
+  }
+
+  async #runRounds(): Promise<void> {
+    const { signal } = this.#options;
+    while (!signal.aborted) {
+      const reasons = await this.#wakes.take();
+      if (signal.aborted || reasons.has("end")) return;
+      if (reasons.has("resync")) this.#planResync();
+      if (reasons.has("disturbance") || reasons.has("resync")) this.#known = undefined;
+      if (this.#latest) this.#round(this.#latest.snapshot, reasons);
+    }
+  }
+
+  #round(snapshot: Snapshot, reasons: ReadonlySet<Reason>): void {
+    const { log, onRound } = this.#options;
+    const round = runRound(this.#stages, snapshot, this.#known, log);
+    this.#known = round.known;
+    const number = ++this.#rounds;
+    if (reasons.has("disturbance")) this.#keepPace(round, reasons);
+    onRound?.({ ops: round.ops, faults: round.faults });
+    if (round.faults.length === 0) {
+      this.#backoff.reset();
+      return;
+    }
+    const retry = () => {
+      if (number === this.#rounds) this.#wakes.add("retry");
+    };
+    void this.#later(this.#backoff.nextMs(), retry);
+  }
+
+  /** One repair is worth a line, and so is a fight, once. */
+  #keepPace({ ops, faults }: Round, reasons: ReadonlySet<Reason>): void {
+    const { clock, log } = this.#options;
+    // With a new snapshot there was something to do anyway.
+    const hasRepaired = !reasons.has("snapshot") && ops + faults.length > 0;
+    switch (this.#pace.looked(clock.now(), hasRepaired)) {
+      case "begins":
+        log.warn(
+          "something on this machine undoes again and again what is put right; it is put right once a second",
+        );
+        break;
+      case "ends":
+        log.info("what is put right stays now");
+        break;
+      case "none":
+        if (hasRepaired && ops > 0)
+          log.info("put right what something on this machine had changed", { operations: ops });
+        break;
+      default:
+    }
+  }
+
+  #planResync(): void {
+    const { resyncMs } = this.#options;
+    if (resyncMs !== undefined) void this.#later(resyncMs, () => this.#wakes.add("resync"));
+  }
+
+  /** Not at all when aborted first. */
+  async #later(ms: number, act: () => void): Promise<void> {
+    const { clock, signal } = this.#options;
+    try {
+      if (ms > 0) await clock.sleep(ms, { signal });
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    }
+    act();
   }
 }
 
-function resync<S>(options: ReconcileOptions<S>): Promise<"resync"> | undefined {
-  return options.resyncMs === undefined ? undefined : later(options.resyncMs, "resync", options);
-}
-
-function later<S, Name>(ms: number, name: Name, { clock, signal }: ReconcileOptions<S>): Promise<Name> {
-  return clock.sleep(ms, { signal }).then(
-    () => name,
-    () => name,
-  );
+interface Round {
+  readonly ops: number;
+  readonly faults: readonly Fault[];
 }
 
 /** A bug ends the loop; only a Fault is caught, and makes the next round observe afresh. */
@@ -84,7 +174,7 @@ function runRound<Snapshot, State, Op>(
   snapshot: Snapshot,
   known: State | undefined,
   log: Logger,
-): { known: State | undefined; ops: number; faults: readonly Fault[] } {
+): Round & { known: State | undefined } {
   try {
     const standing = known ?? stages.observe();
     const ops = stages.plan(stages.desired(snapshot), standing);

@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { Fault } from "#fault/fault";
+import { Cell } from "#life/cell";
+import type { Clock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import { reconcile, type Stages } from "./loop.ts";
+
+/** Time that a test moves. */
+class HandClock implements Clock {
+  #now = 0;
+  #sleeps: { readonly at: number; readonly wake: () => void }[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  sleep(ms: number, { signal }: { signal: AbortSignal }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#sleeps.push({ at: this.#now + ms, wake: resolve });
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+  }
+
+  /** Whoever sleeps until then has done what it woke for when this resolves. */
+  async pass(ms: number): Promise<void> {
+    const until = this.#now + ms;
+    for (;;) {
+      await settled();
+      const next = this.#sleeps.toSorted((a, b) => a.at - b.at)[0];
+      if (!next || next.at > until) break;
+      this.#sleeps.splice(this.#sleeps.indexOf(next), 1);
+      this.#now = next.at;
+      next.wake();
+    }
+    this.#now = until;
+    await settled();
+  }
+}
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+}
+
+/** A number outside that is to be as the snapshot says. */
+class Outside implements Stages<number, number, number> {
+  value = 0;
+  looks = 0;
+  refusals = 0;
+
+  desired(snapshot: number): number {
+    return snapshot;
+  }
+
+  plan(want: number, known: number): readonly number[] {
+    return want === known ? [] : [want];
+  }
+
+  render(ops: readonly number[]): string {
+    return ops.join();
+  }
+
+  apply(ops: readonly number[], known: number) {
+    if (this.refusals-- > 0) return { state: known, faults: [new Fault("Refused", "no")] };
+    this.value = ops[0] ?? known;
+    return { state: this.value, faults: [] };
+  }
+
+  observe(): number {
+    this.looks++;
+    return this.value;
+  }
+}
+
+let stop: AbortController;
+let outside: Outside;
+let clock: HandClock;
+let snapshots: Cell<number>;
+let disturbances: Cell<void>;
+let said: string[];
+let running: Promise<void>;
+const RESYNC_MS = 60_000;
+
+beforeEach(async () => {
+  stop = new AbortController();
+  outside = new Outside();
+  clock = new HandClock();
+  snapshots = new Cell();
+  disturbances = new Cell();
+  said = [];
+  const say = (text: string) => void said.push(text);
+  const log: Logger = { error: say, warn: say, info: say, debug() {}, child: () => log };
+  const { signal } = stop;
+  running = reconcile(outside, {
+    snapshots: snapshots.values({ signal }),
+    disturbances: disturbances.values({ signal }),
+    resyncMs: RESYNC_MS,
+    clock,
+    log,
+    signal,
+  });
+  snapshots.set(1);
+  await clock.pass(0);
+  assert.deepEqual([outside.value, outside.looks], [1, 1]);
+});
+
+afterEach(async () => {
+  stop.abort(new Error("over"));
+  await running;
+});
+
+function disturb(): void {
+  outside.value = 7;
+  disturbances.set();
+}
+
+test("a disturbance is looked at at once, and told", async () => {
+  disturb();
+  await clock.pass(0);
+  assert.deepEqual([outside.value, outside.looks], [1, 2]);
+  assert.equal(said.length, 1);
+});
+
+test("one that has changed nothing costs one look and no word", async () => {
+  disturbances.set();
+  await clock.pass(1000);
+  assert.deepEqual([outside.looks, said], [2, []]);
+});
+
+test("a burst is two looks: the first at once, one for the rest", async () => {
+  for (let n = 0; n < 50; n++) {
+    disturb();
+    await clock.pass(1);
+  }
+  await clock.pass(100);
+  assert.deepEqual([outside.value, outside.looks], [1, 3]);
+});
+
+test("without news nobody looks until the resync", async () => {
+  await clock.pass(RESYNC_MS - 1);
+  outside.value = 7;
+  assert.equal(outside.looks, 1);
+  await clock.pass(1);
+  assert.deepEqual([outside.value, outside.looks], [1, 2]);
+});
+
+test("a fight is bounded, told once, and over when it is", async () => {
+  for (let n = 0; n < 6000; n++) {
+    if (outside.value === 1) disturb();
+    await clock.pass(10);
+  }
+  assert.ok(outside.looks < 20 + 60 + 5, `${outside.looks} looks`);
+  assert.equal(said.filter((text) => text.includes("again and again")).length, 1);
+  await clock.pass(1000);
+  assert.equal(outside.value, 1);
+  await clock.pass(31_000);
+  disturbances.set();
+  await clock.pass(0);
+  assert.match(said.at(-1) ?? "", /stays now/);
+});
+
+test("what is refused is tried again with growing waits, from what stands", async () => {
+  outside.refusals = 3;
+  snapshots.set(2);
+  await clock.pass(0);
+  assert.deepEqual([outside.value, outside.looks], [1, 1]);
+  await clock.pass(99);
+  assert.equal(outside.looks, 1);
+  await clock.pass(1);
+  assert.equal(outside.looks, 2);
+  await clock.pass(200 + 400);
+  assert.deepEqual([outside.value, outside.looks], [2, 4]);
+  await clock.pass(RESYNC_MS / 2);
+  assert.equal(outside.looks, 4);
+});
+
+test("a bug in a stage and a source that breaks end the loop", async () => {
+  const bug = reconcile(
+    {
+      ...outside,
+      plan: () => assert.fail("a bug"),
+      desired: (n: number) => n,
+      observe: () => 0,
+      render: String,
+      apply: () => ({ state: 0, faults: [] }),
+    },
+    {
+      snapshots: (async function* () {
+        yield 1;
+      })(),
+      clock,
+      log: { error() {}, warn() {}, info() {}, debug() {}, child: () => assert.fail() },
+      signal: stop.signal,
+    },
+  );
+  await assert.rejects(bug, /a bug/);
+});
