@@ -1,10 +1,11 @@
 import { type Cidr, cidrFamily, ipPrefixOf, nthIp, prefixLength } from "#addr/cidr";
 import { FAMILIES, type Family, type PerFamily } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
+import { type EndsByKind, FABRIC_ENDS_KEY, formatFabricEnds } from "#wire/fabric-ends";
 import { type Annotations, FLANNEL_KEYS, formatFlannelNode } from "#wire/flannel-annotations";
 import { formatSubnetFile } from "#wire/subnet-file";
-import type { FabricConfig, FabricKind, FabricReady } from "./model.ts";
-import { type OwnEnds, ownEnds, type Standing } from "./own-ends.ts";
+import type { FabricConfig, FabricKind, FabricReady, Peer } from "./model.ts";
+import { ownEnds, type Standing } from "./own-ends.ts";
 
 /** What this node tells others once its half stands. */
 export interface Announcement {
@@ -18,15 +19,20 @@ export interface Announcement {
 
 /** Says what is true: MACs and MTU are those of the devices that stand. Nothing before every family's device does. */
 export function announcement(standing: Standing, config: FabricConfig): Announcement | undefined {
-  const { lease } = standing.snapshot;
-  const spoken = flannelNode(config.backend.kind, ownEnds(standing, config));
+  const { lease, peers } = standing.snapshot;
+  const primary = config.backend.kind;
+  const ends = ownEnds(standing, config);
+  if (ends[primary] === undefined) return undefined;
+  const spoken = flannelNode(flannelKind(primary, peers), ends) ?? flannelNode(primary, ends);
   if (spoken === undefined) return undefined;
+  const flannel = formatFlannelNode(spoken);
   const podCidrs = FAMILIES.flatMap((family) => lease.podCidrs[family] ?? []);
-  const ready = { podCidrs, mtuBytes: podMtuBytes(podCidrs.map(cidrFamily), standing, config) };
+  const ready = { podCidrs, mtuBytes: podMtuBytes(podCidrs.map(cidrFamily), standing) };
   return {
     annotations: {
       ...withdrawals(spoken.ends),
-      ...formatFlannelNode(spoken),
+      ...flannel,
+      [FABRIC_ENDS_KEY]: formatFabricEnds({ primary, ends }, flannel),
       ...(config.publicIps ? overwrites(config.publicIps) : {}),
     },
     subnetFile: subnetFileText(ready, config),
@@ -34,8 +40,17 @@ export function announcement(standing: Standing, config: FabricConfig): Announce
   };
 }
 
+/** What nodes of flannel's own need to hear, for they pass over whoever speaks another kind: the one that most of them are set
+ *  up with, ours where it is among those. */
+export function flannelKind(primary: FabricKind, peers: readonly Peer[]): FabricKind {
+  const count = (kind: FabricKind) =>
+    peers.filter((peer) => peer.runs === "flannel" && peer.primary === kind).length;
+  const others = (["wireguard", "vxlan", "host-gw"] as const).filter((kind) => kind !== primary);
+  return others.reduce<FabricKind>((best, kind) => (count(kind) > count(best) ? kind : best), primary);
+}
+
 /** What flannel is told: one kind only, for that is all it reads. */
-function flannelNode(kind: FabricKind, ends: OwnEnds) {
+function flannelNode(kind: FabricKind, ends: EndsByKind) {
   switch (kind) {
     case "vxlan":
       return ends[kind] && { kind, ends: ends[kind] };
@@ -49,10 +64,10 @@ function flannelNode(kind: FabricKind, ends: OwnEnds) {
 }
 
 /** What fits through everything that packets for other nodes may go through. */
-function podMtuBytes(families: readonly Family[], { state, underlays }: Standing, config: FabricConfig) {
+function podMtuBytes(families: readonly Family[], { state, ground }: Standing) {
   const vteps = families.flatMap((family) => state.vteps[family]?.mtuBytes ?? []);
-  const links = families.flatMap((family) => underlays[family]?.mtuBytes ?? []);
-  return Math.min(...vteps, ...(config.backend.kind === "host-gw" ? links : []));
+  const links = families.flatMap((family) => ground.underlays[family]?.mtuBytes ?? []);
+  return Math.min(...vteps, ...links);
 }
 
 /** The keys whose value on the Node differs from what we say. */

@@ -4,6 +4,7 @@ import { familyOf, type Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
 import { Fault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
+import { type KindsInput, kindsToStand, unableKinds, vxlanSettings } from "./kinds.ts";
 import {
   BRIDGED,
   type FabricConfig,
@@ -19,65 +20,95 @@ import {
   type PodRoute,
   type ProgramInput,
   type Vtep,
-  VXLAN,
-  type VxlanBackend,
   WIREGUARD,
 } from "./model.ts";
-import { choosePaths } from "./paths.ts";
+import { choosePaths, type PathChoice } from "./paths.ts";
 import { nameProgram } from "./program.ts";
+import { reversePathSettings } from "./reverse-path.ts";
 
 /** What a tunnel of this family puts around a packet: outer IP, 8 of UDP, 8 of VXLAN and the inner frame's 14. */
 const OVERHEAD_BYTES = { 4: 20 + 8 + 8 + 14, 6: 40 + 8 + 8 + 14 } as const;
 
-/** What a backend is set up with where it is not the cluster's own. */
-export function vxlanSettings({ backend }: FabricConfig): VxlanBackend {
-  return backend.kind === "vxlan" ? backend : VXLAN;
-}
-
-/** The kinds of tunnel that are to stand on this node. */
-export function kindsToStand(config: FabricConfig): ReadonlySet<FabricKind> {
-  return new Set([config.backend.kind]);
-}
-
-/** The kernel's state that makes the snapshot's peers reachable. @throws {Fault} "NoUnderlay" when a family has no link */
-export function desiredFabric(snapshot: FabricSnapshot, ground: Ground, config: FabricConfig): FabricState {
-  const { lease, peers } = snapshot;
+/** The kernel's state that makes the snapshot's peers reachable. @throws {Fault} "NoUnderlay" when a family has no link,
+ *  "NotOwnAddress" when host-gw is wanted with an address that is not the link's */
+export function desiredFabric(
+  snapshot: FabricSnapshot,
+  ground: Ground,
+  config: FabricConfig,
+  choice: PathChoice = choosePaths({ snapshot, ground, config }),
+): FabricState {
+  const { lease } = snapshot;
   const families = FAMILIES.filter((family) => lease.podCidrs[family] !== undefined);
-  const kinds = kindsToStand(config);
+  checkGround(families, { snapshot, ground, config });
+  const kinds = kindsToStand({ snapshot, ground, config });
   const vteps: { 4?: Vtep; 6?: Vtep } = {};
   if (kinds.has("vxlan"))
     for (const family of families) vteps[family] = desiredVtep(family, snapshot, ground, config);
-  const { paths } = choosePaths(peers, { kinds, ground, vxlan: vxlanSettings(config) });
   return {
     vteps,
-    ...desiredEntries(paths, ground),
+    ...desiredEntries(choice, ground),
     strays: [],
+    refused: new Map(),
     program: nameProgram(desiredProgram(snapshot, config, kinds)),
     members: new Set(snapshot.members),
-    sysctls: new Map(
-      families.flatMap((family) => settingsOf(family, ground)).map((name) => [name, "1"] as const),
-    ),
+    sysctls: new Map([
+      ...families.flatMap((family) => settingsOf(family, ground)).map((name) => [name, "1"] as const),
+      ...(lease.podCidrs[4] ? reversePathSettings(choice, { kinds, ground }) : []),
+    ]),
   };
 }
 
-/** For each path what leads there. */
-function desiredEntries(paths: readonly Path[], { underlays }: Ground) {
+/** @throws {Fault} */
+function checkGround(families: readonly Family[], input: KindsInput): void {
+  const { config, ground } = input;
+  for (const family of families) {
+    if (ground.underlays[family]) continue;
+    const wanted = config.nodeIps.filter((ip) => familyOf(ip) === family).join(", ");
+    throw new Fault(
+      "NoUnderlay",
+      `Cannot reach other nodes over IPv${family}: no link carries ${wanted || `an IPv${family} address of this node`}; check --node-ip and --flannel-iface`,
+      { detail: { family, nodeIps: wanted, iface: config.iface } },
+    );
+  }
+  const why = config.backend.kind === "host-gw" ? unableKinds(input).get("host-gw") : undefined;
+  if (why !== undefined)
+    throw new Fault(
+      "NotOwnAddress",
+      `Cannot run the backend host-gw: ${why}; take --flannel-external-ip or the Node's public-ip-overwrite away, or use wireguard-native`,
+    );
+}
+
+/** What the devices need for every way, and a route for the one that is taken. */
+function desiredEntries({ paths, ways }: PathChoice, ground: Ground) {
   const neighbors = new Map<Ip, Mac>();
   const fdb = new Map<string, FdbTarget>();
   const routes = new Map<Cidr, PodRoute>();
-  for (const { family, podCidr, ...path } of paths) {
-    if (path.kind === "vxlan") {
-      const { mac, publicIp: vtep } = path.end;
-      const gateway = addressOf(podCidr);
-      neighbors.set(gateway, mac);
-      fdb.set(fdbKey(family, mac), { family, mac, vtep });
-      routes.set(podCidr, { device: CLAIMS.devices.vxlan[family], via: gateway, onlink: true });
-    } else if (path.kind === "host-gw") {
-      const device = underlays[family]?.name;
-      if (device !== undefined) routes.set(podCidr, { device, via: path.end.publicIp, onlink: false });
-    }
+  for (const { family, podCidr, ...way } of ways) {
+    if (way.kind !== "vxlan") continue;
+    const { mac, publicIp: vtep } = way.end;
+    neighbors.set(addressOf(podCidr), mac);
+    fdb.set(fdbKey(family, mac), { family, mac, vtep });
+  }
+  for (const path of paths) {
+    const route = routeOf(path, ground);
+    if (route) routes.set(path.podCidr, route);
   }
   return { neighbors, fdb, routes };
+}
+
+function routeOf(path: Path, { underlays }: Ground): PodRoute | undefined {
+  switch (path.kind) {
+    case "vxlan":
+      return { device: CLAIMS.devices.vxlan[path.family], via: addressOf(path.podCidr), onlink: true };
+    case "host-gw": {
+      const device = underlays[path.family]?.name;
+      return device === undefined ? undefined : { device, via: path.end.publicIp, onlink: false };
+    }
+    case "wireguard":
+      return undefined;
+    default:
+      return path satisfies never;
+  }
 }
 
 function settingsOf(family: Family, { canFilterBridged }: Ground): readonly string[] {
@@ -96,32 +127,33 @@ export function desiredProgram(
     const cluster = config.clusterCidrs.find((cidr) => cidrFamily(cidr) === family);
     if (mode && node && cluster) masquerade[family] = { mode, cluster, node };
   }
-  return { ports: tunnelPorts(kinds, config), guard: config.guard, masquerade };
+  return { ports: tunnelPorts(kinds, { snapshot, config }), guard: config.guard, masquerade };
 }
 
 /** UDP ports that tunnels' packets come in by, in order. */
-function tunnelPorts(kinds: ReadonlySet<FabricKind>, config: FabricConfig): readonly number[] {
+function tunnelPorts(
+  kinds: ReadonlySet<FabricKind>,
+  { snapshot, config }: Pick<KindsInput, "snapshot" | "config">,
+): readonly number[] {
   const { listenPorts } = config.backend.kind === "wireguard" ? config.backend : WIREGUARD;
   return [
-    ...(kinds.has("vxlan") ? [vxlanSettings(config).port] : []),
+    ...(kinds.has("vxlan") ? [vxlanSettings(config, snapshot.peers).port] : []),
     ...(kinds.has("wireguard") ? FAMILIES.map((family) => listenPorts[family]) : []),
   ].toSorted((a, b) => a - b);
 }
 
-function desiredVtep(family: Family, { lease }: FabricSnapshot, ground: Ground, config: FabricConfig): Vtep {
+function desiredVtep(
+  family: Family,
+  { lease, peers }: FabricSnapshot,
+  ground: Ground,
+  config: FabricConfig,
+): Vtep {
   const podCidr = lease.podCidrs[family];
   const underlay = ground.underlays[family];
-  const { vni, port, gbp, learning, mtuBytes } = vxlanSettings(config);
+  const { vni, port, gbp, learning, mtuBytes } = vxlanSettings(config, peers);
   const name = CLAIMS.devices.vxlan[family];
-  if (podCidr === undefined) throw new Error(`broken invariant: ${name} without a subnet`);
-  if (underlay === undefined) {
-    const wanted = config.nodeIps.filter((ip) => familyOf(ip) === family).join(", ");
-    throw new Fault(
-      "NoUnderlay",
-      `Cannot place ${name}: no link carries ${wanted || `an IPv${family} address of this node`}; check --node-ip and --flannel-iface`,
-      { detail: { device: name, nodeIps: wanted, iface: config.iface } },
-    );
-  }
+  if (podCidr === undefined || underlay === undefined)
+    throw new Error(`broken invariant: ${name} without a subnet or a link`);
   const base = addressOf(podCidr);
   return {
     name,

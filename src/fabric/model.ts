@@ -128,6 +128,8 @@ export interface Peer {
   readonly node: string;
   readonly family: Family;
   readonly podCidr: Cidr;
+  /** A node of flannel's own reads nothing but flannel's annotations, and has one end. */
+  readonly runs: "twill" | "flannel";
   /** What it is set up with. */
   readonly primary: FabricKind;
   readonly ends: Partial<FlannelEnds>;
@@ -149,15 +151,42 @@ export interface Underlay {
   readonly local: Ip;
   /** Networks on the link, whose machines are reached without a router. */
   readonly connected: readonly Cidr[];
+  /** Parts of those that a route gives to a router all the same. */
+  readonly routed: readonly Cidr[];
 }
 
-/** What this machine brings along: where the tunnels run, the MAC each has or, where none stands, will get, and whether its
- *  kernel can filter bridged packets. */
+/** What this machine brings along, and what has become true of it over time. */
 export interface Ground {
+  /** Where the tunnels run. */
   readonly underlays: PerFamily<Underlay>;
+  /** The MAC each vxlan device has or, where none stands, will get. */
   readonly macs: PerFamily<Mac>;
+  /** Whether its kernel can filter bridged packets. */
   readonly canFilterBridged: boolean;
+  /** Kinds that cannot stand here, with the reason. */
+  readonly unable: ReadonlyMap<FabricKind, string>;
+  /** Kinds that nobody needs any more, but a packet on its way may. */
+  readonly lingering: ReadonlySet<FabricKind>;
+  /** WireGuard peers, by public key, that have answered a handshake. */
+  readonly answered: ReadonlySet<string>;
+  readonly reversePath: ReversePath;
 }
+
+/** Of the devices that stand: where packets are dropped whose answer would leave by another device (`rp_filter`). */
+export interface ReversePath {
+  /** Devices where it is so. */
+  readonly strict: ReadonlySet<string>;
+  /** Underlays where it was so before this process loosened it, with the setting that stood there. */
+  readonly loosened: ReadonlyMap<string, string>;
+}
+
+/** On a machine that brings nothing special along. */
+export const PLAIN_GROUND: Pick<Ground, "unable" | "lingering" | "answered" | "reversePath"> = {
+  unable: new Map(),
+  lingering: new Set(),
+  answered: new Set(),
+  reversePath: { strict: new Set(), loosened: new Map() },
+};
 
 /** A tunnel's device. */
 export interface Vtep {
@@ -192,6 +221,8 @@ export interface FabricState {
   readonly routes: ReadonlyMap<Cidr, PodRoute>;
   /** Routes with our protocol number beside those. */
   readonly strays: readonly Route[];
+  /** Ways that the kernel would not take; asked again at the next look. */
+  readonly refused: ReadonlyMap<Cidr, PodRoute>;
   readonly program: Program | undefined;
   /** Addresses tunnel packets are taken from. */
   readonly members: ReadonlySet<Ip>;
@@ -258,6 +289,7 @@ export const NOTHING: FabricState = {
   fdb: new Map(),
   routes: new Map(),
   strays: [],
+  refused: new Map(),
   program: undefined,
   members: new Set(),
   sysctls: new Map(),

@@ -1,13 +1,14 @@
 import { type Cidr, cidrFamily, containsCidr, parseCidr } from "#addr/cidr";
 import type { PerFamily } from "#addr/family";
 import type { Node } from "#kube/generated/types";
+import { FABRIC_ENDS_KEY, readFabricEnds } from "#wire/fabric-ends";
 import { FLANNEL_PREFIX, readFlannelNode } from "#wire/flannel-annotations";
 import type { Lease, NodeView } from "./model.ts";
 
 /** Cuts a Node down to what the fabric looks at, so that heartbeats change nothing. */
 export function viewNode(node: Node): NodeView {
-  const annotations = Object.entries(node.metadata.annotations ?? {}).filter(([key]) =>
-    key.startsWith(FLANNEL_PREFIX),
+  const annotations = Object.entries(node.metadata.annotations ?? {}).filter(
+    ([key]) => key.startsWith(FLANNEL_PREFIX) || key === FABRIC_ENDS_KEY,
   );
   const { podCIDRs, podCIDR } = node.spec ?? {};
   return {
@@ -60,10 +61,13 @@ export function readPodCidr(text: string, clusterCidrs: readonly Cidr[]): PodCid
 }
 
 function announcedMacs(view: NodeView): Lease["macs"] {
-  const said = readFlannelNode(view.annotations);
-  if (said.kind !== "vxlan") return {};
+  const flannel = readFlannelNode(view.annotations);
+  const own = readFabricEnds(view.annotations);
+  // Flannel's word first: it is newer, where it has run here since.
+  const said =
+    flannel.kind === "vxlan" ? flannel.ends : own.kind === "good" ? own.said.ends.vxlan : undefined;
   const macs: { -readonly [F in keyof PerFamily<unknown>]: NonNullable<Lease["macs"][F]> } = {};
-  if (said.ends[4]) macs[4] = said.ends[4].mac;
-  if (said.ends[6]) macs[6] = said.ends[6].mac;
+  if (said?.[4]) macs[4] = said[4].mac;
+  if (said?.[6]) macs[6] = said[6].mac;
   return macs;
 }

@@ -1,17 +1,22 @@
 import type { Cidr } from "#addr/cidr";
+import { FAMILIES } from "#addr/family";
+import { type Ip, isIp, parseIp } from "#addr/ip";
 import type { Node } from "#kube/generated/types";
 import type { Informer } from "#kube/informer";
 import { Cell } from "#life/cell";
 import type { Logger } from "#telemetry/log";
+import { FLANNEL_KEYS } from "#wire/flannel-annotations";
 import type { FabricSnapshot, Lease, NodeView, Peer } from "./model.ts";
 import { readLease, sameView, viewNode } from "./node-view.ts";
-import { type Refusal, readMembers, readPeers } from "./peers.ts";
+import { readMembers, readPeers } from "./peers.ts";
+import type { Refusal } from "./taken.ts";
 
 export interface NodeWatchOptions {
   readonly nodes: Informer<Node>;
   readonly nodeName: string;
   readonly clusterCidrs: readonly Cidr[];
-  readonly vni: number;
+  /** Of the cluster's VXLAN, where it is this node's backend. */
+  readonly vni: number | undefined;
   readonly log: Logger;
 }
 
@@ -62,6 +67,13 @@ export class NodeWatch implements Disposable {
     return this.#views.get(this.#options.nodeName);
   }
 
+  /** Where packets for this node itself come to, by what its Node says. */
+  #ownIps(): ReadonlySet<Ip> {
+    const { addresses = [], annotations = {} } = this.#own ?? {};
+    const told = FAMILIES.map((family) => annotations[FLANNEL_KEYS[family].publicIp] ?? "");
+    return new Set([...addresses, ...told].filter(isIp).map(parseIp));
+  }
+
   #readLease(): Lease | undefined {
     const { clusterCidrs, log } = this.#options;
     const reading = readLease(this.#own, clusterCidrs);
@@ -78,7 +90,13 @@ export class NodeWatch implements Disposable {
   #snapshot(lease: Lease): FabricSnapshot {
     const { clusterCidrs, vni } = this.#options;
     const views = [...this.#views.values()];
-    const { peers, refusals } = readPeers(views, { lease, clusterCidrs, vni, before: this.#peers });
+    const { peers, refusals } = readPeers(views, {
+      lease,
+      clusterCidrs,
+      vni,
+      ownIps: this.#ownIps(),
+      before: this.#peers,
+    });
     this.#peers = peers;
     this.#warn(refusals);
     return { lease, said: this.#own?.annotations, peers, members: readMembers(views, peers) };

@@ -7,7 +7,14 @@ import { CLAIMS } from "#kernel/claims";
 import { openFakeKernel } from "#kernel/fake/kernel";
 import { applyFabric } from "./apply.ts";
 import { desiredFabric } from "./desired.ts";
-import { type FabricConfig, type FabricSnapshot, type FabricState, type Peer, VXLAN } from "./model.ts";
+import {
+  type FabricConfig,
+  type FabricSnapshot,
+  type FabricState,
+  type Peer,
+  PLAIN_GROUND,
+  VXLAN,
+} from "./model.ts";
 import { observeFabric } from "./observe.ts";
 import { planFabric } from "./plan.ts";
 import { observeUnderlays } from "./underlay.ts";
@@ -28,6 +35,7 @@ function peer(node: string, number: number, family: 4 | 6): Peer {
     node,
     family,
     podCidr: parseCidr(family === 4 ? `10.42.${number}.0/24` : `fd42:0:0:${number}::/64`),
+    runs: "flannel",
     primary: "vxlan",
     ends: {
       vxlan: {
@@ -61,6 +69,7 @@ function openMachine() {
       underlays: observeUnderlays(kernel.netlink, CONFIG),
       macs: MACS,
       canFilterBridged: true,
+      ...PLAIN_GROUND,
     };
     const want = desiredFabric(snapshot(peers), ground, CONFIG);
     const ops = planFabric(want, known);

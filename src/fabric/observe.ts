@@ -39,6 +39,7 @@ export function observeFabric(
     neighbors: observeNeighbors(netlink, links),
     fdb: observeFdb(netlink, links),
     ...observeRoutes(netlink, links, clusterCidrs),
+    refused: new Map(),
     program: members && program,
     members: members ?? new Set(),
     sysctls: observeSysctls(

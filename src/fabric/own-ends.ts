@@ -1,60 +1,51 @@
-import { FAMILIES, type Family, type PerFamily } from "#addr/family";
-import { familyOf, type Ip } from "#addr/ip";
-import { FLANNEL_KEYS, type FlannelEnds, readPublicIpChoice } from "#wire/flannel-annotations";
+import { FAMILIES, type Family } from "#addr/family";
+import type { EndsByKind } from "#wire/fabric-ends";
+import type { FlannelEnds } from "#wire/flannel-annotations";
+import { offeredKinds } from "./kinds.ts";
 import type { FabricConfig, FabricKind, FabricSnapshot, FabricState, Ground } from "./model.ts";
+import type { PathChoice } from "./paths.ts";
+import { publicIp } from "./public-ip.ts";
 
 /** What a round went by, and what it left. */
 export interface Standing {
-  readonly snapshot: Pick<FabricSnapshot, "lease" | "said">;
-  readonly state: Pick<FabricState, "vteps">;
-  readonly underlays: Ground["underlays"];
+  readonly snapshot: FabricSnapshot;
+  readonly state: FabricState;
+  readonly ground: Ground;
+  readonly choice: PathChoice;
 }
 
-/** Where this node takes packets, by kind: what stands, and nothing that is only meant to. */
-export type OwnEnds = { readonly [K in FabricKind]?: PerFamily<FlannelEnds[K]> };
-
-/** Every kind that stands in all families of this node's. */
-export function ownEnds(standing: Standing, config: FabricConfig): OwnEnds {
+/** Where this node takes packets, by kind: what stands in all of its families, and nothing that is only meant to. A kind that
+ *  only lingers is not told: nobody is to begin with it. */
+export function ownEnds(standing: Standing, config: FabricConfig): EndsByKind {
   const families = FAMILIES.filter((family) => standing.snapshot.lease.podCidrs[family] !== undefined);
-  const vxlan = each(families, (family) => vxlanEnd(family, standing, config));
-  const hostGw = each(families, (family) => hostGwEnd(family, standing, config));
-  return {
-    ...(vxlan && { vxlan }),
-    ...(hostGw && config.backend.kind === "host-gw" && { "host-gw": hostGw }),
+  const offered = offeredKinds({ ...standing, config });
+  const inAll = <K extends FabricKind>(kind: K) => {
+    if (!offered.has(kind)) return {};
+    const ends = each(families, (family) => END_OF[kind](family, standing, config));
+    return ends === undefined ? {} : { [kind]: ends };
   };
+  return { ...inAll("vxlan"), ...inAll("host-gw"), ...inAll("wireguard") };
 }
 
-function vxlanEnd(
+type EndOf<K extends FabricKind> = (
   family: Family,
   standing: Standing,
   config: FabricConfig,
-): FlannelEnds["vxlan"] | undefined {
-  const vtep = standing.state.vteps[family];
-  if (vtep?.mac === undefined) return undefined;
-  const { vni, mac, local } = vtep;
-  return { vni, mac, publicIp: publicIp(family, local, standing, config) };
-}
+) => FlannelEnds[K] | undefined;
 
-function hostGwEnd(
-  family: Family,
-  standing: Standing,
-  config: FabricConfig,
-): FlannelEnds["host-gw"] | undefined {
-  const local = standing.underlays[family]?.local;
-  return local && { publicIp: publicIp(family, local, standing, config) };
-}
-
-/** What peers are told: an address that somebody chose, or the underlay's. */
-function publicIp(family: Family, local: Ip, { snapshot }: Standing, { publicIps }: FabricConfig): Ip {
-  const { said = {} } = snapshot;
-  // Where the flag decides, an overwrite beside it is one of a time when the flag said another.
-  const stale = publicIps === undefined ? {} : { [FLANNEL_KEYS[family].publicIpOverwrite]: undefined };
-  return (
-    publicIps?.find((ip) => familyOf(ip) === family) ??
-    readPublicIpChoice({ ...said, ...stale }, family) ??
-    local
-  );
-}
+const END_OF: { readonly [K in FabricKind]: EndOf<K> } = {
+  vxlan: (family, { snapshot, state }, config) => {
+    const vtep = state.vteps[family];
+    if (vtep?.mac === undefined) return undefined;
+    const { vni, mac, local, port } = vtep;
+    return { vni, mac, port, publicIp: publicIp(family, local, snapshot, config) };
+  },
+  "host-gw": (family, { snapshot, ground }, config) => {
+    const local = ground.underlays[family]?.local;
+    return local && { publicIp: publicIp(family, local, snapshot, config) };
+  },
+  wireguard: () => undefined,
+};
 
 /** Undefined unless all families have one. */
 function each<T>(families: readonly Family[], endOf: (family: Family) => T | undefined) {

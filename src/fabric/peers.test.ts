@@ -34,7 +34,7 @@ function node(name: string, subnet: number, more: Readonly<Record<string, string
 }
 
 const read = (views: readonly NodeView[], before: readonly Peer[] = []) =>
-  readPeers(views, { lease: LEASE, clusterCidrs: CLUSTER, vni: 1, before });
+  readPeers(views, { lease: LEASE, clusterCidrs: CLUSTER, vni: 1, ownIps: new Set(), before });
 const summary = (peers: readonly Peer[]) => peers.map(({ node, family }) => `${node}/${family}`);
 
 const sound = node("b", 1);

@@ -6,7 +6,15 @@ import { parseIp } from "#addr/ip";
 import { parseMac } from "#addr/mac";
 import { formatFlannelNode } from "#wire/flannel-annotations";
 import { desiredFabric } from "./desired.ts";
-import { type FabricConfig, type FabricState, type Ground, NOTHING, type NodeView, VXLAN } from "./model.ts";
+import {
+  type FabricConfig,
+  type FabricState,
+  type Ground,
+  NOTHING,
+  type NodeView,
+  PLAIN_GROUND,
+  VXLAN,
+} from "./model.ts";
 import { readLease } from "./node-view.ts";
 import { readMembers, readPeers } from "./peers.ts";
 import { planFabric } from "./plan.ts";
@@ -22,11 +30,12 @@ const CONFIG: FabricConfig = {
 };
 const GROUND: Ground = {
   underlays: {
-    4: { index: 2, name: "eth0", mtuBytes: 1500, local: parseIp("192.0.2.10"), connected: [] },
-    6: { index: 2, name: "eth0", mtuBytes: 1500, local: parseIp("2001:db8::10"), connected: [] },
+    4: { index: 2, name: "eth0", mtuBytes: 1500, local: parseIp("192.0.2.10"), connected: [], routed: [] },
+    6: { index: 2, name: "eth0", mtuBytes: 1500, local: parseIp("2001:db8::10"), connected: [], routed: [] },
   },
   macs: { 4: parseMac("02:00:00:00:00:04"), 6: parseMac("02:00:00:00:00:06") },
   canFilterBridged: true,
+  ...PLAIN_GROUND,
 };
 
 interface NodeShape {
@@ -63,6 +72,7 @@ function stateOf(views: readonly NodeView[], ground: Ground = GROUND, config = C
     lease,
     clusterCidrs: config.clusterCidrs,
     vni: 1,
+    ownIps: new Set(),
     before: [],
   });
   assert.deepEqual(refusals, []);
@@ -75,8 +85,8 @@ const c = node({ name: "c", subnet: 2 });
 const moved: Ground = {
   ...GROUND,
   underlays: {
-    4: { index: 2, name: "eth0", mtuBytes: 9000, local: parseIp("192.0.2.99"), connected: [] },
-    6: { index: 2, name: "eth0", mtuBytes: 9000, local: parseIp("2001:db8::10"), connected: [] },
+    4: { index: 2, name: "eth0", mtuBytes: 9000, local: parseIp("192.0.2.99"), connected: [], routed: [] },
+    6: { index: 2, name: "eth0", mtuBytes: 9000, local: parseIp("2001:db8::10"), connected: [], routed: [] },
   },
 };
 const before = stateOf([own, b]);
@@ -157,6 +167,6 @@ test("everything new comes before anything old goes", () => {
 test("an address that no link carries is said by name", () => {
   assert.throws(
     () => stateOf([own], { ...GROUND, underlays: {} }),
-    /Cannot place flannel\.1: no link carries 192\.0\.2\.10/,
+    /Cannot reach other nodes over IPv4: no link carries 192\.0\.2\.10/,
   );
 });

@@ -126,7 +126,8 @@ function planPeers(want: FabricState, known: FabricState): readonly Op[] {
   for (const [ip, mac] of want.neighbors)
     if (known.neighbors.get(ip) !== mac) ops.push({ op: "replace-neighbor", ip, mac });
   for (const [to, way] of want.routes)
-    if (!sameWay(known.routes.get(to), way)) ops.push({ op: "replace-route", to, way });
+    if (!sameWay(known.routes.get(to), way) && !sameWay(known.refused.get(to), way))
+      ops.push({ op: "replace-route", to, way });
   for (const [to, way] of known.routes) if (!want.routes.has(to)) ops.push({ op: "delete-route", to, way });
   for (const ip of known.neighbors.keys())
     if (!want.neighbors.has(ip)) ops.push({ op: "delete-neighbor", ip });

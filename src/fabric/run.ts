@@ -11,13 +11,26 @@ import type { Logger } from "#telemetry/log";
 import { Announcer } from "./announcer.ts";
 import { applyFabric } from "./apply.ts";
 import { BridgeFilter } from "./bridge-filter.ts";
-import { desiredFabric, vxlanSettings } from "./desired.ts";
-import type { FabricConfig, FabricReady, FabricSnapshot, FabricState, Ground } from "./model.ts";
+import { desiredFabric } from "./desired.ts";
+import { offeredKinds, standingKinds, unableKinds } from "./kinds.ts";
+import { Linger } from "./linger.ts";
+import {
+  type FabricConfig,
+  type FabricReady,
+  type FabricSnapshot,
+  type FabricState,
+  type Ground,
+  NOTHING,
+  PLAIN_GROUND,
+} from "./model.ts";
 import { NodeWatch } from "./node-watch.ts";
 import { observeFabric } from "./observe.ts";
 import type { Standing } from "./own-ends.ts";
+import { PathLog } from "./path-log.ts";
+import { choosePaths, type PathChoice } from "./paths.ts";
 import { type Op, planFabric } from "./plan.ts";
 import { renderFabric } from "./render.ts";
+import { ReversePathWatch } from "./reverse-path.ts";
 import { observeUnderlays } from "./underlay.ts";
 
 export interface FabricOptions {
@@ -53,11 +66,11 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     nodes,
     nodeName,
     clusterCidrs: config.clusterCidrs,
-    vni: vxlanSettings(config).vni,
+    vni: config.backend.kind === "vxlan" ? config.backend.vni : undefined,
     log,
   });
   const announcer = new Announcer({ ...options, log, onReady: options.onReady });
-  const stages = new FabricStages(options.kernel, config, log);
+  const stages = new FabricStages({ ...options, log });
   const rounds = reconcile(stages, {
     snapshots: watch.snapshots({ signal }),
     clock,
@@ -80,28 +93,48 @@ class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   /** For devices that have never been announced. Made here once, so that two looks want the same. */
   readonly #freshMacs = { 4: localMac(randomBytes(6)), 6: localMac(randomBytes(6)) };
   readonly #bridgeFilter: BridgeFilter;
-  #underlays: Ground["underlays"] = {};
-  #snapshot: FabricSnapshot | undefined;
+  readonly #reversePath = new ReversePathWatch();
+  readonly #linger: Linger;
+  readonly #paths: PathLog;
+  /** As of the last look. */
+  #seen: Pick<Ground, "underlays" | "reversePath"> = { ...PLAIN_GROUND, underlays: {} };
+  #round: { snapshot: FabricSnapshot; ground: Ground; choice: PathChoice } | undefined;
   #state: FabricState | undefined;
 
-  constructor(kernel: Kernel, config: FabricConfig, log: Logger) {
+  constructor({ kernel, config, clock, log }: Pick<FabricOptions, "kernel" | "config" | "clock" | "log">) {
     this.#kernel = kernel;
     this.#config = config;
     this.#bridgeFilter = new BridgeFilter(kernel, log);
+    this.#linger = new Linger(clock);
+    this.#paths = new PathLog(log);
   }
 
-  /** The last snapshot, and what the kernel held after its round. */
+  /** What the last round went by, and what the kernel held after it. */
   get standing(): Standing | undefined {
-    const [snapshot, state] = [this.#snapshot, this.#state];
-    return snapshot && state && { snapshot, state, underlays: this.#underlays };
+    return this.#round && this.#state && { ...this.#round, state: this.#state };
   }
 
   desired(snapshot: FabricSnapshot): FabricState {
-    this.#snapshot = snapshot;
+    const config = this.#config;
+    const ground = this.#ground(snapshot);
+    const choice = choosePaths({ snapshot, ground, config });
+    this.#round = { snapshot, ground, choice };
+    this.#paths.chosen(choice);
+    this.#paths.unable(unableKinds({ snapshot, ground, config }), snapshot.peers);
+    return desiredFabric(snapshot, ground, config, choice);
+  }
+
+  #ground(snapshot: FabricSnapshot): Ground {
     const macs = { ...this.#freshMacs };
     for (const family of FAMILIES) macs[family] = this.#state?.vteps[family]?.mac ?? macs[family];
-    const ground = { underlays: this.#underlays, macs, canFilterBridged: this.#bridgeFilter.isThere };
-    return desiredFabric(snapshot, ground, this.#config);
+    const ground: Ground = {
+      ...PLAIN_GROUND,
+      ...this.#seen,
+      macs,
+      canFilterBridged: this.#bridgeFilter.isThere,
+    };
+    const needed = offeredKinds({ snapshot, ground, config: this.#config });
+    return { ...ground, lingering: this.#linger.of(standingKinds(this.#state ?? NOTHING), needed) };
   }
 
   plan(want: FabricState, known: FabricState): readonly Op[] {
@@ -115,12 +148,14 @@ class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   apply(ops: readonly Op[], known: FabricState) {
     const applied = applyFabric(ops, known, this.#kernel);
     this.#state = applied.state;
+    this.#paths.left(applied.state);
     return applied;
   }
 
   observe(): FabricState {
     this.#bridgeFilter.look();
-    this.#underlays = observeUnderlays(this.#kernel.netlink, this.#config);
+    const underlays = observeUnderlays(this.#kernel.netlink, this.#config);
+    this.#seen = { underlays, reversePath: this.#reversePath.look(this.#kernel, underlays) };
     this.#state = observeFabric(this.#kernel, { clusterCidrs: this.#config.clusterCidrs });
     return this.#state;
   }

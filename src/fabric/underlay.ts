@@ -1,13 +1,14 @@
-import { addressOf, type Cidr, cidrFamily, cidrOf, prefixLength } from "#addr/cidr";
+import { addressOf, cidrFamily, cidrOf, containsCidr, prefixLength } from "#addr/cidr";
 import { FAMILIES, type Family } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
-import type { Address, Link, Netlink } from "#kernel/kernel";
+import { CLAIMS } from "#kernel/claims";
+import type { Address, Link, Netlink, Route } from "#kernel/kernel";
 import type { FabricConfig, Underlay } from "./model.ts";
 
 /** The link each family's tunnel runs over: the one that carries this node's address or, where one is named, that one.
  *  A family without such a link is absent. */
 export function observeUnderlays(
-  netlink: Pick<Netlink, "listLinks" | "listAddresses">,
+  netlink: Pick<Netlink, "listLinks" | "listAddresses" | "listRoutes">,
   config: Pick<FabricConfig, "nodeIps" | "iface">,
 ): { readonly 4?: Underlay; readonly 6?: Underlay } {
   const links = netlink.listLinks();
@@ -22,18 +23,32 @@ export function observeUnderlays(
         name: link.name,
         mtuBytes: link.mtuBytes,
         local: local.ip,
-        connected: networksOn(link, family, addresses),
+        ...networksOn(link, family, { addresses, routes: netlink.listRoutes(family) }),
       };
   }
   return found;
 }
 
-/** An address says of its whole network that it is on the link. */
-function networksOn(link: Link, family: Family, addresses: readonly Address[]): readonly Cidr[] {
-  return addresses
+/** An address says of its whole network that it is on the link, and so does a route without a gateway (a machine with a /32
+ *  has nothing else). A route with one takes a part out. */
+function networksOn(
+  link: Link,
+  family: Family,
+  { addresses, routes }: { addresses: readonly Address[]; routes: readonly Route[] },
+): Pick<Underlay, "connected" | "routed"> {
+  const addressed = addresses
     .filter((row) => row.link === link.index && row.scope === "global")
     .map(({ address }) => cidrOf(addressOf(address), prefixLength(address)))
     .filter((network) => cidrFamily(network) === family);
+  const foreign = routes.filter(
+    ({ table, protocol }) => table === CLAIMS.routeTable && protocol !== CLAIMS.routeProtocol,
+  );
+  const direct = foreign.filter(({ via, link: index }) => via === undefined && index === link.index);
+  const connected = [...new Set([...addressed, ...direct.map(({ to }) => to)])];
+  const routed = foreign
+    .filter(({ to, via }) => via !== undefined && connected.some((network) => containsCidr(network, to)))
+    .map(({ to }) => to);
+  return { connected, routed };
 }
 
 /** A node address first, for a link may carry floating addresses too; otherwise the named link's first global one. */

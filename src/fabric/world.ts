@@ -9,6 +9,7 @@ import { memberChanges } from "./guard.ts";
 import type { VtepChange } from "./model.ts";
 import { type FabricState, type FdbTarget, fdbKey, type PodRoute, type Program, type Vtep } from "./model.ts";
 import { renderProgram } from "./program.ts";
+import { isStrict, LOOSE, reversePathSetting } from "./reverse-path.ts";
 
 /** The kernel together with what is true of it: each method changes both, or throws and changes neither. */
 export class World {
@@ -19,6 +20,7 @@ export class World {
   readonly #fdb: Map<string, FdbTarget>;
   readonly #routes: Map<Cidr, PodRoute>;
   readonly #strays: Route[];
+  readonly #refused: Map<Cidr, PodRoute>;
   readonly #members: Set<Ip>;
   readonly #sysctls: Map<string, string>;
   #program: Program | undefined;
@@ -30,6 +32,7 @@ export class World {
     this.#fdb = new Map(known.fdb);
     this.#routes = new Map(known.routes);
     this.#strays = [...known.strays];
+    this.#refused = new Map(known.refused);
     this.#members = new Set(known.members);
     this.#sysctls = new Map(known.sysctls);
     this.#program = known.program;
@@ -43,6 +46,7 @@ export class World {
       fdb: this.#fdb,
       routes: this.#routes,
       strays: this.#strays,
+      refused: this.#refused,
       program: this.#program,
       members: this.#members,
       sysctls: this.#sysctls,
@@ -133,9 +137,17 @@ export class World {
     this.#fdb.delete(fdbKey(family, mac));
   }
 
+  /** A gateway that the kernel finds no way to is one peer's trouble: it is noted, and what stood before stays. */
   replaceRoute(to: Cidr, way: PodRoute): void {
-    this.#kernel.netlink.replaceRoute(this.#route(to, way));
+    try {
+      this.#kernel.netlink.replaceRoute(this.#route(to, way));
+    } catch (error) {
+      if (way.onlink || way.via === undefined || !isNoWay(error)) throw error;
+      this.#refused.set(to, way);
+      return;
+    }
     this.#routes.set(to, way);
+    this.#refused.delete(to);
   }
 
   /** Whoever made it: on a device of ours it would lead nowhere. */
@@ -163,6 +175,8 @@ export class World {
 
   /** A machine without IPv6 has no such setting, and needs none. */
   #hardenDevice(name: string): void {
+    // Answers may come by another device than the question left by, while nodes change their backend.
+    if (isStrict(this.#kernel, name)) this.#kernel.sysctl.write(reversePathSetting(name), LOOSE);
     try {
       this.#kernel.sysctl.write(`net/ipv6/conf/${name}/accept_ra`, 0);
     } catch (error) {
@@ -183,6 +197,11 @@ export class World {
     this.#indexes.set(name, link.index);
     return link.index;
   }
+}
+
+/** "Nexthop has invalid gateway", and what IPv6 says of the same. */
+function isNoWay(error: unknown): boolean {
+  return isFault(error) && ["ENETUNREACH", "EHOSTUNREACH", "EINVAL"].includes(error.code);
 }
 
 function noDevice(name: string): string {

@@ -9,6 +9,16 @@ import {
   type WireguardData,
 } from "./flannel-backend-data.ts";
 
+/** The annotations that say where a node takes packets: flannel's words, as flannel writes them. */
+export const FLANNEL_WORDS = [
+  "kube-subnet-manager",
+  "backend-type",
+  "backend-data",
+  "backend-v6-data",
+  "public-ip",
+  "public-ipv6",
+] as const;
+
 /** What flannel and we write on a Node, so that its peers can reach its pods. Suffixes of `flannel.alpha.coreos.com/`. */
 export const FLANNEL_PREFIX = "flannel.alpha.coreos.com/";
 const MANAGED = `${FLANNEL_PREFIX}kube-subnet-manager`;
@@ -43,7 +53,10 @@ export interface FlannelEnds {
 export interface HostGwEnd {
   readonly publicIp: Ip;
 }
-export interface VxlanEnd extends VxlanData, HostGwEnd {}
+export interface VxlanEnd extends VxlanData, HostGwEnd {
+  /** UDP; flannel's annotations do not say it. Absent means the reader's own. */
+  readonly port?: number;
+}
 export interface WireguardEnd extends WireguardData, HostGwEnd {}
 
 /** One annotation that cannot be taken at its word. */
@@ -158,7 +171,8 @@ function checked<T>(
   }
 }
 
-function parsePublicIp(text: string, family: Family): Ip {
+/** An address that can be one machine's. @throws {Error} with a sentence for the operator */
+export function parsePublicIp(text: string, family: Family): Ip {
   const ip = parseIp(text);
   if (familyOf(ip) !== family) throw new Error(`expected an ${FAMILY[family].nft} address`);
   if (isLoopback(ip) || isMulticast(ip) || ip === FAMILY[family].any)

@@ -22,6 +22,11 @@ export function formatVxlanData({ vni, mac }: VxlanData): string {
 /** @throws {Error} with a sentence for the operator */
 export function parseVxlanData(text: string): VxlanData {
   const { VNI: vni, VtepMAC: mac } = parseObject(text);
+  return checkVxlanData({ vni, mac });
+}
+
+/** @throws {Error} with a sentence for the operator */
+export function checkVxlanData({ vni, mac }: { readonly [K in keyof VxlanData]: unknown }): VxlanData {
   if (typeof vni !== "number" || !Number.isInteger(vni) || vni < 1 || vni >= 1 << 24)
     throw new Error("VNI is not a number from 1 to 16777215");
   if (typeof mac !== "string") throw new Error("VtepMAC is missing");
@@ -36,6 +41,16 @@ export function formatWireguardData({ publicKey, port }: WireguardData): string 
 /** @throws {Error} with a sentence for the operator */
 export function parseWireguardData(text: string): WireguardData {
   const { PublicKey: publicKey, Port: port = 0 } = parseObject(text);
+  return checkWireguardData({ publicKey, port });
+}
+
+/** @throws {Error} with a sentence for the operator */
+export function checkWireguardData({
+  publicKey,
+  port,
+}: {
+  readonly [K in keyof Required<WireguardData>]: unknown;
+}): WireguardData {
   if (typeof publicKey !== "string" || !isWireguardKey(publicKey))
     throw new Error("PublicKey is not 32 bytes in base64");
   if (typeof port !== "number" || !Number.isInteger(port) || port < 0 || port > 65_535)

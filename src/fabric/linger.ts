@@ -1,0 +1,31 @@
+import type { Clock } from "#life/clock";
+import type { FabricKind } from "./model.ts";
+
+/** For how long a kind stays that nobody needs any more: until the last peer has heard of it, and packets on their way have
+ *  arrived. */
+export const LINGER_MS = 30_000;
+
+/** Tells which kinds stand only because they were needed a moment ago. */
+export class Linger {
+  readonly #clock: Clock;
+  readonly #lastNeeded = new Map<FabricKind, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Of what stands, what is no longer needed but for less than `LINGER_MS`. What an earlier run left counts from the first
+   *  look on. */
+  of(standing: ReadonlySet<FabricKind>, needed: ReadonlySet<FabricKind>): ReadonlySet<FabricKind> {
+    const now = this.#clock.now();
+    for (const kind of needed) this.#lastNeeded.set(kind, now);
+    const lingering = new Set<FabricKind>();
+    for (const kind of standing) {
+      if (needed.has(kind)) continue;
+      const since = this.#lastNeeded.get(kind) ?? now;
+      this.#lastNeeded.set(kind, since);
+      if (now - since < LINGER_MS) lingering.add(kind);
+    }
+    return lingering;
+  }
+}
