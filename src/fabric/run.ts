@@ -1,37 +1,14 @@
-import { randomBytes } from "node:crypto";
-import { FAMILIES } from "#addr/family";
-import { localMac } from "#addr/mac";
 import type { Kernel } from "#kernel/kernel";
 import type { KubeClient } from "#kube/client";
 import type { Node } from "#kube/generated/types";
 import type { Informer } from "#kube/informer";
 import type { Clock } from "#life/clock";
-import { reconcile, type Stages } from "#reconcile/loop";
+import { reconcile } from "#reconcile/loop";
 import type { Logger } from "#telemetry/log";
 import { Announcer } from "./announcer.ts";
-import { applyFabric } from "./apply.ts";
-import { BridgeFilter } from "./bridge-filter.ts";
-import { desiredFabric } from "./desired.ts";
-import { offeredKinds, standingKinds, unableKinds } from "./kinds.ts";
-import { Linger } from "./linger.ts";
-import {
-  type FabricConfig,
-  type FabricReady,
-  type FabricSnapshot,
-  type FabricState,
-  type Ground,
-  NOTHING,
-  PLAIN_GROUND,
-} from "./model.ts";
+import type { FabricConfig, FabricReady } from "./model.ts";
 import { NodeWatch } from "./node-watch.ts";
-import { observeFabric } from "./observe.ts";
-import type { Standing } from "./own-ends.ts";
-import { PathLog } from "./path-log.ts";
-import { choosePaths, type PathChoice } from "./paths.ts";
-import { type Op, planFabric } from "./plan.ts";
-import { renderFabric } from "./render.ts";
-import { ReversePathWatch } from "./reverse-path.ts";
-import { observeUnderlays } from "./underlay.ts";
+import { FabricStages } from "./stages.ts";
 
 export interface FabricOptions {
   readonly kernel: Kernel;
@@ -84,79 +61,4 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     },
   });
   await Promise.all([rounds, announcer.run({ signal })]);
-}
-
-/** The pure stages, with what they know of this machine. */
-class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
-  readonly #kernel: Kernel;
-  readonly #config: FabricConfig;
-  /** For devices that have never been announced. Made here once, so that two looks want the same. */
-  readonly #freshMacs = { 4: localMac(randomBytes(6)), 6: localMac(randomBytes(6)) };
-  readonly #bridgeFilter: BridgeFilter;
-  readonly #reversePath = new ReversePathWatch();
-  readonly #linger: Linger;
-  readonly #paths: PathLog;
-  /** As of the last look. */
-  #seen: Pick<Ground, "underlays" | "reversePath"> = { ...PLAIN_GROUND, underlays: {} };
-  #round: { snapshot: FabricSnapshot; ground: Ground; choice: PathChoice } | undefined;
-  #state: FabricState | undefined;
-
-  constructor({ kernel, config, clock, log }: Pick<FabricOptions, "kernel" | "config" | "clock" | "log">) {
-    this.#kernel = kernel;
-    this.#config = config;
-    this.#bridgeFilter = new BridgeFilter(kernel, log);
-    this.#linger = new Linger(clock);
-    this.#paths = new PathLog(log);
-  }
-
-  /** What the last round went by, and what the kernel held after it. */
-  get standing(): Standing | undefined {
-    return this.#round && this.#state && { ...this.#round, state: this.#state };
-  }
-
-  desired(snapshot: FabricSnapshot): FabricState {
-    const config = this.#config;
-    const ground = this.#ground(snapshot);
-    const choice = choosePaths({ snapshot, ground, config });
-    this.#round = { snapshot, ground, choice };
-    this.#paths.chosen(choice);
-    this.#paths.unable(unableKinds({ snapshot, ground, config }), snapshot.peers);
-    return desiredFabric(snapshot, ground, config, choice);
-  }
-
-  #ground(snapshot: FabricSnapshot): Ground {
-    const macs = { ...this.#freshMacs };
-    for (const family of FAMILIES) macs[family] = this.#state?.vteps[family]?.mac ?? macs[family];
-    const ground: Ground = {
-      ...PLAIN_GROUND,
-      ...this.#seen,
-      macs,
-      canFilterBridged: this.#bridgeFilter.isThere,
-    };
-    const needed = offeredKinds({ snapshot, ground, config: this.#config });
-    return { ...ground, lingering: this.#linger.of(standingKinds(this.#state ?? NOTHING), needed) };
-  }
-
-  plan(want: FabricState, known: FabricState): readonly Op[] {
-    return planFabric(want, known);
-  }
-
-  render(ops: readonly Op[]): string {
-    return renderFabric(ops);
-  }
-
-  apply(ops: readonly Op[], known: FabricState) {
-    const applied = applyFabric(ops, known, this.#kernel);
-    this.#state = applied.state;
-    this.#paths.left(applied.state);
-    return applied;
-  }
-
-  observe(): FabricState {
-    this.#bridgeFilter.look();
-    const underlays = observeUnderlays(this.#kernel.netlink, this.#config);
-    this.#seen = { underlays, reversePath: this.#reversePath.look(this.#kernel, underlays) };
-    this.#state = observeFabric(this.#kernel, { clusterCidrs: this.#config.clusterCidrs });
-    return this.#state;
-  }
 }
