@@ -43,7 +43,7 @@ export class PodNetworkFollower {
       signal.addEventListener("abort", () => resolve(undefined), { once: true });
     });
     const network = await Promise.race([this.opened, aborted]);
-    if (network) await keepSandboxNetwork(network, { clock, log: this.#options.log, signal });
+    if (network) await keepSandboxNetwork(network, { ...this.#options, clock, signal });
   }
 
   /** The cluster's first family is the pods' primary one. */

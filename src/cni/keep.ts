@@ -1,27 +1,30 @@
-import { explain, isFault } from "#fault/fault";
-import { type Clock, ticks } from "#life/clock";
+import type { NetKernel } from "#kernel/kernel";
+import { Cell } from "#life/cell";
+import type { Clock } from "#life/clock";
+import { keepRight } from "#reconcile/keep-right";
 import type { Logger } from "#telemetry/log";
 import type { SandboxNetwork } from "./model.ts";
 
-/** As the fabric's: how soon what something else has removed is back. */
-const PERIOD_MS = 5_000;
+/** Others' changes are heard at once; this is for what is not heard. */
+const RESYNC_MS = 60_000;
 
-/** What others take from the pods' network is put back within seconds, until aborted. A failure is said once, not each time. */
+/** What others take from the pods' network is put back as soon as the kernel tells, until aborted. */
 export async function keepSandboxNetwork(
   network: Pick<SandboxNetwork, "repair">,
-  { clock, log, signal }: { clock: Clock; log: Logger; signal: AbortSignal },
+  options: {
+    readonly kernel: Pick<NetKernel, "openChanges">;
+    readonly bridge: string;
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
-  let said = "";
-  for await (const _ of ticks(clock, PERIOD_MS, { signal })) {
-    try {
-      network.repair();
-      said = "";
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      const text = explain(error);
-      if (text !== said)
-        log.warn("the pods' network could not be put right; will try again", { error: text });
-      said = text;
-    }
-  }
+  const disturbed = new Cell<void>();
+  const scope = { links: [options.bridge], nftables: true };
+  using _ = options.kernel.openChanges(scope, () => disturbed.set());
+  await keepRight(() => network.repair(), {
+    ...options,
+    disturbances: disturbed.values(options),
+    resyncMs: RESYNC_MS,
+  });
 }

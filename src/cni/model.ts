@@ -129,7 +129,7 @@ export interface SandboxNetwork {
    *  When it throws, pods that come get what they got before, and asking again goes on from there. @throws as opening does */
   adjust(ground: SandboxGround): void;
   /** What others took away is there again: the bridge with its addresses and cables, the host ports. Costs about a
-   *  millisecond when all is well. @throws {NetlinkError}; {NftError} */
-  repair(): void;
+   *  millisecond when all is well. @returns what was not as it should be, in words @throws {NetlinkError}; {NftError} */
+  repair(): readonly string[];
   [Symbol.dispose](): void;
 }

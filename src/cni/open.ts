@@ -84,12 +84,15 @@ class OpenSandboxNetwork implements SandboxNetwork {
       });
   }
 
-  repair(): void {
-    if (!this.#standing.bridge.hasAll()) this.#restoreBridge();
-    if (this.#ports.repair())
-      this.#log.warn("host ports were not as they should be; put right", {
-        table: CLAIMS.tables.hostPorts,
-      });
+  repair(): readonly string[] {
+    const found: string[] = [];
+    const { bridge, ports } = this.#standing;
+    if (!bridge.hasAll()) {
+      bridge.restore(this.#hostVeths());
+      found.push(`bridge ${this.#options.bridge}`);
+    }
+    if (ports.repair()) found.push(`host ports in table inet ${CLAIMS.tables.hostPorts}`);
+    return found;
   }
 
   get #ipam(): Ipam {
@@ -246,7 +249,8 @@ class OpenSandboxNetwork implements SandboxNetwork {
 
   #plug(request: AddRequest, mac: Mac, ips: readonly IpPrefix[]): Link {
     const { containerId, ifname, bandwidth, tuning } = request;
-    if (!this.#standing.bridge.isIntact()) this.#restoreBridge();
+    // Someone may have removed it or set it down a moment ago.
+    if (!this.#standing.bridge.isIntact()) this.#standing.bridge.restore(this.#hostVeths());
     using opened = new DisposableStack();
     const netns = this.#openNetns(request.netns, opened);
     const hostLink = plugCable(this.#kernel, netns, mac, {
@@ -282,10 +286,8 @@ class OpenSandboxNetwork implements SandboxNetwork {
     return this.#kernel.netlink.findLink(hostVethName(key)) !== undefined;
   }
 
-  /** Someone may have removed it, set it down, or taken its addresses. */
-  #restoreBridge(): void {
-    this.#log.warn("the pods' bridge was not as it should be; put right", { bridge: this.#options.bridge });
-    this.#standing.bridge.restore(this.list().map(({ hostVeth }) => hostVeth));
+  #hostVeths(): readonly string[] {
+    return this.list().map(({ hostVeth }) => hostVeth);
   }
 
   #openNetns(netns: Netns | string, opened: DisposableStack): Netns {

@@ -4,6 +4,7 @@ import { Fault } from "#fault/fault";
 import { Cell } from "#life/cell";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import { keepRight } from "./keep-right.ts";
 import { reconcile, type Stages } from "./loop.ts";
 
 /** Time that a test moves. */
@@ -194,4 +195,32 @@ test("a bug in a stage and a source that breaks end the loop", async () => {
     },
   );
   await assert.rejects(bug, /a bug/);
+});
+
+test("what needs no plan is put right at the start, and after disturbances", async () => {
+  const found = [["a bridge"], [], ["a table"]];
+  said.length = 0;
+  const log: Logger = {
+    error() {},
+    warn() {},
+    info: (text) => void said.push(text),
+    debug() {},
+    child: () => log,
+  };
+  const cell = new Cell<void>();
+  const kept = keepRight(() => found.shift() ?? [], {
+    disturbances: cell.values(stop),
+    clock,
+    log,
+    signal: stop.signal,
+  });
+  await clock.pass(0);
+  for (let left = 2; left >= 0; left--) {
+    assert.equal(found.length, left);
+    cell.set();
+    await clock.pass(100);
+  }
+  assert.equal(said.length, 1);
+  stop.abort(new Error("over"));
+  await kept;
 });

@@ -124,7 +124,7 @@ class Loop<Snapshot, State, Op> {
   }
 
   /** One repair is worth a line, and so is a fight, once. */
-  #keepPace({ ops, faults }: Round, reasons: ReadonlySet<Reason>): void {
+  #keepPace({ ops, faults, text }: Round & { text: string }, reasons: ReadonlySet<Reason>): void {
     const { clock, log } = this.#options;
     // With a new snapshot there was something to do anyway.
     const hasRepaired = !reasons.has("snapshot") && ops + faults.length > 0;
@@ -132,6 +132,7 @@ class Loop<Snapshot, State, Op> {
       case "begins":
         log.warn(
           "something on this machine undoes again and again what is put right; it is put right once a second",
+          { first: text.split("\n", 1)[0] },
         );
         break;
       case "ends":
@@ -139,7 +140,10 @@ class Loop<Snapshot, State, Op> {
         break;
       case "none":
         if (hasRepaired && ops > 0)
-          log.info("put right what something on this machine had changed", { operations: ops });
+          log.info("put right what something on this machine had changed", {
+            operations: ops,
+            first: text.split("\n", 1)[0],
+          });
         break;
       default:
     }
@@ -174,19 +178,21 @@ function runRound<Snapshot, State, Op>(
   snapshot: Snapshot,
   known: State | undefined,
   log: Logger,
-): Round & { known: State | undefined } {
+): Round & { known: State | undefined; text: string } {
   try {
     const standing = known ?? stages.observe();
     const ops = stages.plan(stages.desired(snapshot), standing);
-    if (ops.length === 0) return { known: standing, ops: 0, faults: [] };
-    log.debug("plan", { text: stages.render(ops) });
+    if (ops.length === 0) return { known: standing, ops: 0, faults: [], text: "" };
+    const text = stages.render(ops);
+    log.debug("plan", { text });
     const done = stages.apply(ops, standing);
     for (const fault of done.faults)
       log.warn("an operation failed; will try again", { error: explain(fault) });
-    return { known: done.faults.length === 0 ? done.state : undefined, ops: ops.length, faults: done.faults };
+    const left = done.faults.length === 0 ? done.state : undefined;
+    return { known: left, ops: ops.length, faults: done.faults, text };
   } catch (error) {
     if (!isFault(error)) throw error;
     log.warn("a round failed; will try again", { error: explain(error) });
-    return { known: undefined, ops: 0, faults: [error] };
+    return { known: undefined, ops: 0, faults: [error], text: "" };
   }
 }
