@@ -1,0 +1,131 @@
+/** Checksums of packets inside a VXLAN tunnel are left to the hardware below it. Some hardware, and some kernels, leave them as
+ *  they are: every packet that this machine itself makes is then thrown away at the other end, while whatever a router passes on
+ *  arrives. It shows as services that hang for 1, 3, 7 or 63 seconds (flannel 1279, k3s 2013). */
+import type { Ip } from "#addr/ip";
+import type { LinkFeatures } from "#kernel/kernel";
+import type { Clock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import type { Exchange, Waiting } from "./exchange.ts";
+import type { Offload, ProbeConfig, ProbeTarget } from "./model.ts";
+import { OffloadMemory } from "./offload-memory.ts";
+
+/** What ethtool(8) calls it. */
+const FEATURE = "tx-checksum-ip-generic";
+const ATTEMPTS = 3;
+/** The other end's kernel sends us one "port unreachable" a second, and a few at once after a while (`net.ipv4.icmp_ratelimit`).
+ *  Asking faster could take that for a difference between the two kinds. */
+const PAUSE_MS = 1_100;
+
+interface Asking extends Waiting {
+  readonly exchange: Pick<Exchange, "datagram">;
+  readonly clock: Clock;
+}
+
+/** Whether datagrams of which a device fills in the checksum get to `to`. Broken only where several did not, and others, sent in
+ *  between, all did. */
+export async function judgeOffload(to: Ip, { exchange, clock, signal }: Asking): Promise<Offload> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (attempt > 0) await clock.sleep(PAUSE_MS, { signal });
+    if (await exchange.datagram(to, "device", { signal })) return "works";
+    // Of a way that loses everything, or now and then, nothing is learnt.
+    if (!(await exchange.datagram(to, "complete", { signal }))) return "unknown";
+  }
+  return "broken";
+}
+
+export interface OffloadOptions {
+  readonly features: LinkFeatures;
+  readonly config: ProbeConfig;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Turns the offload off on a tunnel's device where it is broken, and keeps it so. */
+export class OffloadKeeper {
+  readonly #options: OffloadOptions;
+  readonly #memory: OffloadMemory;
+  /** One trial a device at a time. */
+  readonly #trials = new Map<string, Promise<Offload>>();
+  /** Where turning it off did not help, said once. */
+  readonly #puzzling = new Set<string>();
+
+  constructor(options: OffloadOptions) {
+    this.#options = options;
+    this.#memory = new OffloadMemory(options.config.stateFile, options.log);
+  }
+
+  /** Brings `devices` to what the configuration, or an earlier finding, says. Absent ones are left out. */
+  keep(devices: readonly string[]): void {
+    const { features, config, log } = this.#options;
+    for (const device of devices) {
+      const isFilling = features.fillsChecksums(device);
+      if (isFilling === undefined) continue;
+      const isBroken = this.#memory.has(device);
+      const wanted = config.offload === "auto" ? (isBroken ? false : undefined) : config.offload === "on";
+      // Where somebody else turned it off and we know of no reason, that stays.
+      if (wanted === true && !isBroken) continue;
+      if (wanted === true) this.#memory.forget(device);
+      if (wanted === undefined || wanted === isFilling) continue;
+      features.setFillsChecksums(device, wanted);
+      log.info("checksum offload set", { device, feature: FEATURE, to: wanted ? "on" : "off" });
+    }
+  }
+
+  /** What is known of the offload on the way to `target`, tried out anew while it is on. */
+  async test(target: ProbeTarget, asking: Omit<Asking, "clock">): Promise<Offload> {
+    const { device } = target;
+    if (target.kind !== "vxlan" || this.#options.config.offload !== "auto") return "unknown";
+    if (this.#memory.has(device)) return "broken";
+    const running = this.#trials.get(device);
+    // Whatever comes of it holds for the device.
+    if (running && (await running) === "broken") return "broken";
+    const [to] = target.to;
+    if (to === undefined) return "unknown";
+    if (await asking.exchange.datagram(to, "device", asking)) return "works";
+    const trial = this.#trial(target, to, { ...asking, clock: this.#options.clock });
+    this.#trials.set(device, trial);
+    try {
+      return await trial;
+    } finally {
+      if (this.#trials.get(device) === trial) this.#trials.delete(device);
+    }
+  }
+
+  async #trial(target: ProbeTarget, to: Ip, asking: Asking): Promise<Offload> {
+    const { features, log } = this.#options;
+    const { device, node } = target;
+    const verdict = await judgeOffload(to, asking);
+    if (verdict !== "broken" || features.fillsChecksums(device) !== true) return verdict;
+    features.setFillsChecksums(device, false);
+    try {
+      if ((await judgeOffload(to, asking)) === "works") {
+        this.#memory.remember(device, node);
+        log.warn(
+          "packets arrive without their checksums where those are left to the hardware: turned that off on the tunnel's device, for good",
+          {
+            device,
+            node,
+            feature: FEATURE,
+            see: `ethtool -k ${device}`,
+            remembered: this.#options.config.stateFile,
+          },
+        );
+        return "broken";
+      }
+      this.#tellPuzzling(device, node);
+      return "unknown";
+    } finally {
+      if (!this.#memory.has(device) && features.fillsChecksums(device) === false)
+        features.setFillsChecksums(device, true);
+    }
+  }
+
+  #tellPuzzling(device: string, node: string): void {
+    if (this.#puzzling.has(device)) return;
+    this.#puzzling.add(device);
+    this.#options.log.warn(
+      "some datagrams do not arrive through a tunnel, and turning checksum offload off does not help",
+      { device, node, feature: FEATURE },
+    );
+  }
+}
