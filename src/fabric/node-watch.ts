@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Cidr } from "#addr/cidr";
 import { FAMILIES } from "#addr/family";
 import { type Ip, isIp, parseIp } from "#addr/ip";
@@ -43,6 +44,8 @@ export class NodeWatch implements Disposable {
    *  the Node is away or being made anew: pods go on running. */
   async *snapshots({ signal }: { signal: AbortSignal }): AsyncGenerator<FabricSnapshot> {
     for await (const _ of this.#changes.values({ signal })) {
+      // Nodes that are told of together make one round: a round looks at all of them.
+      await setImmediate();
       const lease = this.#readLease();
       if (lease) yield this.#snapshot(lease);
     }
