@@ -1,6 +1,6 @@
 /** Removes what tests and benches that were killed have left: namespaces, cgroups, folders with their mounts, and labs that carry the id of
  *  a process that is no more. `node test/sweep.ts`; the checks run it before and after what needs root. */
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unmountAll } from "#kernel/mount";
@@ -22,7 +22,22 @@ function isStale(name: string): boolean {
   return pid !== undefined && !existsSync(`/proc/${pid}`);
 }
 
-for (const name of namesIn(NETNS_DIR)) if (isStale(name)) deleteNetns(`${NETNS_DIR}/${name}`);
+/** Ends what lives on in a namespace, such as a tunnel's program, which would keep it. */
+function endProcessesIn(netns: string): void {
+  const { ino } = statSync(netns);
+  for (const pid of namesIn("/proc").filter((entry) => /^\d+$/.test(entry)))
+    try {
+      if (statSync(`/proc/${pid}/ns/net`).ino === ino) process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // Ended meanwhile.
+    }
+}
+
+for (const name of namesIn(NETNS_DIR)) {
+  if (!isStale(name)) continue;
+  endProcessesIn(`${NETNS_DIR}/${name}`);
+  deleteNetns(`${NETNS_DIR}/${name}`);
+}
 const mounts = findCgroupMounts();
 const cgroups = mounts && new Hierarchy(mounts, systemClock);
 for (const name of cgroups?.children("/") ?? []) if (isStale(name)) await cgroups?.remove(`/${name}`);

@@ -22,8 +22,15 @@ export interface Machine {
   readonly ips: readonly [Ip, Ip];
   /** Those it speaks. */
   readonly families: readonly Family[];
+  /** Where its cable ends, in the switch (`Machines.lan`). */
+  readonly port: string;
   /** A folder of its own, gone at the end. */
   readonly dir: string;
+}
+
+/** Where the machine whose own folder this is keeps what wireguard-go needs: all machines here share their files. */
+export function wireguardFolders(dir: string): { readonly sockets: string; readonly logs: string } {
+  return { sockets: join(dir, "wireguard"), logs: dir };
 }
 
 /** The addresses a machine has. */
@@ -36,7 +43,8 @@ export class Machines implements Disposable {
   readonly #opened = new DisposableStack();
   readonly #host: Kernel;
   readonly #prefix: string;
-  readonly #switch: { readonly kernel: Kernel; readonly ns: Netns; readonly bridge: number };
+  /** The switch of the cables: what happens to frames on their way happens there. */
+  readonly lan: { readonly kernel: Kernel; readonly ns: Netns; readonly bridge: number };
   #count = 0;
 
   constructor(prefix = `twt-${process.pid}`) {
@@ -47,7 +55,7 @@ export class Machines implements Disposable {
     // A switch, not a router: frames must not meet the packet filter on their way across.
     for (const name of ["iptables", "ip6tables"]) kernel.sysctl.write(`net/bridge/bridge-nf-call-${name}`, 0);
     const bridge = kernel.netlink.addLink({ kind: "bridge", name: "lan", isUp: true }).index;
-    this.#switch = { kernel, ns, bridge };
+    this.lan = { kernel, ns, bridge };
   }
 
   /** A namespace that goes at the end, such as a pod's. */
@@ -61,15 +69,21 @@ export class Machines implements Disposable {
   add(name: string, { families = FAMILIES }: { families?: readonly Family[] } = {}): Machine {
     const number = ++this.#count;
     const { ns, path } = this.netns(name);
-    const kernel = this.#opened.use(this.#host.inNetns(ns, openKernel));
-    const cable = this.#switch.kernel.netlink.addLink({
+    const dir = mkdtempSync(join(tmpdir(), `${this.#prefix}-${name}-`));
+    this.#opened.defer(() => rmSync(dir, { recursive: true, force: true }));
+    const wireguard = wireguardFolders(dir);
+    const kernel = this.#opened.use(this.#host.inNetns(ns, () => openKernel({ wireguard })));
+    this.#opened.defer(() => {
+      for (const device of Object.values(CLAIMS.devices.wireguard)) kernel.wireguard.remove(device);
+    });
+    const cable = this.lan.kernel.netlink.addLink({
       kind: "veth",
       name: `port${number}`,
-      master: this.#switch.bridge,
+      master: this.lan.bridge,
       isUp: true,
       peer: { name: "eth0", netns: ns },
     });
-    this.#switch.kernel.netlink.changeLink(cable.index, { isUp: true });
+    this.lan.kernel.netlink.changeLink(cable.index, { isUp: true });
     const eth0 = kernel.netlink.findLink("eth0");
     if (!eth0) throw new Error("broken invariant: no eth0");
     // As on a link that has been up for a while: without it nobody is asked for his IPv6 neighbours' addresses for a second.
@@ -81,9 +95,7 @@ export class Machines implements Disposable {
       kernel.netlink.addAddress(eth0.index, ipPrefixOf(family === 4 ? v4 : v6, family === 4 ? 24 : 64), {
         noDad: true,
       });
-    const dir = mkdtempSync(join(tmpdir(), `${this.#prefix}-${name}-`));
-    this.#opened.defer(() => rmSync(dir, { recursive: true, force: true }));
-    return { name, ns, path, kernel, ips: [v4, v6], families, dir };
+    return { name, ns, path, kernel, ips: [v4, v6], families, port: cable.name, dir };
   }
 
   [Symbol.dispose](): void {

@@ -18,6 +18,8 @@ import { CLUSTER, ipsOf, type Machine } from "./machines.ts";
 export type AgentHost = Pick<Machine, "name" | "kernel" | "ips" | "dir"> & {
   /** Both unless told. */
   readonly families?: readonly Family[];
+  /** The pod networks of its cluster; `CLUSTER` unless told. */
+  readonly cluster?: readonly Cidr[];
 };
 
 export interface NodeAgent extends AsyncDisposable {
@@ -26,18 +28,25 @@ export interface NodeAgent extends AsyncDisposable {
   readonly rounds: readonly { readonly ops: number; readonly faults: readonly Error[] }[];
 }
 
-export function subnetsOf(number: number, families: readonly Family[] = FAMILIES): readonly Cidr[] {
-  return clusterOf(families).map((cluster) => nthSubnet(cluster, cluster.includes(":") ? 64 : 24, number));
+export function subnetsOf(
+  number: number,
+  families: readonly Family[] = FAMILIES,
+  cluster: readonly Cidr[] = CLUSTER,
+): readonly Cidr[] {
+  return clusterOf(families, cluster).map((cidr) => nthSubnet(cidr, cidr.includes(":") ? 64 : 24, number));
 }
 
-export function clusterOf(families: readonly Family[] = FAMILIES): readonly Cidr[] {
-  return CLUSTER.filter((cidr) => families.includes(cidrFamily(cidr)));
+function clusterOf(families: readonly Family[] = FAMILIES, cluster = CLUSTER): readonly Cidr[] {
+  return cluster.filter((cidr) => families.includes(cidrFamily(cidr)));
 }
 
 /** A Node as the controllers leave it: with its subnets, without annotations. */
-export function nodeObject(machine: Pick<AgentHost, "name" | "ips" | "families">, number: number): Node {
-  const { name, ips, families = FAMILIES } = machine;
-  const podCIDRs = subnetsOf(number, families);
+export function nodeObject(
+  machine: Pick<AgentHost, "name" | "ips" | "families" | "cluster">,
+  number: number,
+): Node {
+  const { name, ips, families = FAMILIES, cluster } = machine;
+  const podCIDRs = subnetsOf(number, families, cluster);
   return {
     apiVersion: "v1",
     kind: "Node",
@@ -51,9 +60,9 @@ export function fabricConfig(
   machine: AgentHost,
   { backend = VXLAN, guard = true }: Partial<Pick<FabricConfig, "backend" | "guard">> = {},
 ): FabricConfig {
-  const { ips, families = FAMILIES } = machine;
+  const { ips, families = FAMILIES, cluster } = machine;
   return {
-    clusterCidrs: clusterOf(families),
+    clusterCidrs: clusterOf(families, cluster),
     nodeIps: ipsOf({ ips, families }),
     backend,
     guard,
@@ -109,7 +118,7 @@ export function openNetwork(
     bridge: "cni0",
     mtuBytes,
     podCidrs,
-    clusterCidrs: clusterOf(machine.families),
+    clusterCidrs: clusterOf(machine.families, machine.cluster),
     ipamDir: join(machine.dir, "networks"),
     log,
   });

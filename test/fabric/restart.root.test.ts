@@ -1,26 +1,22 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { addressOf } from "#addr/cidr";
 import type { Ip } from "#addr/ip";
 import { parseMac } from "#addr/mac";
 import type { Node } from "#kube/generated/types";
 import { formatFlannelNode } from "#wire/flannel-annotations";
+import { AgentChild } from "./agent-child.ts";
 import type { AgentReport } from "./agent-process.ts";
 import { type Machine, Machines } from "./machines.ts";
 import { nodeObject, openNetwork, subnetsOf } from "./node-agent.ts";
 import { Pod } from "./pod.ts";
 
-const machines = new Machines(`twt-${process.pid}r`);
+const machines = new Machines(`twt-${process.pid}-rs`);
 const stack = new AsyncDisposableStack();
 after(() => stack.disposeAsync());
 stack.use(machines);
 const [one, two] = [machines.add("one"), machines.add("two")];
-const running = new Map<Machine, ChildProcess>();
+const running = new Map<Machine, AgentChild>();
 stack.defer(async () => {
   for (const machine of [...running.keys()]) await kill(machine);
 });
@@ -41,29 +37,13 @@ function announced(machine: Machine, number: number): Node {
 }
 
 async function start(machine: Machine, nodes: readonly Node[]): Promise<AgentReport> {
-  const { name, ips, dir } = machine;
-  const spec = join(dir, "spec.json");
-  writeFileSync(spec, JSON.stringify({ name, ips, dir, nodes }));
-  const file = fileURLToPath(new URL("./agent-process.ts", import.meta.url));
-  const child = spawn(
-    "ip",
-    ["netns", "exec", machine.path.split("/").at(-1) ?? "", process.execPath, file, spec],
-    {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    },
-  );
+  const child = AgentChild.spawn(machine, nodes);
   running.set(machine, child);
-  const [report] = (await once(child, "message")) as [AgentReport];
-  return report;
+  return child.report;
 }
 
 async function kill(machine: Machine): Promise<void> {
-  const child = running.get(machine);
-  running.delete(machine);
-  if (!child || child.exitCode !== null) return;
-  const gone = once(child, "exit");
-  child.kill("SIGKILL");
-  await gone;
+  await running.get(machine)?.kill();
 }
 
 const nodes = [announced(one, 0), announced(two, 1)];

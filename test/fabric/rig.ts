@@ -1,12 +1,12 @@
 /** A small cluster of namespaced machines: agents that share an API in memory, pods on them, and a machine outside. */
-import { addressOf } from "#addr/cidr";
+import { addressOf, type Cidr } from "#addr/cidr";
 import type { Family } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
 import type { FabricBackend } from "#fabric/model";
 import type { KubeClient } from "#kube/client";
 import { openFakeClient } from "#kube/fake/client";
 import { NODES } from "#kube/resources";
-import { eventually, type Machine, Machines } from "./machines.ts";
+import { CLUSTER, eventually, type Machine, Machines } from "./machines.ts";
 import { type NodeAgent, nodeObject, startAgent, subnetsOf } from "./node-agent.ts";
 import { Pod } from "./pod.ts";
 
@@ -27,6 +27,8 @@ export interface RigOptions {
   /** Names what it makes in the kernel, beside the process's number. */
   readonly label: string;
   readonly families: readonly Family[];
+  /** The pod networks; `CLUSTER` unless told. */
+  readonly cluster?: readonly Cidr[];
 }
 
 /** Everything started here ends when it is disposed. */
@@ -36,9 +38,11 @@ export class Rig implements AsyncDisposable {
   readonly nodes: RigNode[] = [];
   readonly #stack = new AsyncDisposableStack();
   readonly #families: readonly Family[];
+  readonly #cluster: readonly Cidr[];
 
-  constructor({ label, families }: RigOptions) {
+  constructor({ label, families, cluster = CLUSTER }: RigOptions) {
     this.#families = families;
+    this.#cluster = cluster;
     this.machines = this.#stack.use(new Machines(`twt-${process.pid}-${label}`));
   }
 
@@ -48,11 +52,15 @@ export class Rig implements AsyncDisposable {
   }
 
   /** A node whose half of the network stands. */
-  async addNode(name: string, backend: FabricBackend): Promise<RigNode> {
-    const machine = this.addMachine(name);
+  async addNode(
+    name: string,
+    backend: FabricBackend,
+    machine: Machine = this.addMachine(name),
+  ): Promise<RigNode> {
     const number = this.nodes.length;
-    await this.client.create(NODES, nodeObject(machine, number));
-    const agent = this.#stack.use(await startAgent(machine, this.client, { backend }));
+    const host = { ...machine, cluster: this.#cluster };
+    await this.client.create(NODES, nodeObject(host, number));
+    const agent = this.#stack.use(await startAgent(host, this.client, { backend }));
     const node = { machine, number, agent };
     this.nodes.push(node);
     return node;
@@ -62,7 +70,7 @@ export class Rig implements AsyncDisposable {
   async converge(): Promise<void> {
     for (const { machine, number } of this.nodes)
       for (const subnet of this.nodes.flatMap((peer) =>
-        peer.number === number ? [] : subnetsOf(peer.number, this.#families),
+        peer.number === number ? [] : subnetsOf(peer.number, this.#families, this.#cluster),
       ))
         await eventually(`${machine.name} has a route to ${subnet}`, () =>
           machine.kernel.netlink.listRoutes(familyOf(subnet)).some(({ to }) => to === subnet),
