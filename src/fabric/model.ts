@@ -83,6 +83,8 @@ export interface FabricConfig {
   /** Addresses peers are told instead of the underlay's (`--flannel-external-ip`). Where they are absent, the Node's own
    *  `public-ip-overwrite` counts; where they are given it says the same, none included. */
   readonly publicIps?: readonly Ip[];
+  /** The same by flanneld's `--public-ip`, which the Node's overwrite beats. */
+  readonly flagPublicIps?: readonly Ip[];
   readonly backend: FabricBackend;
   /** Whether packets to the tunnels' ports are dropped that come from no node of the cluster. */
   readonly guard: boolean;

@@ -8,13 +8,15 @@ export function publicIp(
   family: Family,
   local: Ip,
   { said = {} }: Pick<FabricSnapshot, "said">,
-  { publicIps }: Pick<FabricConfig, "publicIps">,
+  { publicIps, flagPublicIps = [] }: Pick<FabricConfig, "publicIps" | "flagPublicIps">,
 ): Ip {
-  // Where the flag decides, an overwrite beside it is one of a time when the flag said another.
-  const stale = publicIps === undefined ? {} : { [FLANNEL_KEYS[family].publicIpOverwrite]: undefined };
-  return (
-    publicIps?.find((ip) => familyOf(ip) === family) ??
-    readPublicIpChoice({ ...said, ...stale }, family) ??
-    local
-  );
+  const { publicIpOverwrite, nodePublicIp } = FLANNEL_KEYS[family];
+  const chosen = (key: string) => readPublicIpChoice({ [key]: said[key] }, family);
+  // Where K3s's flag decides, an overwrite beside it is one of a time when the flag said another.
+  const first = publicIps === undefined ? chosen(publicIpOverwrite) : ofFamily(publicIps, family);
+  return first ?? ofFamily(flagPublicIps, family) ?? chosen(nodePublicIp) ?? local;
+}
+
+function ofFamily(ips: readonly Ip[], family: Family): Ip | undefined {
+  return ips.find((ip) => familyOf(ip) === family);
 }
