@@ -29,6 +29,7 @@ export class NodeWatch implements Disposable {
   readonly #unsubscribe: () => void;
   #lease: Lease | undefined;
   #peers: readonly Peer[] = [];
+  #refusals: readonly Refusal[] = [];
   #refused = new Set<string>();
   #pendingWhy = "";
 
@@ -49,6 +50,21 @@ export class NodeWatch implements Disposable {
       const lease = this.#readLease();
       if (lease) yield this.#snapshot(lease);
     }
+  }
+
+  /** What the cluster's Nodes say, this one's too. */
+  get views(): readonly NodeView[] {
+    return [...this.#views.values()];
+  }
+
+  /** What of it is not believed. */
+  get refusals(): readonly Refusal[] {
+    return this.#refusals;
+  }
+
+  /** Why this node has no lease; empty once it has. */
+  get pendingWhy(): string {
+    return this.#pendingWhy;
   }
 
   [Symbol.dispose](): void {
@@ -120,5 +136,6 @@ export class NodeWatch implements Disposable {
         });
     }
     this.#refused = now;
+    this.#refusals = refusals;
   }
 }

@@ -5,10 +5,15 @@ import type { Informer } from "#kube/informer";
 import type { Clock } from "#life/clock";
 import { reconcile } from "#reconcile/loop";
 import type { Logger } from "#telemetry/log";
+import type { Metrics } from "#telemetry/metrics";
 import { Announcer } from "./announcer.ts";
 import type { FabricConfig, FabricReady } from "./model.ts";
 import { NodeWatch } from "./node-watch.ts";
 import { FabricStages } from "./stages.ts";
+import { declareMetrics } from "./status/metrics.ts";
+import { RoundTally } from "./status/rounds.ts";
+import { serveStatus } from "./status/serve.ts";
+import { StatusSource } from "./status/source.ts";
 
 export interface FabricOptions {
   readonly kernel: Kernel;
@@ -23,6 +28,10 @@ export interface FabricOptions {
   readonly onReady?: (ready: FabricReady) => void;
   /** Hears every round, for status and tests. */
   readonly onRound?: (round: { readonly ops: number; readonly faults: readonly Error[] }) => void;
+  /** A unix socket that tells the status to whoever connects. */
+  readonly statusSocket?: string;
+  /** What the fabric measures is declared there. */
+  readonly metrics?: Metrics;
 }
 
 /** How soon an entry that something else has removed is back; a look at a hundred peers' entries costs about a millisecond. */
@@ -46,8 +55,21 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     vni: config.backend.kind === "vxlan" ? config.backend.vni : undefined,
     log,
   });
-  const announcer = new Announcer({ ...options, log, onReady: options.onReady });
+  let mtuBytes: number | undefined;
+  const onReady = (ready: FabricReady) => {
+    options.onReady?.(ready);
+    mtuBytes = ready.mtuBytes;
+  };
+  const announcer = new Announcer({ ...options, log, onReady });
   const stages = new FabricStages({ ...options, log });
+  const tally = new RoundTally();
+  const source = new StatusSource({
+    ...options,
+    rounds: tally,
+    nodes: watch,
+    standing: () => stages.standing,
+    mtuBytes: () => mtuBytes,
+  });
   const rounds = reconcile(stages, {
     snapshots: watch.snapshots({ signal }),
     clock,
@@ -57,8 +79,17 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     onRound: (round) => {
       const { standing } = stages;
       if (round.faults.length === 0 && standing) announcer.stands(standing);
+      tally.hear(round, standing?.snapshot);
       options.onRound?.(round);
     },
   });
-  await Promise.all([rounds, announcer.run({ signal })]);
+  await Promise.all([rounds, announcer.run({ signal }), tell(source, { ...options, log })]);
+}
+
+/** To people by a socket, to their instruments by metrics. */
+async function tell(source: StatusSource, options: FabricOptions): Promise<void> {
+  const { metrics, statusSocket: socketPath, log, signal } = options;
+  const status = () => source.status();
+  if (metrics) declareMetrics(metrics, status);
+  if (socketPath !== undefined) await serveStatus({ socketPath, status, log, signal });
 }
