@@ -1,5 +1,6 @@
 /** One node's part, composed: fabric, service routing, pods. Nothing is decided here. */
 import type { Ip } from "#addr/ip";
+import type { FabricBackend, FabricConfig } from "#fabric/model";
 import { runFabric } from "#fabric/run";
 import type { Certified } from "#join/certificate";
 import type { Membership } from "#join/join-cluster";
@@ -22,6 +23,7 @@ import type { NodeConfig } from "./config/config.ts";
 import type { KubeletArgs } from "./config/kubelet-args.ts";
 import { openContainerRuntime, settleRuntime } from "./container-runtime.ts";
 import { settleFabricConfig } from "./fabric-config.ts";
+import { openFirewallWatch } from "./firewall-watch.ts";
 import { openForeignNetwork } from "./foreign-network.ts";
 import type { Life } from "./life.ts";
 import { ownSignal } from "./own-signal.ts";
@@ -53,17 +55,20 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const watching = { clock, log: options.log.child({ room: "kube" }), signal };
   const nodes = openInformer(fabricClient, NODES, watching);
   const common = { kernel, client, clock, signal, nodeName: node.name };
+  const { cluster } = membership;
+  const fabric = cluster.flannelBackend === "none" ? undefined : fabricConfig(options);
   const ground =
-    membership.cluster.flannelBackend === "none"
+    fabric === undefined
       ? openForeignNetwork({
           ...options,
-          cluster: membership.cluster,
+          cluster,
           wiresPods: settleRuntime(node.runtime).kind === "process",
           signal,
         })
-      : openFabric({ ...options, signal }, fabricClient, nodes);
+      : openFabric({ ...options, signal }, { client: fabricClient, nodes, config: fabric });
+  const firewalls = watchFirewalls({ ...options, signal }, { nodes, backend: fabric?.backend });
   const pods = runPods(options, { ...common, network: ground.network });
-  await Promise.all([ground.kept, pods, ...serviceRouting({ ...options, signal }, proxyClient)]);
+  await Promise.all([ground.kept, firewalls, pods, ...serviceRouting({ ...options, signal }, proxyClient)]);
 }
 
 /** The node's own part, on the runtime it was told to use. */
@@ -135,10 +140,12 @@ function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
 }
 
 /** The pods' network of Twill's own, which follows the fabric. */
-function openFabric(options: AgentOptions, client: KubeClient, nodes: Informer<Node>) {
+function openFabric(
+  options: AgentOptions,
+  { client, nodes, config }: { client: KubeClient; nodes: Informer<Node>; config: FabricConfig },
+) {
   const { kernel, node, clock, signal } = options;
   const network = followFabric(options);
-  const log = options.log.child({ room: "fabric" });
   const fabric = runFabric({
     kernel,
     client,
@@ -146,8 +153,8 @@ function openFabric(options: AgentOptions, client: KubeClient, nodes: Informer<N
     signal,
     nodes,
     nodeName: node.name,
-    config: settleFabricConfig({ ...options, cluster: options.membership.cluster, log }),
-    log,
+    config,
+    log: options.log.child({ room: "fabric" }),
     onReady: (ready) => network.follow(ready),
   });
   const plugin = runCniPlugin(network, options);
@@ -155,6 +162,22 @@ function openFabric(options: AgentOptions, client: KubeClient, nodes: Informer<N
     network: network.opened.then(ownPodNetwork),
     kept: Promise.all([fabric, network.keep({ clock, signal }), plugin]).then(() => {}),
   };
+}
+
+function fabricConfig({ node, nodeIps, membership, log }: AgentOptions): FabricConfig {
+  const room = log.child({ room: "fabric" });
+  return settleFabricConfig({ node, nodeIps, cluster: membership.cluster, log: room });
+}
+
+function watchFirewalls(
+  options: AgentOptions,
+  { nodes, backend }: { nodes: Informer<Node>; backend: FabricBackend | undefined },
+): Promise<void> {
+  const { nodeIps, membership, signal } = options;
+  const { cluster, serverUrl } = membership;
+  return openFirewallWatch({ ...options, nodeIps: () => nodeIps, cluster, serverUrl, backend, nodes }).keep({
+    signal,
+  });
 }
 
 function clientAs({ serverUrl, serverCaPem }: Membership, who: Certified, clock: Clock) {

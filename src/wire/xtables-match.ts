@@ -38,6 +38,8 @@ export type XtMatch =
 
 const CONNTRACK = { matches: 146, inverts: 148, states: 150 } as const;
 const CONNTRACK_STATE = 1;
+/** The same asked as `-m state`; it changes nothing but how it is printed. */
+const CONNTRACK_ALIAS = 1 << 13;
 /** "Translated" in the kernel's state bits; not among the four that nftables has too. */
 const STATE_BITS = 0x4f;
 const MULTIPORT_LISTED = 15;
@@ -102,7 +104,7 @@ function portList(view: DataView): XtMatch {
 }
 
 function state(view: DataView): XtMatch | undefined {
-  if (view.getUint16(CONNTRACK.matches, true) !== CONNTRACK_STATE) return undefined;
+  if ((view.getUint16(CONNTRACK.matches, true) & ~CONNTRACK_ALIAS) !== CONNTRACK_STATE) return undefined;
   const states = view.getUint16(CONNTRACK.states, true);
   const inverted = (view.getUint16(CONNTRACK.inverts, true) & CONNTRACK_STATE) !== 0;
   return (states & ~STATE_BITS) === 0 ? { kind: "state", states, inverted } : undefined;

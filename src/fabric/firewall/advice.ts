@@ -22,6 +22,8 @@ export function adviceFor(owner: FirewallOwner, found: Found): readonly string[]
       return iptables(found);
     case "nftables":
       return nft(found);
+    case "nm-cloud-setup":
+      return [];
     default:
       return owner satisfies never;
   }
@@ -37,7 +39,7 @@ function firewalld({ traffic, needs }: Found): readonly string[] {
     traffic.port === undefined
       ? trusted
       : traffic.kind === "kubelet"
-        ? fromNodes(found4(needs.peerIps, traffic.family)).map((source) =>
+        ? fromNodes(ofFamily(needs.peerIps, traffic.family)).map((source) =>
             source === undefined
               ? add(`--add-port=${traffic.port}`)
               : add(`--zone=trusted --add-source=${source}`),
@@ -46,16 +48,15 @@ function firewalld({ traffic, needs }: Found): readonly string[] {
   return [...opened, "firewall-cmd --reload"];
 }
 
-function ufw({ traffic, needs, byName }: Found): readonly string[] {
+function ufw({ traffic, needs }: Found): readonly string[] {
   const cidrs = needs.clusterCidrs.filter((cidr) => cidrFamily(cidr) === traffic.family);
   if (traffic.kind === "pods" || traffic.kind === "pods-out") {
     const route = (word: string) => cidrs.map((cidr) => `ufw route allow ${word} ${cidr}`);
-    void byName;
     return [...route("from"), ...route("to")];
   }
   if (traffic.port === undefined) return cidrs.map((cidr) => `ufw allow from ${cidr} to any`);
   const [port, protocol] = traffic.port.split("/");
-  return fromNodes(found4(needs.peerIps, traffic.family)).map(
+  return fromNodes(ofFamily(needs.peerIps, traffic.family)).map(
     (source) => `ufw allow proto ${protocol} from ${source ?? anyOf(traffic.family)} to any port ${port}`,
   );
 }
@@ -109,7 +110,7 @@ function matchesFor({ traffic, needs }: Found, words: Words): readonly string[] 
     return [...cidrs.map(words.source), ...cidrs.map(words.destination)];
   if (traffic.port === undefined) return cidrs.map(words.source);
   const [port = "", protocol = ""] = traffic.port.split("/");
-  return fromNodes(found4(needs.peerIps, traffic.family)).map((source) =>
+  return fromNodes(ofFamily(needs.peerIps, traffic.family)).map((source) =>
     source === undefined
       ? words.port(protocol, port)
       : `${words.source(source)} ${words.port(protocol, port)}`,
@@ -121,7 +122,7 @@ function fromNodes(peers: readonly Ip[]): readonly (Ip | undefined)[] {
   return peers.length === 0 || peers.length > MOST_NODES ? [undefined] : peers;
 }
 
-function found4(ips: readonly Ip[], family: 4 | 6): readonly Ip[] {
+function ofFamily(ips: readonly Ip[], family: 4 | 6): readonly Ip[] {
   return ips.filter((ip) => familyOf(ip) === family);
 }
 

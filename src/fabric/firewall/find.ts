@@ -1,4 +1,4 @@
-import { FAMILY, type Family } from "#addr/family";
+import { FAMILIES, FAMILY, type Family } from "#addr/family";
 import { adviceFor } from "./advice.ts";
 import type { FilterDump, NftTableDump } from "./dump.ts";
 import type { FirewallFinding, FirewallTraffic } from "./finding.ts";
@@ -13,23 +13,39 @@ import { type Outcome, walk } from "./walk.ts";
 export interface FirewallHints {
   /** Whether the command `iptables` writes the old tables. */
   readonly iptablesIsOld: boolean;
+  /** Whether nm-cloud-setup starts with the machine: it takes packets of addresses it does not know out of the way. */
+  readonly hasCloudSetup: boolean;
 }
 
 /** Tells which filters drop what the cluster needs, and the commands that let it through. Pure. */
 export function findFirewalls(
   dump: FilterDump,
   needs: FirewallNeeds,
-  hints: FirewallHints = { iptablesIsOld: false },
+  hints: FirewallHints = { iptablesIsOld: false, hasCloudSetup: false },
 ): readonly FirewallFinding[] {
   const traffic = trafficOf(needs);
-  return (["4", "6"] as const).flatMap((text) => {
-    const family = text === "4" ? 4 : 6;
+  const dropped = FAMILIES.flatMap((family) => {
     const wanted = traffic.filter((each) => each.family === family);
     return wanted.length === 0
       ? []
       : tablesOf(dump, family).flatMap((chains) => findInTable(chains, wanted, needs, hints));
   });
+  return hints.hasCloudSetup ? [...dropped, CLOUD_SETUP] : dropped;
 }
+
+/** As K3s's documentation has it, of Red Hat's systems before 8.4. */
+const CLOUD_SETUP: FirewallFinding = {
+  key: "nm-cloud-setup",
+  owner: "nm-cloud-setup",
+  place: "policy routing",
+  family: 4,
+  drops: "pods",
+  port: undefined,
+  isCertain: false,
+  summary:
+    "nm-cloud-setup may lead IPv4 traffic of pods astray: it starts with this machine and makes routing rules",
+  fix: ["systemctl disable --now nm-cloud-setup.service nm-cloud-setup.timer"],
+};
 
 /** Tables that packets of a family meet, each as its chains. */
 function tablesOf(dump: FilterDump, family: Family): readonly (readonly FilterChain[])[] {
@@ -105,6 +121,7 @@ const OWNER_TEXT = {
   iptables: "iptables",
   nftables: "an nftables table",
   k3s: "rules that Kubernetes left",
+  "nm-cloud-setup": "nm-cloud-setup",
 } as const;
 
 function findingOf(found: Found): FirewallFinding {

@@ -1,7 +1,14 @@
 import type { Family } from "#addr/family";
 
 /** Whose rule it is. `nftables`: somebody's own table. `k3s`: what K3s, or another Kubernetes, has left. */
-export type FirewallOwner = "firewalld" | "ufw" | "docker" | "iptables" | "nftables" | "k3s";
+export type FirewallOwner =
+  | "firewalld"
+  | "ufw"
+  | "docker"
+  | "iptables"
+  | "nftables"
+  | "k3s"
+  | "nm-cloud-setup";
 
 /** What is meant to get through.
  *  `pods`: between pods of two nodes, and to pods from outside. `pods-out`: from pods to the rest of the world. `pods-to-node`:

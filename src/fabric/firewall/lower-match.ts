@@ -2,7 +2,7 @@
 
 import { WireError } from "#wire/wire-error";
 import { decodeXtMatch, type XtMatch, type XtRange } from "#wire/xtables-match";
-import { type Action, type Field, hostBits, type Range, type Test } from "./rule.ts";
+import { type Action, type Field, hostBits, type Range, type Test, unknownTest } from "./rule.ts";
 
 const ALL_PORTS = 0xffff;
 
@@ -12,7 +12,7 @@ export function testsOfExtension(name: string, revision: number, info: Uint8Arra
     return testsOfMatch(decodeXtMatch(name, revision, info));
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
-    return [unknown(name)];
+    return [unknownTest(name)];
   }
 }
 
@@ -25,10 +25,10 @@ function testsOfMatch(match: XtMatch): readonly Test[] {
         one("protocol", [[BigInt(match.protocol), BigInt(match.protocol)]]),
         ...ports("sourcePort", match.source, match.invertsSource),
         ...ports("destinationPort", match.destination, match.invertsDestination),
-        ...(match.more ? [unknown("tcp flags")] : []),
+        ...(match.more ? [unknownTest("tcp flags")] : []),
       ];
     case "port-list": {
-      if (match.side === "either") return [unknown("multiport")];
+      if (match.side === "either") return [unknownTest("multiport")];
       const field = match.side === "source" ? "sourcePort" : "destinationPort";
       return [one(field, match.ranges.map(bits), match.inverted)];
     }
@@ -44,13 +44,13 @@ function testsOfMatch(match: XtMatch): readonly Test[] {
       ];
     case "address-type":
       return [
-        ...(match.source === 0 ? [] : [unknown("addrtype")]),
+        ...(match.source === 0 ? [] : [unknownTest("addrtype")]),
         ...(match.destination === 0
           ? []
           : [one("destinationType", typesIn(match.destination), match.invertsDestination)]),
       ];
     case "other":
-      return [unknown(match.name)];
+      return [unknownTest(match.name)];
     default:
       return match satisfies never;
   }
@@ -100,8 +100,4 @@ function typesIn(mask: number): readonly Range[] {
 
 export function one(field: Field, ranges: readonly Range[], inverted = false): Test {
   return { kind: "field", field, mask: undefined, ranges, inverted };
-}
-
-function unknown(what: string): Test {
-  return { kind: "unknown", what };
 }

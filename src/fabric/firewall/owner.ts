@@ -15,6 +15,8 @@ export function ownerOf(
   if (/^KUBE-|^CNI-|^FLANNEL/i.test(dropping)) return "k3s";
   if (!isIptables(base)) return "nftables";
   const called = [...reachable(base, byName)];
+  // Of a firewalld that writes iptables.
+  if (called.some((name) => /^(INPUT|FORWARD_IN)_ZONES/.test(name))) return "firewalld";
   if (/^ufw6?-/.test(dropping)) return "ufw";
   if (/^DOCKER/.test(dropping)) return "docker";
   const isDocker = base.base?.hook === "forward" && called.some((name) => name.startsWith("DOCKER"));

@@ -59,7 +59,9 @@ export interface FilterChain {
   readonly rules: readonly FilterRule[];
 }
 
-export const UNKNOWN_ACTION: Action = { kind: "unknown", what: "" };
+export function unknownTest(what: string): Test {
+  return { kind: "unknown", what };
+}
 
 export function bytesToBits(bytes: Uint8Array): bigint {
   let bits = 0n;
