@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   token: async () => (await import("./commands/token.ts")).token,
   server: async () => (await import("./commands/node-commands.ts")).server,
   agent: async () => (await import("./commands/node-commands.ts")).agent,
+  fabric: async () => (await import("./commands/fabric.ts")).fabric,
 };
 
 const BAD_USAGE = 2;
