@@ -12,6 +12,7 @@ import type {
   VxlanEnd,
   WireguardEnd,
 } from "#wire/flannel-annotations";
+import type { ProbeConfig } from "./probe/model.ts";
 
 /** The ways packets for other nodes' pods can travel; flannel's words. */
 export type FabricKind = FlannelKind;
@@ -92,6 +93,8 @@ export interface FabricConfig {
   readonly masquerade: PerFamily<Masquerade>;
   /** Where CNI plugins look for this node's subnet; K3s: `/run/flannel/subnet.env`. */
   readonly subnetFile: string;
+  /** Absent: no way to a peer is tried out. */
+  readonly probe?: ProbeConfig;
 }
 
 /** What the fabric tells the node once its own half stands. */

@@ -9,6 +9,8 @@ import type { Metrics } from "#telemetry/metrics";
 import { Announcer } from "./announcer.ts";
 import type { FabricConfig, FabricReady } from "./model.ts";
 import { NodeWatch } from "./node-watch.ts";
+import { Prober } from "./probe/prober.ts";
+import { probeWork } from "./probe/targets.ts";
 import { FabricStages } from "./stages.ts";
 import { declareMetrics } from "./status/metrics.ts";
 import { RoundTally } from "./status/rounds.ts";
@@ -62,6 +64,7 @@ export async function runFabric(options: FabricOptions): Promise<void> {
   };
   const announcer = new Announcer({ ...options, log, onReady });
   const stages = new FabricStages({ ...options, log });
+  const prober = config.probe && new Prober({ ...options, config: config.probe, log });
   const tally = new RoundTally();
   const source = new StatusSource({
     ...options,
@@ -79,11 +82,12 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     onRound: (round) => {
       const { standing } = stages;
       if (round.faults.length === 0 && standing) announcer.stands(standing);
+      if (standing) prober?.follow(probeWork(standing, options.kernel.netlink));
       tally.hear(round, standing?.snapshot);
       options.onRound?.(round);
     },
   });
-  await Promise.all([rounds, announcer.run({ signal }), tell(source, { ...options, log })]);
+  await Promise.all([rounds, announcer.run({ signal }), prober?.run({ signal }), tell(source, { ...options, log })]);
 }
 
 /** To people by a socket, to their instruments by metrics. */

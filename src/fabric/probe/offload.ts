@@ -2,9 +2,10 @@
  *  they are: every packet that this machine itself makes is then thrown away at the other end, while whatever a router passes on
  *  arrives. It shows as services that hang for 1, 3, 7 or 63 seconds (flannel 1279, k3s 2013). */
 import type { Ip } from "#addr/ip";
+import { isFault } from "#fault/fault";
 import type { LinkFeatures } from "#kernel/kernel";
 import type { Clock } from "#life/clock";
-import type { Logger } from "#telemetry/log";
+import type { Fields, Logger } from "#telemetry/log";
 import type { Exchange, Waiting } from "./exchange.ts";
 import type { Offload, ProbeConfig, ProbeTarget } from "./model.ts";
 import { OffloadMemory } from "./offload-memory.ts";
@@ -46,8 +47,8 @@ export class OffloadKeeper {
   readonly #memory: OffloadMemory;
   /** One trial a device at a time. */
   readonly #trials = new Map<string, Promise<Offload>>();
-  /** Where turning it off did not help, said once. */
-  readonly #puzzling = new Set<string>();
+  /** Devices whose trouble is told. */
+  readonly #told = new Set<string>();
 
   constructor(options: OffloadOptions) {
     this.#options = options;
@@ -56,19 +57,28 @@ export class OffloadKeeper {
 
   /** Brings `devices` to what the configuration, or an earlier finding, says. Absent ones are left out. */
   keep(devices: readonly string[]): void {
-    const { features, config, log } = this.#options;
     for (const device of devices) {
-      const isFilling = features.fillsChecksums(device);
-      if (isFilling === undefined) continue;
-      const isBroken = this.#memory.has(device);
-      const wanted = config.offload === "auto" ? (isBroken ? false : undefined) : config.offload === "on";
-      // Where somebody else turned it off and we know of no reason, that stays.
-      if (wanted === true && !isBroken) continue;
-      if (wanted === true) this.#memory.forget(device);
-      if (wanted === undefined || wanted === isFilling) continue;
-      features.setFillsChecksums(device, wanted);
-      log.info("checksum offload set", { device, feature: FEATURE, to: wanted ? "on" : "off" });
+      try {
+        this.#keepOne(device);
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        this.#tellOnce(device, "checksum offload cannot be set", { device, feature: FEATURE, error });
+      }
     }
+  }
+
+  #keepOne(device: string): void {
+    const { features, config, log } = this.#options;
+    const isFilling = features.fillsChecksums(device);
+    if (isFilling === undefined) return;
+    const isBroken = this.#memory.has(device);
+    const wanted = config.offload === "auto" ? (isBroken ? false : undefined) : config.offload === "on";
+    // Where somebody else turned it off and we know of no reason, that stays.
+    if (wanted === true && !isBroken) return;
+    if (wanted === true) this.#memory.forget(device);
+    if (wanted === undefined || wanted === isFilling) return;
+    features.setFillsChecksums(device, wanted);
+    log.info("checksum offload set", { device, feature: FEATURE, to: wanted ? "on" : "off" });
   }
 
   /** What is known of the offload on the way to `target`, tried out anew while it is on. */
@@ -112,7 +122,11 @@ export class OffloadKeeper {
         );
         return "broken";
       }
-      this.#tellPuzzling(device, node);
+      this.#tellOnce(
+        device,
+        "some datagrams do not arrive through a tunnel, and turning checksum offload off does not help",
+        { device, node, feature: FEATURE },
+      );
       return "unknown";
     } finally {
       if (!this.#memory.has(device) && features.fillsChecksums(device) === false)
@@ -120,12 +134,9 @@ export class OffloadKeeper {
     }
   }
 
-  #tellPuzzling(device: string, node: string): void {
-    if (this.#puzzling.has(device)) return;
-    this.#puzzling.add(device);
-    this.#options.log.warn(
-      "some datagrams do not arrive through a tunnel, and turning checksum offload off does not help",
-      { device, node, feature: FEATURE },
-    );
+  #tellOnce(device: string, message: string, fields: Fields): void {
+    if (this.#told.has(device)) return;
+    this.#told.add(device);
+    this.#options.log.warn(message, fields);
   }
 }

@@ -2,14 +2,14 @@ import { addressOf } from "#addr/cidr";
 import { addToIp } from "#addr/ip";
 import { CLAIMS } from "#kernel/claims";
 import type { Netlink } from "#kernel/kernel";
-import type { FabricState, Path } from "../model.ts";
+import type { Path } from "../model.ts";
+import type { Standing } from "../own-ends.ts";
 import type { ProbeTarget } from "./model.ts";
 import type { ProbeWork } from "./prober.ts";
 
 /** What there is to try of the paths that stand. */
 export function probeWork(
-  paths: readonly Path[],
-  { routes }: Pick<FabricState, "routes">,
+  { choice, state: { routes } }: Pick<Standing, "choice" | "state">,
   { findLink }: Pick<Netlink, "findLink">,
 ): ProbeWork {
   const mtus = new Map<string, number | undefined>();
@@ -17,7 +17,7 @@ export function probeWork(
     if (!mtus.has(device)) mtus.set(device, findLink(device)?.mtuBytes);
     return mtus.get(device);
   };
-  const targets = paths.flatMap((path) => {
+  const targets = choice.paths.flatMap((path) => {
     const device = routes.get(path.podCidr)?.device;
     const mtuBytes = device === undefined ? undefined : mtuOf(device);
     return device === undefined || mtuBytes === undefined ? [] : [targetOf(path, device, mtuBytes)];
