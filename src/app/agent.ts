@@ -2,6 +2,7 @@
 import type { Ip } from "#addr/ip";
 import type { FabricBackend, FabricConfig } from "#fabric/model";
 import { runFabric } from "#fabric/run";
+import { STATUS_SOCKET } from "#fabric/status/serve";
 import type { Certified } from "#join/certificate";
 import type { Membership } from "#join/join-cluster";
 import { CLAIMS } from "#kernel/claims";
@@ -18,6 +19,7 @@ import type { NodeOptions } from "#node/options";
 import { runNode } from "#node/run";
 import { runServiceProxy } from "#service/run";
 import type { Logger } from "#telemetry/log";
+import { Metrics } from "#telemetry/metrics";
 import { runCniPlugin } from "./cni-plugin.ts";
 import type { NodeConfig } from "./config/config.ts";
 import type { KubeletArgs } from "./config/kubelet-args.ts";
@@ -54,7 +56,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { signal } = parts;
   const watching = { clock, log: options.log.child({ room: "kube" }), signal };
   const nodes = openInformer(fabricClient, NODES, watching);
-  const common = { kernel, client, clock, signal, nodeName: node.name };
+  const metrics = new Metrics();
+  const common = { kernel, client, clock, signal, nodeName: node.name, metrics: () => metrics.expose() };
   const { cluster } = membership;
   const fabric = cluster.flannelBackend === "none" ? undefined : fabricConfig(options);
   const ground =
@@ -65,7 +68,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
           wiresPods: settleRuntime(node.runtime).kind === "process",
           signal,
         })
-      : openFabric({ ...options, signal }, { client: fabricClient, nodes, config: fabric });
+      : openFabric({ ...options, signal }, { client: fabricClient, nodes, config: fabric, metrics });
   const firewalls = watchFirewalls({ ...options, signal }, { nodes, backend: fabric?.backend });
   const pods = runPods(options, { ...common, network: ground.network });
   await Promise.all([ground.kept, firewalls, pods, ...serviceRouting({ ...options, signal }, proxyClient)]);
@@ -74,7 +77,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 /** The node's own part, on the runtime it was told to use. */
 async function runPods(
   options: AgentOptions,
-  common: Pick<NodeOptions, "kernel" | "client" | "clock" | "signal" | "nodeName" | "network">,
+  common: Pick<NodeOptions, "kernel" | "client" | "clock" | "signal" | "nodeName" | "network" | "metrics">,
 ): Promise<void> {
   const { node, nodeIps, membership } = options;
   const choice = settleRuntime(node.runtime);
@@ -142,18 +145,17 @@ function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
 /** The pods' network of Twill's own, which follows the fabric. */
 function openFabric(
   options: AgentOptions,
-  { client, nodes, config }: { client: KubeClient; nodes: Informer<Node>; config: FabricConfig },
+  fabricOptions: { client: KubeClient; nodes: Informer<Node>; config: FabricConfig; metrics: Metrics },
 ) {
   const { kernel, node, clock, signal } = options;
   const network = followFabric(options);
   const fabric = runFabric({
+    ...fabricOptions,
     kernel,
-    client,
     clock,
     signal,
-    nodes,
     nodeName: node.name,
-    config,
+    statusSocket: STATUS_SOCKET,
     log: options.log.child({ room: "fabric" }),
     onReady: (ready) => network.follow(ready),
   });

@@ -20,6 +20,8 @@ export interface NodeOptions {
   /** The node's own addresses, the first of the primary family; at least one. */
   readonly nodeIps: readonly Ip[];
   readonly externalIps?: readonly Ip[];
+  /** Of the rest of the agent, in Prometheus's text: what `/metrics` says after the node's own. */
+  readonly metrics?: () => string;
   /** Set on the Node beside the standard ones. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Only at registration. */

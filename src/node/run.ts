@@ -154,6 +154,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     nodeLogsDir: dirname(settings.podLogsDir),
     settings: kubeletConfiguration(options, listen),
     probeMetrics: () => probeCounts.text(),
+    otherMetrics: options.metrics ?? (() => ""),
     ...base,
   });
   await Promise.all([registered, server]);

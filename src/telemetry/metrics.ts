@@ -84,14 +84,13 @@ export class Metrics {
     };
   }
 
-  /** The whole page of a `/metrics` endpoint. */
+  /** The whole page of a `/metrics` endpoint; empty where nothing is measured. */
   expose(): string {
     return this.#series
       .map(({ name, help, type, lines }) =>
-        [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines()].join("\n"),
+        [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines()].map((line) => `${line}\n`).join(""),
       )
-      .join("\n")
-      .concat("\n");
+      .join("");
   }
 
   #declare(name: string, help: string, type: "counter" | "gauge"): Map<string, number> {

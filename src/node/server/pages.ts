@@ -17,6 +17,8 @@ export interface PageDeps {
   readonly settings: Readonly<Record<string, unknown>>;
   /** What `/metrics/probes` says. */
   readonly probeMetrics: () => string;
+  /** What `/metrics` says besides of the agent's other parts. */
+  readonly otherMetrics: () => string;
 }
 
 const PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8";
@@ -49,7 +51,7 @@ export async function sendPage(
     case "metrics-probes":
       return metrics(deps.probeMetrics());
     case "metrics":
-      return metrics(kubeletMetrics({ nodeName, ...countRunning(deps.runtime) }));
+      return metrics(kubeletMetrics({ nodeName, ...countRunning(deps.runtime) }) + deps.otherMetrics());
     default:
       page satisfies never;
   }
