@@ -10,7 +10,7 @@ import type { KubeClient } from "#kube/client";
 import type { Node } from "#kube/generated/types";
 import { openInformer } from "#kube/open-informer";
 import { NODES } from "#kube/resources";
-import { systemClock } from "#life/clock";
+import { type Clock, systemClock } from "#life/clock";
 import { type Logger, silentLog } from "#telemetry/log";
 import { CLUSTER, ipsOf, type Machine } from "./machines.ts";
 
@@ -75,11 +75,15 @@ export function fabricConfig(
 export async function startAgent(
   machine: AgentHost,
   client: KubeClient,
-  { log = silentLog, ...settings }: { log?: Logger; backend?: FabricBackend; guard?: boolean } = {},
+  {
+    log = silentLog,
+    clock = systemClock,
+    ...settings
+  }: { log?: Logger; clock?: Clock; backend?: FabricBackend; guard?: boolean } = {},
 ): Promise<NodeAgent> {
   const stop = new AbortController();
   const { signal } = stop;
-  const nodes = openInformer(client, NODES, { clock: systemClock, log, signal });
+  const nodes = openInformer(client, NODES, { clock, log, signal });
   const standing = Promise.withResolvers<FabricReady>();
   const rounds: { readonly ops: number; readonly faults: readonly Error[] }[] = [];
   const running = runFabric({
@@ -88,7 +92,7 @@ export async function startAgent(
     nodes,
     nodeName: machine.name,
     config: fabricConfig(machine, settings),
-    clock: systemClock,
+    clock,
     log,
     signal,
     onReady: standing.resolve,

@@ -1,0 +1,87 @@
+/** A thread in a pod's namespace that talks without pause to other pods (`pod-worker.ts`): numbered UDP packets, each answered,
+ *  and one TCP connection to each, whose bytes are summed up at the other end. */
+import { createHash, type Hash, randomBytes } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { openSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { parentPort, workerData } from "node:worker_threads";
+import { CLONE_NEWNET, setns } from "#kernel/ffi/libc";
+
+export interface TrafficOrder {
+  readonly netns: string;
+  readonly targets: readonly string[];
+  readonly everyMs: number;
+}
+
+export interface TrafficReport {
+  readonly to: string;
+  readonly sent: number;
+  /** Numbers of those that were not answered. */
+  readonly lost: readonly number[];
+  /** Whether all bytes arrived, in order and once. */
+  readonly isStreamWhole: boolean;
+}
+
+const ECHO_PORT = 7;
+const SUM_PORT = 9;
+const PATIENCE_MS = 3_000;
+const CHUNK_BYTES = 2_000;
+
+const { netns, targets, everyMs } = workerData as TrafficOrder;
+setns(openSync(netns, "r"), CLONE_NEWNET);
+
+interface Flow {
+  readonly to: string;
+  sent: number;
+  readonly answered: Set<number>;
+  readonly tcp: Socket;
+  readonly hash: Hash;
+  sum: string;
+}
+
+const flows = targets.map((to): Flow => {
+  const tcp = connect({ host: to, port: SUM_PORT });
+  const flow = { to, sent: 0, answered: new Set<number>(), tcp, hash: createHash("sha1"), sum: "" };
+  tcp.on("error", () => {});
+  tcp.on("data", (data) => {
+    flow.sum += data.toString();
+  });
+  return flow;
+});
+const sockets = { 4: createSocket("udp4"), 6: createSocket("udp6") };
+const socketTo = (to: string) => sockets[to.includes(":") ? 6 : 4];
+for (const socket of Object.values(sockets))
+  socket.on("message", (message) => {
+    const [flow, number] = (message.toString().split(" ")[1] ?? "").split("/").map(Number);
+    flows[flow ?? -1]?.answered.add(number ?? -1);
+  });
+
+const timer = setInterval(() => {
+  for (const [i, flow] of flows.entries()) {
+    socketTo(flow.to).send(`${i}/${flow.sent++}`, ECHO_PORT, flow.to);
+    if (flow.sent % 10 !== 0) continue;
+    const chunk = randomBytes(CHUNK_BYTES);
+    flow.hash.update(chunk);
+    flow.tcp.write(chunk);
+  }
+}, everyMs);
+
+async function settle(done: () => boolean): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!done() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+parentPort?.on("message", () => {
+  clearInterval(timer);
+  for (const { tcp } of flows) tcp.end();
+  void settle(() => flows.every(({ sent, answered, sum }) => answered.size === sent && sum !== "")).then(
+    () => {
+      const reports = flows.map(({ to, sent, answered, sum, hash }): TrafficReport => {
+        const lost = Array.from({ length: sent }, (_, n) => n).filter((n) => !answered.has(n));
+        return { to, sent, lost, isStreamWhole: sum === hash.digest("hex") };
+      });
+      parentPort?.postMessage(reports);
+    },
+  );
+});
+parentPort?.postMessage("ready");
