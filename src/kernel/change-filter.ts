@@ -12,6 +12,8 @@ export interface HeardLinks {
   /** Of links, addresses and settings. */
   readonly names: readonly string[];
   readonly indexes: readonly number[];
+  /** Whether global addresses of all links are. */
+  readonly everyAddress: boolean;
   /** Of neighbours and forwarding entries. */
   readonly neighborIndexes: readonly number[];
 }
@@ -19,6 +21,7 @@ export interface HeardLinks {
 const MESSAGE_TYPE = 4;
 /** The family, which stands first in every announcement, and what stands next in most: a link's index. */
 const FAMILY = 16;
+const ADDRESS_SCOPE = 19;
 const INDEX = 20;
 const ROUTE_TABLE = 20;
 const NETCONF_INDEX = 24;
@@ -26,6 +29,7 @@ const FIRST_ATTRIBUTE_TYPE = 34;
 const LINK_NAME = 36;
 const IFLA_IFNAME = 3;
 const AF_UNSPEC = 0;
+const SCOPE_GLOBAL = 0;
 const TABLE_MAIN = 254;
 /** Settings of all links, and of those to come. */
 const NETCONF_ALL = -1;
@@ -36,13 +40,18 @@ const ALL: BpfStep = [RETURN, 0xffff_ffff];
 const NOTHING: BpfStep = [RETURN, 0];
 
 /** A program for SO_ATTACH_FILTER. */
-export function changeFilter({ names, indexes, neighborIndexes }: HeardLinks): Uint8Array {
+export function changeFilter({ names, indexes, everyAddress, neighborIndexes }: HeardLinks): Uint8Array {
   const settings = [NETCONF_ALL, NETCONF_DEFAULT, ...indexes];
   return encodeBpf([
     [LOAD.half, MESSAGE_TYPE],
     ...onTypes(RTM_NEWNEIGH, RTM_DELNEIGH, [[LOAD.word, INDEX], ...passing(neighborIndexes.map(swap32))]),
     ...onTypes(RTM_NEWLINK, RTM_DELLINK, linkSteps(names, indexes)),
-    ...onTypes(RTM_NEWADDR, RTM_DELADDR, [[LOAD.word, INDEX], ...passing(indexes.map(swap32))]),
+    ...onTypes(RTM_NEWADDR, RTM_DELADDR, [
+      [LOAD.word, INDEX],
+      ...unlessPassing(indexes.map(swap32)),
+      [LOAD.byte, ADDRESS_SCOPE],
+      ...passing(everyAddress ? [SCOPE_GLOBAL] : []),
+    ]),
     ...onTypes(RTM_NEWROUTE, RTM_DELROUTE, [[LOAD.byte, ROUTE_TABLE], ...passing([TABLE_MAIN])]),
     ...onTypes(RTM_NEWNETCONF, RTM_DELNETCONF, [
       [LOAD.word, NETCONF_INDEX],

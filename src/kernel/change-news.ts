@@ -1,8 +1,8 @@
 /** Which announcements of the kernel are news to somebody who keeps certain links, neighbours and routes. */
 import { cidrFamily, containsCidr, prefixLength } from "#addr/cidr";
 import { isLinkLocal, isMulticast } from "#addr/ip";
-import { type NlMessage, viewOf } from "#wire/netlink";
-import { RTM_DELADDR, RTM_NEWADDR } from "#wire/rtnetlink-address";
+import type { NlMessage } from "#wire/netlink";
+import { decodeAddress, RTM_DELADDR, RTM_NEWADDR } from "#wire/rtnetlink-address";
 import { decodeLink, type LinkMessage, RTM_DELLINK, RTM_NEWLINK } from "#wire/rtnetlink-link";
 import { decodeFdb, decodeNeighborTarget, RTM_DELNEIGH, RTM_NEWNEIGH } from "#wire/rtnetlink-neighbor";
 import { RTM_DELNETCONF, RTM_NEWNETCONF } from "#wire/rtnetlink-netconf";
@@ -12,8 +12,6 @@ import { CLAIMS } from "./claims.ts";
 import type { ChangeKind, ChangeScope } from "./kernel.ts";
 import { type FdbAnnouncement, fdbText, type OwnChanges } from "./own-changes.ts";
 
-/** Where an address's announcement has its link. */
-const ADDRESS_LINK = 4;
 const NETCONF_HEADER_BYTES = 4;
 
 /** Knows the links of a scope by index, and judges announcements one by one, in their order. */
@@ -81,9 +79,7 @@ export class ChangeNews {
         return this.#judgeLink(message) && !isOwn ? "links" : undefined;
       case RTM_NEWADDR:
       case RTM_DELADDR:
-        return !isOwn && this.#links.has(viewOf(message.payload).getUint32(ADDRESS_LINK, true))
-          ? "addresses"
-          : undefined;
+        return !isOwn && this.#isAddressOfScope(message) ? "addresses" : undefined;
       case RTM_NEWROUTE:
       case RTM_DELROUTE:
         return !isOwn && this.#isRouteOfScope(message) ? "routes" : undefined;
@@ -112,6 +108,12 @@ export class ChangeNews {
     this.#links.set(link.index, { name: link.name, text });
     this.hasMoved ||= before === undefined;
     return before?.text !== text;
+  }
+
+  #isAddressOfScope(message: NlMessage): boolean {
+    const address = decodeAddress(message);
+    if (address === undefined) return false;
+    return this.#links.has(address.link) || (this.#scope.everyAddress === true && address.scope === "global");
   }
 
   #isRouteOfScope(message: NlMessage): boolean {

@@ -251,6 +251,8 @@ export interface ChangeScope {
   /** Names of links that count, with their addresses and their settings of `net.ipv4.conf` and `net.ipv6.conf`. Those of all
    *  links together always count. */
   readonly links: readonly string[];
+  /** Whether global addresses of all other links count too, such as when one is waited for. */
+  readonly everyAddress?: boolean;
   /** Those of `links` whose neighbours and forwarding entries count too. */
   readonly neighborsOf?: readonly string[];
   /** Routes of table `main` into one of these count, and the default routes of their families. */

@@ -91,7 +91,8 @@ class OpenNetworkChanges implements NetworkChanges {
 
   #narrow(): void {
     const { indexes, neighborIndexes } = this.#news;
-    attachFilter(this.#fd.number, changeFilter({ names: this.#scope.links, indexes, neighborIndexes }));
+    const { links: names, everyAddress = false } = this.#scope;
+    attachFilter(this.#fd.number, changeFilter({ names, indexes, everyAddress, neighborIndexes }));
     this.#news.hasMoved = false;
   }
 

@@ -59,7 +59,7 @@ function tellOf(ears: FakeEars, before: ReadonlyMap<ChangeKind, string>): void {
 }
 
 function lookAt(here: FakeNamespace, scope: ChangeScope): ReadonlyMap<ChangeKind, string> {
-  const { links: names, neighborsOf = [], routesInto = [], nftables = false } = scope;
+  const { links: names, everyAddress = false, neighborsOf = [], routesInto = [], nftables = false } = scope;
   const links = [...here.links.values()].filter(({ name }) => names.includes(name));
   const indexes = new Set(links.map(({ index }) => index));
   const talkative = new Set(links.filter(({ name }) => neighborsOf.includes(name)).map(({ index }) => index));
@@ -70,7 +70,7 @@ function lookAt(here: FakeNamespace, scope: ChangeScope): ReadonlyMap<ChangeKind
     );
   return new Map<ChangeKind, string>([
     ["links", JSON.stringify(links.map(({ peer: _, ...link }) => link))],
-    ["addresses", JSON.stringify(here.addresses.filter(({ link }) => indexes.has(link)))],
+    ["addresses", JSON.stringify(here.addresses.filter(({ link }) => everyAddress || indexes.has(link)))],
     ["routes", JSON.stringify(here.routes.filter(counts))],
     [
       "neighbors",
