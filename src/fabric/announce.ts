@@ -67,7 +67,8 @@ function flannelNode(kind: FabricKind, ends: EndsByKind) {
 function podMtuBytes(families: readonly Family[], { state, ground }: Standing) {
   const vteps = families.flatMap((family) => state.vteps[family]?.mtuBytes ?? []);
   const links = families.flatMap((family) => ground.underlays[family]?.mtuBytes ?? []);
-  return Math.min(...vteps, ...links);
+  const tunnels = [...state.tunnels.values()].map(({ mtuBytes }) => mtuBytes);
+  return Math.min(...vteps, ...tunnels, ...links);
 }
 
 /** The keys whose value on the Node differs from what we say. */

@@ -5,9 +5,15 @@ import type { FabricState } from "./model.ts";
 import type { Op } from "./plan.ts";
 import { World } from "./world.ts";
 
-/** Carries the operations out, each on its own: one that is refused leaves the others to go ahead. */
-export function applyFabric(ops: readonly Op[], known: FabricState, kernel: NetKernel): Applied<FabricState> {
-  const world = new World(kernel, known);
+/** Carries the operations out, each on its own: one that is refused leaves the others to go ahead. `privateKey` is this node's
+ *  own of WireGuard, where there is one. */
+export function applyFabric(
+  ops: readonly Op[],
+  known: FabricState,
+  kernel: NetKernel,
+  privateKey?: string,
+): Applied<FabricState> {
+  const world = new World(kernel, known, privateKey);
   const faults: Fault[] = [];
   for (const op of ops) {
     try {
@@ -72,6 +78,6 @@ function applyOp(op: Op, world: World): void {
       world.deleteStray(op.route);
       break;
     default:
-      op satisfies never;
+      world.changeTunnel(op);
   }
 }

@@ -20,17 +20,19 @@ import {
   type PodRoute,
   type ProgramInput,
   type Vtep,
-  WIREGUARD,
 } from "./model.ts";
 import { choosePaths, type PathChoice } from "./paths.ts";
 import { nameProgram } from "./program.ts";
 import { reversePathSettings } from "./reverse-path.ts";
+import { desiredTunnels } from "./wireguard/desired.ts";
+import { tunnelName, tunnelPort, wireguardSettings } from "./wireguard/tunnel.ts";
 
 /** What a tunnel of this family puts around a packet: outer IP, 8 of UDP, 8 of VXLAN and the inner frame's 14. */
 const OVERHEAD_BYTES = { 4: 20 + 8 + 8 + 14, 6: 40 + 8 + 8 + 14 } as const;
 
 /** The kernel's state that makes the snapshot's peers reachable. @throws {Fault} "NoUnderlay" when a family has no link,
- *  "NotOwnAddress" when host-gw is wanted with an address that is not the link's */
+ *  "NotOwnAddress" when host-gw is wanted with an address that is not the link's, "NoWireguard" when that is wanted and is not to
+ *  be had */
 export function desiredFabric(
   snapshot: FabricSnapshot,
   ground: Ground,
@@ -46,7 +48,8 @@ export function desiredFabric(
     for (const family of families) vteps[family] = desiredVtep(family, snapshot, ground, config);
   return {
     vteps,
-    ...desiredEntries(choice, ground),
+    tunnels: desiredTunnels({ snapshot, ground, config }, choice),
+    ...desiredEntries(choice, ground, config),
     strays: [],
     refused: new Map(),
     program: nameProgram(desiredProgram(snapshot, config, kinds)),
@@ -70,7 +73,9 @@ function checkGround(families: readonly Family[], input: KindsInput): void {
       { detail: { family, nodeIps: wanted, iface: config.iface } },
     );
   }
-  const why = config.backend.kind === "host-gw" ? unableKinds(input).get("host-gw") : undefined;
+  const why = unableKinds(input).get(config.backend.kind);
+  if (why !== undefined && config.backend.kind === "wireguard")
+    throw new Fault("NoWireguard", `Cannot run the backend wireguard-native: ${why}`);
   if (why !== undefined)
     throw new Fault(
       "NotOwnAddress",
@@ -79,7 +84,7 @@ function checkGround(families: readonly Family[], input: KindsInput): void {
 }
 
 /** What the devices need for every way, and a route for the one that is taken. */
-function desiredEntries({ paths, ways }: PathChoice, ground: Ground) {
+function desiredEntries({ paths, ways }: PathChoice, ground: Ground, config: FabricConfig) {
   const neighbors = new Map<Ip, Mac>();
   const fdb = new Map<string, FdbTarget>();
   const routes = new Map<Cidr, PodRoute>();
@@ -90,13 +95,13 @@ function desiredEntries({ paths, ways }: PathChoice, ground: Ground) {
     fdb.set(fdbKey(family, mac), { family, mac, vtep });
   }
   for (const path of paths) {
-    const route = routeOf(path, ground);
+    const route = routeOf(path, ground, config);
     if (route) routes.set(path.podCidr, route);
   }
   return { neighbors, fdb, routes };
 }
 
-function routeOf(path: Path, { underlays }: Ground): PodRoute | undefined {
+function routeOf(path: Path, { underlays }: Ground, config: FabricConfig): PodRoute | undefined {
   switch (path.kind) {
     case "vxlan":
       return { device: CLAIMS.devices.vxlan[path.family], via: addressOf(path.podCidr), onlink: true };
@@ -105,7 +110,7 @@ function routeOf(path: Path, { underlays }: Ground): PodRoute | undefined {
       return device === undefined ? undefined : { device, via: path.end.publicIp, onlink: false };
     }
     case "wireguard":
-      return undefined;
+      return { device: tunnelName(wireguardSettings(config), path.family), onlink: false };
     default:
       return path satisfies never;
   }
@@ -135,10 +140,11 @@ function tunnelPorts(
   kinds: ReadonlySet<FabricKind>,
   { snapshot, config }: Pick<KindsInput, "snapshot" | "config">,
 ): readonly number[] {
-  const { listenPorts } = config.backend.kind === "wireguard" ? config.backend : WIREGUARD;
+  const settings = wireguardSettings(config);
+  const own = new Set(FAMILIES.map((family) => tunnelPort(settings, family)));
   return [
     ...(kinds.has("vxlan") ? [vxlanSettings(config, snapshot.peers).port] : []),
-    ...(kinds.has("wireguard") ? FAMILIES.map((family) => listenPorts[family]) : []),
+    ...(kinds.has("wireguard") ? own : []),
   ].toSorted((a, b) => a - b);
 }
 

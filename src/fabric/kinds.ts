@@ -53,8 +53,14 @@ function translatedAddress({ snapshot, ground, config }: KindsInput): string | u
 }
 
 /** The kinds that have something in the kernel. */
-export function standingKinds({ vteps }: Pick<FabricState, "vteps">): ReadonlySet<FabricKind> {
-  return new Set<FabricKind>(vteps[4] || vteps[6] ? ["vxlan"] : []);
+export function standingKinds({
+  vteps,
+  tunnels,
+}: Pick<FabricState, "vteps" | "tunnels">): ReadonlySet<FabricKind> {
+  return new Set<FabricKind>([
+    ...(vteps[4] || vteps[6] ? (["vxlan"] as const) : []),
+    ...(tunnels.size > 0 ? (["wireguard"] as const) : []),
+  ]);
 }
 
 /** What the vxlan devices are made with: this node's settings, or, where it is set up with another backend, those of the

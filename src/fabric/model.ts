@@ -13,6 +13,8 @@ import type {
   WireguardEnd,
 } from "#wire/flannel-annotations";
 import type { ProbeConfig } from "./probe/model.ts";
+import type { Tunnel } from "./wireguard/tunnel.ts";
+import type { WireguardKeyFile } from "./wireguard-key.ts";
 
 /** The ways packets for other nodes' pods can travel; flannel's words. */
 export type FabricKind = FlannelKind;
@@ -87,6 +89,8 @@ export interface FabricConfig {
   /** The same by flanneld's `--public-ip`, which the Node's overwrite beats. */
   readonly flagPublicIps?: readonly Ip[];
   readonly backend: FabricBackend;
+  /** Absent: this node cannot take part in WireGuard. */
+  readonly wireguardKey?: WireguardKeyFile;
   /** Whether packets to the tunnels' ports are dropped that come from no node of the cluster. */
   readonly guard: boolean;
   /** A family that is absent is not masqueraded. K3s: IPv4 always, IPv6 with `--flannel-ipv6-masq`. */
@@ -174,6 +178,10 @@ export interface Ground {
   readonly lingering: ReadonlySet<FabricKind>;
   /** WireGuard peers, by public key, that have answered a handshake. */
   readonly answered: ReadonlySet<string>;
+  /** Of this node's WireGuard key; undefined where there is none to be had. */
+  readonly publicKey: string | undefined;
+  /** `device key` to the `address:port` that the WireGuard peer was wanted at before. */
+  readonly endpoints: ReadonlyMap<string, string>;
   readonly reversePath: ReversePath;
 }
 
@@ -186,10 +194,12 @@ export interface ReversePath {
 }
 
 /** On a machine that brings nothing special along. */
-export const PLAIN_GROUND: Pick<Ground, "unable" | "lingering" | "answered" | "reversePath"> = {
+export const PLAIN_GROUND: Omit<Ground, "underlays" | "macs" | "canFilterBridged"> = {
   unable: new Map(),
   lingering: new Set(),
   answered: new Set(),
+  publicKey: undefined,
+  endpoints: new Map(),
   reversePath: { strict: new Set(), loosened: new Map() },
 };
 
@@ -218,6 +228,8 @@ export interface VtepChange {
 /** All that the fabric keeps in the kernel: what is wanted, or what stands. Entries of a family live on its device. */
 export interface FabricState {
   readonly vteps: PerFamily<Vtep>;
+  /** WireGuard devices by name. */
+  readonly tunnels: ReadonlyMap<string, Tunnel>;
   /** Peer's gateway address to the MAC that answers for it. */
   readonly neighbors: ReadonlyMap<Ip, Mac>;
   /** `family MAC` to the node address its frames go to. */
@@ -290,6 +302,7 @@ export function fdbKey(family: Family, mac: Mac): string {
 
 export const NOTHING: FabricState = {
   vteps: {},
+  tunnels: new Map(),
   neighbors: new Map(),
   fdb: new Map(),
   routes: new Map(),

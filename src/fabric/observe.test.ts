@@ -64,7 +64,7 @@ function openMachine() {
   for (const [i, ip] of CONFIG.nodeIps.entries())
     kernel.netlink.addAddress(eth0.index, `${ip}/${i === 0 ? 24 : 64}` as never);
   const round = (peers: readonly Peer[]) => {
-    const known = observeFabric(kernel, { clusterCidrs: CLUSTER });
+    const known = observeFabric(kernel, { nowMs: 0, clusterCidrs: CLUSTER });
     const ground = {
       underlays: observeUnderlays(kernel.netlink, CONFIG),
       macs: MACS,
@@ -92,7 +92,7 @@ test("what was applied is what is observed, and the next round finds nothing to 
   const first = round(PEERS);
   assert.deepEqual(first.faults, []);
   assert.deepEqual(sorted(first.state), sorted(first.want));
-  assert.deepEqual(sorted(observeFabric(kernel, { clusterCidrs: CLUSTER })), sorted(first.want));
+  assert.deepEqual(sorted(observeFabric(kernel, { nowMs: 0, clusterCidrs: CLUSTER })), sorted(first.want));
   assert.deepEqual(round(PEERS).ops, []);
 });
 
@@ -101,7 +101,7 @@ test("nodes that left while nobody ran leave nothing", () => {
   round(PEERS);
   const second = round(PEERS.filter(({ node }) => node === "b"));
   assert.deepEqual(second.faults, []);
-  assert.deepEqual(sorted(observeFabric(kernel, { clusterCidrs: CLUSTER })), sorted(second.want));
+  assert.deepEqual(sorted(observeFabric(kernel, { nowMs: 0, clusterCidrs: CLUSTER })), sorted(second.want));
   assert.doesNotMatch(kernel.render(), /10\.42\.2\.|fd42:0:0:2:|02:00:00:00:02/);
 });
 
@@ -137,7 +137,8 @@ for (const call of calls)
     const first = round(PEERS);
     assert.ok(first.faults.length > 0);
     assert.deepEqual(
-      sorted({ ...observeFabric(kernel, { clusterCidrs: CLUSTER }), sysctls: first.state.sysctls }).routes,
+      sorted({ ...observeFabric(kernel, { nowMs: 0, clusterCidrs: CLUSTER }), sysctls: first.state.sysctls })
+        .routes,
       sorted(first.state).routes,
       "what apply says is true is true",
     );

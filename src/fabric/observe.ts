@@ -17,6 +17,7 @@ import {
   type Vtep,
 } from "./model.ts";
 import { findProgram } from "./program.ts";
+import { observeTunnels } from "./wireguard/observe.ts";
 
 /** Routes that the kernel makes by itself, such as an address's own network. */
 const PROTOCOL_KERNEL = 2;
@@ -25,20 +26,26 @@ const PROTOCOL_KERNEL = 2;
  *  so a node that ran flannel is taken over, and what is wrong goes. */
 export function observeFabric(
   kernel: NetKernel,
-  { clusterCidrs }: { clusterCidrs: readonly Cidr[] },
+  { clusterCidrs, nowMs }: { clusterCidrs: readonly Cidr[]; nowMs: number },
 ): FabricState {
   const { netlink } = kernel;
   const links = FAMILIES.flatMap((family) => {
     const link = netlink.findLink(CLAIMS.devices.vxlan[family]);
     return link ? [{ family, link }] : [];
   });
+  const tunnels = observeTunnels(kernel, { nowMs });
   const program = observeProgram(kernel);
   const members = program && observeMembers(kernel.nft);
   return {
     vteps: observeVteps(netlink, links),
+    tunnels,
     neighbors: observeNeighbors(netlink, links),
     fdb: observeFdb(netlink, links),
-    ...observeRoutes(netlink, links, clusterCidrs),
+    ...observeRoutes(
+      netlink,
+      new Set([...links.map(({ link }) => link.name), ...tunnels.keys()]),
+      clusterCidrs,
+    ),
     refused: new Map(),
     program: members && program,
     members: members ?? new Set(),
@@ -91,12 +98,11 @@ function observeFdb(netlink: Netlink, links: readonly VtepLink[]): ReadonlyMap<s
 
 function observeRoutes(
   netlink: Netlink,
-  links: readonly VtepLink[],
+  devices: ReadonlySet<string>,
   clusterCidrs: readonly Cidr[],
 ): Pick<FabricState, "routes" | "strays"> {
   const routes = new Map<Cidr, PodRoute>();
   const names = new Map(netlink.listLinks().map(({ index, name }) => [index, name]));
-  const devices = new Set(links.map(({ link }) => link.index));
   const strays: Route[] = [];
   const leadsToPods = ({ to }: Route) => clusterCidrs.some((network) => containsCidr(network, to));
   for (const family of FAMILIES) {
@@ -104,7 +110,7 @@ function observeRoutes(
       if (route.table !== CLAIMS.routeTable || route.protocol === PROTOCOL_KERNEL) continue;
       const isOurs = route.protocol === CLAIMS.routeProtocol && leadsToPods(route);
       const device = names.get(route.link);
-      if (device === undefined || !(isOurs || devices.has(route.link))) continue;
+      if (device === undefined || !(isOurs || devices.has(device))) continue;
       const { to, via, onlink } = route;
       // Of two ways to one subnet, which may differ in what is not looked at here, one is a stray.
       if (routes.has(to)) strays.push(route);

@@ -5,6 +5,7 @@ import { offeredKinds } from "./kinds.ts";
 import type { FabricConfig, FabricKind, FabricSnapshot, FabricState, Ground } from "./model.ts";
 import type { PathChoice } from "./paths.ts";
 import { publicIp } from "./public-ip.ts";
+import { tunnelName, wireguardSettings } from "./wireguard/tunnel.ts";
 
 /** What a round went by, and what it left. */
 export interface Standing {
@@ -44,7 +45,13 @@ const END_OF: { readonly [K in FabricKind]: EndOf<K> } = {
     const local = ground.underlays[family]?.local;
     return local && { publicIp: publicIp(family, local, snapshot, config) };
   },
-  wireguard: () => undefined,
+  wireguard: (family, { snapshot, state, ground }, config) => {
+    const tunnel = state.tunnels.get(tunnelName(wireguardSettings(config), family));
+    const local = ground.underlays[family]?.local;
+    if (tunnel?.publicKey === undefined || local === undefined) return undefined;
+    const { publicKey, listenPort: port } = tunnel;
+    return { publicKey, port, publicIp: publicIp(family, local, snapshot, config) };
+  },
 };
 
 /** Undefined unless all families have one. */

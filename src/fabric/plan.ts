@@ -5,6 +5,7 @@ import type { Mac } from "#addr/mac";
 import { CLAIMS } from "#kernel/claims";
 import type { Route } from "#kernel/kernel";
 import type { FabricState, FdbTarget, PodRoute, Program, Vtep, VtepChange } from "./model.ts";
+import { planTunnelEnds, planTunnels, rebuiltTunnels, type WireguardOp } from "./wireguard/plan.ts";
 
 export type Op =
   | { readonly op: "write-sysctl"; readonly name: string; readonly value: string }
@@ -23,18 +24,24 @@ export type Op =
   | { readonly op: "delete-neighbor"; readonly ip: Ip }
   | ({ readonly op: "replace-fdb" | "delete-fdb" } & FdbTarget)
   | { readonly op: "replace-route" | "delete-route"; readonly to: Cidr; readonly way: PodRoute }
-  | { readonly op: "delete-stray"; readonly route: Route };
+  | { readonly op: "delete-stray"; readonly route: Route }
+  | WireguardOp;
 
 /** From what stands to what is wanted: the guard before the tunnel, the tunnel before its peers, and of the peers all that
  *  is new before anything goes. Each comes before what leads to it (FDB entry, neighbour, route), so that no packet is on
  *  its way to something that is not there yet; flannel's order differs and loses some when a MAC changes. */
 export function planFabric(want: FabricState, known: FabricState): readonly Op[] {
-  const standing = withoutEntriesOf(rebuilt(want, known), known);
+  const standing = withoutRoutesOn(
+    rebuiltTunnels(want.tunnels, known.tunnels),
+    withoutEntriesOf(rebuilt(want, known), known),
+  );
   return [
     ...planSysctls(want, known),
     ...planProgram(want, known),
     ...FAMILIES.flatMap((family) => planVtep(family, want.vteps[family], known.vteps[family])),
+    ...planTunnels(want.tunnels, known.tunnels),
     ...planPeers(want, standing),
+    ...planTunnelEnds(want.tunnels, known.tunnels),
     ...FAMILIES.flatMap((family) => planEnd(family, want.vteps[family], known.vteps[family])),
     ...known.strays.map((route) => ({ op: "delete-stray", route }) as const),
     ...planMembers("delete-members", known, want),
@@ -117,6 +124,11 @@ function withoutEntriesOf(gone: ReadonlySet<Family>, known: FabricState): Fabric
     fdb: new Map([...known.fdb].filter(([, { family }]) => !gone.has(family))),
     routes: new Map([...known.routes].filter(([, { device }]) => !devices.has(device))),
   };
+}
+
+function withoutRoutesOn(devices: ReadonlySet<string>, known: FabricState): FabricState {
+  if (devices.size === 0) return known;
+  return { ...known, routes: new Map([...known.routes].filter(([, { device }]) => !devices.has(device))) };
 }
 
 function planPeers(want: FabricState, known: FabricState): readonly Op[] {

@@ -3,6 +3,7 @@ import { CLAIMS } from "#kernel/claims";
 import { memberChanges } from "./guard.ts";
 import type { Op } from "./plan.ts";
 import { renderProgram } from "./program.ts";
+import { renderWireguardOp } from "./wireguard/render.ts";
 
 /** The operations as one would type them (`ip`, `bridge`, `sysctl`, `nft`), one a line: for the debug log and golden files. */
 export function renderFabric(ops: readonly Op[]): string {
@@ -32,16 +33,16 @@ function renderOp(op: Op): string {
     case "delete-stray":
       return `ip route del ${op.route.to} dev #${op.route.link} proto ${op.route.protocol}`;
     default:
-      return renderTunnelOp(op);
+      return renderEntryOp(op);
   }
 }
 
-type TunnelOp = Exclude<
+type EntryOp = Exclude<
   Op,
   { op: "write-sysctl" | "load-program" | "add-members" | "delete-members" | "delete-stray" }
 >;
 
-function renderTunnelOp(op: TunnelOp): string {
+function renderEntryOp(op: EntryOp): string {
   switch (op.op) {
     case "add-vtep": {
       const { name, mac, mtuBytes, vni, underlay, local, port, learning, gbp } = op.vtep;
@@ -72,7 +73,7 @@ function renderTunnelOp(op: TunnelOp): string {
     case "delete-route":
       return `ip route ${verb(op.op)} ${op.to}${op.way.via ? ` via ${op.way.via}` : ""} dev ${op.way.device}${op.way.onlink ? " onlink" : ""} proto ${CLAIMS.routeProtocol}`;
     default:
-      return op satisfies never;
+      return renderWireguardOp(op);
   }
 }
 

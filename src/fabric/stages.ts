@@ -27,6 +27,10 @@ import { type Op, planFabric } from "./plan.ts";
 import { renderFabric } from "./render.ts";
 import { ReversePathWatch } from "./reverse-path.ts";
 import { observeUnderlays } from "./underlay.ts";
+import { OwnWireguard } from "./wireguard/own.ts";
+
+/** While a kind lingers, or the kernel refuses a route. */
+const LOOK_AGAIN_MS = 5_000;
 
 export interface StagesOptions {
   readonly kernel: Kernel;
@@ -45,6 +49,8 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   readonly #reversePath: ReversePathWatch;
   readonly #linger: Linger;
   readonly #paths: PathLog;
+  readonly #wireguard: OwnWireguard;
+  readonly #clock: Clock;
   /** As of the last look. */
   #seen: Pick<Ground, "underlays" | "reversePath"> = { ...PLAIN_GROUND, underlays: {} };
   #round: { snapshot: FabricSnapshot; ground: Ground; choice: PathChoice } | undefined;
@@ -52,17 +58,25 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
 
   constructor({ kernel, config, clock, log }: StagesOptions) {
     this.#kernel = kernel;
+    this.#clock = clock;
     this.#config = config;
     this.#bridgeFilter = new BridgeFilter(kernel, log);
     const file = join(dirname(config.subnetFile), "twill-reverse-path");
     this.#reversePath = new ReversePathWatch({ kernel, file, log });
     this.#linger = new Linger(clock);
     this.#paths = new PathLog(log);
+    this.#wireguard = new OwnWireguard({ kernel, keyFile: config.wireguardKey, log });
   }
 
   /** What the last round went by, and what the kernel held after it. */
   get standing(): Standing | undefined {
     return this.#round && this.#state && { ...this.#round, state: this.#state };
+  }
+
+  /** When to look again although nobody has changed anything, for something may come true by itself. */
+  get lookAgainMs(): number | undefined {
+    const isPassing = this.#round !== undefined && this.#round.ground.lingering.size > 0;
+    return isPassing || (this.#state?.refused.size ?? 0) > 0 ? LOOK_AGAIN_MS : undefined;
   }
 
   desired(snapshot: FabricSnapshot): FabricState {
@@ -78,9 +92,14 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   #ground(snapshot: FabricSnapshot): Ground {
     const macs = { ...this.#freshMacs };
     for (const family of FAMILIES) macs[family] = this.#state?.vteps[family]?.mac ?? macs[family];
+    const wanted = [this.#config.backend.kind, ...snapshot.peers.map(({ primary }) => primary)];
+    if (wanted.includes("wireguard")) this.#wireguard.look();
+    const { why } = this.#wireguard;
     const ground: Ground = {
       ...PLAIN_GROUND,
       ...this.#seen,
+      ...this.#wireguard.ground(this.#state),
+      unable: new Map(why === undefined ? [] : [["wireguard", why]]),
       macs,
       canFilterBridged: this.#bridgeFilter.isThere,
     };
@@ -89,6 +108,7 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   }
 
   plan(want: FabricState, known: FabricState): readonly Op[] {
+    this.#wireguard.wants(want);
     return planFabric(want, known);
   }
 
@@ -99,7 +119,8 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   apply(ops: readonly Op[], known: FabricState) {
     for (const op of ops)
       if (op.op === "write-sysctl") this.#reversePath.change(op.name, op.value, this.#seen.underlays);
-    const applied = applyFabric(ops, known, this.#kernel);
+    const applied = applyFabric(ops, known, this.#kernel, this.#wireguard.privateKey);
+    if (applied.faults.length > 0) this.#wireguard.failed();
     this.#state = applied.state;
     this.#paths.left(applied.state);
     return applied;
@@ -109,7 +130,10 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
     this.#bridgeFilter.look();
     const underlays = observeUnderlays(this.#kernel.netlink, this.#config);
     this.#seen = { underlays, reversePath: this.#reversePath.look(underlays) };
-    this.#state = observeFabric(this.#kernel, { clusterCidrs: this.#config.clusterCidrs });
+    this.#state = observeFabric(this.#kernel, {
+      clusterCidrs: this.#config.clusterCidrs,
+      nowMs: this.#clock.now(),
+    });
     return this.#state;
   }
 }

@@ -10,6 +10,8 @@ import type { VtepChange } from "./model.ts";
 import { type FabricState, type FdbTarget, fdbKey, type PodRoute, type Program, type Vtep } from "./model.ts";
 import { renderProgram } from "./program.ts";
 import { isStrict, LOOSE, reversePathSetting } from "./reverse-path.ts";
+import type { WireguardOp } from "./wireguard/plan.ts";
+import { TunnelWorld } from "./wireguard/world.ts";
 
 /** The kernel together with what is true of it: each method changes both, or throws and changes neither. */
 export class World {
@@ -23,10 +25,13 @@ export class World {
   readonly #refused: Map<Cidr, PodRoute>;
   readonly #members: Set<Ip>;
   readonly #sysctls: Map<string, string>;
+  readonly #tunnels: TunnelWorld;
   #program: Program | undefined;
 
-  constructor(kernel: NetKernel, known: FabricState) {
+  /** `privateKey` is this node's own of WireGuard, where there is one. */
+  constructor(kernel: NetKernel, known: FabricState, privateKey?: string) {
     this.#kernel = kernel;
+    this.#tunnels = new TunnelWorld(kernel, known.tunnels, privateKey);
     this.#vteps = { ...known.vteps };
     this.#neighbors = new Map(known.neighbors);
     this.#fdb = new Map(known.fdb);
@@ -42,6 +47,7 @@ export class World {
   state(): FabricState {
     return {
       vteps: this.#vteps,
+      tunnels: this.#tunnels.tunnels,
       neighbors: this.#neighbors,
       fdb: this.#fdb,
       routes: this.#routes,
@@ -115,6 +121,14 @@ export class World {
     for (const ip of this.#neighbors.keys()) if (familyOf(ip) === family) this.#neighbors.delete(ip);
     for (const [to, { device }] of this.#routes) if (device === name) this.#routes.delete(to);
     for (const [key, entry] of this.#fdb) if (entry.family === family) this.#fdb.delete(key);
+  }
+
+  /** Routes go with their device. */
+  changeTunnel(op: WireguardOp): void {
+    this.#tunnels.apply(op);
+    if (op.op !== "delete-tunnel") return;
+    this.#indexes.delete(op.name);
+    for (const [to, { device }] of this.#routes) if (device === op.name) this.#routes.delete(to);
   }
 
   replaceNeighbor(ip: Ip, mac: Mac): void {
