@@ -1,7 +1,7 @@
 /** One node's part, composed: fabric, service routing, pods. Nothing is decided here. */
 import type { Ip } from "#addr/ip";
 import type { FabricBackend, FabricConfig } from "#fabric/model";
-import { runFabric } from "#fabric/run";
+import { type FabricOptions, runFabric } from "#fabric/run";
 import { STATUS_SOCKET } from "#fabric/status/serve";
 import type { Certified } from "#join/certificate";
 import type { Membership } from "#join/join-cluster";
@@ -60,6 +60,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const common = { kernel, client, clock, signal, nodeName: node.name, metrics: () => metrics.expose() };
   const { cluster } = membership;
   const fabric = cluster.flannelBackend === "none" ? undefined : fabricConfig(options);
+  const firewalls = openFirewalls(options, { nodes, backend: fabric?.backend });
   const ground =
     fabric === undefined
       ? openForeignNetwork({
@@ -68,10 +69,13 @@ export async function runAgent(options: AgentOptions): Promise<void> {
           wiresPods: settleRuntime(node.runtime).kind === "process",
           signal,
         })
-      : openFabric({ ...options, signal }, { client: fabricClient, nodes, config: fabric, metrics });
-  const firewalls = watchFirewalls({ ...options, signal }, { nodes, backend: fabric?.backend });
+      : openFabric(
+          { ...options, signal },
+          { client: fabricClient, nodes, config: fabric, metrics, findings: () => firewalls.findings },
+        );
   const pods = runPods(options, { ...common, network: ground.network });
-  await Promise.all([ground.kept, firewalls, pods, ...serviceRouting({ ...options, signal }, proxyClient)]);
+  const routing = serviceRouting({ ...options, signal }, proxyClient);
+  await Promise.all([ground.kept, firewalls.keep({ signal }), pods, ...routing]);
 }
 
 /** The node's own part, on the runtime it was told to use. */
@@ -145,7 +149,7 @@ function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
 /** The pods' network of Twill's own, which follows the fabric. */
 function openFabric(
   options: AgentOptions,
-  fabricOptions: { client: KubeClient; nodes: Informer<Node>; config: FabricConfig; metrics: Metrics },
+  fabricOptions: Pick<FabricOptions, "client" | "nodes" | "config" | "metrics" | "findings">,
 ) {
   const { kernel, node, clock, signal } = options;
   const network = followFabric(options);
@@ -171,15 +175,13 @@ function fabricConfig({ node, nodeIps, membership, log }: AgentOptions): FabricC
   return settleFabricConfig({ node, nodeIps, cluster: membership.cluster, log: room });
 }
 
-function watchFirewalls(
+function openFirewalls(
   options: AgentOptions,
   { nodes, backend }: { nodes: Informer<Node>; backend: FabricBackend | undefined },
-): Promise<void> {
-  const { nodeIps, membership, signal } = options;
+) {
+  const { nodeIps, membership } = options;
   const { cluster, serverUrl } = membership;
-  return openFirewallWatch({ ...options, nodeIps: () => nodeIps, cluster, serverUrl, backend, nodes }).keep({
-    signal,
-  });
+  return openFirewallWatch({ ...options, nodeIps: () => nodeIps, cluster, serverUrl, backend, nodes });
 }
 
 function clientAs({ serverUrl, serverCaPem }: Membership, who: Certified, clock: Clock) {

@@ -84,7 +84,7 @@ function guardStatus({ isGuarded, standing }: StatusInput): GuardStatus {
   const owners = ownersOf(standing.nodes);
   return {
     state: isGuarded ? "on" : "off",
-    ports: standing.ports,
+    ports: [...new Set(standing.ports)],
     strangers: total,
     listed: listed.map(({ ip, packets, bytes, lastMs }) => ({
       ip,

@@ -86,7 +86,7 @@ export class StatusSource {
       mtuBytes: mtuBytes(),
       devices,
       program: state.program,
-      ports: state.program?.input?.ports ?? [],
+      ports: devices.flatMap(({ port }) => port ?? []).toSorted((a, b) => a - b),
       routes: state.routes,
       peers: snapshot.peers,
       paths: choice.paths,
