@@ -7,6 +7,7 @@ import { reconcile } from "#reconcile/loop";
 import type { Logger } from "#telemetry/log";
 import type { Metrics } from "#telemetry/metrics";
 import { Announcer } from "./announcer.ts";
+import { Disturbances } from "./disturbances.ts";
 import type { FabricConfig, FabricReady } from "./model.ts";
 import { NodeWatch } from "./node-watch.ts";
 import { Prober } from "./probe/prober.ts";
@@ -36,8 +37,8 @@ export interface FabricOptions {
   readonly metrics?: Metrics;
 }
 
-/** How soon an entry that something else has removed is back; a look at a hundred peers' entries costs about a millisecond. */
-const RESYNC_MS = 5_000;
+/** Others' changes are heard at once; this is for what is not heard. */
+const RESYNC_MS = 60_000;
 
 /** Keeps this node's pods reachable from the cluster's other nodes until aborted. What stands in the kernel then stays: the
  *  next run takes it over, and packets flow in between. */
@@ -73,14 +74,18 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     standing: () => stages.standing,
     mtuBytes: () => mtuBytes,
   });
+  using disturbances = new Disturbances(options);
   const rounds = reconcile(stages, {
     snapshots: watch.snapshots({ signal }),
     clock,
     log,
     signal,
+    disturbances: disturbances.values(),
     resyncMs: RESYNC_MS,
     onRound: (round) => {
       const { standing } = stages;
+      if (standing) disturbances.follow(standing);
+      if (stages.lookAgainMs !== undefined) disturbances.lookIn(stages.lookAgainMs);
       if (round.faults.length === 0 && standing) announcer.stands(standing);
       if (standing) prober?.follow(probeWork(standing, options.kernel.netlink));
       tally.hear(round, standing?.snapshot);

@@ -32,6 +32,9 @@ import { OwnWireguard } from "./wireguard/own.ts";
 /** While a kind lingers, or the kernel refuses a route. */
 const LOOK_AGAIN_MS = 5_000;
 
+/** While a kind lingers, or the kernel refuses a route. */
+const LOOK_AGAIN_MS = 5_000;
+
 export interface StagesOptions {
   readonly kernel: Kernel;
   readonly config: FabricConfig;
@@ -71,6 +74,12 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   /** What the last round went by, and what the kernel held after it. */
   get standing(): Standing | undefined {
     return this.#round && this.#state && { ...this.#round, state: this.#state };
+  }
+
+  /** When to look again although nobody has changed anything, for something may come true by itself. */
+  get lookAgainMs(): number | undefined {
+    const isPassing = this.#round !== undefined && this.#round.ground.lingering.size > 0;
+    return isPassing || (this.#state?.refused.size ?? 0) > 0 ? LOOK_AGAIN_MS : undefined;
   }
 
   /** When to look again although nobody has changed anything, for something may come true by itself. */
