@@ -18,6 +18,8 @@ export interface Machine {
   readonly path: string;
   /** The kernel as a program on that machine sees it. */
   readonly kernel: Kernel;
+  /** The same in its agent's hands: to the agent, what is done by `kernel` is somebody else's doing. */
+  readonly agentKernel: Kernel;
   /** Its address on the cable in each family, whether it speaks it or not. */
   readonly ips: readonly [Ip, Ip];
   /** Those it speaks. */
@@ -72,7 +74,8 @@ export class Machines implements Disposable {
     const dir = mkdtempSync(join(tmpdir(), `${this.#prefix}-${name}-`));
     this.#opened.defer(() => rmSync(dir, { recursive: true, force: true }));
     const wireguard = wireguardFolders(dir);
-    const kernel = this.#opened.use(this.#host.inNetns(ns, () => openKernel({ wireguard })));
+    const open = () => this.#opened.use(this.#host.inNetns(ns, () => openKernel({ wireguard })));
+    const kernel = open();
     this.#opened.defer(() => {
       for (const device of Object.values(CLAIMS.devices.wireguard)) kernel.wireguard.remove(device);
     });
@@ -95,7 +98,7 @@ export class Machines implements Disposable {
       kernel.netlink.addAddress(eth0.index, ipPrefixOf(family === 4 ? v4 : v6, family === 4 ? 24 : 64), {
         noDad: true,
       });
-    return { name, ns, path, kernel, ips: [v4, v6], families, port: cable.name, dir };
+    return { name, ns, path, kernel, agentKernel: open(), ips: [v4, v6], families, port: cable.name, dir };
   }
 
   [Symbol.dispose](): void {

@@ -6,6 +6,7 @@ import type { SandboxNetwork } from "#cni/model";
 import { openSandboxNetwork } from "#cni/open";
 import { type FabricBackend, type FabricConfig, type FabricReady, VXLAN } from "#fabric/model";
 import { runFabric } from "#fabric/run";
+import type { Kernel } from "#kernel/kernel";
 import type { KubeClient } from "#kube/client";
 import type { Node } from "#kube/generated/types";
 import { openInformer } from "#kube/open-informer";
@@ -16,6 +17,8 @@ import { CLUSTER, ipsOf, type Machine } from "./machines.ts";
 
 /** What an agent needs of its machine. */
 export type AgentHost = Pick<Machine, "name" | "kernel" | "ips" | "dir"> & {
+  /** `kernel` unless told. */
+  readonly agentKernel?: Kernel;
   /** Both unless told. */
   readonly families?: readonly Family[];
   /** The pod networks of its cluster; `CLUSTER` unless told. */
@@ -68,6 +71,7 @@ export function fabricConfig(
     guard,
     masquerade: { 4: "fully-random", 6: "fully-random" },
     subnetFile: join(machine.dir, "subnet.env"),
+    wireguardKey: { path: join(machine.dir, "wgkey") },
   };
 }
 
@@ -87,7 +91,7 @@ export async function startAgent(
   const standing = Promise.withResolvers<FabricReady>();
   const rounds: { readonly ops: number; readonly faults: readonly Error[] }[] = [];
   const running = runFabric({
-    kernel: machine.kernel,
+    kernel: machine.agentKernel ?? machine.kernel,
     client,
     nodes,
     nodeName: machine.name,
