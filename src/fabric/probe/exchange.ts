@@ -76,7 +76,11 @@ export class Exchange {
     this.#waiting.set(key, answer.resolve);
     try {
       const stop = AbortSignal.any([signal, patience.signal]);
-      const late = this.#clock.sleep(PATIENCE_MS, { signal: stop }).then(() => undefined);
+      const late = this.#clock.sleep(PATIENCE_MS, { signal: stop }).then(() => {
+        // After this process was busy the timer may be heard before the answer that has long been there.
+        this.#hear(family);
+        return undefined;
+      });
       return await Promise.race([answer.promise, late]);
     } finally {
       this.#waiting.delete(key);
