@@ -1,4 +1,4 @@
-import type { Cidr, IpPrefix } from "#addr/cidr";
+import { type Cidr, containsIp, hostCidr, type IpPrefix } from "#addr/cidr";
 import type { Family } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
@@ -154,14 +154,34 @@ export class World {
   /** A gateway that the kernel finds no way to is one peer's trouble: it is noted, and what stood before stays. */
   replaceRoute(to: Cidr, way: PodRoute): void {
     try {
-      this.#kernel.netlink.replaceRoute(this.#route(to, way));
+      this.#putRoute(to, way);
     } catch (error) {
-      if (way.onlink || way.via === undefined || !isNoWay(error)) throw error;
+      if (way.via === undefined || !isNoWay(error)) throw error;
       this.#refused.set(to, way);
       return;
     }
     this.#routes.set(to, way);
     this.#refused.delete(to);
+  }
+
+  /** A tunnel's gateway is an address of the subnet itself. While the subnet is on another device, IPv6 refuses the gateway
+   *  for being there ("device mismatch"): so the gateway gets a route of its own until the subnet has moved. */
+  #putRoute(to: Cidr, way: PodRoute): void {
+    const { netlink } = this.#kernel;
+    try {
+      netlink.replaceRoute(this.#route(to, way));
+    } catch (error) {
+      const { device, via, onlink } = way;
+      const isInside = onlink && via !== undefined && familyOf(via) === 6 && containsIp(to, via);
+      if (!isInside || !isFault(error) || error.code !== "EINVAL") throw error;
+      const lead = this.#route(hostCidr(via), { device, onlink: false });
+      netlink.replaceRoute(lead);
+      try {
+        netlink.replaceRoute(this.#route(to, way));
+      } finally {
+        netlink.deleteRoute(lead);
+      }
+    }
   }
 
   /** Whoever made it: on a device of ours it would lead nowhere. */

@@ -1,7 +1,7 @@
 /** What every kernel does, the fake one and the real one: run by `fake.test.ts` and `real.root.test.ts` of the kernel room. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { type Cidr, parseCidr, parseIpPrefix } from "#addr/cidr";
+import { type Cidr, hostCidr, parseCidr, parseIpPrefix } from "#addr/cidr";
 import { FAMILIES, type Family } from "#addr/family";
 import { isLinkLocal, parseIp } from "#addr/ip";
 import { parseMac } from "#addr/mac";
@@ -425,6 +425,21 @@ export function kernelContract(open: () => ContractWorld): void {
         assert.deepEqual(
           toRemote().map(({ onlink }) => onlink),
           [true],
+        );
+      });
+
+      test("a subnet moves to another link with a gateway of its own, in IPv6 once that gateway has", () => {
+        netlink.replaceRoute({ to: remote, via: ip(w.gateway), link: ready() });
+        const link = bridge("elsewhere").index;
+        const moved = { to: remote, via: ip(w.remoteNode), link, onlink: true };
+        if (family === 6) {
+          refused("EINVAL", () => netlink.replaceRoute(moved));
+          netlink.replaceRoute({ to: hostCidr(ip(w.remoteNode)), link });
+        }
+        netlink.replaceRoute(moved);
+        assert.deepEqual(
+          toRemote().map((route) => [route.via, route.link]),
+          [[w.remoteNode, link]],
         );
       });
 

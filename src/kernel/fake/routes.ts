@@ -38,13 +38,24 @@ export function fakeRoutes(here: FakeNamespace): Routes {
 function check(here: FakeNamespace, route: FakeRoute): void {
   const op = `set route ${route.to}${route.via ? ` via ${route.via}` : ""} on link ${route.link}`;
   if (!here.link(route.link, op).isUp) throw refusal(op, "ENETDOWN", "Device for nexthop is not up");
-  if (route.via === undefined || route.onlink) return;
+  if (route.via === undefined) return;
   const { via } = route;
+  if (route.onlink) {
+    if (familyOf(via) === 6 && isElsewhere(here, via, route.link))
+      throw refusal(op, "EINVAL", "Nexthop has invalid gateway or device mismatch");
+    return;
+  }
   const isOnLink = here.routes.some(
     ({ to, link, via: further }) => link === route.link && !further && containsIp(to, via),
   );
   const row = ROW[familyOf(via)];
   if (!isOnLink) throw refusal(op, row.unreachable, row.sentence);
+}
+
+/** IPv6 does not take a gateway as on the link while a route of its own, other than the default one, leads by another. */
+function isElsewhere(here: FakeNamespace, via: Ip, link: number): boolean {
+  const standing = bestRoute(here, via);
+  return standing !== undefined && prefixLength(standing.to) > 0 && standing.link !== link;
 }
 
 function bestRoute(here: FakeNamespace, to: Ip): FakeRoute | undefined {
