@@ -31,9 +31,8 @@ import { OwnWireguard } from "./wireguard/own.ts";
 
 /** While a kind lingers, or the kernel refuses a route. */
 const LOOK_AGAIN_MS = 5_000;
-
-/** While a kind lingers, or the kernel refuses a route. */
-const LOOK_AGAIN_MS = 5_000;
+/** While packets take another way until a WireGuard peer answers. */
+const LOOK_WHILE_CALLING_MS = 500;
 
 export interface StagesOptions {
   readonly kernel: Kernel;
@@ -78,12 +77,7 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
 
   /** When to look again although nobody has changed anything, for something may come true by itself. */
   get lookAgainMs(): number | undefined {
-    const isPassing = this.#round !== undefined && this.#round.ground.lingering.size > 0;
-    return isPassing || (this.#state?.refused.size ?? 0) > 0 ? LOOK_AGAIN_MS : undefined;
-  }
-
-  /** When to look again although nobody has changed anything, for something may come true by itself. */
-  get lookAgainMs(): number | undefined {
+    if (this.#round && isCalling(this.#round)) return LOOK_WHILE_CALLING_MS;
     const isPassing = this.#round !== undefined && this.#round.ground.lingering.size > 0;
     return isPassing || (this.#state?.refused.size ?? 0) > 0 ? LOOK_AGAIN_MS : undefined;
   }
@@ -145,4 +139,12 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
     });
     return this.#state;
   }
+}
+
+/** Whether packets are to take a way as soon as the peer answers there, which nobody tells. */
+function isCalling({ ground, choice }: { readonly ground: Ground; readonly choice: PathChoice }): boolean {
+  return choice.ways.some(
+    (way) =>
+      way.kind === "wireguard" && !ground.answered.has(way.end.publicKey) && !choice.paths.includes(way),
+  );
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Family } from "#addr/family";
 import type { Ip } from "#addr/ip";
-import { type FabricBackend, HOST_GW, VXLAN } from "#fabric/model";
+import { type FabricBackend, HOST_GW, VXLAN, WIREGUARD } from "#fabric/model";
 import { subnetsOf } from "./node-agent.ts";
 import { Rig, type RigPod } from "./rig.ts";
 
@@ -19,6 +19,7 @@ interface Row {
 const ROWS: readonly Row[] = [
   { backend: VXLAN, fits: { 4: 1450, 6: 1430 }, nodeSpeaksAs: "tunnel" },
   { backend: HOST_GW, fits: { 4: 1500, 6: 1500 }, nodeSpeaksAs: "node" },
+  { backend: WIREGUARD, fits: { 4: 1420, 6: 1420 }, nodeSpeaksAs: "tunnel" },
 ];
 const CHOICES: readonly (readonly Family[])[] = [[4], [4, 6], [6]];
 /** The headers of IP and UDP. */
