@@ -1,7 +1,7 @@
 import { FAMILIES } from "#addr/family";
 import { type Ip, ipFromBytes } from "#addr/ip";
 import { isFault } from "#fault/fault";
-import type { Nft, NftCounter, NftElement, NftSetRef } from "#kernel/kernel";
+import type { Nft, NftCounter, NftElement } from "#kernel/kernel";
 import { guardSet, STRANGER_MS, STRANGERS_KEPT, STRANGERS_TOTAL } from "./guard.ts";
 
 /** What the guard has seen since its program was loaded. A packet is what the kernel handles at once: several segments of one
@@ -32,30 +32,39 @@ const NONE: NftCounter = { packets: 0, bytes: 0 };
 
 /** @returns nothing while the program is not loaded */
 export function readGuardCounters(nft: Pick<Nft, "listElements">): GuardCounters | undefined {
-  const list = (ref: NftSetRef) => nft.listElements(ref);
+  return whileLoaded(() => ({
+    received: countedBy(nft, "members"),
+    sent: countedBy(nft, "sent"),
+    strangers: listStrangers(nft),
+  }));
+}
+
+/** Those alone, which are few. @returns nothing while the program is not loaded */
+export function readStrangers(nft: Pick<Nft, "listElements">): Strangers | undefined {
+  return whileLoaded(() => listStrangers(nft));
+}
+
+function whileLoaded<T>(read: () => T): T | undefined {
   try {
-    const counted = (set: "members" | "sent") =>
-      new Map(
-        FAMILIES.flatMap((family) => list(guardSet(set, family))).map(({ key, counter = NONE }) => [
-          ipFromBytes(key),
-          counter,
-        ]),
-      );
-    const [received, sent] = [counted("members"), counted("sent")];
-    const strangers = FAMILIES.map((family) => list(guardSet("strangers", family)));
-    return {
-      received,
-      sent,
-      strangers: {
-        total: list(STRANGERS_TOTAL).reduce(sum, NONE),
-        listed: strangers.flat().map(readStranger).toSorted(byPackets),
-        isFull: strangers.some((listed) => listed.length >= STRANGERS_KEPT),
-      },
-    };
+    return read();
   } catch (error) {
     if (isFault(error) && error.code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+function countedBy(nft: Pick<Nft, "listElements">, set: "members" | "sent"): ReadonlyMap<Ip, NftCounter> {
+  const elements = FAMILIES.flatMap((family) => nft.listElements(guardSet(set, family)));
+  return new Map(elements.map(({ key, counter = NONE }) => [ipFromBytes(key), counter]));
+}
+
+function listStrangers(nft: Pick<Nft, "listElements">): Strangers {
+  const strangers = FAMILIES.map((family) => nft.listElements(guardSet("strangers", family)));
+  return {
+    total: nft.listElements(STRANGERS_TOTAL).reduce(sum, NONE),
+    listed: strangers.flat().map(readStranger).toSorted(byPackets),
+    isFull: strangers.some((listed) => listed.length >= STRANGERS_KEPT),
+  };
 }
 
 function readStranger({ key, counter = NONE, expiresMs = STRANGER_MS }: NftElement): Stranger {

@@ -8,12 +8,14 @@ import type { Logger } from "#telemetry/log";
 import type { Metrics } from "#telemetry/metrics";
 import { Announcer } from "./announcer.ts";
 import { Disturbances } from "./disturbances.ts";
+import { GuardWatch } from "./guard-watch.ts";
 import type { FabricConfig, FabricReady } from "./model.ts";
 import { NodeWatch } from "./node-watch.ts";
 import { Prober } from "./probe/prober.ts";
 import { probeWork } from "./probe/targets.ts";
 import { FabricStages } from "./stages.ts";
 import { declareMetrics } from "./status/metrics.ts";
+import type { Finding } from "./status/model.ts";
 import { RoundTally } from "./status/rounds.ts";
 import { serveStatus } from "./status/serve.ts";
 import { StatusSource } from "./status/source.ts";
@@ -33,6 +35,8 @@ export interface FabricOptions {
   readonly onRound?: (round: { readonly ops: number; readonly faults: readonly Error[] }) => void;
   /** A unix socket that tells the status to whoever connects. */
   readonly statusSocket?: string;
+  /** What others have found wrong with this machine, for the status. */
+  readonly findings?: () => readonly Finding[];
   /** What the fabric measures is declared there. */
   readonly metrics?: Metrics;
 }
@@ -72,7 +76,15 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     rounds: tally,
     nodes: watch,
     standing: () => stages.standing,
+    health: () => prober?.health.list() ?? [],
     mtuBytes: () => mtuBytes,
+  });
+  const strangers = new GuardWatch({
+    ...options,
+    nft: options.kernel.nft,
+    isGuarded: config.guard,
+    nodeOf: (ip) => watch.views.find(({ addresses }) => addresses.includes(ip))?.name,
+    log,
   });
   using disturbances = new Disturbances(options);
   const rounds = reconcile(stages, {
@@ -92,7 +104,13 @@ export async function runFabric(options: FabricOptions): Promise<void> {
       options.onRound?.(round);
     },
   });
-  await Promise.all([rounds, announcer.run({ signal }), prober?.run({ signal }), tell(source, { ...options, log })]);
+  await Promise.all([
+    rounds,
+    announcer.run({ signal }),
+    prober?.run({ signal }),
+    strangers.run({ signal }),
+    tell(source, { ...options, log }),
+  ]);
 }
 
 /** To people by a socket, to their instruments by metrics. */

@@ -1,4 +1,4 @@
-import { familyOf, type Ip, isIp, parseIp } from "#addr/ip";
+import { familyOf, formatEndpoint, type Ip, isIp, parseIp } from "#addr/ip";
 import type { GuardCounters } from "../guard-counters.ts";
 import type { FabricKind, FabricState, Lease, NodeView, Path, Peer, Program } from "../model.ts";
 import type { Refusal } from "../peers.ts";
@@ -16,6 +16,8 @@ import type {
 
 /** A WireGuard device's word on a peer. */
 export interface WireguardNews {
+  /** Where it was last heard from. */
+  readonly endpoint: string | undefined;
   readonly handshakeMs?: number | undefined;
   readonly received: number;
   readonly sent: number;
@@ -50,13 +52,17 @@ export interface StandingInput {
   readonly counters: GuardCounters | undefined;
   /** What asking the peers has found. */
   readonly health: readonly PeerHealth[];
-  /** By public key. */
+  /** By `sessionKey`. */
   readonly wireguard: ReadonlyMap<string, WireguardNews>;
 }
 
 /** A session that is older has ended, whatever the device says: keys are exchanged every two minutes while packets flow.
  *  @see the protocol's REJECT_AFTER_TIME */
 const HANDSHAKE_HOLDS_MS = 180_000;
+
+export function sessionKey(device: string, publicKey: string): string {
+  return `${device} ${publicKey}`;
+}
 
 /** Everything a person asks of the fabric of one node, from what its last round knew. */
 export function buildStatus(input: StatusInput): FabricStatus {
@@ -155,8 +161,11 @@ interface PeerContext extends StandingInput {
 function peerRow(peer: Peer, path: Path | undefined, context: PeerContext): PeerStatus {
   const { node, family, podCidr, runs } = peer;
   const { news } = context;
-  const session = path?.kind === "wireguard" ? context.wireguard.get(path.end.publicKey) : undefined;
   const way = context.routes.get(podCidr);
+  const session =
+    path?.kind === "wireguard" && way
+      ? context.wireguard.get(sessionKey(way.device, path.end.publicKey))
+      : undefined;
   const problems = problemsOf(peer, path, context);
   const age = (ms: number | undefined) =>
     ms === undefined ? null : Math.max(0, (context.nowMs - ms) / 1000);
@@ -166,7 +175,7 @@ function peerRow(peer: Peer, path: Path | undefined, context: PeerContext): Peer
     runs,
     state: stateOf(path, context, { session, stands: way !== undefined }),
     kind: path?.kind ?? null,
-    endpoint: path ? endpointOf(path) : null,
+    endpoint: session?.endpoint ?? (path ? endpointOf(path) : null),
     podCidr,
     handshakeSeconds: age(session?.handshakeMs),
     answeredSeconds: age(news?.lastAnswerMs),
@@ -212,7 +221,7 @@ function endpointOf(path: Path): string {
       return path.end.publicIp;
     case "wireguard": {
       const { publicIp, port } = path.end;
-      return familyOf(publicIp) === 6 ? `[${publicIp}]:${port}` : `${publicIp}:${port}`;
+      return port === undefined ? publicIp : formatEndpoint(publicIp, port);
     }
     default:
       return path satisfies never;

@@ -1,6 +1,5 @@
 import { FAMILIES, type Family } from "#addr/family";
 import { explain, isFault } from "#fault/fault";
-import { CLAIMS } from "#kernel/claims";
 import type { Kernel } from "#kernel/kernel";
 import type { Clock } from "#life/clock";
 import { readGuardCounters } from "../guard-counters.ts";
@@ -8,7 +7,8 @@ import type { FabricConfig, NodeView } from "../model.ts";
 import type { Standing } from "../own-ends.ts";
 import type { Refusal } from "../peers.ts";
 import type { PeerHealth } from "../probe/model.ts";
-import { buildStatus, type StandingInput, type WireguardNews } from "./build.ts";
+import { endpointText, tunnelName, wireguardSettings } from "../wireguard/tunnel.ts";
+import { buildStatus, type StandingInput, sessionKey, type WireguardNews } from "./build.ts";
 import type { DeviceStatus, FabricStatus, Finding } from "./model.ts";
 import type { RoundTally } from "./rounds.ts";
 
@@ -99,32 +99,29 @@ export class StatusSource {
     };
   }
 
-  /** Devices of ours that stand; what they know of each peer goes to `news`. */
-  #wireguardDevices({ choice }: Standing, news: Map<string, WireguardNews>): readonly DeviceStatus[] {
+  /** What stands; what each device knows of its peers now goes to `news`. */
+  #wireguardDevices({ state }: Standing, news: Map<string, WireguardNews>): readonly DeviceStatus[] {
     const { kernel, config } = this.#options;
-    if (config.backend.kind !== "wireguard" && !choice.ways.some(({ kind }) => kind === "wireguard"))
-      return [];
-    const isShared = config.backend.kind === "wireguard" && config.backend.mode !== "separate";
-    return FAMILIES.flatMap((family): readonly DeviceStatus[] => {
-      const name = CLAIMS.devices.wireguard[family];
-      const link = kernel.netlink.findLink(name);
-      const device = link && kernel.wireguard.read(name);
-      if (!device) return [];
-      for (const { publicKey, lastHandshakeMs, receivedBytes, sentBytes } of device.peers)
-        news.set(publicKey, { handshakeMs: lastHandshakeMs, received: receivedBytes, sent: sentBytes });
-      return [
-        {
-          name,
-          kind: "wireguard",
-          families: isShared ? FAMILIES : [family],
-          isUp: link.isUp,
-          mtuBytes: link.mtuBytes,
-          port: device.listenPort,
-          underlay: null,
-          local: null,
-          carrier: link.kind === "wireguard" ? "kernel" : "userspace",
-        },
-      ];
+    const settings = wireguardSettings(config);
+    return [...state.tunnels.values()].map(({ name, isUp, mtuBytes, listenPort }): DeviceStatus => {
+      for (const peer of kernel.wireguard.read(name)?.peers ?? [])
+        news.set(sessionKey(name, peer.publicKey), {
+          endpoint: endpointText(peer.endpoint),
+          handshakeMs: peer.lastHandshakeMs,
+          received: peer.receivedBytes,
+          sent: peer.sentBytes,
+        });
+      return {
+        name,
+        kind: "wireguard",
+        families: FAMILIES.filter((family) => tunnelName(settings, family) === name),
+        isUp,
+        mtuBytes,
+        port: listenPort,
+        underlay: null,
+        local: null,
+        carrier: kernel.netlink.findLink(name)?.kind === "wireguard" ? "kernel" : "userspace",
+      };
     });
   }
 }
