@@ -12,7 +12,8 @@ import { OffloadMemory } from "./offload-memory.ts";
 
 /** What ethtool(8) calls it. */
 const FEATURE = "tx-checksum-ip-generic";
-const ATTEMPTS = 3;
+const ATTEMPTS = 4;
+const CONFIRMATIONS = 3;
 /** The other end's kernel sends us one "port unreachable" a second, and a few at once after a while (`net.ipv4.icmp_ratelimit`).
  *  Asking faster could take that for a difference between the two kinds. */
 const PAUSE_MS = 1_100;
@@ -34,6 +35,17 @@ export async function judgeOffload(to: Ip, { exchange, clock, signal }: Asking):
   return "broken";
 }
 
+/** Whether every one of a few ordinary datagrams gets to `to`, or none. */
+async function fewArrive(to: Ip, { exchange, clock, signal }: Asking): Promise<"all" | "none" | "some"> {
+  let arrived = 0;
+  for (let attempt = 0; attempt < CONFIRMATIONS; attempt++) {
+    await clock.sleep(PAUSE_MS, { signal });
+    if (await exchange.datagram(to, "device", { signal })) arrived += 1;
+  }
+  if (arrived === 0) return "none";
+  return arrived === CONFIRMATIONS ? "all" : "some";
+}
+
 export interface OffloadOptions {
   readonly features: LinkFeatures;
   readonly config: ProbeConfig;
@@ -45,8 +57,8 @@ export interface OffloadOptions {
 export class OffloadKeeper {
   readonly #options: OffloadOptions;
   readonly #memory: OffloadMemory;
-  /** One trial a device at a time. */
-  readonly #trials = new Map<string, Promise<Offload>>();
+  /** Devices of which one peer's way is being tried out; the others wait for their next look. */
+  readonly #onTrial = new Set<string>();
   /** Devices whose trouble is told. */
   readonly #told = new Set<string>();
 
@@ -83,55 +95,58 @@ export class OffloadKeeper {
 
   /** What is known of the offload on the way to `target`, tried out anew while it is on. */
   async test(target: ProbeTarget, asking: Omit<Asking, "clock">): Promise<Offload> {
-    const { device } = target;
-    if (target.kind !== "vxlan" || this.#options.config.offload !== "auto") return "unknown";
-    if (this.#memory.has(device)) return "broken";
-    const running = this.#trials.get(device);
-    // Whatever comes of it holds for the device.
-    if (running && (await running) === "broken") return "broken";
+    const { device, kind } = target;
     const [to] = target.to;
-    if (to === undefined) return "unknown";
+    if (kind !== "vxlan" || to === undefined || this.#options.config.offload !== "auto") return "unknown";
+    if (this.#memory.has(device)) return "broken";
     if (await asking.exchange.datagram(to, "device", asking)) return "works";
-    const trial = this.#trial(target, to, { ...asking, clock: this.#options.clock });
-    this.#trials.set(device, trial);
+    if (this.#onTrial.has(device)) return "unknown";
+    this.#onTrial.add(device);
     try {
-      return await trial;
+      return await this.#try(target, to, { ...asking, clock: this.#options.clock });
     } finally {
-      if (this.#trials.get(device) === trial) this.#trials.delete(device);
+      this.#onTrial.delete(device);
     }
   }
 
-  async #trial(target: ProbeTarget, to: Ip, asking: Asking): Promise<Offload> {
-    const { features, log } = this.#options;
-    const { device, node } = target;
+  /** Turning it off for good must help, and turning it on again must hurt: loss alone hardly ever looks like that. */
+  async #try({ device, node }: ProbeTarget, to: Ip, asking: Asking): Promise<Offload> {
+    const { features } = this.#options;
     const verdict = await judgeOffload(to, asking);
-    if (verdict !== "broken" || features.fillsChecksums(device) !== true) return verdict;
+    if (verdict !== "broken") return verdict;
+    const helps = features.fillsChecksums(device) === true && (await this.#offHelps(device, to, asking));
+    if (!helps) {
+      this.#tellOnce(device, "some datagrams do not arrive through a tunnel, but not for checksum offload", {
+        device,
+        node,
+        feature: FEATURE,
+      });
+      return "unknown";
+    }
+    this.#turnOff(device, node);
+    return "broken";
+  }
+
+  /** Leaves it on. */
+  async #offHelps(device: string, to: Ip, asking: Asking): Promise<boolean> {
+    const { features } = this.#options;
     features.setFillsChecksums(device, false);
     try {
-      if ((await judgeOffload(to, asking)) === "works") {
-        this.#memory.remember(device, node);
-        log.warn(
-          "packets arrive without their checksums where those are left to the hardware: turned that off on the tunnel's device, for good",
-          {
-            device,
-            node,
-            feature: FEATURE,
-            see: `ethtool -k ${device}`,
-            remembered: this.#options.config.stateFile,
-          },
-        );
-        return "broken";
-      }
-      this.#tellOnce(
-        device,
-        "some datagrams do not arrive through a tunnel, and turning checksum offload off does not help",
-        { device, node, feature: FEATURE },
-      );
-      return "unknown";
+      if ((await fewArrive(to, asking)) !== "all") return false;
     } finally {
-      if (!this.#memory.has(device) && features.fillsChecksums(device) === false)
-        features.setFillsChecksums(device, true);
+      features.setFillsChecksums(device, true);
     }
+    return (await fewArrive(to, asking)) === "none";
+  }
+
+  #turnOff(device: string, node: string): void {
+    const { features, config, log } = this.#options;
+    features.setFillsChecksums(device, false);
+    this.#memory.remember(device, node);
+    log.warn(
+      "packets arrive without their checksums where those are left to the hardware: turned that off on the tunnel's device, for good",
+      { device, node, feature: FEATURE, see: `ethtool -k ${device}`, remembered: config.stateFile },
+    );
   }
 
   #tellOnce(device: string, message: string, fields: Fields): void {

@@ -140,9 +140,12 @@ export class Prober {
 
   async #testOffload(turn: Turn, target: ProbeTarget, signal: AbortSignal): Promise<void> {
     const offload = await this.#offload.test(target, { exchange: this.#exchange, signal });
-    const health = this.health.get(target.node, target.family);
-    if (health && offload !== health.offload && this.#schedule.isCurrent(turn))
-      this.health.put({ ...health, offload });
+    if (!this.#schedule.isCurrent(turn)) return;
+    // What is broken is the device's, whoever it is tried with.
+    const rows = this.health
+      .list()
+      .filter((row) => (offload === "broken" ? row.device === target.device : isOf(row, target)));
+    for (const row of rows) if (row.offload !== offload) this.health.put({ ...row, offload });
   }
 
   /** A look that this machine does not allow is not the peer's fault. */
@@ -156,6 +159,10 @@ export class Prober {
 
 function unknownYet({ node, family, kind, device }: ProbeTarget): PeerHealth {
   return { node, family, kind, device, offload: "unknown" };
+}
+
+function isOf(row: PeerHealth, { node, family }: ProbeTarget): boolean {
+  return row.node === node && row.family === family;
 }
 
 function isSame(a: ProbeTarget, b: ProbeTarget): boolean {
