@@ -26,6 +26,8 @@ const ECHO_PORT = 7;
 const SUM_PORT = 9;
 const PATIENCE_MS = 3_000;
 const CHUNK_BYTES = 2_000;
+/** Of each flow: fewer would be no test. */
+const LEAST_SENT = 60;
 
 const { netns, targets, everyMs } = workerData as TrafficOrder;
 setns(openSync(netns, "r"), CLONE_NEWNET);
@@ -71,17 +73,18 @@ async function settle(done: () => boolean): Promise<void> {
   while (!done() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-parentPort?.on("message", () => {
+async function report(): Promise<readonly TrafficReport[]> {
+  await settle(() => flows.every(({ sent }) => sent >= LEAST_SENT));
   clearInterval(timer);
   for (const { tcp } of flows) tcp.end();
-  void settle(() => flows.every(({ sent, answered, sum }) => answered.size === sent && sum !== "")).then(
-    () => {
-      const reports = flows.map(({ to, sent, answered, sum, hash }): TrafficReport => {
-        const lost = Array.from({ length: sent }, (_, n) => n).filter((n) => !answered.has(n));
-        return { to, sent, lost, isStreamWhole: sum === hash.digest("hex") };
-      });
-      parentPort?.postMessage(reports);
-    },
-  );
+  await settle(() => flows.every(({ sent, answered, sum }) => answered.size === sent && sum !== ""));
+  return flows.map(({ to, sent, answered, sum, hash }) => {
+    const lost = Array.from({ length: sent }, (_, n) => n).filter((n) => !answered.has(n));
+    return { to, sent, lost, isStreamWhole: sum === hash.digest("hex") };
+  });
+}
+
+parentPort?.on("message", () => {
+  void report().then((rows) => parentPort?.postMessage(rows));
 });
 parentPort?.postMessage("ready");
