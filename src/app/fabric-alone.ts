@@ -22,6 +22,9 @@ import { findOuterInterface, type OuterInterface } from "./outer-interface.ts";
 import { ownSignal } from "./own-signal.ts";
 import { VERSION } from "./version.ts";
 
+/** Remembers where checksums may not be left to the hardware. */
+const OFFLOAD_FILE = "/var/lib/twill/fabric/offload.json";
+
 export interface FabricAloneLife {
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -109,6 +112,7 @@ function fabricOf(config: FabricAloneConfig, outer: OuterInterface): FabricConfi
     guard: config.guard,
     masquerade: masquerade === undefined ? {} : { 4: masquerade, 6: masquerade },
     subnetFile: config.subnetFile,
+    probe: { offload: "auto", stateFile: OFFLOAD_FILE },
   };
 }
 

@@ -34,6 +34,7 @@ export function settleFabricConfig({ node, nodeIps, cluster, log }: FabricOfNode
     guard: node.fabric.guard,
     masquerade: masqueradeOf(cluster),
     subnetFile: "/run/flannel/subnet.env",
+    probe: { offload: "auto", stateFile: join(node.dataDir, "agent/fabric/offload.json") },
   };
 }
 
