@@ -1,5 +1,6 @@
 /** One node's part, composed: fabric, service routing, pods. Nothing is decided here. */
 import type { Ip } from "#addr/ip";
+import { tellLeftovers } from "#fabric/leftovers/tell";
 import type { FabricBackend, FabricConfig } from "#fabric/model";
 import { type FabricOptions, runFabric } from "#fabric/run";
 import { STATUS_SOCKET } from "#fabric/status/serve";
