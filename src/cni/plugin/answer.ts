@@ -5,6 +5,7 @@ import { WireError } from "#wire/wire-error";
 import { CniFault } from "../cni-fault.ts";
 import type { Added, AddRequest, AttachmentKey, SandboxNetwork } from "../model.ts";
 import { type PluginCall, readCall, versionOf } from "./call.ts";
+import type { FlannelCall } from "./flannel-conf.ts";
 import { type Answer, type Call, decodeCall } from "./frame.ts";
 import { formatError, PluginError } from "./plugin-error.ts";
 import { type CniResult, formatResult, loopbackResult, readResult } from "./result.ts";
@@ -28,7 +29,9 @@ export function answerBytes(bytes: Uint8Array, answering: Answering): Answer {
   let call: Call = { env: {}, stdin: "" };
   try {
     call = decodeCall(bytes);
-    return { exitCode: 0, stdout: answer(readCall(call), answering) };
+    const read = readCall(call);
+    if (read.verb === "FLANNEL") throw new Error("broken invariant: another plugin answers this call");
+    return { exitCode: 0, stdout: answer(read, answering) };
   } catch (thrown) {
     const error = pluginErrorOf(asError(thrown));
     return { exitCode: 1, stdout: formatError(versionOf(call.stdin) ?? NEWEST_VERSION, error) };
@@ -67,8 +70,19 @@ function removedBy(bytes: Uint8Array): AttachmentKey | undefined {
   }
 }
 
+/** Those that another plugin answers, which takes its time; undefined for all others. */
+export function flannelCallOf(bytes: Uint8Array): FlannelCall | undefined {
+  try {
+    const call = readCall(decodeCall(bytes));
+    return call.verb === "FLANNEL" ? call : undefined;
+  } catch (error) {
+    if (isFault(error)) return undefined;
+    throw error;
+  }
+}
+
 /** What a call that is in order prints. @throws {PluginError}, and what the network throws */
-export function answer(call: PluginCall, answering: Answering): string {
+export function answer(call: Exclude<PluginCall, FlannelCall>, answering: Answering): string {
   if (call.verb === "VERSION") return versions(call.version);
   if (call.verb === "LOOPBACK") return loopback(call, answering);
   const { network } = answering;

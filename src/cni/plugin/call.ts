@@ -1,6 +1,7 @@
 import { explain } from "#fault/fault";
 import type { AttachmentKey } from "../model.ts";
 import { parseJsonObject } from "../runtime/json.ts";
+import { type FlannelCall, readFlannelCall } from "./flannel-conf.ts";
 import type { Call } from "./frame.ts";
 import { isObject, type JsonObject, JsonPlace } from "./json.ts";
 import { PluginError } from "./plugin-error.ts";
@@ -23,6 +24,8 @@ export type PluginCall =
       readonly netns: string;
       readonly prevResult: JsonObject | undefined;
     }
+  /** Of the plugin `flannel`, which hands on to another one. */
+  | FlannelCall
   | { readonly verb: "VERSION"; readonly version: SpecVersion }
   | { readonly verb: "STATUS"; readonly version: SpecVersion }
   | {
@@ -35,7 +38,7 @@ export type PluginCall =
   | { readonly verb: "ADD"; readonly version: SpecVersion; readonly attachment: WantedAttachment }
   | { readonly verb: "CHECK"; readonly version: SpecVersion; readonly attachment: WantedAttachment };
 
-type Verb = Exclude<PluginCall["verb"], "LOOPBACK">;
+type Verb = Exclude<PluginCall["verb"], "LOOPBACK" | "FLANNEL">;
 type Variable = "CNI_CONTAINERID" | "CNI_NETNS" | "CNI_IFNAME" | "CNI_PATH";
 
 /** Since when a verb is, and what must be in its environment. @see CNI specification 1.1, section 2 */
@@ -81,6 +84,8 @@ export function readCall({ env, stdin }: Call): PluginCall {
       netns: env["CNI_NETNS"] ?? "",
       prevResult: config.at("prevResult").object(),
     };
+  if (config.at("type").string() === "flannel")
+    return readFlannelCall({ version, command: verb, network, env, config });
   switch (verb) {
     case "STATUS":
       return { verb, version };

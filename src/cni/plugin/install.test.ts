@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { conflist, executableText, installPlugin, uninstallPlugin } from "./install.ts";
+import { conflist, executableText, installList, installPlugin, uninstallPlugin } from "./install.ts";
 import { PluginError } from "./plugin-error.ts";
 
 const SOURCE = { dir: fileURLToPath(new URL("../../../bin/cni", import.meta.url)), node: process.execPath };
@@ -29,6 +38,32 @@ test("the plugin and its network are installed, again without a change, and gone
   uninstallPlugin(files);
   assert.deepEqual([...readdirSync(files.binDir), ...readdirSync(files.confDir)], []);
   uninstallPlugin(files);
+});
+
+test("somebody's own list stands as it is, with flannel and the plugins of other folders beside, and goes again", (t) => {
+  const files = folders(t);
+  const other = join(files.dir, "other");
+  mkdirSync(other);
+  for (const name of ["bridge", "loopback"]) writeFileSync(join(other, name), "theirs");
+  const text = '{"name": "mine", "plugins": [{"type": "flannel"}]}';
+  const install = () => installList(files, SOURCE, { text, otherBinDirs: [other, "/nowhere", files.binDir] });
+  install();
+  install();
+  const list = join(files.confDir, "10-flannel.conflist");
+  assert.equal(readFileSync(list, "utf8"), text);
+  assert.deepEqual(readdirSync(files.binDir), ["bridge", "flannel", "loopback", "twill-cni"]);
+  assert.equal(readFileSync(join(files.binDir, "bridge"), "utf8"), "theirs");
+  assert.match(readFileSync(join(files.binDir, "loopback"), "utf8"), /Twill/);
+  uninstallPlugin(files);
+  assert.deepEqual([...readdirSync(files.binDir), ...readdirSync(files.confDir)], ["bridge"]);
+  install();
+  writeFileSync(list, "changed by somebody");
+  writeFileSync(join(files.binDir, "flannel"), "somebody else's");
+  install();
+  assert.equal(readFileSync(join(files.binDir, "flannel"), "utf8"), "somebody else's");
+  writeFileSync(list, "changed again");
+  uninstallPlugin(files);
+  assert.deepEqual(readdirSync(files.confDir), ["10-flannel.conflist"]);
 });
 
 test("another's loopback and another's network are left alone", (t) => {

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { keepWhole } from "#disk/whole-file";
 import { PluginError } from "./plugin-error.ts";
 import { DEFAULT_SOCKET } from "./serve.ts";
@@ -7,9 +7,12 @@ import { DEFAULT_SOCKET } from "./serve.ts";
 /** The plugin's type, which is its file's name. */
 export const PLUGIN_TYPE = "twill-cni";
 export const LOOPBACK_TYPE = "loopback";
+/** The plugin of K3s's list and of flannel's, by which other plugins are given this node's subnet. */
+export const FLANNEL_TYPE = "flannel";
 const NEAR_BYTES = 1024;
 /** The name K3s gives its list, so that what replaces one replaces the other. */
 export const LIST_FILE = "10-flannel.conflist";
+const LIST_DOUBLE = "10-flannel.twill";
 /** The pods' network by its name of old, which is also the folder of its addresses. */
 const NETWORK_NAME = "cbr0";
 const PERL = "/usr/bin/perl";
@@ -42,6 +45,36 @@ export function installPlugin(files: PluginFiles, source: PluginSource): string 
   return path;
 }
 
+/** The same for a list of somebody else's, which stands as it is; its plugins are looked for in `otherBinDirs` too. Its plugin
+ *  `flannel` is ours, unless there is one already. @throws {Error} of the file system */
+export function installList(
+  files: PluginFiles,
+  source: PluginSource,
+  { text, otherBinDirs }: { readonly text: string; readonly otherBinDirs: readonly string[] },
+): void {
+  const path = installExecutable(files, source);
+  const flannel = join(files.binDir, FLANNEL_TYPE);
+  if (!existsSync(flannel) || isOurs(flannel))
+    keepWhole(flannel, readFileSync(path, "utf8"), { mode: 0o755 });
+  linkPlugins(files.binDir, otherBinDirs);
+  // What we have put there is known by its double, which no runtime reads.
+  keepWhole(join(files.confDir, LIST_DOUBLE), text, { mode: 0o600 });
+  keepWhole(join(files.confDir, LIST_FILE), text, { mode: 0o600 });
+}
+
+/** Old runtimes look in one folder only. */
+function linkPlugins(binDir: string, otherBinDirs: readonly string[]): void {
+  for (const dir of otherBinDirs.filter((each) => resolve(each) !== resolve(binDir) && existsSync(each)))
+    for (const { name } of readdirSync(dir, { withFileTypes: true }).filter(
+      (entry) => !entry.isDirectory(),
+    )) {
+      const link = join(binDir, name);
+      if (existsSync(link)) continue;
+      rmSync(link, { force: true });
+      symlinkSync(join(dir, name), link);
+    }
+}
+
 /** The executable alone, which asks at `socketPath`. @returns its path */
 export function installExecutable(
   { binDir, socketPath }: Pick<PluginFiles, "binDir" | "socketPath">,
@@ -58,8 +91,11 @@ export function installExecutable(
 
 /** Runtimes no longer find the network, and after it the plugin. Absent is success; what is not ours is left alone. */
 export function uninstallPlugin({ binDir, confDir }: PluginFolders): void {
-  for (const path of [join(confDir, LIST_FILE), join(binDir, LOOPBACK_TYPE), join(binDir, PLUGIN_TYPE)])
-    if (isOurs(path)) rmSync(path, { force: true });
+  const [list, double] = [join(confDir, LIST_FILE), join(confDir, LIST_DOUBLE)];
+  if (isOurs(list) || (existsSync(double) && textOf(double) === textOf(list))) rmSync(list, { force: true });
+  rmSync(double, { force: true });
+  for (const type of [FLANNEL_TYPE, LOOPBACK_TYPE, PLUGIN_TYPE])
+    if (isOurs(join(binDir, type))) rmSync(join(binDir, type), { force: true });
 }
 
 /** The executable's own text. @throws {PluginError} for a path that cannot stand in it */
@@ -84,9 +120,13 @@ export function conflist(name = NETWORK_NAME): string {
 
 /** Both the executable and the list name it, near their beginning. */
 function isOurs(path: string): boolean {
+  return textOf(path)?.slice(0, NEAR_BYTES).includes(PLUGIN_TYPE) ?? false;
+}
+
+function textOf(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8").slice(0, NEAR_BYTES).includes(PLUGIN_TYPE);
+    return readFileSync(path, "utf8");
   } catch {
-    return false;
+    return undefined;
   }
 }

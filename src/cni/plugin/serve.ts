@@ -6,7 +6,9 @@ import { inNetns, openNetns } from "#kernel/netns";
 import { peerCredentials } from "#kernel/peer-credentials";
 import type { Logger } from "#telemetry/log";
 import type { SandboxNetwork } from "../model.ts";
-import { type Answering, answerBytes, answerRemovals } from "./answer.ts";
+import { Lanes } from "../runtime/lanes.ts";
+import { type Answering, answerBytes, answerRemovals, flannelCallOf } from "./answer.ts";
+import { answerFlannel } from "./flannel.ts";
 import { encodeAnswer, LONGEST_CALL_BYTES } from "./frame.ts";
 import { pathWithin } from "./path-within.ts";
 import { Turns } from "./turns.ts";
@@ -19,6 +21,8 @@ const MOST_CONNECTIONS = 4096;
 const SPEAK_WITHIN_MS = 2_000;
 /** So many removals take some milliseconds more than one; everything else waits so long. */
 const MOST_TOGETHER = 64;
+/** Each is a program with children of its own. */
+const MOST_PLUGINS = 8;
 const LOOPBACK_INDEX = 1;
 const NSFS_MAGIC = 0x6e736673;
 
@@ -40,7 +44,8 @@ export async function servePlugin(options: ServePluginOptions): Promise<void> {
   mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 });
   // Of a process that is no more: two agents on one socket would be two on one bridge.
   rmSync(socketPath, { force: true });
-  const turns = new Turns<Heard>((calls) => answerSome(calls, options));
+  const lanes = new Lanes(MOST_PLUGINS);
+  const turns = new Turns<Heard>((calls) => answerSome(calls, lanes, options));
   const server = createServer({ allowHalfOpen: true }, (socket) => receive(socket, turns, log));
   server.maxConnections = MOST_CONNECTIONS;
   try {
@@ -93,13 +98,22 @@ function receive(socket: Socket, turns: Turns<Heard>, log: Logger): void {
 }
 
 /** Answers the first call, or as many as can be done together. @returns how many */
-function answerSome(calls: readonly Heard[], { network, log }: ServePluginOptions): number {
+function answerSome(calls: readonly Heard[], lanes: Lanes, { network, log }: ServePluginOptions): number {
   const [first] = calls;
   if (!first || first.bytes === undefined || first.socket.destroyed) {
     first?.socket.destroy();
     return 1;
   }
   const answering = { network: network(), ...viewOf(first.pid) };
+  const flannel = flannelCallOf(first.bytes);
+  if (flannel) {
+    // Another plugin's time is not this line's; what is for one container stays in its order.
+    const work = () => answerFlannel(flannel, answering.pathOf);
+    const { CNI_CONTAINERID: id = "" } = flannel.env;
+    const done = flannel.command === "GC" ? lanes.alone(work) : lanes.inOrder(id, work);
+    void done.then((answer) => first.socket.end(encodeAnswer(answer)));
+    return 1;
+  }
   const bytes = calls.slice(0, MOST_TOGETHER).map((call) => call.bytes);
   const answers = answerRemovals(bytes, answering.network) ?? [answerBytes(first.bytes, answering)];
   for (const [i, answer] of answers.entries()) {
@@ -130,7 +144,7 @@ async function hear(socket: Socket): Promise<Uint8Array | undefined> {
 
 /** Paths as the caller's mounts have them, where we see the caller. */
 function viewOf(pid: number): Omit<Answering, "network"> {
-  const root = pid > 0 ? `/proc/${pid}/root` : "";
+  const root = pid > 0 && !sharesMounts(pid) ? `/proc/${pid}/root` : "";
   const own = idOf(pid > 0 ? `/proc/${pid}/ns/net` : "/proc/self/ns/net");
   return {
     pathOf: (path) => pathWithin(root, path),
@@ -144,6 +158,14 @@ function viewOf(pid: number): Omit<Answering, "network"> {
     isOwnNetns: (path) => own !== undefined && idOf(path) === own,
     setLoopbackUp,
   };
+}
+
+/** Whether every path leads that process where it leads us. */
+function sharesMounts(pid: number): boolean {
+  const [theirs, ours] = [String(pid), "self"].map((who) =>
+    ["ns/mnt", "root"].map((place) => idOf(`/proc/${who}/${place}`)).join(),
+  );
+  return theirs === ours;
 }
 
 function setLoopbackUp(path: string): void {
