@@ -61,6 +61,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const common = { kernel, client, clock, signal, nodeName: node.name, metrics: () => metrics.expose() };
   const { cluster } = membership;
   const fabric = cluster.flannelBackend === "none" ? undefined : fabricConfig(options);
+  tellLeftovers(kernel, options.log.child({ room: "fabric" }));
   const firewalls = openFirewalls(options, { nodes, backend: fabric?.backend });
   const ground =
     fabric === undefined
