@@ -33,6 +33,7 @@ export type FaultyCall =
   | (keyof Conntrack & string)
   | (keyof FakeWireguard & string)
   | keyof LinkFeatures
+  | "openProbes"
   | "read"
   | "write"
   | "createNetns"
@@ -110,7 +111,7 @@ function netKernelOf(
     features: guard(fakeFeatures(here)),
     openChanges: (scope, listener) => fakeChanges(here, handle, scope, listener),
     openFilters: () => fakePacketFilters(here),
-    openProbes: fakeProbes(here, fakeRoutes(here)),
+    ...guard({ openProbes: fakeProbes(here, fakeRoutes(here)) }),
     [Symbol.dispose]() {},
   };
 }
