@@ -1,7 +1,7 @@
 /** One node's part, composed: fabric, service routing, pods. Nothing is decided here. */
 import type { Ip } from "#addr/ip";
 import { tellLeftovers } from "#fabric/leftovers/tell";
-import type { FabricBackend, FabricConfig } from "#fabric/model";
+import type { FabricBackend, FabricConfig, FabricReady } from "#fabric/model";
 import { type FabricOptions, runFabric } from "#fabric/run";
 import { STATUS_SOCKET } from "#fabric/status/serve";
 import type { Certified } from "#join/certificate";
@@ -29,6 +29,7 @@ import { settleFabricConfig } from "./fabric-config.ts";
 import { openFirewallWatch } from "./firewall-watch.ts";
 import { openForeignNetwork } from "./foreign-network.ts";
 import type { Life } from "./life.ts";
+import { openListedNetwork } from "./listed-network.ts";
 import { ownSignal } from "./own-signal.ts";
 import { PodNetworkFollower } from "./pod-network.ts";
 import { openManifests } from "./static-pods.ts";
@@ -148,13 +149,13 @@ function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
   };
 }
 
-/** The pods' network of Twill's own, which follows the fabric. */
+/** The fabric, and the pods' network that follows it. */
 function openFabric(
   options: AgentOptions,
   fabricOptions: Pick<FabricOptions, "client" | "nodes" | "config" | "metrics" | "findings">,
 ) {
   const { kernel, node, clock, signal } = options;
-  const network = followFabric(options);
+  const pods = openPodsNetwork(options);
   const fabric = runFabric({
     ...fabricOptions,
     kernel,
@@ -163,12 +164,22 @@ function openFabric(
     nodeName: node.name,
     statusSocket: STATUS_SOCKET,
     log: options.log.child({ room: "fabric" }),
-    onReady: (ready) => network.follow(ready),
+    onReady: (ready) => pods.follow(ready),
   });
-  const plugin = runCniPlugin(network, options);
+  return { network: pods.network, kept: Promise.all([fabric, pods.kept]).then(() => {}) };
+}
+
+/** What wires pods to the fabric: Twill's own network, or a list of somebody's own. */
+function openPodsNetwork(options: AgentOptions) {
+  const { node, clock, signal } = options;
+  const { cniConf } = node.fabric;
+  const runtime = settleRuntime(node.runtime);
+  if (cniConf) return openListedNetwork({ ...options, cniConf, runtime, own: () => followFabric(options) });
+  const own = followFabric(options);
   return {
-    network: network.opened.then(ownPodNetwork),
-    kept: Promise.all([fabric, network.keep({ clock, signal }), plugin]).then(() => {}),
+    network: own.opened.then(ownPodNetwork),
+    follow: (ready: FabricReady) => own.follow(ready),
+    kept: Promise.all([own.keep({ clock, signal }), runCniPlugin(own, options)]).then(() => {}),
   };
 }
 

@@ -48,7 +48,8 @@ export async function openContainerRuntime(
     case "containerd": {
       const { dataDir, registriesFile } = node;
       const cni = options.network === undefined ? undefined : ownFolders(dataDir);
-      if (cni) void installWhenNetworked(cni, options);
+      // A list of somebody's own is put there by whoever has it.
+      if (cni && node.fabric.cniConf === undefined) void installWhenNetworked(cni, options);
       const containerd = await openContainerd({ ...options, dataDir, registriesFile, cni, env: process.env });
       const { endpoint, ended, preloaded, pinnedImages: pinned } = containerd;
       return { runtime: await connect(endpoint, { preloaded, pinned }), ended };
@@ -59,7 +60,7 @@ export async function openContainerRuntime(
 }
 
 /** K3s's: nobody else's network comes between ours and a containerd of our own. */
-function ownFolders(dataDir: string) {
+export function ownFolders(dataDir: string) {
   return { binDir: join(dataDir, "data/cni"), confDir: join(dataDir, "agent/etc/cni/net.d") };
 }
 

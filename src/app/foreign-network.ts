@@ -21,6 +21,11 @@ export function openForeignNetwork(options: {
 }): { readonly network: PodNetwork; readonly kept: Promise<void> } {
   const { kernel, node, cluster, clock, log, signal } = options;
   const { confDir, binDirs } = node.cni;
+  for (const [flag, given] of [
+    ["--flannel-conf", node.fabric.netConf],
+    ["--flannel-cni-conf", node.fabric.cniConf],
+  ] as const)
+    if (given) log.warn(`${flag} ${given.file} is not used: the cluster has --flannel-backend=none`);
   // Of a time when the cluster had a network of its own: its list would come first, and nobody would answer.
   removeCniPlugin(node);
   const common = { clock, log: log.child({ room: "cni" }), signal };
@@ -32,7 +37,7 @@ export function openForeignNetwork(options: {
 }
 
 /** What is attached is somebody else's to take back. */
-function onlyLookedAt(network: PodNetwork): PodNetwork {
+export function onlyLookedAt(network: PodNetwork): PodNetwork {
   return {
     add: (request) => network.add(request),
     remove: async () => {},
