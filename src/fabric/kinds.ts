@@ -1,4 +1,5 @@
 import { FAMILIES } from "#addr/family";
+import { CLAIMS } from "#kernel/claims";
 import type {
   FabricConfig,
   FabricKind,
@@ -10,6 +11,11 @@ import type {
 } from "./model.ts";
 import { VXLAN } from "./model.ts";
 import { publicIp } from "./public-ip.ts";
+
+const OWN_DEVICES: ReadonlySet<string> = new Set([
+  ...Object.values(CLAIMS.devices.vxlan),
+  ...Object.values(CLAIMS.devices.wireguard),
+]);
 
 /** What the choice of kinds goes by. */
 export interface KindsInput {
@@ -52,14 +58,16 @@ function translatedAddress({ snapshot, ground, config }: KindsInput): string | u
   return undefined;
 }
 
-/** The kinds that have something in the kernel. */
+/** The kinds that have something in the kernel. Of host-gw that is routes, on links that are not ours. */
 export function standingKinds({
   vteps,
   tunnels,
-}: Pick<FabricState, "vteps" | "tunnels">): ReadonlySet<FabricKind> {
+  routes,
+}: Pick<FabricState, "vteps" | "tunnels" | "routes">): ReadonlySet<FabricKind> {
   return new Set<FabricKind>([
     ...(vteps[4] || vteps[6] ? (["vxlan"] as const) : []),
     ...(tunnels.size > 0 ? (["wireguard"] as const) : []),
+    ...([...routes.values()].every(({ device }) => OWN_DEVICES.has(device)) ? [] : (["host-gw"] as const)),
   ]);
 }
 

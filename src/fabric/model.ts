@@ -178,6 +178,8 @@ export interface Ground {
   readonly lingering: ReadonlySet<FabricKind>;
   /** WireGuard peers, by public key, that have answered a handshake. */
   readonly answered: ReadonlySet<string>;
+  /** WireGuard devices that stand. */
+  readonly tunnels: ReadonlyMap<string, Tunnel>;
   /** Of this node's WireGuard key; undefined where there is none to be had. */
   readonly publicKey: string | undefined;
   /** `device key` to the `address:port` that the WireGuard peer was wanted at before. */
@@ -198,6 +200,7 @@ export const PLAIN_GROUND: Omit<Ground, "underlays" | "macs" | "canFilterBridged
   unable: new Map(),
   lingering: new Set(),
   answered: new Set(),
+  tunnels: new Map(),
   publicKey: undefined,
   endpoints: new Map(),
   reversePath: { strict: new Set(), loosened: new Map() },

@@ -6,10 +6,10 @@ import { Fault, isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import type { NetKernel, Route, RouteSpec } from "#kernel/kernel";
 import { memberChanges } from "./guard.ts";
+import { hardenDevice } from "./harden-device.ts";
 import type { VtepChange } from "./model.ts";
 import { type FabricState, type FdbTarget, fdbKey, type PodRoute, type Program, type Vtep } from "./model.ts";
 import { renderProgram } from "./program.ts";
-import { isStrict, LOOSE, reversePathSetting } from "./reverse-path.ts";
 import type { WireguardOp } from "./wireguard/plan.ts";
 import { TunnelWorld } from "./wireguard/world.ts";
 
@@ -91,7 +91,7 @@ export class World {
     });
     this.#indexes.set(name, link.index);
     // Before the device is up: a router's advertisement must never give it a route.
-    this.#hardenDevice(name);
+    hardenDevice(this.#kernel, name);
     this.#kernel.netlink.changeLink(link.index, { isUp: true });
     this.#vteps[family] = { ...vtep, mac: link.mac, mtuBytes: link.mtuBytes, isUp: true, addresses: [] };
   }
@@ -205,17 +205,6 @@ export class World {
     const vtep = this.#vteps[family];
     if (vtep === undefined) throw new Fault("NoDevice", noDevice(CLAIMS.devices.vxlan[family]));
     return vtep;
-  }
-
-  /** A machine without IPv6 has no such setting, and needs none. */
-  #hardenDevice(name: string): void {
-    // Answers may come by another device than the question left by, while nodes change their backend.
-    if (isStrict(this.#kernel, name)) this.#kernel.sysctl.write(reversePathSetting(name), LOOSE);
-    try {
-      this.#kernel.sysctl.write(`net/ipv6/conf/${name}/accept_ra`, 0);
-    } catch (error) {
-      if (!isFault(error) || error.code !== "ENOENT") throw error;
-    }
   }
 
   #deviceIndex(family: Family): number {

@@ -1,7 +1,7 @@
 import { addressOf, type Cidr, hostCidr, type IpPrefix, ipPrefixOf, prefixLength } from "#addr/cidr";
 import { FAMILIES, type Family, type PerFamily } from "#addr/family";
 import type { WireguardEnd } from "#wire/flannel-annotations";
-import { type KindsInput, kindsToStand } from "../kinds.ts";
+import { type KindsInput, offeredKinds } from "../kinds.ts";
 import type { Path, WireguardBackend } from "../model.ts";
 import type { PathChoice } from "../paths.ts";
 import { chooseEnd } from "./endpoint.ts";
@@ -28,8 +28,10 @@ export function desiredTunnels(
   input: KindsInput,
   { ways }: Pick<PathChoice, "ways">,
 ): ReadonlyMap<string, Tunnel> {
-  const { snapshot, config } = input;
-  if (!kindsToStand(input).has("wireguard")) return new Map();
+  const { snapshot, config, ground } = input;
+  // Who has not heard yet that this node needs it no more still sends that way: so it stays as it is, peers and all.
+  if (!offeredKinds(input).has("wireguard"))
+    return ground.lingering.has("wireguard") ? ground.tunnels : new Map();
   const settings = wireguardSettings(config);
   const families = FAMILIES.filter((family) => snapshot.lease.podCidrs[family] !== undefined);
   const names = new Set(families.map((family) => tunnelName(settings, family)));

@@ -52,11 +52,12 @@ export class OwnWireguard {
   }
 
   /** Of the round that begins; what the last one wanted is by now what is. */
-  ground(state: FabricState | undefined): Pick<Ground, "publicKey" | "endpoints" | "answered"> {
+  ground(state: FabricState | undefined): Pick<Ground, "tunnels" | "publicKey" | "endpoints" | "answered"> {
     this.#endpoints = this.#wanted ?? this.#endpoints;
     this.#wanted = undefined;
-    const answered = answeredPeers(state?.tunnels ?? new Map());
-    return { publicKey: this.#key?.publicKey, endpoints: this.#endpoints, answered };
+    const tunnels = state?.tunnels ?? new Map();
+    const answered = answeredPeers(tunnels);
+    return { tunnels, publicKey: this.#key?.publicKey, endpoints: this.#endpoints, answered };
   }
 
   wants({ tunnels }: FabricState): void {

@@ -1,5 +1,6 @@
-import { Fault, isFault } from "#fault/fault";
+import { Fault } from "#fault/fault";
 import type { NetKernel, PeerChange } from "#kernel/kernel";
+import { hardenDevice } from "../harden-device.ts";
 import type { TunnelPeerChange, WireguardOp } from "./plan.ts";
 import type { Tunnel, TunnelPeer } from "./tunnel.ts";
 
@@ -58,8 +59,7 @@ export class TunnelWorld {
   #add(tunnel: Tunnel): void {
     const { name, publicKey, listenPort, mtuBytes } = tunnel;
     this.#kernel.wireguard.start(name);
-    // Before the device is up: a router's advertisement must never give it a route.
-    this.#harden(name);
+    hardenDevice(this.#kernel, name);
     this.#tunnels.set(name, {
       name,
       publicKey: undefined,
@@ -118,15 +118,6 @@ export class TunnelWorld {
   #ownKey(): string {
     if (this.#privateKey === undefined) throw new Error("broken invariant: a device is wanted without a key");
     return this.#privateKey;
-  }
-
-  /** A machine without IPv6 has no such setting, and needs none. */
-  #harden(name: string): void {
-    try {
-      this.#kernel.sysctl.write(`net/ipv6/conf/${name}/accept_ra`, 0);
-    } catch (error) {
-      if (!isFault(error) || error.code !== "ENOENT") throw error;
-    }
   }
 }
 
