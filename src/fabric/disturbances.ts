@@ -1,5 +1,6 @@
-import { cidrFamily } from "#addr/cidr";
+import { addressOf, cidrFamily } from "#addr/cidr";
 import { FAMILIES } from "#addr/family";
+import { isLinkLocal } from "#addr/ip";
 import { CLAIMS } from "#kernel/claims";
 import type { ChangeScope, NetKernel, NetworkChanges } from "#kernel/kernel";
 import { Cell } from "#life/cell";
@@ -54,14 +55,15 @@ export class Disturbances implements Disposable {
     const { clusterCidrs } = this.#config;
     const { vxlan, wireguard } = CLAIMS.devices;
     const tunnels = Object.values(vxlan);
+    const networks = underlays.flatMap(({ connected }) => connected);
     const links = [...tunnels, ...Object.values(wireguard), ...underlays.map(({ name }) => name)];
     return {
       links: [...new Set(links)],
       // This node's address may come to any link.
       everyAddress: true,
       neighborsOf: tunnels,
-      // Which peers are on our own network follows from the routes there.
-      routesInto: [...clusterCidrs, ...underlays.flatMap(({ connected }) => connected)],
+      // Which peers are on our own network follows from the routes there. Every link has one for its link-local addresses.
+      routesInto: [...clusterCidrs, ...networks.filter((network) => !isLinkLocal(addressOf(network)))],
       nftables: true,
       settings: clusterCidrs.flatMap((cidr) => BRIDGED[cidrFamily(cidr)]),
     };

@@ -71,7 +71,8 @@ for (const [what, packet, isHeard, scope = OURS] of [
   ["one that goes", message(29, WORDS, 7), true],
   ["a neighbour elsewhere", message(28, WORDS, 8), false],
   ["a neighbour on a link of ours that talks too much", message(28, WORDS, 0x01020304), false],
-  ["an address of our link", message(20, OF_LINK, 0x01020304), true],
+  ["an address of our link", message(20, GLOBAL, 0x01020304), true],
+  ["our link's link-local address", message(20, OF_LINK, 7), false],
   ["an address elsewhere", message(20, GLOBAL, 8), false],
   [
     "a global address elsewhere, when all count",

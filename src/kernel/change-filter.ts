@@ -47,10 +47,12 @@ export function changeFilter({ names, indexes, everyAddress, neighborIndexes }: 
     ...onTypes(RTM_NEWNEIGH, RTM_DELNEIGH, [[LOAD.word, INDEX], ...passing(neighborIndexes.map(swap32))]),
     ...onTypes(RTM_NEWLINK, RTM_DELLINK, linkSteps(names, indexes)),
     ...onTypes(RTM_NEWADDR, RTM_DELADDR, [
-      [LOAD.word, INDEX],
-      ...unlessPassing(indexes.map(swap32)),
       [LOAD.byte, ADDRESS_SCOPE],
-      ...passing(everyAddress ? [SCOPE_GLOBAL] : []),
+      [JUMP_IF.equal, SCOPE_GLOBAL, 1, 0],
+      NOTHING,
+      ...(everyAddress ? [ALL] : []),
+      [LOAD.word, INDEX],
+      ...passing(indexes.map(swap32)),
     ]),
     ...onTypes(RTM_NEWROUTE, RTM_DELROUTE, [[LOAD.byte, ROUTE_TABLE], ...passing([TABLE_MAIN])]),
     ...onTypes(RTM_NEWNETCONF, RTM_DELNETCONF, [

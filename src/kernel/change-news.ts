@@ -112,8 +112,9 @@ export class ChangeNews {
 
   #isAddressOfScope(message: NlMessage): boolean {
     const address = decodeAddress(message);
-    if (address === undefined) return false;
-    return this.#links.has(address.link) || (this.#scope.everyAddress === true && address.scope === "global");
+    // Link-local ones come by themselves with a link, and again when nobody else has them.
+    if (address?.scope !== "global") return false;
+    return this.#scope.everyAddress === true || this.#links.has(address.link);
   }
 
   #isRouteOfScope(message: NlMessage): boolean {

@@ -248,10 +248,10 @@ export interface Netns extends Disposable {
 
 /** What of a network namespace somebody keeps, and so wants to hear of. */
 export interface ChangeScope {
-  /** Names of links that count, with their addresses and their settings of `net.ipv4.conf` and `net.ipv6.conf`. Those of all
+  /** Names of links that count, with their global addresses and their settings of `net.ipv4.conf` and `net.ipv6.conf`. Those of all
    *  links together always count. */
   readonly links: readonly string[];
-  /** Whether global addresses of all other links count too, such as when one is waited for. */
+  /** Whether those of all other links count too, such as when one is waited for. */
   readonly everyAddress?: boolean;
   /** Those of `links` whose neighbours and forwarding entries count too. */
   readonly neighborsOf?: readonly string[];

@@ -128,11 +128,12 @@ class Loop<Snapshot, State, Op> {
     const { clock, log } = this.#options;
     // With a new snapshot there was something to do anyway.
     const hasRepaired = !reasons.has("snapshot") && ops + faults.length > 0;
-    switch (this.#pace.looked(clock.now(), hasRepaired)) {
+    const first = text.split("\n", 1)[0] ?? "";
+    switch (this.#pace.looked(clock.now(), hasRepaired ? first : undefined)) {
       case "begins":
         log.warn(
           "something on this machine undoes again and again what is put right; it is put right once a second",
-          { first: text.split("\n", 1)[0] },
+          { first },
         );
         break;
       case "ends":
@@ -140,10 +141,7 @@ class Loop<Snapshot, State, Op> {
         break;
       case "none":
         if (hasRepaired && ops > 0)
-          log.info("put right what something on this machine had changed", {
-            operations: ops,
-            first: text.split("\n", 1)[0],
-          });
+          log.info("put right what something on this machine had changed", { operations: ops, first });
         break;
       default:
     }
