@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { parseCidr } from "#addr/cidr";
+import { parseIp } from "#addr/ip";
+import { parseMac } from "#addr/mac";
+import { readFabricEnds } from "#wire/fabric-ends";
+import { announcement, flannelKind } from "./announce.ts";
+import { desiredFabric } from "./desired.ts";
+import {
+  type FabricConfig,
+  type FabricKind,
+  type FabricSnapshot,
+  type Ground,
+  HOST_GW,
+  NOTHING,
+  type Peer,
+  PLAIN_GROUND,
+  VXLAN,
+} from "./model.ts";
+import { choosePaths } from "./paths.ts";
+
+const P = "flannel.alpha.coreos.com/";
+const LOCAL = parseIp("192.0.2.10");
+const GROUND: Ground = {
+  ...PLAIN_GROUND,
+  underlays: {
+    4: {
+      index: 2,
+      name: "eth0",
+      mtuBytes: 1500,
+      local: LOCAL,
+      connected: [parseCidr("192.0.2.0/24")],
+      routed: [],
+    },
+  },
+  macs: { 4: parseMac("02:00:00:00:00:04") },
+  canFilterBridged: false,
+};
+const CONFIG: FabricConfig = {
+  clusterCidrs: [parseCidr("10.42.0.0/16")],
+  nodeIps: [LOCAL],
+  backend: HOST_GW,
+  guard: true,
+  masquerade: {},
+  subnetFile: "/run/flannel/subnet.env",
+};
+
+function peer(number: number, runs: Peer["runs"], primary: FabricKind): Peer {
+  const publicIp = parseIp(`192.0.2.1${number}`);
+  const vxlan = { publicIp, vni: 1, mac: parseMac(`02:00:00:00:0${number}:04`) };
+  return {
+    node: `n${number}`,
+    family: 4,
+    podCidr: parseCidr(`10.42.${number}.0/24`),
+    runs,
+    primary,
+    ends: {
+      ...(primary === "vxlan" && { vxlan }),
+      ...(primary === "host-gw" && { "host-gw": { publicIp } }),
+    },
+  };
+}
+
+function said(config: FabricConfig, peers: readonly Peer[], ground = GROUND) {
+  const snapshot: FabricSnapshot = {
+    lease: { node: "own", podCidrs: { 4: parseCidr("10.42.0.0/24") }, macs: {} },
+    said: {},
+    peers,
+    members: [],
+  };
+  const choice = choosePaths({ snapshot, ground, config });
+  const state = desiredFabric(snapshot, ground, config, choice);
+  return announcement({ snapshot, ground, choice, state }, config);
+}
+
+function own(annotations: Readonly<Record<string, string | null>> = {}) {
+  const texts = Object.entries(annotations).flatMap(([key, text]) =>
+    text === null ? [] : [[key, text] as const],
+  );
+  const reading = readFabricEnds(Object.fromEntries(texts));
+  assert.ok(reading.kind === "good");
+  const kinds = Object.entries(reading.said.ends).filter(([, ends]) => ends[4] !== undefined);
+  return { primary: reading.said.primary, kinds: kinds.map(([kind]) => kind) };
+}
+
+describe("what a node tells", () => {
+  test("is its backend to flannel, and all its ends to its like", () => {
+    const alone = said(CONFIG, []);
+    assert.deepEqual(alone?.annotations[`${P}backend-type`], "host-gw");
+    assert.deepEqual(alone?.annotations[`${P}backend-data`], "null");
+    assert.deepEqual(own(alone?.annotations), { primary: "host-gw", kinds: ["host-gw"] });
+    const mixed = said(CONFIG, [peer(1, "twill", "vxlan")]);
+    assert.deepEqual(mixed?.annotations[`${P}backend-type`], "host-gw");
+    assert.deepEqual(own(mixed?.annotations), { primary: "host-gw", kinds: ["vxlan", "host-gw"] });
+  });
+
+  test("is what flannel's nodes speak, while there are some of another backend", () => {
+    const mixed = said(CONFIG, [peer(1, "flannel", "vxlan")]);
+    assert.deepEqual(mixed?.annotations[`${P}backend-type`], "vxlan");
+    assert.deepEqual(mixed?.annotations[`${P}backend-data`], '{"VNI":1,"VtepMAC":"02:00:00:00:00:04"}');
+    assert.deepEqual(own(mixed?.annotations), { primary: "host-gw", kinds: ["vxlan", "host-gw"] });
+  });
+
+  test("is not what lingers: nobody is to begin with it", () => {
+    const after = said(CONFIG, [], { ...GROUND, lingering: new Set(["vxlan"]) });
+    assert.deepEqual(own(after?.annotations), { primary: "host-gw", kinds: ["host-gw"] });
+  });
+
+  test("is nothing until its own backend stands", () => {
+    const snapshot = {
+      lease: { node: "own", podCidrs: { 4: parseCidr("10.42.0.0/24") }, macs: {} },
+      said: {},
+      peers: [],
+      members: [],
+    };
+    const choice = { paths: [], ways: [], unreachable: [] };
+    assert.equal(
+      announcement({ snapshot, ground: GROUND, choice, state: NOTHING }, { ...CONFIG, backend: VXLAN }),
+      undefined,
+    );
+  });
+
+  test("is the MTU that fits through everything that stands", () => {
+    assert.equal(said(CONFIG, [])?.ready.mtuBytes, 1500);
+    assert.equal(said(CONFIG, [peer(1, "twill", "vxlan")])?.ready.mtuBytes, 1450);
+    assert.equal(said(CONFIG, [], { ...GROUND, lingering: new Set(["vxlan"]) })?.ready.mtuBytes, 1450);
+    assert.match(said(CONFIG, [])?.subnetFile ?? "", /FLANNEL_MTU=1500/);
+  });
+});
+
+test("flannel hears what most of its nodes speak, and of two equal choices ours", () => {
+  const flannel = (kinds: readonly FabricKind[]) => kinds.map((kind, i) => peer(i + 1, "flannel", kind));
+  assert.equal(flannelKind("host-gw", []), "host-gw");
+  assert.equal(flannelKind("host-gw", [peer(1, "twill", "vxlan")]), "host-gw");
+  assert.equal(flannelKind("host-gw", flannel(["vxlan"])), "vxlan");
+  assert.equal(flannelKind("host-gw", flannel(["vxlan", "host-gw"])), "host-gw");
+  assert.equal(flannelKind("host-gw", flannel(["vxlan", "vxlan", "host-gw"])), "vxlan");
+  assert.equal(flannelKind("vxlan", flannel(["wireguard", "host-gw"])), "wireguard");
+});
