@@ -63,13 +63,16 @@ async function follow(nodes: readonly Node[]): Promise<void> {
     const known = standing.get(node.metadata.name);
     standing.delete(node.metadata.name);
     if (known === undefined) await client.create(NODES, node);
-    else if (node.metadata.name !== spec.name && differs(known, node))
-      await client.replace(NODES, {
-        ...node,
-        metadata: { ...node.metadata, resourceVersion: known.metadata.resourceVersion },
-      });
+    else if (node.metadata.name !== spec.name && differs(known, node)) await change(node);
   }
   for (const name of standing.keys()) await client.delete(NODES, { name });
+}
+
+async function change({ metadata: { name, annotations }, spec: wanted, status }: Node): Promise<void> {
+  const told = await client.get(NODES, { name });
+  const metadata = { ...told.metadata, annotations };
+  await client.replace(NODES, { ...told, metadata, spec: wanted });
+  await client.patch(NODES, { name }, { status }, { type: "merge", subresource: "status" });
 }
 
 function differs(known: Node, node: Node): boolean {

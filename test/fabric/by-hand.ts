@@ -10,7 +10,10 @@ import { eventually, type Machine, type Machines } from "./machines.ts";
 
 /** Runs a program in a namespace that is mounted at `path`; returns what it prints. */
 export function runIn(path: string, command: string, ...args: readonly string[]): string {
-  return execFileSync("ip", ["netns", "exec", basename(path), command, ...args], { encoding: "utf8" });
+  return execFileSync("ip", ["netns", "exec", basename(path), command, ...args], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 }
 
 /** The same, with words between spaces. */

@@ -1,5 +1,6 @@
 /** What a machine's kernel holds of the fabric, as `ip`, `bridge` and `nft` tell it: a reader that knows none of our code. */
 
+import assert from "node:assert/strict";
 import type { Cidr } from "#addr/cidr";
 import { FAMILIES } from "#addr/family";
 import type { Ip } from "#addr/ip";
@@ -7,6 +8,9 @@ import type { FabricKind } from "#fabric/model";
 import type { Node } from "#kube/generated/types";
 import { runIn } from "./by-hand.ts";
 import { nodeObject, subnetsOf } from "./node-agent.ts";
+
+const OURS = "84";
+const PATIENCE_MS = 20_000;
 
 /** Sorted, a line each. */
 export interface Listing {
@@ -40,13 +44,14 @@ interface SetListing {
   }[];
 }
 
-/** Everything that leads to `isPodNetwork` but the kernel's own routes, whoever made it, and all that is on tunnels. */
+/** Everything on tunnels, whoever made it, and the routes to `isPodNetwork` beside them that have our number. */
 export function listKernel(path: string, isPodNetwork: (text: string) => boolean): Listing {
   const json = <T>(command: string, ...args: readonly string[]) =>
     JSON.parse(runIn(path, command, ...args) || "[]") as T;
   const routes = ["-4", "-6"]
     .flatMap((family) => json<RouteRow[]>("ip", "-j", "-N", family, "route"))
-    .filter(({ dst, protocol }) => isPodNetwork(dst) && protocol !== "2" && protocol !== "kernel");
+    .filter(({ dst, protocol }) => isPodNetwork(dst) && protocol !== "2")
+    .filter(({ dev, protocol }) => protocol === OURS || dev?.startsWith("flannel"));
   const neighbors = ["-4", "-6"]
     .flatMap((family) => json<NeighborRow[]>("ip", "-j", family, "neigh"))
     .filter(({ dev, state }) => dev.startsWith("flannel") && state.includes("PERMANENT"));
@@ -79,6 +84,29 @@ function routeLine(route: {
 }): string {
   const { to, via, dev, protocol, isOnlink } = route;
   return `${to} via ${via} dev ${dev} proto ${protocol}${isOnlink ? " onlink" : ""}`;
+}
+
+/** Resolves once the kernel holds exactly this. */
+export async function becomes(list: () => Listing, want: Listing, what = ""): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const wrong = differences(list(), want);
+    if (wrong.length === 0) return;
+    assert.ok(performance.now() < deadline, `${what}: ${wrong.join("\n")}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
+/** A line for each that stands and should not, and the other way round. */
+function differences(now: Listing, want: Listing): readonly string[] {
+  return (["routes", "neighbors", "fdb", "members"] as const).flatMap((kind) => {
+    const [stands, wanted] = [new Set(now[kind]), new Set(want[kind])];
+    return [
+      ...now[kind].filter((line) => !wanted.has(line)).map((line) => `${kind}: there is ${line}`),
+      ...want[kind].filter((line) => !stands.has(line)).map((line) => `${kind}: there is no ${line}`),
+      ...(now[kind].length > stands.size ? [`${kind}: something is there twice`] : []),
+    ];
+  });
 }
 
 /** A node of which there is nothing but its Node. */
@@ -124,8 +152,8 @@ export function listingOf(peers: readonly PaperNode[], members: readonly Ip[]): 
     routes: rows
       .map(({ kind, to, base, ip, dev }) =>
         kind === "vxlan"
-          ? routeLine({ to, via: base, dev, protocol: "84", isOnlink: true })
-          : routeLine({ to, via: ip, dev: "eth0", protocol: "84", isOnlink: false }),
+          ? routeLine({ to, via: base, dev, protocol: OURS, isOnlink: true })
+          : routeLine({ to, via: ip, dev: "eth0", protocol: OURS, isOnlink: false }),
       )
       .sort(),
     neighbors: tunnels.map(({ base, mac, dev }) => `${base} ${mac} ${dev}`).sort(),
