@@ -45,6 +45,15 @@ export function readLease(view: NodeView | undefined, clusterCidrs: readonly Cid
   return { kind: "acquired", lease: { node: view.name, podCidrs, macs: announcedMacs(view) } };
 }
 
+/** What to say of a node that was made before its cluster had all its families: a Node's podCIDRs are given once, and never
+ *  changed. Undefined when it has a subnet of each. @see kubernetes ValidateNodeUpdate */
+export function missingSubnets({ node, podCidrs }: Lease, clusterCidrs: readonly Cidr[]): string | undefined {
+  const missing = clusterCidrs.filter((cidr) => podCidrs[cidrFamily(cidr)] === undefined);
+  if (missing.length === 0) return undefined;
+  const families = missing.map((cidr) => `IPv${cidrFamily(cidr)}`).join(" and ");
+  return `Node ${node} has no subnet of ${missing.join(" and ")}: it was made before the cluster had ${families}, and a Node's podCIDRs never change. Its pods have no ${families} until the Node is made anew: kubectl drain ${node} --ignore-daemonsets, kubectl delete node ${node}, and start Twill there again`;
+}
+
 export type PodCidrReading =
   | { readonly kind: "good"; readonly cidr: Cidr }
   | { readonly kind: "bad"; readonly why: string };
@@ -54,7 +63,10 @@ export function readPodCidr(text: string, clusterCidrs: readonly Cidr[]): PodCid
   try {
     const cidr = parseCidr(text, { hostBits: "clear" });
     if (clusterCidrs.some((network) => containsCidr(network, cidr))) return { kind: "good", cidr };
-    return { kind: "bad", why: `podCIDR ${cidr} is outside the cluster's ${clusterCidrs.join(" and ")}` };
+    return {
+      kind: "bad",
+      why: `podCIDR ${cidr} is outside the cluster's ${clusterCidrs.join(" and ")}; a Node's podCIDRs never change, so it has to be deleted and made anew`,
+    };
   } catch (error) {
     return { kind: "bad", why: error instanceof Error ? error.message : String(error) };
   }

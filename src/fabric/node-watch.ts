@@ -8,7 +8,7 @@ import { Cell } from "#life/cell";
 import type { Logger } from "#telemetry/log";
 import { FLANNEL_KEYS } from "#wire/flannel-annotations";
 import type { FabricSnapshot, Lease, NodeView, Peer } from "./model.ts";
-import { readLease, sameView, viewNode } from "./node-view.ts";
+import { missingSubnets, readLease, sameView, viewNode } from "./node-view.ts";
 import { readMembers, readPeers } from "./peers.ts";
 import type { Refusal } from "./taken.ts";
 
@@ -32,6 +32,8 @@ export class NodeWatch implements Disposable {
   #refusals: readonly Refusal[] = [];
   #refused = new Set<string>();
   #pendingWhy = "";
+  /** What the lease lacks. */
+  #missing: string | undefined;
 
   constructor(options: NodeWatchOptions) {
     this.#options = options;
@@ -99,6 +101,10 @@ export class NodeWatch implements Disposable {
     if (reading.kind === "acquired") {
       this.#lease = reading.lease;
       this.#pendingWhy = "";
+      const missing = missingSubnets(reading.lease, clusterCidrs);
+      if (missing !== undefined && missing !== this.#missing)
+        log.error("pods of this node lack a family of their cluster", { why: missing });
+      this.#missing = missing;
     } else if (reading.why !== this.#pendingWhy) {
       this.#pendingWhy = reading.why;
       log.info("waiting for this node's pod network", { why: reading.why });
