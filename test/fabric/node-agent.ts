@@ -71,6 +71,7 @@ export function fabricConfig(
     guard,
     masquerade: { 4: "fully-random", 6: "fully-random" },
     subnetFile: join(machine.dir, "subnet.env"),
+    probe: { offload: "auto", stateFile: join(machine.dir, "offload.json") },
     wireguardKey: { path: join(machine.dir, "wgkey") },
   };
 }

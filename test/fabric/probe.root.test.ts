@@ -1,7 +1,7 @@
 /** Ways between nodes, tried with real packets: good ones, one with a narrow link, one through hardware that does not fill in
  *  checksums, and one with a packet filter. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { addressOf } from "#addr/cidr";
@@ -10,11 +10,12 @@ import { VXLAN } from "#fabric/model";
 import type { PeerHealth, ProbeTarget } from "#fabric/probe/model";
 import { Prober } from "#fabric/probe/prober";
 import { CLAIMS } from "#kernel/claims";
+import { NODES } from "#kube/resources";
 import { type Clock, systemClock } from "#life/clock";
 import { openLog } from "#telemetry/log";
 import { putBrokenNic } from "./broken-nic.ts";
 import { eventually, type Machine } from "./machines.ts";
-import { subnetsOf } from "./node-agent.ts";
+import { nodeObject, startAgent, subnetsOf } from "./node-agent.ts";
 import { Rig, type RigNode } from "./rig.ts";
 
 const MTU = { 4: 1450, 6: 1430 } as const;
@@ -180,4 +181,21 @@ test("hardware that leaves inner checksums as they are: the kernel fills them in
   await using again = probe(one.machine, two, "nic");
   assert.ok(isOff());
   await again.until("it answers", ({ offload }) => offload === "broken");
+});
+
+test("a node finds out by itself, from its first minute", async () => {
+  const machine = rig.addMachine("three");
+  using _ = putBrokenNic(rig.machines, machine);
+  await rig.client.create(NODES, nodeObject(machine, 2));
+  const lines: string[] = [];
+  const log = openLog({ write: (line) => lines.push(line), level: "warn" });
+  await using agent = await startAgent(machine, rig.client, { log, clock: hurried });
+  assert.equal(agent.ready.mtuBytes, MTU[6]);
+  for (const device of Object.values(CLAIMS.devices.vxlan)) {
+    await eventually(`${device} is turned off`, () =>
+      lines.some((line) => line.includes(`device=${device} `)),
+    );
+    assert.equal(machine.kernel.features.fillsChecksums(device), false);
+    assert.match(readFileSync(join(machine.dir, "offload.json"), "utf8"), new RegExp(`"${device}": {`));
+  }
 });
