@@ -1,12 +1,15 @@
 /** Two of our nodes, and a third that is nothing but typed commands and the annotations that flannel writes. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Cidr } from "#addr/cidr";
 import { FAMILIES, type Family } from "#addr/family";
-import { type Ip, parseIp } from "#addr/ip";
-import { type FabricBackend, HOST_GW, VXLAN } from "#fabric/model";
+import { formatEndpoint, type Ip, parseIp } from "#addr/ip";
+import { type FabricBackend, HOST_GW, VXLAN, WIREGUARD } from "#fabric/model";
 import { NODES } from "#kube/resources";
-import { addVxlan, addVxlanPeer, podNetns, typeIn, wirePod } from "./by-hand.ts";
+import { addVxlan, addVxlanPeer, podNetns, typeIn, Wireguard, wirePod } from "./by-hand.ts";
 import { eventually, type Machine } from "./machines.ts";
 import { nodeObject, subnetsOf } from "./node-agent.ts";
 import { Pod } from "./pod.ts";
@@ -39,6 +42,9 @@ interface Hand {
 
 const MACS = { 4: "02:aa:bb:cc:dd:04", 6: "02:aa:bb:cc:dd:06" } as const;
 const VXLANS = { 4: "flannel.1", 6: "flannel-v6.1" } as const;
+
+const WIREGUARDS = { 4: "flannel-wg", 6: "flannel-wg-v6" } as const;
+const wireguards = new Map<Family, Wireguard>();
 
 const HANDS: readonly Hand[] = [
   {
@@ -73,6 +79,30 @@ const HANDS: readonly Hand[] = [
     },
     addPeer({ path }, { ip, subnet }) {
       typeIn(path, `ip route add ${subnet} via ${ip} dev eth0`);
+    },
+  },
+  {
+    backend: WIREGUARD,
+    mtuBytes: 1420,
+    async announce(machine, stack) {
+      const privateKeyFile = join(machine.dir, "typed-key");
+      const key = execFileSync("wg", ["genkey"], { encoding: "utf8" });
+      writeFileSync(privateKeyFile, key, { mode: 0o400 });
+      const publicKey = execFileSync("wg", ["pubkey"], { input: key, encoding: "utf8" }).trim();
+      const said: Record<string, string> = { [`${PREFIX}/backend-type`]: "wireguard" };
+      for (const [i, family] of FAMILIES.entries()) {
+        const [subnet, local, port] = [subnetsOf(NUMBER)[i], machine.ips[i], 51_820 + i];
+        assert.ok(subnet && local);
+        const device = { name: WIREGUARDS[family], port, privateKeyFile, mtuBytes: 1420, subnet };
+        wireguards.set(family, stack.use(await Wireguard.add(machine, device)));
+        said[KEYS[family].data] = `{"PublicKey":"${publicKey}","Port":${port}}`;
+        said[KEYS[family].ip] = local;
+      }
+      return said;
+    },
+    addPeer(_, { family, ip, subnet, data }) {
+      const { PublicKey: publicKey = "", Port: port = 0 } = data;
+      wireguards.get(family)?.addPeer({ publicKey, endpoint: formatEndpoint(ip, port), subnet });
     },
   },
 ];

@@ -12,7 +12,9 @@ before(async () => {
 
 for (const [from, to] of [
   [VXLAN, HOST_GW],
-  [HOST_GW, VXLAN],
+  [HOST_GW, WIREGUARD],
+  [WIREGUARD, VXLAN],
+  [VXLAN, WIREGUARD],
 ] as const)
   test(`from ${from.kind} to ${to.kind}, node by node: not one packet is lost`, async () => {
     await cluster.settled(from.kind);
