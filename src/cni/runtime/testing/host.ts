@@ -8,6 +8,7 @@ import { explain } from "#fault/fault";
 import { openKernel } from "#kernel/open";
 import { systemClock } from "#life/clock";
 import { openLog } from "#telemetry/log";
+import { servePlugin } from "../../plugin/serve.ts";
 import type { PodAttachRequest } from "../../pod-attachment.ts";
 import { openCniRuntime } from "../open.ts";
 import { PluginFault } from "../plugin-fault.ts";
@@ -24,6 +25,8 @@ export type Question =
   | { readonly do: "collect"; readonly valid: readonly string[] }
   | { readonly do: "make-pod" | "lose-pod"; readonly containerId: string }
   | { readonly do: "complaint" }
+  /** The agent's end of the plugin answers at `plugin.sock` from here on, without a network of its own. */
+  | { readonly do: "serve-plugin" }
   /** Its standard output; in the pod's network namespace when one is named. */
   | { readonly do: "sh"; readonly script: string; readonly containerId?: string };
 
@@ -84,11 +87,21 @@ async function act(question: Question): Promise<unknown> {
       return;
     case "complaint":
       return runtime.complaint();
+    case "serve-plugin":
+      return servePluginHere();
     case "sh":
       return sh(question.script, question.containerId);
     default:
       return question satisfies never;
   }
+}
+
+async function servePluginHere(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const socketPath = join(dir, "plugin.sock");
+  const log = openLog({ write: (line) => process.stderr.write(line), level: "debug" });
+  void servePlugin({ socketPath, network: () => undefined, log, signal: stop.signal, onListening: resolve });
+  await promise;
 }
 
 function sh(script: string, containerId: string | undefined): string {
