@@ -1,43 +1,39 @@
 import { type Cidr, cidrFamily } from "#addr/cidr";
-import { explain, isFault } from "#fault/fault";
 import type { Kernel } from "#kernel/kernel";
-import { type Clock, ticks } from "#life/clock";
+import { Cell } from "#life/cell";
+import type { Clock } from "#life/clock";
+import { keepRight } from "#reconcile/keep-right";
 import type { Logger } from "#telemetry/log";
 import { BridgeFilter } from "./bridge-filter.ts";
 import { BRIDGED, FORWARDING } from "./model.ts";
+import { readSetting } from "./observe.ts";
 
-/** As often as a fabric of ours looks. */
-const LOOK_MS = 5_000;
+/** As a fabric of ours: others' changes are heard at once. */
+const RESYNC_MS = 60_000;
 
 /** Keeps this machine passing on packets of pods, and services working between pods of one bridge, where somebody else's
  *  network takes the place of the fabric; until aborted. */
 export async function keepForwarding(options: {
-  readonly kernel: Pick<Kernel, "sysctl" | "loadModule">;
+  readonly kernel: Pick<Kernel, "sysctl" | "loadModule" | "openChanges">;
   /** Of the families in use. */
   readonly clusterCidrs: readonly Cidr[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }): Promise<void> {
-  const { kernel, clusterCidrs, clock, log, signal } = options;
+  const { kernel, log } = options;
+  const families = options.clusterCidrs.map(cidrFamily);
   const bridgeFilter = new BridgeFilter(kernel, log);
-  const look = () => {
+  const bridged = families.flatMap((family) => BRIDGED[family]);
+  const forwarding = families.flatMap((family) => FORWARDING[family]);
+  const switchOn = () => {
     bridgeFilter.look();
-    for (const family of clusterCidrs.map(cidrFamily)) {
-      const bridged = bridgeFilter.isThere ? BRIDGED[family] : [];
-      for (const name of [...FORWARDING[family], ...bridged]) kernel.sysctl.write(name, 1);
-    }
+    const names = [...forwarding, ...(bridgeFilter.isThere ? bridged : [])];
+    const off = names.filter((name) => readSetting(kernel, name) !== "1");
+    for (const name of off) kernel.sysctl.write(name, 1);
+    return off.map((name) => `${name} = 1`);
   };
-  const attempt = () => {
-    try {
-      look();
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      log.error("this machine could not be set to pass packets on; will try again", {
-        error: explain(error),
-      });
-    }
-  };
-  attempt();
-  for await (const _ of ticks(clock, LOOK_MS, { signal })) attempt();
+  const disturbed = new Cell<void>();
+  using _ = kernel.openChanges({ links: [], settings: bridged }, () => disturbed.set());
+  await keepRight(switchOn, { ...options, disturbances: disturbed.values(options), resyncMs: RESYNC_MS });
 }
