@@ -1,5 +1,5 @@
 import { after, before, test } from "node:test";
-import { HOST_GW, VXLAN } from "#fabric/model";
+import { HOST_GW, VXLAN, WIREGUARD } from "#fabric/model";
 import { eventually } from "./machines.ts";
 import { assertNothingLost, DEVICES, RollingCluster } from "./rolling.ts";
 
