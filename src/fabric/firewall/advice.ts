@@ -29,23 +29,22 @@ export function adviceFor(owner: FirewallOwner, found: Found): readonly string[]
   }
 }
 
-/** Sources of a zone that accepts all; the zone counts by the family of its sources. */
-function firewalld({ traffic, needs }: Found): readonly string[] {
+/** Pods are sources of the zone that accepts all. A port is opened in the zone that the packets went through. */
+function firewalld({ traffic, needs, drop }: Found): readonly string[] {
   const add = (what: string) => `firewall-cmd --permanent ${what}`;
-  const trusted = [...needs.clusterCidrs, ...needs.serviceCidrs].map((cidr) =>
-    add(`--zone=trusted --add-source=${cidr}`),
-  );
+  const zone = drop.through.map(zoneOf).findLast((name) => name !== undefined);
   const opened =
     traffic.port === undefined
-      ? trusted
-      : traffic.kind === "kubelet"
-        ? fromNodes(ofFamily(needs.peerIps, traffic.family)).map((source) =>
-            source === undefined
-              ? add(`--add-port=${traffic.port}`)
-              : add(`--zone=trusted --add-source=${source}`),
-          )
-        : [add(`--add-port=${traffic.port}`)];
+      ? [...needs.clusterCidrs, ...needs.serviceCidrs].map((cidr) =>
+          add(`--zone=trusted --add-source=${cidr}`),
+        )
+      : [add(`${zone === undefined ? "" : `--zone=${quoted(zone)} `}--add-port=${traffic.port}`)];
   return [...opened, "firewall-cmd --reload"];
+}
+
+/** `filter_IN_public` is of zone public; `filter_IN_public_allow` is a part of it. */
+function zoneOf(chain: string): string | undefined {
+  return /^filter_(?:IN|FWD[IO]?)_(?!.*_(?:pre|log|deny|allow|post)$)(.+)$/.exec(chain)?.[1];
 }
 
 function ufw({ traffic, needs }: Found): readonly string[] {

@@ -11,6 +11,8 @@ export type Outcome =
       readonly by: "rule" | "policy";
       /** False when some of them may have been accepted before. */
       readonly isCertain: boolean;
+      /** Chains that all of them went through, in their order. */
+      readonly through: readonly string[];
     };
 
 /** Deeper than the kernel lets chains call each other. */
@@ -28,10 +30,10 @@ export function walk(base: FilterChain, chains: ReadonlyMap<string, FilterChain>
   const walker = new Walker(chains, packet);
   const end = walker.chain(base, 0);
   if (end.kind === "accept") return { kind: "passes" };
-  const isCertain = !walker.isUnsure;
-  if (end.kind === "drop") return { kind: "drops", chain: end.chain, by: "rule", isCertain };
+  const about = { isCertain: !walker.isUnsure, through: walker.through };
+  if (end.kind === "drop") return { kind: "drops", chain: end.chain, by: "rule", ...about };
   return base.base?.policy === "drop"
-    ? { kind: "drops", chain: base.name, by: "policy", isCertain }
+    ? { kind: "drops", chain: base.name, by: "policy", ...about }
     : { kind: "passes" };
 }
 
@@ -40,6 +42,7 @@ class Walker {
   readonly #packet: Packet;
   #left = MOST_RULES;
   isUnsure = false;
+  readonly through: string[] = [];
 
   constructor(chains: ReadonlyMap<string, FilterChain>, packet: Packet) {
     this.#chains = chains;
@@ -73,6 +76,7 @@ class Walker {
         return this.#doubt();
       case "jump":
       case "goto": {
+        if (isForAll) this.through.push(action.chain);
         const end = this.#enter(action.chain, depth);
         if (!isForAll) return end.kind === "accept" ? this.#doubt() : undefined;
         if (end.kind === "accept" || end.kind === "drop") return end;
