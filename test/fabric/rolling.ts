@@ -18,7 +18,7 @@ export const DEVICES: Readonly<Record<FabricKind, readonly [string, string]>> = 
 };
 
 /** Time that passes so many times as fast, so that what lingers goes soon. */
-const CLOCK_FACTOR = 20;
+const CLOCK_FACTOR = 30;
 
 export interface RollingNode extends RigNode {
   readonly pod: RigPod & { readonly netns: string };
