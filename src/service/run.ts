@@ -16,11 +16,11 @@ import { SliceIndex } from "./slice-index.ts";
 
 export type { ServiceConfig } from "./model.ts";
 
-/** How often node addresses are read again and the tables looked after. */
+/** How often node addresses are read again and the tables looked after, if nothing was heard meanwhile. */
 const CHECK_MS = 30_000;
 
 export interface ServiceProxyOptions {
-  readonly kernel: Pick<NetKernel, "nft" | "conntrack">;
+  readonly kernel: Pick<NetKernel, "nft" | "conntrack" | "openChanges">;
   readonly services: Informer<Service>;
   readonly endpointSlices: Informer<EndpointSlice>;
   readonly nodeName: string;
@@ -120,10 +120,12 @@ class Touched {
   }
 
   async watchPlace(): Promise<void> {
-    for await (const _ of ticks(this.#options.clock, CHECK_MS, this.#options)) {
+    const check = () => {
       this.#isCheckDue = true;
       this.#cell.set();
-    }
+    };
+    using _changes = this.#options.kernel.openChanges({ links: [], nftables: true }, check);
+    for await (const _ of ticks(this.#options.clock, CHECK_MS, this.#options)) check();
   }
 
   #lookAround(): void {
