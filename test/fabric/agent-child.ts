@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Cidr } from "#addr/cidr";
 import type { FabricBackend } from "#fabric/model";
 import type { Node } from "#kube/generated/types";
 import type { AgentReport, AgentSpec } from "./agent-process.ts";
@@ -29,13 +30,30 @@ export class AgentChild implements AsyncDisposable {
   }
 
   /** It runs, and nothing more is known. */
-  static spawn(machine: Machine, nodes: readonly Node[], backend?: FabricBackend): AgentChild {
+  static spawn(
+    machine: Machine,
+    nodes: readonly Node[],
+    backend?: FabricBackend,
+    cluster?: readonly Cidr[],
+  ): AgentChild {
     const { name, ips, families, dir, path } = machine;
-    const spec: AgentSpec = { name, ips, families, dir, nodes, ...(backend && { backend }) };
+    const spec: AgentSpec = {
+      name,
+      ips,
+      families,
+      dir,
+      nodes,
+      ...(backend && { backend }),
+      ...(cluster && { cluster }),
+    };
     const file = join(dir, "spec.json");
     writeFileSync(file, JSON.stringify(spec));
     const args = ["netns", "exec", basename(path), process.execPath, FILE, file];
     return new AgentChild(spawn("ip", args, { stdio: ["ignore", "inherit", "inherit", "ipc"] }));
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
   }
 
   /** From now on these are all Nodes there are. */

@@ -21,6 +21,7 @@ export interface AgentSpec {
   readonly nodes: readonly Node[];
   /** VXLAN unless told. */
   readonly backend?: FabricBackend;
+  readonly cluster?: readonly Cidr[];
 }
 
 export interface AgentReport {

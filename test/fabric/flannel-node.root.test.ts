@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Cidr } from "#addr/cidr";
 import { FAMILIES, type Family } from "#addr/family";
@@ -132,7 +132,7 @@ function testWith(hand: Hand): void {
     for (const { machine, number } of ours)
       for (const end of await readEnds(rig, machine.name, subnetsOf(number))) hand.addPeer(three, end);
     [a, b] = [await rig.addPod(ours[0], "a"), await rig.addPod(ours[1], "b")];
-    c = { name: "c", program: stack.use(await Pod.start(path)), ips };
+    c = { name: "c", netns: basename(path), program: stack.use(await Pod.start(path)), ips };
     for (const { machine } of ours)
       for (const subnet of subnetsOf(NUMBER))
         await eventually(`${machine.name} has a route to three`, () =>

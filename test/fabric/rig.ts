@@ -1,4 +1,5 @@
 /** A small cluster of namespaced machines: agents that share an API in memory, pods on them, and a machine outside. */
+import { basename } from "node:path";
 import { addressOf, type Cidr } from "#addr/cidr";
 import type { Family } from "#addr/family";
 import { familyOf, type Ip } from "#addr/ip";
@@ -12,6 +13,8 @@ import { Pod } from "./pod.ts";
 
 export interface RigPod {
   readonly name: string;
+  /** The name of its namespace. */
+  readonly netns: string;
   readonly program: Pod;
   /** By family; none of a family the cluster does not speak. */
   readonly ips: ReadonlyMap<Family, Ip>;
@@ -81,14 +84,14 @@ export class Rig implements AsyncDisposable {
     const { ns, path } = this.machines.netns(name);
     const { ips } = agent.network.add({ containerId: name, ifname: "eth0", netns: ns });
     const program = this.#stack.use(await Pod.start(path));
-    return { name, program, ips: byFamily(ips.map(addressOf)) };
+    return { name, netns: basename(path), program, ips: byFamily(ips.map(addressOf)) };
   }
 
   /** A program in a machine's own namespace. */
   async addProgram(machine: Machine): Promise<RigPod> {
     const program = this.#stack.use(await Pod.start(machine.path));
     const ips = machine.ips.filter((ip) => machine.families.includes(familyOf(ip)));
-    return { name: machine.name, program, ips: byFamily(ips) };
+    return { name: machine.name, netns: basename(machine.path), program, ips: byFamily(ips) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
