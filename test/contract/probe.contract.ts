@@ -5,12 +5,14 @@ import { addressOf, parseCidr, parseIpPrefix } from "#addr/cidr";
 import { FAMILIES } from "#addr/family";
 import { parseIp } from "#addr/ip";
 import type { NetKernel, ProbeAnswer, Probes } from "#kernel/kernel";
+import { eventually } from "../fabric/machines.ts";
 import type { ContractWorld } from "./kernel.contract.ts";
 
 const WORLD = {
   4: { own: "10.42.9.0/32", far: "10.42.3.0", loopbackMtu: 65_535 },
   6: { own: "fd00:42:9::/128", far: "fd00:42:3::", loopbackMtu: 65_536 },
 } as const;
+const LOOPBACK = 1;
 const CLOSED_PORT = 33_434;
 
 export function probeContract(open: () => ContractWorld): void {
@@ -28,9 +30,12 @@ export function probeContract(open: () => ContractWorld): void {
     describe(`IPv${family} probes`, () => {
       const own = addressOf(parseCidr(WORLD[family].own));
       const far = parseIp(WORLD[family].far);
-      beforeEach(() => {
-        const link = net.netlink.findLink("cni0")?.index ?? 0;
-        net.netlink.addAddress(link, parseIpPrefix(WORLD[family].own), { noDad: true });
+      beforeEach(async () => {
+        const { netlink } = net;
+        const link = netlink.findLink("cni0")?.index ?? 0;
+        netlink.addAddress(link, parseIpPrefix(WORLD[family].own), { noDad: true });
+        // The kernel makes an IPv6 address its own a moment later; until then it asks the link who has it.
+        await eventually("the address is our own", () => netlink.lookupRoute(own)?.link === LOOPBACK);
       });
       const openProbes = (heard = () => {}) =>
         opened.use(net.openProbes({ family, mark: 0x4000, source: own, heard }));
