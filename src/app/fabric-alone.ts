@@ -109,6 +109,7 @@ function fabricOf(config: FabricAloneConfig, outer: OuterInterface): FabricConfi
     iface: outer.name,
     flagPublicIps: publicIps,
     backend: netConf.backend,
+    wireguardKey: { path: config.wireguardKeyFile },
     guard: config.guard,
     masquerade: masquerade === undefined ? {} : { 4: masquerade, 6: masquerade },
     subnetFile: config.subnetFile,

@@ -31,6 +31,7 @@ export function settleFabricConfig({ node, nodeIps, cluster, log }: FabricOfNode
     ...(node.fabric.iface === undefined ? {} : { iface: node.fabric.iface }),
     publicIps: cluster.flannelExternalIp ? node.externalIps : [],
     backend,
+    wireguardKey: { path: join(node.dataDir, "agent/flannel/wgkey"), inherited: "/run/flannel/wgkey" },
     guard: node.fabric.guard,
     masquerade: masqueradeOf(cluster),
     subnetFile: "/run/flannel/subnet.env",

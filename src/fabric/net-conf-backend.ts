@@ -27,8 +27,6 @@ const REFUSED: Readonly<Record<string, string>> = {
 const OVERHEAD = { vxlan: { 4: 50, 6: 70 }, wireguard: { 4: 80, 6: 80 } } as const;
 /** What every link has to carry in one piece (RFC 791, RFC 8200). */
 const LEAST_MTU = { 4: 576, 6: 1280 } as const;
-/** IFNAMSIZ without its end. */
-const LONGEST_NAME = 15;
 const MOST_VNI = 2 ** 24 - 1;
 const MODES = ["separate", "auto", "ipv4", "ipv6"] as const;
 const KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
@@ -63,9 +61,6 @@ function refuse(fields: ConfFields, type: string): void {
 
 function readVxlan(fields: ConfFields, families: readonly Family[]): VxlanBackend {
   const vni = fields.whole("VNI", { from: 1, to: MOST_VNI, otherwise: VXLAN.vni });
-  const name = families.map((family) => (family === 4 ? `flannel.${vni}` : `flannel-v6.${vni}`)).at(-1) ?? "";
-  if (name.length > LONGEST_NAME)
-    fields.bad("VNI", `the device's name ${name} would be longer than ${LONGEST_NAME} letters; write 1`);
   const port = fields.whole("Port", { from: 0, to: 65535, otherwise: VXLAN.port });
   const mtuBytes = readMtu(fields, "vxlan", families);
   const backend: VxlanBackend = {

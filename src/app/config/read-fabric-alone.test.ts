@@ -28,6 +28,7 @@ test("without flags: the pod's service account, and flannel's defaults", () => {
     interfaces: { named: [], matching: [], canReach: undefined },
     publicIps: [],
     subnetFile: "/run/flannel/subnet.env",
+    wireguardKeyFile: "/run/flannel/wgkey",
     masquerade: undefined,
     tellsNetworkAvailable: true,
     health: undefined,
@@ -67,6 +68,7 @@ test("flanneld's own words, with one dash or two, are understood", () => {
     interfaces: { named: ["eth1", "192.0.2.9"], matching: [/^ens/], canReach: "192.0.2.1" },
     publicIps: ["203.0.113.1", "2001:db8::1"],
     subnetFile: "/tmp/subnet.env",
+    wireguardKeyFile: "/run/flannel/wgkey",
     masquerade: "plain",
     tellsNetworkAvailable: false,
     health: { ip: "0.0.0.0", port: 10256 },
@@ -77,11 +79,17 @@ test("flanneld's own words, with one dash or two, are understood", () => {
 });
 
 test("the environment says what the command line leaves out", () => {
-  const env = { FLANNELD_IFACE: "eth7", FLANNELD_IP_MASQ: "true", FLANNELD_KUBECONFIG_FILE: "/env/kc" };
+  const env = {
+    FLANNELD_IFACE: "eth7",
+    FLANNELD_IP_MASQ: "true",
+    FLANNELD_KUBECONFIG_FILE: "/env/kc",
+    WIREGUARD_KEY_FILE: "/env/wg",
+  };
   const { config } = good(["--iface=eth1"], env);
   assert.deepEqual(config.interfaces.named, ["eth1"]);
   assert.equal(config.masquerade, "fully-random");
   assert.equal(config.kubeconfig, "/env/kc");
+  assert.equal(config.wireguardKeyFile, "/env/wg");
   const pod = { NODE_NAME: "", POD_NAME: "p", POD_NAMESPACE: "s" };
   assert.deepEqual(good([], pod).config.node, { kind: "of-pod", namespace: "s", name: "p" });
   assert.deepEqual(good(["--node-name=m"], pod).config.node, { kind: "named", name: "m" });

@@ -20,6 +20,8 @@ export interface FabricAloneConfig {
   /** In place of the interface's; empty for none. */
   readonly publicIps: readonly Ip[];
   readonly subnetFile: string;
+  /** This node's private key, where the backend is WireGuard. */
+  readonly wireguardKeyFile: string;
   /** Undefined where nobody asked for it. */
   readonly masquerade: Masquerade | undefined;
   readonly tellsNetworkAvailable: boolean;
@@ -58,6 +60,7 @@ export function readFabricAlone(argv: readonly string[], env: Environment): Conf
     },
     publicIps: ([4, 6] as const).flatMap((family) => readPublicIp(reader, family) ?? []),
     subnetFile: resolve(reader.text("subnet-file") ?? "/run/flannel/subnet.env"),
+    wireguardKeyFile: resolve(env["WIREGUARD_KEY_FILE"] || "/run/flannel/wgkey"),
     masquerade: readMasquerade(reader),
     tellsNetworkAvailable: reader.text("set-node-network-unavailable") !== "false",
     health: readHealth(reader),
