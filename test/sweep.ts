@@ -42,7 +42,8 @@ const mounts = findCgroupMounts();
 const cgroups = mounts && new Hierarchy(mounts, systemClock);
 for (const name of cgroups?.children("/") ?? []) if (isStale(name)) await cgroups?.remove(`/${name}`);
 for (const name of namesIn(tmpdir())) {
-  if (!/^twt-(?:node|cd|process)-/.test(name) || !isStale(name)) continue;
+  // With its socket gone a wireguard-go ends, and with that its links.
+  if (!/^twt-(?:(?:node|cd|process)-)?\d/.test(name) || !isStale(name)) continue;
   unmountAll(join(tmpdir(), name));
   rmSync(join(tmpdir(), name), { recursive: true, force: true });
 }
