@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { FAMILIES, FAMILY } from "#addr/family";
 import { isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
+import { withFileLock } from "#kernel/file-lock";
 import type { Kernel, Link, Route } from "#kernel/kernel";
+import type { PacketFilters } from "#kernel/packet-filters";
 import { findRuleLeftovers } from "./read-rules.ts";
-import { renderNftRemoval, type TableLeftovers } from "./rules.ts";
+import { oldLeftovers, renderNftRemoval, type TableLeftovers } from "./rules.ts";
 
 export type NetworkLeftover =
   | { readonly kind: "namespace"; readonly path: string }
@@ -42,6 +44,9 @@ const LINKS: readonly string[] = [
 const WIREGUARD: readonly string[] = Object.values(CLAIMS.devices.wireguard);
 /** Tables of nftables that are not ours, and whole somebody's: kube-proxy's and flannel's, where they were told to use it. */
 const KUBERNETES_TABLES = ["kube-proxy", "flannel-ipv4", "flannel-ipv6"];
+
+const XTABLES_LOCK = "/run/xtables.lock";
+const LOCK_MS = 5_000;
 
 type Cleaned = Pick<Kernel, "netlink" | "nft" | "openFilters" | "wireguard" | "deleteNetns">;
 
@@ -125,17 +130,28 @@ export function removeNetworkLeftover(kernel: Cleaned, leftover: NetworkLeftover
     case "nft-rules":
       kernel.nft.run(renderNftRemoval(leftover));
       return;
-    case "old-rules": {
-      using filters = kernel.openFilters();
-      filters.removeOldEntries(leftover.family, leftover.table, leftover.entries);
+    case "old-rules":
+      // The lock that iptables takes for its old tables.
+      withFileLock(XTABLES_LOCK, { patienceMs: LOCK_MS }, () => {
+        using filters = kernel.openFilters();
+        filters.removeOldEntries(leftover.family, leftover.table, oldEntriesNow(filters, leftover));
+      });
       return;
-    }
     case "folder":
       rmSync(leftover.path, { recursive: true, force: true });
       return;
     default:
       leftover satisfies never;
   }
+}
+
+/** Places of rules move with every change of their table, so they are looked up while nobody else may change it. */
+function oldEntriesNow(
+  filters: PacketFilters,
+  { family, table }: Extract<TableLeftovers, { kind: "old-rules" }>,
+): ReadonlySet<number> {
+  const now = oldLeftovers(family, table, filters.readOldTable(family, table));
+  return now?.kind === "old-rules" ? now.entries : new Set();
 }
 
 /** In a line, as it is said of what goes and of what went. */
