@@ -26,7 +26,7 @@ export class HealthStore {
   }
 
   /** Forgets the peers that are not among `keys`. */
-  keepOnly(keys: ReadonlySet<string>): void {
+  keepOnly(keys: Pick<ReadonlySet<string>, "has">): void {
     for (const key of this.#rows.keys()) if (!keys.has(key)) this.#rows.delete(key);
   }
 }

@@ -316,6 +316,7 @@ test("a thousand peers are asked within a minute or so, and then cost about two 
   assert.ok(packets <= 42, `${packets} packets in the first second`);
   await clock.pass(70_000);
   assert.ok(prober.health.list().every(({ reachable }) => reachable));
+  await clock.pass(1_000_000);
   packets = 0;
   await clock.pass(1_000_000);
   assert.ok(packets >= 1_900 && packets <= 2_200, `${packets} packets in a thousand seconds`);

@@ -53,9 +53,8 @@ export class Prober {
   follow({ devices, targets }: ProbeWork): void {
     this.#offload.keep(devices);
     const next = new Map(targets.map((target) => [targetKey(target), target]));
-    const keys = new Set(next.keys());
-    this.#schedule.follow(keys);
-    this.health.keepOnly(keys);
+    this.#schedule.follow(next);
+    this.health.keepOnly(next);
     for (const [key, target] of next) {
       const before = this.#targets.get(key);
       if (before && isSame(before, target)) continue;
@@ -167,5 +166,5 @@ function isOf(row: PeerHealth, { node, family }: ProbeTarget): boolean {
 
 function isSame(a: ProbeTarget, b: ProbeTarget): boolean {
   const keys = ["kind", "device", "underlay", "mtuBytes"] as const;
-  return keys.every((key) => a[key] === b[key]) && a.to.join() === b.to.join();
+  return keys.every((key) => a[key] === b[key]) && a.to.every((ip, i) => ip === b.to[i]);
 }

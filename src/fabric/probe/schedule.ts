@@ -6,6 +6,9 @@ const FIRST_RETRY_MS = 2_000;
 /** Rare questions are asked together, for opening the sockets costs more than asking. */
 const TOGETHER_MS = 5_000;
 
+/** Keys of a map, or of a set. */
+type Keys = Pick<ReadonlySet<string>, "has" | "keys">;
+
 /** A peer's place in the schedule. */
 export interface Turn {
   readonly key: string;
@@ -16,11 +19,13 @@ export interface Turn {
 
 export class Schedule {
   readonly #turns = new Map<string, Turn>();
+  /** When the last of those is due that were put off by a whole period. */
+  #lastDueMs = 0;
 
   /** Peers that are not among `keys` are not asked any more; new ones are asked at once. */
-  follow(keys: ReadonlySet<string>): void {
+  follow(keys: Keys): void {
     for (const key of this.#turns.keys()) if (!keys.has(key)) this.#turns.delete(key);
-    for (const key of keys) if (!this.#turns.has(key)) this.restart(key);
+    for (const key of keys.keys()) if (!this.#turns.has(key)) this.restart(key);
   }
 
   /** Asks `key` at once, as a new one. */
@@ -48,8 +53,15 @@ export class Schedule {
     turn.silences = isSilent ? turn.silences + 1 : 0;
     const period = Math.max(PERIOD_MS, this.#turns.size * SHARE_MS);
     const retry = FIRST_RETRY_MS * 2 ** Math.min(turn.silences - 1, 20);
-    turn.dueMs = nowMs + (isSilent ? Math.min(period, retry) : period);
+    turn.dueMs = isSilent && retry < period ? nowMs + retry : this.#evenly(nowMs + period, period);
     return turn.silences;
+  }
+
+  /** Those that were asked at one time, as all are at the start, are not asked at one time again. */
+  #evenly(earliestMs: number, period: number): number {
+    const afterLastMs = Math.min(this.#lastDueMs + period / this.#turns.size, earliestMs + period);
+    this.#lastDueMs = Math.max(earliestMs, afterLastMs);
+    return this.#lastDueMs;
   }
 
   /** How long until somebody is due; nothing while nobody waits. */
