@@ -66,7 +66,7 @@ test("flannel's node is reached all the time, for nothing that it goes by change
   const before = await Promise.all(cluster.nodes.map(({ machine }) => saidBy(machine.name)));
   for (const node of cluster.nodes)
     await eventually("a way to flannel's node", () => waysTo(node, NUMBER).join() === DEVICES.vxlan.join());
-  await using traffic = await Traffic.start(pods, { everyMs: 5 });
+  await using traffic = await Traffic.start(pods, { everyMs: 8 });
   for (const node of cluster.nodes) await cluster.restart(node, HOST_GW);
   await cluster.settled("host-gw");
   for (const node of cluster.nodes) assert.deepEqual(waysTo(node, NUMBER), DEVICES.vxlan);

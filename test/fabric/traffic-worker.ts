@@ -2,7 +2,7 @@
  *  and one TCP connection to each, whose bytes are summed up at the other end. */
 import { createHash, type Hash, randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
-import { openSync } from "node:fs";
+import { openSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { parentPort, workerData } from "node:worker_threads";
 import { CLONE_NEWNET, setns } from "#kernel/ffi/libc";
@@ -14,6 +14,12 @@ export interface TrafficOrder {
 }
 
 export interface TrafficReport {
+  readonly flows: readonly FlowReport[];
+  /** Packets that reached this pod while its programs had no time to read, and did not fit any more. */
+  readonly overflown: number;
+}
+
+export interface FlowReport {
   readonly to: string;
   readonly sent: number;
   /** Numbers of those that were not answered. */
@@ -73,18 +79,28 @@ async function settle(done: () => boolean): Promise<void> {
   while (!done() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-async function report(): Promise<readonly TrafficReport[]> {
+async function report(): Promise<TrafficReport> {
   await settle(() => flows.every(({ sent }) => sent >= LEAST_SENT));
   clearInterval(timer);
   for (const { tcp } of flows) tcp.end();
   await settle(() => flows.every(({ sent, answered, sum }) => answered.size === sent && sum !== ""));
-  return flows.map(({ to, sent, answered, sum, hash }) => {
+  const rows = flows.map(({ to, sent, answered, sum, hash }) => {
     const lost = Array.from({ length: sent }, (_, n) => n).filter((n) => !answered.has(n));
     return { to, sent, lost, isStreamWhole: sum === hash.digest("hex") };
   });
+  return { flows: rows, overflown: countOverflown() };
+}
+
+function countOverflown(): number {
+  const [names = "", numbers = ""] = readFileSync("/proc/thread-self/net/snmp", "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("Udp: "));
+  const v4 = numbers.split(" ")[names.split(" ").indexOf("RcvbufErrors")];
+  const v6 = /^Udp6RcvbufErrors\s+(\d+)/m.exec(readFileSync("/proc/thread-self/net/snmp6", "utf8"))?.[1];
+  return Number(v4) + Number(v6);
 }
 
 parentPort?.on("message", () => {
-  void report().then((rows) => parentPort?.postMessage(rows));
+  void report().then((told) => parentPort?.postMessage(told));
 });
 parentPort?.postMessage("ready");

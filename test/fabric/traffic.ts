@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Ip } from "#addr/ip";
 import type { RigPod } from "./rig.ts";
-import type { TrafficOrder, TrafficReport } from "./traffic-worker.ts";
+import type { FlowReport, TrafficOrder, TrafficReport } from "./traffic-worker.ts";
 
 /** Everybody talks to everybody, from when it starts until it is stopped. */
 export class Traffic implements AsyncDisposable {
@@ -29,16 +29,22 @@ export class Traffic implements AsyncDisposable {
     return new Traffic(workers);
   }
 
-  /** What became of it, by who sent it. */
-  async stop(): Promise<readonly (TrafficReport & { readonly from: string })[]> {
+  /** What became of it, by who sent it; and how many packets all pods together got and had no time for. */
+  async stop(): Promise<{
+    readonly flows: readonly (FlowReport & { readonly from: string })[];
+    readonly overflown: number;
+  }> {
     const reports = await Promise.all(
       this.#workers.map(async ({ name, worker }) => {
         worker.postMessage("stop");
-        const [rows] = (await once(worker, "message")) as [readonly TrafficReport[]];
-        return rows.map((row) => ({ from: name, ...row }));
+        const [{ flows, overflown }] = (await once(worker, "message")) as [TrafficReport];
+        return { flows: flows.map((flow) => ({ from: name, ...flow })), overflown };
       }),
     );
-    return reports.flat();
+    return {
+      flows: reports.flatMap(({ flows }) => flows),
+      overflown: reports.reduce((sum, { overflown }) => sum + overflown, 0),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
