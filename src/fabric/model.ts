@@ -223,6 +223,8 @@ export interface Vtep {
 
 /** What a device takes without being made anew. */
 export interface VtepChange {
+  readonly underlay?: number;
+  readonly local?: Ip;
   readonly mac?: Mac;
   readonly mtuBytes?: number;
   readonly isUp?: boolean;

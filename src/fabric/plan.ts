@@ -93,12 +93,14 @@ function planEnd(family: Family, want: Vtep | undefined, known: Vtep | undefined
 
 /** What a device cannot change in place. */
 function isCompatible(want: Vtep, known: Vtep): boolean {
-  const keys = ["vni", "port", "underlay", "local", "learning", "gbp"] as const;
+  const keys = ["vni", "port", "learning", "gbp"] as const;
   return keys.every((key) => want[key] === known[key]);
 }
 
 function vtepChange(want: Vtep, known: Vtep): VtepChange | undefined {
   const change: { -readonly [K in keyof VtepChange]: VtepChange[K] } = {};
+  if (want.underlay !== known.underlay) change.underlay = want.underlay;
+  if (want.local !== known.local) change.local = want.local;
   if (want.mac !== undefined && want.mac !== known.mac) change.mac = want.mac;
   if (want.mtuBytes !== known.mtuBytes) change.mtuBytes = want.mtuBytes;
   if (want.isUp !== known.isUp) change.isUp = want.isUp;

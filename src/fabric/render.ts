@@ -49,11 +49,13 @@ function renderEntryOp(op: EntryOp): string {
       return `ip link add ${name} up${mac ? ` address ${mac}` : ""} mtu ${mtuBytes} type vxlan id ${vni} dev #${underlay} local ${local} dstport ${port} ${learning ? "" : "no"}learning${gbp ? " gbp" : ""}`;
     }
     case "change-vtep": {
-      const { mac, mtuBytes, isUp } = op.change;
+      const { underlay, local, mac, mtuBytes, isUp } = op.change;
+      const own = [underlay && `dev #${underlay}`, local && `local ${local}`].filter(Boolean).join(" ");
       const words = [
         mac && `address ${mac}`,
         mtuBytes && `mtu ${mtuBytes}`,
         isUp !== undefined && (isUp ? "up" : "down"),
+        own && `type vxlan ${own}`,
       ];
       return `ip link set ${op.name} ${words.filter(Boolean).join(" ")}`;
     }

@@ -97,7 +97,13 @@ export class World {
   }
 
   changeVtep(family: Family, change: VtepChange): void {
-    this.#kernel.netlink.changeLink(this.#deviceIndex(family), change);
+    const { underlay, local, ...rest } = change;
+    const vxlan = {
+      ...(underlay === undefined ? {} : { underlay }),
+      ...(local === undefined ? {} : { local }),
+    };
+    const hasMoved = Object.keys(vxlan).length > 0;
+    this.#kernel.netlink.changeLink(this.#deviceIndex(family), { ...rest, ...(hasMoved ? { vxlan } : {}) });
     this.#vteps[family] = { ...this.#vtep(family), ...change };
   }
 

@@ -67,6 +67,8 @@ export interface LinkChange {
   readonly isPromiscuous?: boolean;
   readonly isAllMulticast?: boolean;
   readonly sendQueueLength?: number;
+  /** Where a vxlan sends from. Its peers and routes stay. */
+  readonly vxlan?: Partial<Pick<VxlanSpec, "underlay" | "local">>;
 }
 
 /** A link sends no faster than this; what comes faster waits, and is dropped when more than `queueBytes` wait. */

@@ -67,9 +67,16 @@ function deleteLinks(socket: NetlinkSocket, indexes: readonly number[]): void {
     );
 }
 
-/** Membership and hairpin are two requests: the second is the bridge's own, and needs the first. */
+/** What is a kind's own are requests of their own; a bridge port's hairpin needs its membership. */
 function changeLink(socket: NetlinkSocket, index: number, change: LinkChange): void {
-  const { hairpin, netns, ...rest } = change;
+  const { hairpin, netns, vxlan, ...rest } = change;
+  // First, for a smaller underlay makes the kernel refuse the MTU. Only "new" takes what is a kind's own, also of a standing link.
+  if (vxlan !== undefined)
+    socket.change({
+      type: RTM_NEWLINK,
+      op: `change vxlan link ${index} (${Object.keys(vxlan).join(", ")})`,
+      parts: encodeLink({ index, info: { kind: "vxlan", vxlan } }),
+    });
   if (netns !== undefined || Object.keys(rest).length > 0)
     socket.change({
       type: RTM_SETLINK,

@@ -86,7 +86,7 @@ export interface LinkAttributes {
 
 export type LinkInfo =
   | { readonly kind: "bridge" | "ifb" | "wireguard" }
-  | { readonly kind: "vxlan"; readonly vxlan: VxlanData }
+  | { readonly kind: "vxlan"; readonly vxlan: Partial<VxlanData> }
   | { readonly kind: "veth"; readonly peer: LinkAttributes };
 
 /** The body of RTM_NEWLINK and RTM_SETLINK. */

@@ -56,14 +56,18 @@ export interface VxlanData
   readonly gbp?: boolean;
 }
 
-export function encodeVxlan(data: VxlanData): (Uint8Array | undefined)[] {
+/** All of a new device, or what is to change of one that stands. */
+export function encodeVxlan(data: Partial<VxlanData>): (Uint8Array | undefined)[] {
+  const { vni, underlay = 0, local, group, port, learning } = data;
   return [
-    u32(ID, data.vni),
-    data.underlay === 0 ? undefined : u32(LINK, data.underlay),
-    isWildcard(data.local) ? undefined : attribute(LOCAL[familyOf(data.local)], ipToBytes(data.local)),
-    data.group && attribute(GROUP[familyOf(data.group)], ipToBytes(data.group)),
-    u16be(PORT, data.port),
-    u8(LEARNING, Number(data.learning)),
+    vni === undefined ? undefined : u32(ID, vni),
+    underlay === 0 ? undefined : u32(LINK, underlay),
+    local === undefined || isWildcard(local)
+      ? undefined
+      : attribute(LOCAL[familyOf(local)], ipToBytes(local)),
+    group && attribute(GROUP[familyOf(group)], ipToBytes(group)),
+    port === undefined ? undefined : u16be(PORT, port),
+    learning === undefined ? undefined : u8(LEARNING, Number(learning)),
     ...encodeRows(BYTES, data, u8),
     ...encodeRows(WORDS, data, u32),
     ...encodeRows(SWITCHES, data, u8),

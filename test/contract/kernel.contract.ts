@@ -277,6 +277,25 @@ export function kernelContract(open: () => ContractWorld): void {
         assert.deepEqual({ vni, port, underlay, local, learning }, vxlanOn(under));
       });
 
+      test("it moves to another underlay and address, and keeps what it knows", () => {
+        const first = bridge("under0");
+        const { index: link } = tunnel(first);
+        const entry = { link, mac: OTHER_MAC, vtep: ip(w.vtep) };
+        netlink.replaceFdb(entry);
+        netlink.replaceNeighbor({ link, ip: ip(w.remoteNode), mac: OTHER_MAC });
+        const underlay = bridge("under1").index;
+        netlink.changeLink(link, { vxlan: { underlay, local: ip(w.gateway) } });
+        const moved = netlink.findLink("flannel.1");
+        assert.deepEqual(
+          [moved?.index, moved?.parent, moved?.vxlan?.local, moved?.mac, moved?.vxlan?.vni],
+          [link, underlay, w.gateway, MAC, vxlanOn(first).vni],
+        );
+        assert.deepEqual(netlink.listFdb(link), [entry]);
+        assert.equal(netlink.listNeighbors(family).filter(({ isPermanent }) => isPermanent).length, 1);
+        netlink.deleteLink(first.index);
+        assert.ok(netlink.findLink("flannel.1"));
+      });
+
       test("is refused when its number is in use, or its underlay is missing", () => {
         const under = bridge();
         tunnel(under);

@@ -117,6 +117,10 @@ function changeLink(
   link.isPromiscuous = change.isPromiscuous ?? link.isPromiscuous;
   link.isAllMulticast = change.isAllMulticast ?? link.isAllMulticast;
   link.sendQueueLength = change.sendQueueLength ?? link.sendQueueLength;
+  if (change.vxlan && link.vxlan) {
+    link.vxlan = { ...link.vxlan, ...change.vxlan };
+    link.parent = change.vxlan.underlay ?? link.parent;
+  }
   if (change.master !== undefined) link.master = change.master === 0 ? undefined : change.master;
   if (change.isUp !== undefined && change.isUp !== link.isUp) setUp(here, link, change.isUp);
   if (change.netns) move(here, link, namespaceOf(change.netns), op);
