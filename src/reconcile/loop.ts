@@ -34,8 +34,8 @@ export interface ReconcileOptions<Snapshot> {
   readonly disturbances?: AsyncIterable<unknown>;
   /** After so long a round observes anew, whatever was heard. Absent: only after failures and disturbances. */
   readonly resyncMs?: number;
-  /** Hears the outcome of every round, for status and tests. */
-  readonly onRound?: (round: Round) => void;
+  /** Hears the outcome of every round and how long it took, for status and tests. */
+  readonly onRound?: (round: Round & { readonly ms: number }) => void;
 }
 
 type Reason = "snapshot" | "disturbance" | "retry" | "resync" | "end";
@@ -108,11 +108,13 @@ class Loop<Snapshot, State, Op> {
 
   #round(snapshot: Snapshot, reasons: ReadonlySet<Reason>): void {
     const { log, onRound } = this.#options;
+    const beganMs = performance.now();
     const round = runRound(this.#stages, snapshot, this.#known, log);
+    const ms = performance.now() - beganMs;
     this.#known = round.known;
     const number = ++this.#rounds;
     if (reasons.has("disturbance")) this.#keepPace(round, reasons);
-    onRound?.({ ops: round.ops, faults: round.faults });
+    onRound?.({ ops: round.ops, faults: round.faults, ms });
     if (round.faults.length === 0) {
       this.#backoff.reset();
       return;

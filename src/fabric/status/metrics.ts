@@ -73,9 +73,11 @@ export function declareMetrics(metrics: Metrics, status: () => FabricStatus): vo
     [{ outcome: "done" }, rounds.total - rounds.failed],
     [{ outcome: "failed" }, rounds.failed],
   ]);
-  counter("repairs_total", "Rounds that put back what something else had changed.", ({ rounds }) => [
-    [{}, rounds.repairs],
-  ]);
+  counter(
+    "repairs_total",
+    "Rounds that changed something although no Node had: mostly what something else had taken away.",
+    ({ rounds }) => [[{}, rounds.repairs]],
+  );
   gauge("last_round_seconds", "What the last round took.", ({ rounds }) =>
     rounds.lastSeconds === null ? [] : [[{}, rounds.lastSeconds]],
   );

@@ -74,7 +74,7 @@ export interface StrangerStatus extends Traffic {
 export interface RoundStatus {
   readonly total: number;
   readonly failed: number;
-  /** Rounds that put back what something else had changed. */
+  /** Rounds that changed something although no Node said anything new: that put back what something else had changed. */
   readonly repairs: number;
   /** Of the last one. */
   readonly lastSeconds: number | null;

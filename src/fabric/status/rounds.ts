@@ -19,8 +19,8 @@ export class RoundTally {
   #snapshot: unknown;
   #wasSound = false;
 
-  /** `snapshot` is what the round went by. One that changes something although nothing else is wanted, and the one before
-   *  had left all as it should be, puts back what somebody else has changed. */
+  /** `snapshot` is what the round went by. One that changes something although the Nodes say nothing new, and the one before had
+   *  left all as it should be, puts back what somebody else has changed (or takes a way that has come to carry by itself). */
   hear({ ops, faults, ms }: HeardRound, snapshot: unknown): void {
     this.#total += 1;
     if (ops > 0 && this.#wasSound && snapshot === this.#snapshot) this.#repairs += 1;
