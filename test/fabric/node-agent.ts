@@ -13,6 +13,7 @@ import { openInformer } from "#kube/open-informer";
 import { NODES } from "#kube/resources";
 import { type Clock, systemClock } from "#life/clock";
 import { type Logger, silentLog } from "#telemetry/log";
+import { Metrics } from "#telemetry/metrics";
 import { CLUSTER, ipsOf, type Machine } from "./machines.ts";
 
 /** What an agent needs of its machine. */
@@ -29,6 +30,9 @@ export interface NodeAgent extends AsyncDisposable {
   readonly network: SandboxNetwork;
   readonly ready: FabricReady;
   readonly rounds: readonly { readonly ops: number; readonly faults: readonly Error[] }[];
+  readonly metrics: Metrics;
+  /** Where it tells its status. */
+  readonly statusSocket: string;
 }
 
 export function subnetsOf(
@@ -91,7 +95,10 @@ export async function startAgent(
   const nodes = openInformer(client, NODES, { clock, log, signal });
   const standing = Promise.withResolvers<FabricReady>();
   const rounds: { readonly ops: number; readonly faults: readonly Error[] }[] = [];
+  const [metrics, statusSocket] = [new Metrics(), join(machine.dir, "fabric.sock")];
   const running = runFabric({
+    metrics,
+    statusSocket,
     kernel: machine.agentKernel ?? machine.kernel,
     client,
     nodes,
@@ -110,6 +117,8 @@ export async function startAgent(
     network,
     ready,
     rounds,
+    metrics,
+    statusSocket,
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running;
