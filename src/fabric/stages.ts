@@ -29,7 +29,7 @@ import { ReversePathWatch } from "./reverse-path.ts";
 import { observeUnderlays } from "./underlay.ts";
 import { OwnWireguard } from "./wireguard/own.ts";
 
-/** While a kind lingers, or the kernel refuses a route. */
+/** While a kind lingers, or the kernel refuses a route, or WireGuard stands, which tells nobody what becomes of its peers. */
 const LOOK_AGAIN_MS = 5_000;
 /** While packets take another way until a WireGuard peer answers. */
 const LOOK_WHILE_CALLING_MS = 500;
@@ -78,6 +78,7 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   /** When to look again although nobody has changed anything, for something may come true by itself. */
   get lookAgainMs(): number | undefined {
     if (this.#round && isCalling(this.#round)) return LOOK_WHILE_CALLING_MS;
+    if ((this.#state?.tunnels.size ?? 0) > 0) return LOOK_AGAIN_MS;
     const isPassing = this.#round !== undefined && this.#round.ground.lingering.size > 0;
     return isPassing || (this.#state?.refused.size ?? 0) > 0 ? LOOK_AGAIN_MS : undefined;
   }

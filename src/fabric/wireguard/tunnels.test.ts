@@ -336,4 +336,17 @@ describe("WireGuard in the kernel", () => {
       ],
     );
   });
+
+  test("a port that is somebody else's is told with what to do", () => {
+    const kernel = openFakeKernel();
+    kernel.wireguard.start("wg0");
+    kernel.wireguard.configure("wg0", { listenPort: 51_820 });
+    const world = new TunnelWorld(kernel, new Map(), OWN_KEY);
+    assert.throws(
+      () => {
+        for (const op of planTunnels(want([]), new Map())) world.apply(op);
+      },
+      { code: "PortTaken", message: /UDP port 51820; stop that one or, on all nodes, .*ListenPort/ },
+    );
+  });
 });

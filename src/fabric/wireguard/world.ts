@@ -1,8 +1,8 @@
-import { Fault } from "#fault/fault";
+import { Fault, isFault } from "#fault/fault";
 import type { NetKernel, PeerChange } from "#kernel/kernel";
 import { hardenDevice } from "../harden-device.ts";
 import type { TunnelPeerChange, WireguardOp } from "./plan.ts";
-import type { Tunnel, TunnelPeer } from "./tunnel.ts";
+import type { Tunnel, TunnelChange, TunnelPeer } from "./tunnel.ts";
 
 type Kernel = Pick<NetKernel, "netlink" | "wireguard" | "sysctl">;
 
@@ -72,9 +72,24 @@ export class TunnelWorld {
     this.#change(name, { mtuBytes, isUp: true, listenPort, ...(publicKey !== undefined && { publicKey }) });
   }
 
-  /** The port before the link is up: then a refusal is told, and no packet meets a half made device. */
-  #change(name: string, change: Extract<WireguardOp, { op: "change-tunnel" }>["change"]): void {
-    const { publicKey, listenPort, mtuBytes, isUp } = change;
+  /** wireguard-go tells at once that the port is another program's, the kernel when the device is set up. */
+  #change(name: string, change: TunnelChange): void {
+    try {
+      this.#set(name, change);
+    } catch (cause) {
+      if (!isFault(cause) || cause.code !== "EADDRINUSE") throw cause;
+      const port = change.listenPort ?? this.#tunnels.get(name)?.listenPort;
+      throw new Fault(
+        "PortTaken",
+        `Cannot run ${name}: another program or WireGuard device has UDP port ${port}; stop that one or, on all nodes, choose another port (ListenPort of flannel's net-conf.json, see --flannel-conf)`,
+        { detail: { name, port }, cause },
+      );
+    }
+    this.#keep(name, () => change);
+  }
+
+  /** The key and the port before the link is up, so that no packet meets a half made device. */
+  #set(name: string, { publicKey, listenPort, mtuBytes, isUp }: TunnelChange): void {
     if (publicKey !== undefined || listenPort !== undefined)
       this.#kernel.wireguard.configure(name, {
         ...(publicKey !== undefined && { privateKey: this.#ownKey() }),
@@ -85,7 +100,6 @@ export class TunnelWorld {
         ...(mtuBytes !== undefined && { mtuBytes }),
         ...(isUp !== undefined && { isUp }),
       });
-    this.#keep(name, () => change);
   }
 
   #setPeers(name: string, changes: ReadonlyMap<string, TunnelPeerChange>): void {

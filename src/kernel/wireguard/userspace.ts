@@ -54,8 +54,11 @@ export class UserspaceWireguard {
   remove(name: string, deleteLink: () => void): void {
     using connection = this.#connect(name);
     deleteLink();
-    connection?.awaitEnd();
-    rmSync(this.#socketOf(name), { force: true });
+    try {
+      connection?.awaitEnd();
+    } finally {
+      rmSync(this.#socketOf(name), { force: true }); // so that nobody asks a program that hangs again
+    }
   }
 
   #socketOf(name: string): string {

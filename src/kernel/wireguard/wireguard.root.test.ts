@@ -5,9 +5,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
+import { decodeFamily, encodeFamilyQuery, GENL_ID_CTRL } from "#wire/genetlink";
 import { wireguardContract } from "../../../test/contract/wireguard.contract.ts";
 import { CLAIMS } from "../claims.ts";
 import { openFds } from "../fd.ts";
+import { NETLINK_GENERIC, NetlinkSocket } from "../netlink-socket.ts";
 import { openKernel } from "../open.ts";
 
 let worlds = 0;
@@ -58,6 +60,20 @@ after(() => assert.deepEqual(openFds(), []));
 
 describe("wireguard-go does what every WireGuard does", () => {
   wireguardContract(openWorld);
+});
+
+describe("the kernel's own WireGuard", () => {
+  const query = (name: string) => ({
+    type: GENL_ID_CTRL,
+    op: `find ${name}`,
+    parts: encodeFamilyQuery(name),
+  });
+
+  test("families are found by name, and those that are absent are not", () => {
+    using socket = new NetlinkSocket(NETLINK_GENERIC);
+    assert.deepEqual(decodeFamily(socket.get(query("nlctrl"))), { id: GENL_ID_CTRL, name: "nlctrl" });
+    assert.throws(() => socket.get(query("no-such-thing")), { code: "ENOENT" });
+  });
 });
 
 describe("wireguard-go", () => {
