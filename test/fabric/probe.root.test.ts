@@ -120,7 +120,7 @@ test("a narrow link on the way is found, to the byte, and told once", async () =
     [1354, 1334],
   );
   assert.equal(asked.lines.length, 2, asked.lines.join(""));
-  assert.match(asked.lines.join(""), /carries 1354 bytes through flannel\.1, and pods use up to 1450/);
+  assert.match(asked.lines.join(""), /carries 1354 bytes through flannel\.1, whose MTU is 1450/);
   assert.match(asked.lines.join(""), /set .{2,4}MTU.{2,4}: 1404 under/);
   lan.kernel.netlink.changeLink(port.index, { mtuBytes: 1500 });
 });
@@ -198,4 +198,11 @@ test("a node finds out by itself, from its first minute", async () => {
     assert.equal(machine.kernel.features.fillsChecksums(device), false);
     assert.match(readFileSync(join(machine.dir, "offload.json"), "utf8"), new RegExp(`"${device}": {`));
   }
+  const { netlink } = machine.kernel;
+  const old = netlink.findLink("flannel.1")?.index;
+  netlink.deleteLink(old ?? 0);
+  await eventually("flannel.1 made anew is turned off too", () => {
+    const index = netlink.findLink("flannel.1")?.index;
+    return index !== undefined && index !== old && !machine.kernel.features.fillsChecksums("flannel.1");
+  });
 });

@@ -58,9 +58,14 @@ export class Exchange {
   }
 
   /** What the kernel has learnt to fit on the way to `to`, without asking anybody. */
-  knownPathMtu(to: Ip): number {
+  knownPathMtu(to: Ip): number | undefined {
     using shared = this.#share(familyOf(to));
-    return shared.probes.knownPathMtu(to);
+    try {
+      return shared.probes.knownPathMtu(to);
+    } catch (error) {
+      if (isFault(error)) return undefined; // no way there at the moment
+      throw error;
+    }
   }
 
   async #ask(

@@ -5,10 +5,18 @@ import { type ProbeTarget, targetKey } from "./model.ts";
 /** Silent so often in a row, the first time for half a minute, a peer is worth a line. */
 const SILENCES_TOLD = 4;
 
+/** What a tunnel puts around a packet: outer IP, UDP, and 8 of VXLAN with 14 of a frame, or 32 of WireGuard. */
+const OVERHEAD_BYTES = {
+  vxlan: { 4: 50, 6: 70 },
+  "host-gw": { 4: 0, 6: 0 },
+  wireguard: { 4: 60, 6: 80 },
+} as const;
+
 /** Tells an operator what probes have found: each thing once, and when it is over. */
 export class News {
   readonly #log: Logger;
   readonly #silent = new Set<string>();
+  readonly #split = new Set<string>();
   readonly #narrow = new Map<string, number>();
   #isUnable = false;
 
@@ -33,11 +41,12 @@ export class News {
     }
   }
 
-  /** `fits`: what gets there and back, in bytes. `knownBytes`: what the kernel believes of the way that carries the tunnel. */
-  tellMtu(target: ProbeTarget, fits: number, knownBytes: () => number): void {
+  /** `fits`: what gets there and back. `known`: what the kernel has learnt of the way that carries the tunnel. Both in bytes. */
+  tellMtu(target: ProbeTarget, fits: number, known: number | undefined): void {
     const { node, family, kind, device, mtuBytes } = target;
     const key = targetKey(target);
     const about = { node, family, kind, device };
+    this.#tellSplit(target, fits, known);
     if (fits >= mtuBytes) {
       if (this.#narrow.delete(key))
         this.#log.info("the way to a node carries whole packets again", { ...about, mtuBytes });
@@ -46,15 +55,25 @@ export class News {
     if (this.#narrow.get(key) === fits) return;
     this.#narrow.set(key, fits);
     this.#log.warn(
-      `the way to a node carries ${fits} bytes through ${device}, and pods use up to ${mtuBytes}: connections that send more hang`,
-      {
-        ...about,
-        carriesBytes: fits,
-        mtuBytes,
-        kernelBelievesBytes: knownBytes(),
-        todo: advice(target, fits),
-      },
+      `the way to a node carries ${fits} bytes through ${device}, whose MTU is ${mtuBytes}: connections that send more hang`,
+      { ...about, carriesBytes: fits, mtuBytes, underlayBytes: known, todo: advice(target, fits) },
     );
+  }
+
+  /** What fits in spite of a narrow link was cut in two. */
+  #tellSplit(target: ProbeTarget, fits: number, known: number | undefined): void {
+    const { node, family, kind, device, underlay, mtuBytes } = target;
+    const key = targetKey(target);
+    const isSplit =
+      known !== undefined && fits >= mtuBytes && mtuBytes + OVERHEAD_BYTES[kind][family] > known;
+    if (!isSplit) this.#split.delete(key);
+    if (!isSplit || this.#split.has(key)) return;
+    this.#split.add(key);
+    this.#log.warn("large packets to a node are cut in two on their way, which costs speed", {
+      ...{ node, family, kind, device, tunnelTo: underlay },
+      underlayBytes: known,
+      todo: advice(target, known - OVERHEAD_BYTES[kind][family]),
+    });
   }
 
   tellUnable(fault: Fault): void {
@@ -68,6 +87,6 @@ export class News {
 function advice({ kind, family }: ProbeTarget, fits: number): string {
   const mend = "mend the links between the nodes";
   if (kind === "host-gw") return mend;
-  const mtu = kind === "vxlan" ? fits + (family === 4 ? 50 : 70) : fits;
+  const mtu = kind === "vxlan" ? fits + OVERHEAD_BYTES.vxlan[family] : fits;
   return `${mend}, or set "MTU": ${mtu} under "Backend" in the file of --flannel-conf on every node`;
 }

@@ -168,10 +168,23 @@ test("a way that gets narrow is told with numbers and what to do, once for each 
   }
   const said = lines.map((line) => line.split(" ").slice(1).join(" ").trim());
   assert.deepEqual(said, [
-    'WARN  the way to a node carries 1400 bytes through flannel.1, and pods use up to 1450: connections that send more hang node=two family=4 kind=vxlan device=flannel.1 carriesBytes=1400 mtuBytes=1450 kernelBelievesBytes=1500 todo="mend the links between the nodes, or set \\"MTU\\": 1450 under \\"Backend\\" in the file of --flannel-conf on every node"',
-    'WARN  the way to a node carries 1300 bytes through flannel.1, and pods use up to 1450: connections that send more hang node=two family=4 kind=vxlan device=flannel.1 carriesBytes=1300 mtuBytes=1450 kernelBelievesBytes=1500 todo="mend the links between the nodes, or set \\"MTU\\": 1350 under \\"Backend\\" in the file of --flannel-conf on every node"',
+    'WARN  the way to a node carries 1400 bytes through flannel.1, whose MTU is 1450: connections that send more hang node=two family=4 kind=vxlan device=flannel.1 carriesBytes=1400 mtuBytes=1450 underlayBytes=1500 todo="mend the links between the nodes, or set \\"MTU\\": 1450 under \\"Backend\\" in the file of --flannel-conf on every node"',
+    'WARN  the way to a node carries 1300 bytes through flannel.1, whose MTU is 1450: connections that send more hang node=two family=4 kind=vxlan device=flannel.1 carriesBytes=1300 mtuBytes=1450 underlayBytes=1500 todo="mend the links between the nodes, or set \\"MTU\\": 1350 under \\"Backend\\" in the file of --flannel-conf on every node"',
     "INFO  the way to a node carries whole packets again node=two family=4 kind=vxlan device=flannel.1 mtuBytes=1450",
   ]);
+  await end();
+});
+
+test("large packets that are split on their way are told of", async () => {
+  const kernel = machine({ [TWO]: {} });
+  const { clock, lines, end } = await live({ kernel });
+  await clock.pass(1_000);
+  assert.deepEqual(lines, []);
+  // As when the kernel has learnt of a narrow link from other packets.
+  kernel.netlink.changeLink(kernel.netlink.findLink("eth0")?.index ?? 0, { mtuBytes: 1400 });
+  await clock.pass(180_000);
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? "", /cut in two .* tunnelTo=192\.0\.2\.12 underlayBytes=1400 .*MTU.{2,4}: 1400 /);
   await end();
 });
 

@@ -134,7 +134,7 @@ export class Prober {
           };
     this.health.put(health);
     if (sighting.kind === "seen" && sighting.mtuBytes !== undefined)
-      this.#news.tellMtu(target, sighting.mtuBytes, () => this.#exchange.knownPathMtu(target.underlay));
+      this.#news.tellMtu(target, sighting.mtuBytes, this.#exchange.knownPathMtu(target.underlay));
   }
 
   async #testOffload(turn: Turn, target: ProbeTarget, signal: AbortSignal): Promise<void> {
