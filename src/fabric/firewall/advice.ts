@@ -16,7 +16,7 @@ export function adviceFor(owner: FirewallOwner, found: Found): readonly string[]
     case "ufw":
       return ufw(found);
     case "k3s":
-      return ["twill cleanup"];
+      return ["twill cleanup --rules"];
     case "docker":
     case "iptables":
       return iptables(found);
