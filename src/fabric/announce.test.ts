@@ -120,6 +120,27 @@ describe("what a node tells", () => {
     );
   });
 
+  test("is an external address, on the Node as K3s writes it, and takes it back with the flag", () => {
+    const external = parseIp("203.0.113.9");
+    const overwrites = (config: FabricConfig) => {
+      const { annotations = {} } = said({ ...config, backend: VXLAN }, []) ?? {};
+      return ["public-ip", "public-ip-overwrite", "public-ipv6-overwrite"].map((key) => annotations[P + key]);
+    };
+    assert.deepEqual(overwrites({ ...CONFIG, publicIps: [external] }), [external, external, null]);
+    assert.deepEqual(overwrites({ ...CONFIG, publicIps: [] }), [LOCAL, null, null]);
+    // Where K3s has no say, what somebody has written on the Node is theirs.
+    assert.deepEqual(overwrites(CONFIG), [LOCAL, undefined, undefined]);
+    assert.deepEqual(overwrites({ ...CONFIG, flagPublicIps: [external] }), [external, undefined, undefined]);
+  });
+
+  test("is who masquerades, so that plugins know", () => {
+    assert.match(said(CONFIG, [])?.subnetFile ?? "", /FLANNEL_IPMASQ=false/);
+    assert.match(
+      said({ ...CONFIG, masquerade: { 4: "plain" } }, [])?.subnetFile ?? "",
+      /FLANNEL_IPMASQ=true/,
+    );
+  });
+
   test("is the MTU that fits through everything that stands", () => {
     assert.equal(said(CONFIG, [])?.ready.mtuBytes, 1500);
     assert.equal(said(CONFIG, [peer(1, "twill", "vxlan")])?.ready.mtuBytes, 1450);

@@ -187,6 +187,11 @@ function readCluster(reader: ValueReader, node: NodeConfig): ClusterConfig {
     checkNetworks(reader, { clusterCidrs, serviceCidrs });
     checkAddresses(reader, node, { clusterCidrs, serviceCidrs });
   }
+  if (reader.isOn("flannel-external-ip") && reader.text("flannel-backend") === "host-gw")
+    reader.problem(
+      "flannel-external-ip",
+      "with --flannel-backend=host-gw nodes are routers on one network, where their own addresses are; use wireguard-native",
+    );
   const dns = reader.ips("cluster-dns");
   for (const ip of dns) {
     if (!serviceCidrs.some((cidr) => containsIp(cidr, ip)))
