@@ -62,30 +62,15 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     vni: config.backend.kind === "vxlan" ? config.backend.vni : undefined,
     log,
   });
-  let mtuBytes: number | undefined;
+  const heard: { ready?: FabricReady } = {};
   const onReady = (ready: FabricReady) => {
     options.onReady?.(ready);
-    mtuBytes = ready.mtuBytes;
+    heard.ready = ready;
   };
   const announcer = new Announcer({ ...options, log, onReady });
   const stages = new FabricStages({ ...options, log });
   const prober = config.probe && new Prober({ ...options, config: config.probe, log });
   const tally = new RoundTally();
-  const source = new StatusSource({
-    ...options,
-    rounds: tally,
-    nodes: watch,
-    standing: () => stages.standing,
-    health: () => prober?.health.list() ?? [],
-    mtuBytes: () => mtuBytes,
-  });
-  const strangers = new GuardWatch({
-    ...options,
-    nft: options.kernel.nft,
-    isGuarded: config.guard,
-    nodeOf: (ip) => watch.views.find(({ addresses }) => addresses.includes(ip))?.name,
-    log,
-  });
   using disturbances = new Disturbances(options);
   const rounds = reconcile(stages, {
     snapshots: watch.snapshots({ signal }),
@@ -108,15 +93,37 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     rounds,
     announcer.run({ signal }),
     prober?.run({ signal }),
-    strangers.run({ signal }),
-    tell(source, { ...options, log }),
+    tell({ watch, tally, stages, prober, heard }, { ...options, log }),
   ]);
 }
 
-/** To people by a socket, to their instruments by metrics. */
-async function tell(source: StatusSource, options: FabricOptions): Promise<void> {
-  const { metrics, statusSocket: socketPath, log, signal } = options;
+interface Told {
+  readonly watch: NodeWatch;
+  readonly tally: RoundTally;
+  readonly stages: FabricStages;
+  readonly prober: Prober | undefined;
+  readonly heard: { readonly ready?: FabricReady };
+}
+
+/** To people by the log and a socket, to their instruments by metrics. */
+async function tell({ watch, tally, stages, prober, heard }: Told, options: FabricOptions): Promise<void> {
+  const { kernel, config, metrics, statusSocket: socketPath, log, signal } = options;
+  const source = new StatusSource({
+    ...options,
+    rounds: tally,
+    nodes: watch,
+    standing: () => stages.standing,
+    health: () => prober?.health.list() ?? [],
+    mtuBytes: () => heard.ready?.mtuBytes,
+  });
   const status = () => source.status();
   if (metrics) declareMetrics(metrics, status);
-  if (socketPath !== undefined) await serveStatus({ socketPath, status, log, signal });
+  const strangers = new GuardWatch({
+    ...options,
+    nft: kernel.nft,
+    isGuarded: config.guard,
+    nodeOf: (ip) => watch.views.find(({ addresses }) => addresses.includes(ip))?.name,
+  });
+  const served = socketPath === undefined ? undefined : serveStatus({ socketPath, status, log, signal });
+  await Promise.all([strangers.run({ signal }), served]);
 }
