@@ -42,6 +42,18 @@ test("every problem is told at once", () => {
   assert.equal(problems.length, 13, text);
 });
 
+test("files that all nodes read are where all of them find them", () => {
+  const told = (path: string) => readLabFlags([`--flannel-conf=${path}`]).problems.join("\n");
+  assert.match(
+    told("net-conf.json"),
+    /^--flannel-conf: the nodes of a lab do not start here; write \/.*\/net-conf\.json$/m,
+  );
+  assert.match(
+    told("/etc/net-conf.json"),
+    /have folders of their own in the place of .* put \/etc\/net-conf\.json elsewhere/,
+  );
+});
+
 for (const [text, isGood] of [
   ["1", true],
   ["100", true],

@@ -15,6 +15,8 @@ import { takeOwnFlags } from "./own-flags.ts";
 const NO_ENVIRONMENT = { K3S_CONFIG_FILE: "/dev/null" };
 /** Every node of a lab sees a folder of its own in the place of each of these. */
 const OWN_FOLDERS = ["/run/", "/var/lib/", "/var/log/", "/etc/"];
+/** Files that all nodes of a lab read. */
+const SHARED_FILES = ["flannel-conf", "flannel-cni-conf"];
 const LAB_SETS: Readonly<Record<string, string>> = {
   "node-name": "the lab names its nodes; choose its own name with --name",
   "node-ip": "the lab gives its nodes addresses",
@@ -104,10 +106,22 @@ function parseNodes(text: string): number {
 }
 
 function placeProblems(argv: readonly string[]): readonly string[] {
-  const dataDir = readFlags(argv, "server").values.get("data-dir")?.at(-1);
-  if (dataDir === undefined || OWN_FOLDERS.some((folder) => `${resolve(dataDir)}/`.startsWith(folder)))
-    return [];
-  return [
-    `--data-dir: the nodes of a lab would share ${dataDir}; choose a folder in one of ${OWN_FOLDERS.join(" ")}`,
-  ];
+  const { values } = readFlags(argv, "server");
+  const isOwn = (path: string) => OWN_FOLDERS.some((folder) => `${resolve(path)}/`.startsWith(folder));
+  const problems: string[] = [];
+  const dataDir = values.get("data-dir")?.at(-1);
+  if (dataDir !== undefined && !isOwn(dataDir))
+    problems.push(
+      `--data-dir: the nodes of a lab would share ${dataDir}; choose a folder in one of ${OWN_FOLDERS.join(" ")}`,
+    );
+  for (const name of SHARED_FILES) {
+    const path = values.get(name)?.at(-1);
+    if (path && !path.startsWith("/"))
+      problems.push(`--${name}: the nodes of a lab do not start here; write ${resolve(path)}`);
+    else if (path && isOwn(path))
+      problems.push(
+        `--${name}: the nodes of a lab have folders of their own in the place of ${OWN_FOLDERS.join(" ")}; put ${path} elsewhere`,
+      );
+  }
+  return problems;
 }

@@ -146,6 +146,10 @@ const problems: readonly (readonly [argv: readonly string[], says: RegExp])[] = 
   [["--node-ip=192.0.2.1,192.0.2.2"], /--node-ip: 2 values are IPv4; give at most one a family, such as 192/],
   [["--node-external-ip=192.0.2.1,192.0.2.2"], /--node-external-ip: 2 values are IPv4/],
   [
+    ["--flannel-external-ip", "--flannel-backend=host-gw"],
+    /--flannel-external-ip: with .*host-gw .* use wireguard-native/,
+  ],
+  [
     ["--flannel-backend=ipsec"],
     /two steps: first write flannel-backend: wireguard-native .* then reboot every node/,
   ],
