@@ -215,3 +215,51 @@ test("GC takes back what this network's containers left that are not among the v
   assert.deepEqual(place.kept(), ["c2", "c4", "c5"]);
   assert.match(place.env(), /CNI_COMMAND=DEL\nCNI_CONTAINERID=c3\n/);
 });
+
+test("whatever the configuration is, it is read or refused in the specification's words", () => {
+  let seed = 14;
+  const pick = <T>(from: readonly T[]): T => {
+    seed = (seed * 1103515245 + 12345) & 0x7fffffff;
+    return from[seed % from.length] as T;
+  };
+  const values = [
+    null,
+    true,
+    1,
+    "",
+    "bridge",
+    "/x",
+    [],
+    {},
+    [{ dst: 1 }],
+    { type: 7 },
+    { ipam: null },
+    { routes: {} },
+  ];
+  const keys = [
+    "delegate",
+    "ipam",
+    "subnetFile",
+    "dataDir",
+    "runtimeConfig",
+    "cniVersion",
+    "prevResult",
+    "__proto__",
+  ];
+  const subnet = parseSubnetFile(SUBNETS);
+  let good = 0;
+  for (let i = 0; i < 3000; i++) {
+    const config = Object.fromEntries([pick(keys), pick(keys), pick(keys)].map((key) => [key, pick(values)]));
+    try {
+      const conf = delegateConf(
+        callOf("ADD", { ...config, cniVersion: config["cniVersion"] ?? "1.0.0" }),
+        subnet,
+      );
+      assert.equal(typeof conf.type, "string");
+      good++;
+    } catch (error) {
+      assert.ok(error instanceof PluginError, `${JSON.stringify(config)}: ${String(error)}`);
+    }
+  }
+  assert.ok(good > 100, String(good));
+});
