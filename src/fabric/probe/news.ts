@@ -4,6 +4,8 @@ import { type ProbeTarget, targetKey } from "./model.ts";
 
 /** Silent so often in a row, the first time for half a minute, a peer is worth a line. */
 const SILENCES_TOLD = 4;
+/** So many ways that are silent at one time get a line each; of more only the number is told. */
+const TOLD_BY_NAME = 10;
 
 /** What a tunnel puts around a packet: outer IP, UDP, and 8 of VXLAN with 14 of a frame, or 32 of WireGuard. */
 const OVERHEAD_BYTES = {
@@ -18,27 +20,53 @@ export class News {
   readonly #silent = new Set<string>();
   readonly #split = new Set<string>();
   readonly #narrow = new Map<string, number>();
+  /** How many were silent when many were told of last. */
+  #manyTold = TOLD_BY_NAME;
   #isUnable = false;
 
   constructor(log: Logger) {
     this.#log = log;
   }
 
+  /** Forgets the peers that are not among `keys`. */
+  keepOnly(keys: Pick<ReadonlySet<string>, "has">): void {
+    for (const told of [this.#silent, this.#narrow, this.#split])
+      for (const key of told.keys()) if (!keys.has(key)) told.delete(key);
+  }
+
   /** `silences`: how often in a row it has not answered. */
   tellReach(target: ProbeTarget, silences: number): void {
-    const { node, family, kind, device, to, underlay } = target;
     const key = targetKey(target);
-    const about = { node, family, kind, device };
     if (silences >= SILENCES_TOLD && !this.#silent.has(key)) {
       this.#silent.add(key);
+      this.#tellSilent(target);
+    } else if (silences === 0 && this.#silent.delete(key)) {
+      this.#tellBack(target);
+    }
+  }
+
+  #tellSilent({ node, family, kind, device, to, underlay }: ProbeTarget): void {
+    const count = this.#silent.size;
+    if (count <= TOLD_BY_NAME) {
       this.#log.warn("a node does not answer through the pod network, so its pods may be out of reach", {
-        ...about,
+        ...{ node, family, kind, device },
         asked: to.join(", "),
         tunnelTo: underlay,
       });
-    } else if (silences === 0 && this.#silent.delete(key)) {
-      this.#log.info("a node answers through the pod network again", about);
+    } else if (count >= 2 * this.#manyTold) {
+      this.#manyTold = count;
+      this.#log.warn("many nodes do not answer through the pod network: this node itself may be cut off", {
+        count,
+      });
     }
+  }
+
+  #tellBack({ node, family, kind, device }: ProbeTarget): void {
+    if (this.#silent.size < TOLD_BY_NAME)
+      this.#log.info("a node answers through the pod network again", { node, family, kind, device });
+    if (this.#silent.size > 0) return;
+    if (this.#manyTold > TOLD_BY_NAME) this.#log.info("every node answers through the pod network again");
+    this.#manyTold = TOLD_BY_NAME;
   }
 
   /** `fits`: what gets there and back. `known`: what the kernel has learnt of the way that carries the tunnel. Both in bytes. */

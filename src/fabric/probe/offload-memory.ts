@@ -26,8 +26,8 @@ export class OffloadMemory {
     return this.#findings.has(device);
   }
 
-  remember(device: string, node: string): void {
-    this.#findings.set(device, { node, since: new Date().toISOString() });
+  remember(device: string, { node, nowMs }: { node: string; nowMs: number }): void {
+    this.#findings.set(device, { node, since: new Date(nowMs).toISOString() });
     this.#save();
   }
 

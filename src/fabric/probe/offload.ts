@@ -140,9 +140,9 @@ export class OffloadKeeper {
   }
 
   #turnOff(device: string, node: string): void {
-    const { features, config, log } = this.#options;
+    const { features, config, clock, log } = this.#options;
     features.setFillsChecksums(device, false);
-    this.#memory.remember(device, node);
+    this.#memory.remember(device, { node, nowMs: clock.now() });
     log.warn(
       "packets arrive without their checksums where those are left to the hardware: turned that off on the tunnel's device, for good",
       { device, node, feature: FEATURE, see: `ethtool -k ${device}`, remembered: config.stateFile },

@@ -158,6 +158,26 @@ test("a peer that falls silent is told of once, and so is its return", async () 
   await end();
 });
 
+test("when this node is cut off from all others, that takes a few lines, not one for each", async () => {
+  const targets = Array.from({ length: 100 }, (_, i): ProbeTarget => {
+    return { ...ABOUT_TWO, node: `node-${i}`, to: [parseIp(`10.42.${i}.0`)] };
+  });
+  const kernel = machine();
+  const { clock, lines, end } = await live({ kernel, targets });
+  await clock.pass(300_000);
+  assert.equal(lines.filter((line) => line.includes("a node does not answer")).length, 10);
+  assert.deepEqual(
+    lines.flatMap((line) => /many nodes .* count=(\d+)/.exec(line)?.[1] ?? []),
+    ["20", "40", "80"],
+  );
+  lines.length = 0;
+  for (const { to } of targets) for (const ip of to) kernel.paths.set(ip, {});
+  await clock.pass(300_000);
+  assert.match(lines.at(-1) ?? "", /every node answers through the pod network again/);
+  assert.equal(lines.length, 11);
+  await end();
+});
+
 test("a way that gets narrow is told with numbers and what to do, once for each number, and when it is mended", async () => {
   const kernel = machine({ [TWO]: {} });
   const { prober, clock, lines, end } = await live({ kernel });

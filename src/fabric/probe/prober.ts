@@ -55,6 +55,7 @@ export class Prober {
     const next = new Map(targets.map((target) => [targetKey(target), target]));
     this.#schedule.follow(next);
     this.health.keepOnly(next);
+    this.#news.keepOnly(next);
     for (const [key, target] of next) {
       const before = this.#targets.get(key);
       if (before && isSame(before, target)) continue;
