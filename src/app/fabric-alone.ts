@@ -3,6 +3,7 @@ import type { Cidr } from "#addr/cidr";
 import { FAMILIES } from "#addr/family";
 import type { FabricConfig } from "#fabric/model";
 import { runFabric } from "#fabric/run";
+import { STATUS_SOCKET } from "#fabric/status/serve";
 import { explain, Fault } from "#fault/fault";
 import { openKernel } from "#kernel/open";
 import { isApiFault } from "#kube/api-fault";
@@ -50,6 +51,7 @@ export async function runFabricAlone(
     nodes,
     nodeName,
     config: fabricOf(config, found),
+    statusSocket: STATUS_SOCKET,
     clock: systemClock,
     log: log.child({ room: "fabric" }),
     signal,

@@ -33,7 +33,9 @@ export class GuardWatch {
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
     const { isGuarded, clock, log } = this.#options;
     if (!isGuarded)
-      log.warn("the guard is off: whoever can send UDP to the tunnels' ports reaches pods, with any address");
+      log.warn(
+        "the guard is off: the tunnels' ports take packets from anybody, and VXLAN has no other guard",
+      );
     for await (const _ of ticks(clock, LOOK_MS, { signal })) this.look();
   }
 

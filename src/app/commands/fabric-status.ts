@@ -46,10 +46,24 @@ export async function fabricStatus(argv: readonly string[], context: CommandCont
     context.writeError(`Cannot show the fabric's status:\n${problems.map((each) => `  ${each}\n`).join("")}`);
     return BAD_USAGE;
   }
-  const answers = await Promise.all(places().map((place) => ask(place, context)));
+  const found = placesOrFault(places);
+  if (isFault(found)) {
+    context.writeError(`${explain(found)}\n`);
+    return NO_AGENT;
+  }
+  const answers = await Promise.all(found.map((place) => ask(place, context)));
   context.write(asJson ? jsonText(answers) : tableText(answers));
   for (const answer of answers) if ("fault" in answer) context.writeError(`${explain(answer.fault)}\n`);
   return exitCodeOf(answers);
+}
+
+function placesOrFault(places: () => readonly Place[]): readonly Place[] | Fault {
+  try {
+    return places();
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return error;
+  }
 }
 
 async function ask(place: Place, { signal }: CommandContext): Promise<Answer> {

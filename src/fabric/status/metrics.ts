@@ -79,9 +79,14 @@ export function declareMetrics(metrics: Metrics, status: () => FabricStatus): vo
     ({ rounds }) => [[{}, rounds.repairs]],
   );
   gauge("last_round_seconds", "What the last round took.", ({ rounds }) =>
-    rounds.lastSeconds === null ? [] : [[{}, rounds.lastSeconds]],
+    rounds.lastSeconds === null ? [] : [[{}, toMicro(rounds.lastSeconds)]],
   );
   gauge("findings", "Things found wrong with this machine.", ({ findings }) => [[{}, findings.length]]);
+}
+
+/** No digits that are none. */
+function toMicro(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
 }
 
 function labelsOf({ node, family }: PeerStatus): Labels {
@@ -116,6 +121,6 @@ function known(
   return ({ peers }: FabricStatus): readonly Row[] =>
     peers.flatMap((peer): Row[] => {
       const value = peer[field];
-      return value === null ? [] : [[labelsOf(peer), value / perUnit]];
+      return value === null ? [] : [[labelsOf(peer), toMicro(value / perUnit)]];
     });
 }

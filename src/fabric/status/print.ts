@@ -101,12 +101,12 @@ function deviceLine(device: DeviceStatus): string {
 function guardLines({ state, ports, strangers, listed, isFull }: GuardStatus): readonly string[] {
   if (state === "absent") return ["guard: its rules are not loaded"];
   if (ports.length === 0) return ["guard: no tunnel, no ports to guard"];
-  const what = `UDP ports ${ports.join(", ")}`;
+  const what = ports.length === 1 ? `UDP port ${ports[0]} takes` : `UDP ports ${ports.join(", ")} take`;
   const fate = state === "on" ? "dropped" : "let in";
   const head =
     state === "on"
-      ? `guard: on, ${what} take packets of nodes only`
-      : `guard: off, ${what} take packets of anybody who can reach this machine`;
+      ? `guard: on, ${what} packets of nodes only`
+      : `guard: off, ${what} packets of anybody who can reach this machine`;
   if (strangers.packets === 0) return [head];
   const rest = listed.length - MOST_STRANGERS;
   return [

@@ -32,8 +32,8 @@ export interface StatusSourceOptions {
   readonly findings?: () => readonly Finding[];
 }
 
-/** So many askers as there may be, the kernel is asked no more often. */
-const KEPT_MS = 250;
+/** All that is asked for in one breath, such as a page of metrics, is of one look at the kernel. */
+const KEPT_MS = 50;
 
 /** The status of now, put together when somebody asks. */
 export class StatusSource {
