@@ -5,6 +5,7 @@ import { CLAIMS } from "#kernel/claims";
 import type { ChangeScope, NetKernel, NetworkChanges } from "#kernel/kernel";
 import { Cell } from "#life/cell";
 import type { Clock } from "#life/clock";
+import { BY_ITSELF } from "#reconcile/loop";
 import { BRIDGED, type FabricConfig } from "./model.ts";
 import type { Standing } from "./own-ends.ts";
 
@@ -13,7 +14,7 @@ export class Disturbances implements Disposable {
   readonly #config: FabricConfig;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
-  readonly #news = new Cell<void>();
+  readonly #news = new Cell<unknown>();
   readonly #changes: NetworkChanges;
   /** When the next look is planned. */
   #plannedAt = Number.POSITIVE_INFINITY;
@@ -27,10 +28,10 @@ export class Disturbances implements Disposable {
     this.#config = options.config;
     this.#clock = options.clock;
     this.#signal = options.signal;
-    this.#changes = options.kernel.openChanges(this.#scope([]), () => this.#news.set());
+    this.#changes = options.kernel.openChanges(this.#scope([]), () => this.#news.set(undefined));
   }
 
-  values(): AsyncGenerator<void> {
+  values(): AsyncGenerator<unknown> {
     return this.#news.values({ signal: this.#signal });
   }
 
@@ -77,6 +78,6 @@ export class Disturbances implements Disposable {
       throw error;
     }
     this.#plannedAt = Number.POSITIVE_INFINITY;
-    this.#news.set();
+    this.#news.set(BY_ITSELF);
   }
 }

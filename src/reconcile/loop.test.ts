@@ -5,7 +5,7 @@ import { Cell } from "#life/cell";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import { keepRight } from "./keep-right.ts";
-import { reconcile, type Stages } from "./loop.ts";
+import { BY_ITSELF, reconcile, type Stages } from "./loop.ts";
 
 /** Time that a test moves. */
 class HandClock implements Clock {
@@ -77,7 +77,7 @@ let stop: AbortController;
 let outside: Outside;
 let clock: HandClock;
 let snapshots: Cell<number>;
-let disturbances: Cell<void>;
+let disturbances: Cell<unknown>;
 let said: string[];
 let running: Promise<void>;
 const RESYNC_MS = 60_000;
@@ -112,7 +112,7 @@ afterEach(async () => {
 
 function disturb(): void {
   outside.value = 7;
-  disturbances.set();
+  disturbances.set(undefined);
 }
 
 test("a disturbance is looked at at once, and told", async () => {
@@ -122,8 +122,15 @@ test("a disturbance is looked at at once, and told", async () => {
   assert.equal(said.length, 1);
 });
 
+test("what has come true by itself is looked at too, and is no repair", async () => {
+  outside.value = 7;
+  disturbances.set(BY_ITSELF);
+  await clock.pass(0);
+  assert.deepEqual([outside.value, outside.looks, said], [1, 2, []]);
+});
+
 test("one that has changed nothing costs one look and no word", async () => {
-  disturbances.set();
+  disturbances.set(undefined);
   await clock.pass(1000);
   assert.deepEqual([outside.looks, said], [2, []]);
 });
@@ -155,7 +162,7 @@ test("a fight is bounded, told once, and over when it is", async () => {
   await clock.pass(1000);
   assert.equal(outside.value, 1);
   await clock.pass(31_000);
-  disturbances.set();
+  disturbances.set(undefined);
   await clock.pass(0);
   assert.match(said.at(-1) ?? "", /stays now/);
 });

@@ -30,7 +30,8 @@ export interface ReconcileOptions<Snapshot> {
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Yields when somebody else may have changed what stands: the next round observes anew, at once after a quiet time and ten
-   *  times a second at most. */
+   *  times a second at most. What it yields is `BY_ITSELF` when something may have come true with time: then what there is to
+   *  do is no repair. */
   readonly disturbances?: AsyncIterable<unknown>;
   /** After so long a round observes anew, whatever was heard. Absent: only after failures and disturbances. */
   readonly resyncMs?: number;
@@ -38,7 +39,10 @@ export interface ReconcileOptions<Snapshot> {
   readonly onRound?: (round: Round & { readonly ms: number }) => void;
 }
 
-type Reason = "snapshot" | "disturbance" | "retry" | "resync" | "end";
+/** Says of a disturbance that nobody else has a part in it. */
+export const BY_ITSELF = "by itself";
+
+type Reason = "snapshot" | "disturbance" | "time" | "retry" | "resync" | "end";
 
 /** Runs snapshot -> desired -> plan -> apply until aborted, one round in flight. A round with faults is logged once, then
  *  observed and tried again with growing waits, even when no new snapshot comes. */
@@ -89,9 +93,10 @@ class Loop<Snapshot, State, Op> {
   /** Those that come while one waits for its turn are answered by the same look. */
   async #hearDisturbances(): Promise<void> {
     const { clock, signal, disturbances = [] } = this.#options;
-    for await (const _ of disturbances) {
+    for await (const what of disturbances) {
       if (signal.aborted) return;
-      await this.#later(this.#pace.waitMs(clock.now()), () => this.#wakes.add("disturbance"));
+      if (what === BY_ITSELF) this.#wakes.add("time");
+      else await this.#later(this.#pace.waitMs(clock.now()), () => this.#wakes.add("disturbance"));
     }
   }
 
@@ -101,7 +106,7 @@ class Loop<Snapshot, State, Op> {
       const reasons = await this.#wakes.take();
       if (signal.aborted || reasons.has("end")) return;
       if (reasons.has("resync")) this.#planResync();
-      if (reasons.has("disturbance") || reasons.has("resync")) this.#known = undefined;
+      if (reasons.has("disturbance") || reasons.has("time") || reasons.has("resync")) this.#known = undefined;
       if (this.#latest) this.#round(this.#latest.snapshot, reasons);
     }
   }
@@ -128,8 +133,8 @@ class Loop<Snapshot, State, Op> {
   /** One repair is worth a line, and so is a fight, once. */
   #keepPace({ ops, faults, text }: Round & { text: string }, reasons: ReadonlySet<Reason>): void {
     const { clock, log } = this.#options;
-    // With a new snapshot there was something to do anyway.
-    const hasRepaired = !reasons.has("snapshot") && ops + faults.length > 0;
+    // With a new snapshot, or with time, there was something to do anyway.
+    const hasRepaired = !reasons.has("snapshot") && !reasons.has("time") && ops + faults.length > 0;
     const first = text.split("\n", 1)[0] ?? "";
     switch (this.#pace.looked(clock.now(), hasRepaired ? first : undefined)) {
       case "begins":
