@@ -36,7 +36,7 @@ import { inNetns, openOwnNetns } from "./netns.ts";
 export interface PacketFilters extends Disposable {
   /** Chains of nftables, of all tables. */
   listChains(): readonly NftChain[];
-  /** In their order. @throws {NetlinkError} ENOENT when the chain is gone */
+  /** In their order; none of a chain that is gone. */
   listRules(chain: NftChainRef): readonly NftRule[];
   /** What is in a set or a verdict map. @throws {NetlinkError} ENOENT */
   listSet(set: { family: NftChainRef["family"]; table: string; set: string }): readonly NftSetRange[];

@@ -599,6 +599,47 @@ export function kernelContract(open: () => ContractWorld): void {
     });
   });
 
+  describe("what filters packets", () => {
+    test("chains, rules with their verdicts, and sets are listed, whoever made them", () => {
+      net.nft.run(`table inet twt-filter {
+        set ports { type inet_service; }
+        chain more { }
+        chain in { type filter hook input priority -5; policy drop; tcp dport @ports accept; jump more; }
+      }`);
+      net.nft.run("add element inet twt-filter ports { 22, 80 }");
+      using filters = net.openFilters();
+      const ours = filters.listChains().filter(({ table }) => table === "twt-filter");
+      assert.deepEqual(
+        ours.map(({ family, chain, base }) => ({ family, chain, base })),
+        [
+          { family: "inet", chain: "more", base: undefined },
+          {
+            family: "inet",
+            chain: "in",
+            base: { hook: "input", type: "filter", priority: -5, policy: "drop" },
+          },
+        ],
+      );
+      const ref = { family: "inet", table: "twt-filter" } as const;
+      const verdicts = filters
+        .listRules({ ...ref, chain: "in" })
+        .map(({ expressions }) => expressions.find((each) => each.kind === "verdict")?.verdict);
+      assert.deepEqual(verdicts, [{ kind: "accept" }, { kind: "jump", chain: "more" }]);
+      assert.deepEqual(filters.listRules({ ...ref, chain: "more" }), []);
+      const values = filters
+        .listSet({ ...ref, set: "ports" })
+        .map(({ low }) => Buffer.from(low).readUInt16BE());
+      assert.deepEqual(
+        values.sort((a, b) => a - b),
+        [22, 80],
+      );
+      assert.deepEqual(filters.listRules({ ...ref, table: "twt-none", chain: "in" }), []);
+      assert.throws(() => filters.listSet({ ...ref, set: "none" }), { code: "ENOENT" });
+      assert.deepEqual(filters.listOldTables(4), []);
+      assert.throws(() => filters.readOldTable(4, "filter"), { code: "ENOENT" });
+    });
+  });
+
   describe("nftables", () => {
     const TABLE = "twt";
     const PROGRAM = [

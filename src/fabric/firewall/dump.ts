@@ -67,7 +67,7 @@ function dumpTable(filters: PacketFilters, chains: readonly NftChain[]): NftTabl
     wanted.push(chain);
   };
   for (let chain = wanted.shift(); chain && out.length < MOST_CHAINS; chain = wanted.shift()) {
-    const rules = present(() => filters.listRules(chain as NftChain)) ?? [];
+    const rules = filters.listRules(chain);
     out.push({ chain, rules });
     for (const rule of rules) for (const name of targetsOf(filters, rule, sets)) follow(name);
   }

@@ -1,5 +1,4 @@
 import { FAMILIES } from "#addr/family";
-import { isFault } from "#fault/fault";
 import type { PacketFilters } from "#kernel/packet-filters";
 import {
   IPTABLES_TABLES,
@@ -51,20 +50,10 @@ function readNftTables(filters: PacketFilters): readonly NftTableRules[] {
     const { family, table } = chain;
     if (!isIptables(family) || !IPTABLES_TABLES.includes(table)) continue;
     const key = `${family} ${table}`;
-    const rules = present(() => filters.listRules(chain));
-    if (rules === undefined) continue;
+    const rules = filters.listRules(chain);
     const standing = tables.get(key) ?? { family, table, chains: [] };
     standing.chains.push({ chain, rules });
     tables.set(key, standing);
   }
   return [...tables.values()];
-}
-
-function present<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (isFault(error) && error.code === "ENOENT") return undefined;
-    throw error;
-  }
 }

@@ -1,7 +1,6 @@
 import { constants } from "node:os";
 import { SyscallFault } from "#fault/kernel-fault";
 import type { NftChain, NftExpression, NftFamily, NftHook, NftRule } from "#wire/nftables-rule";
-import { refusedText } from "../nft-error.ts";
 import type { PacketFilters } from "../packet-filters.ts";
 import type { FakeNamespace } from "./namespace.ts";
 import { splitStatements } from "./nft-statements.ts";
@@ -16,8 +15,7 @@ export function fakePacketFilters(here: FakeNamespace): PacketFilters {
       const found = chains().find(
         ({ chain }) => chain.family === family && chain.table === table && chain.chain === name,
       );
-      if (!found) throw refusedText("Error: No such file or directory");
-      return found.rules;
+      return found?.rules ?? [];
     },
     listSet: ({ family, table, set }) =>
       here.nft

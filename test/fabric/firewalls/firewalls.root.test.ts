@@ -1,7 +1,10 @@
 /** Firewalls in the way of pods, and out of it by the very commands that are advised. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { addressOf, parseCidr } from "#addr/cidr";
+import { FAMILIES } from "#addr/family";
 import type { FirewallFinding, FirewallOwner, FirewallTraffic } from "#fabric/firewall/finding";
 import type { FirewallNode } from "#fabric/firewall/needs";
 import { FirewallWatch } from "#fabric/firewall/watch";
@@ -10,6 +13,7 @@ import { openFakeClient } from "#kube/fake/client";
 import { NODES } from "#kube/resources";
 import { systemClock } from "#life/clock";
 import { openLog } from "#telemetry/log";
+import { k3sRules, program } from "../cleanup/kubernetes-rules.ts";
 import { CLUSTER, eventually, Machines } from "../machines.ts";
 import { type NodeAgent, nodeObject, startAgent } from "../node-agent.ts";
 import { Pod } from "../pod.ts";
@@ -154,6 +158,18 @@ for (const { name, rules, finds } of cases)
     assert.deepEqual(look(), []);
     assert.deepEqual(await talking(), [4, 6]);
   });
+
+test("K3s's rules beside ours do no harm", async () => {
+  onMachine(one, FLUSH_FOREIGN);
+  for (const family of FAMILIES)
+    for (const variant of ["nft", "legacy"] as const) {
+      const rules = join(one.dir, "k3s-rules");
+      writeFileSync(rules, k3sRules(family));
+      onMachine(one, `${program(family, variant, "-restore")} --noflush < ${rules}`);
+    }
+  assert.deepEqual(await talking(), [4, 6]);
+  assert.deepEqual(look(), []);
+});
 
 test("each is told of once, and again when it is gone", () => {
   const of = (text: string) => log.filter((line) => line.includes(text)).length;
