@@ -3,6 +3,7 @@ import type { Ip } from "#addr/ip";
 import { tellLeftovers } from "#fabric/leftovers/tell";
 import type { FabricBackend, FabricConfig, FabricReady } from "#fabric/model";
 import { type FabricOptions, runFabric } from "#fabric/run";
+import { withdrawEnds } from "#fabric/withdraw";
 import { STATUS_SOCKET } from "#fabric/status/serve";
 import type { Certified } from "#join/certificate";
 import type { Membership } from "#join/join-cluster";
@@ -78,7 +79,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         );
   const pods = runPods(options, { ...common, network: ground.network });
   const routing = serviceRouting({ ...options, signal }, proxyClient);
-  await Promise.all([ground.kept, firewalls.keep({ signal }), pods, ...routing]);
+  const tidied =
+    fabric === undefined
+      ? withdrawEnds({ ...common, client: fabricClient, nodes, log: watching.log })
+      : undefined;
+  await Promise.all([ground.kept, firewalls.keep({ signal }), pods, tidied, ...routing]);
 }
 
 /** The node's own part, on the runtime it was told to use. */

@@ -24,6 +24,8 @@ export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #news = new Cell<true>();
   #standing: Standing | undefined;
+  /** What was last written, and what our Node said then: until that has changed there is nothing to write again. */
+  #written: { readonly text: string; readonly said: object } | undefined;
   #ready = "";
 
   constructor(options: AnnouncerOptions) {
@@ -63,7 +65,13 @@ export class Announcer {
     if (!wanted) return;
     keepWhole(config.subnetFile, wanted.subnetFile, { mode: 0o644 });
     this.#tellReady(wanted.ready);
-    if (snapshot.said) await this.#patch(missingAnnotations(snapshot.said, wanted.annotations));
+    const { said } = snapshot;
+    if (said === undefined) return;
+    const missing = missingAnnotations(said, wanted.annotations);
+    const text = JSON.stringify(missing);
+    if (this.#written?.said === said && this.#written.text === text) return;
+    await this.#patch(missing);
+    this.#written = { text, said };
   }
 
   #tellReady(ready: FabricReady): void {
