@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { addressOf } from "#addr/cidr";
 import { familyOf, type Ip, parseIp } from "#addr/ip";
 import { type Mac, parseMac } from "#addr/mac";
+import { STRANGERS_KEPT } from "#fabric/guard";
 import { readGuardCounters, type Stranger } from "#fabric/guard-counters";
 import { nameProgram, renderProgram } from "#fabric/program";
 import type { Netns } from "#kernel/kernel";
@@ -81,7 +82,7 @@ before(async () => {
     );
   }
   const program = nameProgram({ ports: [VXLAN_PORT, WIREGUARD_PORT], guard: true, masquerade: {} });
-  bare.kernel.nft.run(renderProgram(program, [...bare.ips, ...guarded.ips]));
+  bare.kernel.nft.run(renderProgram(program, [...bare.ips, ...guarded.ips, ...open.ips]));
 });
 
 function victim(machine: Machine): Victim {
@@ -254,6 +255,39 @@ test("an upper layer that only the second fragment shows is not taken in either"
   );
   injectFrames(guarded.kernel, linkOf(guarded), [ethernet(macOf(guarded), macOf(bare), plain)]);
   assert.equal(await eventually("what came later comes", () => port.take()), 1);
+  assert.equal(port.take(), undefined);
+});
+
+test("whoever a service leads to another node's tunnel is a stranger, node or not", async () => {
+  const { nft, sysctl } = bare.kernel;
+  const [source, to, behind] = [guarded.ips[0], bare.ips[0], open.ips[0]];
+  sysctl.write("net.ipv4.ip_forward", 1);
+  nft.run(`add table ip service
+    add chain ip service pre { type nat hook prerouting priority -100; }
+    add rule ip service pre udp dport 30080 dnat to ${behind}:${VXLAN_PORT}`);
+  const before = strangersAt(bare).total.packets;
+  const packet = ip({ source, to }, udp({ source, to, port: 30_080, payload: Buffer.from("forged") }));
+  injectFrames(guarded.kernel, linkOf(guarded), [ethernet(macOf(guarded), macOf(bare), packet)]);
+  await eventually("it is counted where it was led on", () => strangersAt(bare).total.packets > before);
+});
+
+test("a flood of forged addresses is counted and dropped whole, and listed up to a bound", async () => {
+  using port = new Port(bare.kernel, bare.ns, WIREGUARD_PORT);
+  const before = strangersAt(bare).total.packets;
+  const crowd = STRANGERS_KEPT + 100;
+  const to = bare.ips[0];
+  const frames = Array.from({ length: crowd }, (_, i) => {
+    const source = parseIp(`198.18.${i >> 8}.${i & 255}`);
+    const packet = ip({ source, to }, udp({ source, to, port: WIREGUARD_PORT, payload: Buffer.from("1") }));
+    return ethernet(macOf(stranger), macOf(bare), packet);
+  });
+  injectFrames(stranger.kernel, linkOf(stranger), frames);
+  const seen = await eventually("all are counted", () => {
+    const strangers = strangersAt(bare);
+    return strangers.total.packets >= before + crowd && strangers;
+  });
+  assert.ok(seen.isFull);
+  assert.equal(seen.listed.filter(({ ip }) => familyOf(ip) === 4).length, STRANGERS_KEPT);
   assert.equal(port.take(), undefined);
 });
 
