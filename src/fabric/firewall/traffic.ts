@@ -43,7 +43,7 @@ const OUTSIDE: Readonly<Record<Family, Cidr>> = {
   6: parseCidr("2001:db8:5e77:100::7/128"),
 };
 /** Other nodes that are looked at one by one; more say no more. */
-const MOST_PEERS = 64;
+const MOST_PEERS = 16;
 
 /** What the cluster needs, as packets, each family by itself. */
 export function trafficOf(needs: FirewallNeeds): readonly TrafficClass[] {

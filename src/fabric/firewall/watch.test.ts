@@ -23,16 +23,18 @@ const DROP = "table ip filter { chain FORWARD { type filter hook forward priorit
 
 function start() {
   const kernel = openFakeKernel();
+  const ns = kernel.createNetns("/run/netns/machine");
+  const [own, other] = [kernel.openIn(ns), kernel.openIn(ns)];
   const lines: string[] = [];
   let looks = 0;
   let nowMs = 0;
   const watch = new FirewallWatch({
     kernel: {
-      netlink: kernel.netlink,
-      nft: kernel.nft,
+      netlink: own.netlink,
+      nft: own.nft,
       openFilters: () => {
         looks += 1;
-        return kernel.openFilters();
+        return own.openFilters();
       },
     },
     clock: { ...systemClock, now: () => nowMs },
@@ -42,6 +44,8 @@ function start() {
   });
   return {
     kernel,
+    own,
+    other,
     lines,
     lookAfter(ms: number) {
       nowMs += ms;
@@ -52,19 +56,20 @@ function start() {
   };
 }
 
-test("it looks when the rules changed, and now and then anyway", () => {
-  const { kernel, lookAfter } = start();
+test("it looks when others changed the rules, and now and then anyway", () => {
+  const { own, other, lookAfter } = start();
   assert.equal(lookAfter(0), 1);
-  assert.equal(lookAfter(5_000), 1, "nothing changed");
-  kernel.nft.run("add table ip other");
+  own.nft.run("add table ip twill-service");
+  assert.equal(lookAfter(5_000), 1, "nobody else changed anything");
+  other.nft.run("add table ip other");
   assert.equal(lookAfter(5_000), 2);
   assert.equal(lookAfter(30_000), 3);
 });
 
 test("what is in the way is told of once, and when it is gone", () => {
-  const { kernel, lines, lookAfter, watch } = start();
+  const { other, lines, lookAfter, watch } = start();
   lookAfter(0);
-  kernel.nft.run(DROP);
+  other.nft.run(DROP);
   lookAfter(5_000);
   assert.deepEqual(
     watch.findings.map(({ drops }) => drops),
@@ -76,26 +81,26 @@ test("what is in the way is told of once, and when it is gone", () => {
     lines[0] ?? "",
     /iptables drops IPv4 traffic to pods.*iptables -I FORWARD -s 10\.42\.0\.0\/16/,
   );
-  kernel.nft.run("delete table ip filter");
+  other.nft.run("delete table ip filter");
   lookAfter(5_000);
   assert.deepEqual(watch.findings, []);
   assert.equal(lines.filter((line) => line.includes("no more")).length, 2);
 });
 
 test("Twill's own tables are not looked at", () => {
-  const { kernel, lookAfter, watch } = start();
-  kernel.nft.run(DROP.replace("ip filter", "ip twill-service"));
+  const { other, lookAfter, watch } = start();
+  other.nft.run(DROP.replace("ip filter", "ip twill-service"));
   lookAfter(0);
   assert.deepEqual(watch.findings, []);
 });
 
 test("what cannot be read is told of once, and tried again", () => {
-  const { kernel, lines, lookAfter, watch } = start();
-  kernel.fail("generation", "EPERM", 2);
+  const { kernel, other, lines, lookAfter, watch } = start();
+  kernel.fail("listLinks", "EPERM", 2);
   lookAfter(0);
   lookAfter(5_000);
   assert.equal(lines.length, 1);
-  kernel.nft.run(DROP);
+  other.nft.run(DROP);
   lookAfter(5_000);
   assert.equal(watch.findings.length, 2);
 });

@@ -70,7 +70,7 @@ export class FirewallWatch {
   #look(nowMs: number): void {
     const { kernel } = this.#options;
     const node = this.#options.node();
-    const now = { generation: kernel.nft.generation(), node: JSON.stringify(node), atMs: nowMs };
+    const now = { generation: kernel.nft.foreignGeneration(), node: JSON.stringify(node), atMs: nowMs };
     const seen = this.#seen;
     const isSame = seen && seen.generation === now.generation && seen.node === now.node;
     if (isSame && nowMs < seen.atMs + ANYWAY_MS) return;
