@@ -3,10 +3,12 @@ import { after, before, test } from "node:test";
 import { addressOf } from "#addr/cidr";
 import type { Ip } from "#addr/ip";
 import { parseMac } from "#addr/mac";
+import { HOST_GW } from "#fabric/model";
 import type { Node } from "#kube/generated/types";
 import { formatFlannelNode } from "#wire/flannel-annotations";
 import { AgentChild } from "./agent-child.ts";
 import type { AgentReport } from "./agent-process.ts";
+import { paperNode } from "./kernel-listing.ts";
 import { type Machine, Machines } from "./machines.ts";
 import { nodeObject, openNetwork, subnetsOf } from "./node-agent.ts";
 import { Pod } from "./pod.ts";
@@ -135,4 +137,37 @@ test("a device that fits no more is made anew with its MAC", async () => {
   const [pod] = b.ips;
   assert.ok(pod);
   assert.ok(await a.askUdp(pod));
+});
+
+test("over plain routes, too: killed and run again under traffic, no packet is lost and nothing is touched", async () => {
+  const plain = stack.use(new Machines(`twt-${process.pid}-rh`));
+  const [three, four] = [plain.add("three"), plain.add("four")];
+  const kind = HOST_GW.kind;
+  const papers = [three, four].map(({ name, ips }, number) =>
+    paperNode({ name, number, kind, ips, macs: ["", ""] }),
+  );
+  const run = async (machine: Machine) => {
+    const child = stack.use(AgentChild.spawn(machine, papers, HOST_GW));
+    return { child, report: await child.report };
+  };
+  const { child } = await run(three);
+  await run(four);
+  const ends = [three, four].map((machine, number) => {
+    const { ns, path } = plain.netns(`pod${number}`);
+    using network = openNetwork(machine, { podCidrs: subnetsOf(number), mtuBytes: 1500 });
+    const { ips } = network.add({ containerId: `pod${number}`, ifname: "eth0", netns: ns });
+    return { path, ips: ips.map(addressOf) };
+  });
+  const [from, to] = await Promise.all(ends.map(async ({ path }) => stack.use(await Pod.start(path))));
+  assert.ok(from && to);
+  let living = child;
+  for (const address of ends[1]?.ips ?? []) {
+    await from.startStream(address, 2);
+    await living.kill();
+    const { child: next, report } = await run(three);
+    living = next;
+    const { sent, lost } = await from.stopStream();
+    assert.deepEqual({ lost, ops: report.ops }, { lost: [], ops: 0 }, address);
+    assert.ok(sent > 50, `${sent} packets make no test`);
+  }
 });
