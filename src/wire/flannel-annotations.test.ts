@@ -11,7 +11,6 @@ import {
 import {
   formatVxlanData,
   formatWireguardData,
-  isWireguardKey,
   parseVxlanData,
   parseWireguardData,
 } from "./flannel-backend-data.ts";
@@ -119,11 +118,6 @@ const badWireguard: readonly string[] = [
 ];
 for (const text of badWireguard)
   test(`wireguard data ${text} is refused`, () => assert.throws(() => parseWireguardData(text)));
-
-test("a key has one spelling", () => {
-  assert.ok(isWireguardKey(KEY));
-  assert.ok(!isWireguardKey(` ${KEY}`));
-});
 
 test("an operator's overwrite goes before node-public-ip", () => {
   const annotations = { [`${P}public-ip-overwrite`]: "203.0.113.1", [`${P}node-public-ip`]: "203.0.113.2" };

@@ -1,5 +1,6 @@
 /** What stands in `backend-data` and `backend-v6-data`: per backend, what a sender must know besides an address. */
 import { type Mac, macToBytes, parseMac } from "#addr/mac";
+import { isNoKey, isWireguardKey } from "./wireguard-key.ts";
 
 export interface VxlanData {
   readonly vni: number;
@@ -51,17 +52,11 @@ export function checkWireguardData({
 }: {
   readonly [K in keyof Required<WireguardData>]: unknown;
 }): WireguardData {
-  if (typeof publicKey !== "string" || !isWireguardKey(publicKey))
+  if (typeof publicKey !== "string" || !isWireguardKey(publicKey) || isNoKey(publicKey))
     throw new Error("PublicKey is not 32 bytes in base64");
   if (typeof port !== "number" || !Number.isInteger(port) || port < 0 || port > 65_535)
     throw new Error("Port is not a number from 0 to 65535");
   return port === 0 ? { publicKey } : { publicKey, port };
-}
-
-/** Whether the text is 32 bytes in base64 in their one right spelling, and not all zero. */
-export function isWireguardKey(text: string): boolean {
-  if (!/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(text)) return false;
-  return Buffer.from(text, "base64").some((byte) => byte !== 0);
 }
 
 function parseObject(text: string): { readonly [key: string]: unknown } {

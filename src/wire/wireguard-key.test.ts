@@ -58,6 +58,7 @@ for (const [why, text] of [
   ["33 bytes", Buffer.alloc(33).toString("base64")],
   ["no padding", NO_KEY.slice(0, -1)],
   ["bits after the last byte", `${"A".repeat(42)}B=`],
+  ["a blank before it", ` ${NO_KEY}`],
   ["a line break", `${NO_KEY}\n`],
   ["the URL's alphabet", `-_${NO_KEY.slice(2)}`],
 ] as const)
