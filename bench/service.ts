@@ -10,6 +10,7 @@ import type { NetKernel } from "#kernel/kernel";
 import { openKernel } from "#kernel/open";
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import { systemClock } from "#life/clock";
+import { always } from "#life/live";
 import { runServiceProxy } from "#service/run";
 import { MemoryInformer } from "#service/testing/memory-informer";
 import { serviceObject, sliceObject } from "#service/testing/objects";
@@ -68,7 +69,7 @@ async function measureOurs(kernel: NetKernel, count: number): Promise<Figures> {
     services,
     endpointSlices,
     nodeName: "here",
-    nodeIps: () => [],
+    nodeIps: always([]),
     config: CONFIG,
     clock: systemClock,
     log: silentLog,

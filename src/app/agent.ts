@@ -3,8 +3,8 @@ import type { Ip } from "#addr/ip";
 import { tellLeftovers } from "#fabric/leftovers/tell";
 import type { FabricBackend, FabricConfig, FabricReady } from "#fabric/model";
 import { type FabricOptions, runFabric } from "#fabric/run";
-import { withdrawEnds } from "#fabric/withdraw";
 import { STATUS_SOCKET } from "#fabric/status/serve";
+import { withdrawEnds } from "#fabric/withdraw";
 import type { Certified } from "#join/certificate";
 import type { Membership } from "#join/join-cluster";
 import { CLAIMS } from "#kernel/claims";
@@ -16,6 +16,7 @@ import type { Informer } from "#kube/informer";
 import { openInformer } from "#kube/open-informer";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "#kube/resources";
 import type { Clock } from "#life/clock";
+import { type Live, mapLive } from "#life/live";
 import { ownPodNetwork } from "#node/network";
 import type { NodeOptions } from "#node/options";
 import { runNode } from "#node/run";
@@ -39,8 +40,10 @@ import { VERSION } from "./version.ts";
 export interface AgentOptions {
   readonly kernel: Kernel;
   readonly node: NodeConfig;
-  readonly nodeIps: readonly Ip[];
+  readonly nodeIps: Live<readonly Ip[]>;
   readonly membership: Membership;
+  /** The kubelet's certificate. */
+  readonly serving: Live<Certified>;
   readonly imagesDir: string;
   readonly program: Life["program"];
   readonly clock: Clock;
@@ -91,7 +94,7 @@ async function runPods(
   options: AgentOptions,
   common: Pick<NodeOptions, "kernel" | "client" | "clock" | "signal" | "nodeName" | "network" | "metrics">,
 ): Promise<void> {
-  const { node, nodeIps, membership } = options;
+  const { node, nodeIps, membership, serving } = options;
   const choice = settleRuntime(node.runtime);
   const { runtime, ended } = await openContainerRuntime(choice, {
     ...options,
@@ -115,11 +118,11 @@ async function runPods(
     dataDir: node.dataDir,
     imagesDir: options.imagesDir,
     resolvConf: node.resolvConf,
-    tls: {
-      cert: membership.serving.certPem,
-      key: membership.serving.keyPem,
+    tls: mapLive(serving, ({ certPem: cert, keyPem: key }) => ({
+      cert,
+      key,
       clientCa: membership.clientCaPem,
-    },
+    })),
     version: VERSION,
     log: options.log.child({ room: "node" }),
   });
@@ -163,6 +166,7 @@ function openFabric(
   const pods = openPodsNetwork(options);
   const fabric = runFabric({
     ...fabricOptions,
+    nodeIps: options.nodeIps,
     kernel,
     clock,
     signal,
@@ -190,7 +194,7 @@ function openPodsNetwork(options: AgentOptions) {
 
 function fabricConfig({ node, nodeIps, membership, log }: AgentOptions): FabricConfig {
   const room = log.child({ room: "fabric" });
-  return settleFabricConfig({ node, nodeIps, cluster: membership.cluster, log: room });
+  return settleFabricConfig({ node, nodeIps: nodeIps.current, cluster: membership.cluster, log: room });
 }
 
 function openFirewalls(
@@ -199,7 +203,14 @@ function openFirewalls(
 ) {
   const { nodeIps, membership } = options;
   const { cluster, serverUrl } = membership;
-  return openFirewallWatch({ ...options, nodeIps: () => nodeIps, cluster, serverUrl, backend, nodes });
+  return openFirewallWatch({
+    ...options,
+    nodeIps: () => nodeIps.current,
+    cluster,
+    serverUrl,
+    backend,
+    nodes,
+  });
 }
 
 function clientAs({ serverUrl, serverCaPem }: Membership, who: Certified, clock: Clock) {
@@ -217,7 +228,7 @@ function serviceRouting(options: AgentOptions, client: KubeClient): readonly Pro
     services: openInformer(client, SERVICES, watching),
     endpointSlices: openInformer(client, ENDPOINT_SLICES, watching),
     nodeName: options.node.name,
-    nodeIps: () => nodeIps,
+    nodeIps,
     config: { clusterCidrs: membership.cluster.clusterCidrs, serviceCidrs: membership.cluster.serviceCidrs },
     clock,
     log,

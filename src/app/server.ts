@@ -11,7 +11,6 @@ import type { Ip } from "#addr/ip";
 import { explain, Fault } from "#fault/fault";
 import type { Certified } from "#join/certificate";
 import { writeFileAtomic } from "#join/file";
-import { joinCluster } from "#join/join-cluster";
 import { openKernel } from "#kernel/open";
 import type { KubeClient } from "#kube/client";
 import { openClient } from "#kube/http-client";
@@ -20,14 +19,17 @@ import { openInformer } from "#kube/open-informer";
 import { CONFIG_MAPS, NODES } from "#kube/resources";
 import { retry } from "#life/backoff";
 import { systemClock } from "#life/clock";
+import type { Live } from "#life/live";
 import { workerUrl } from "#life/worker-url";
+import type { Logger } from "#telemetry/log";
 import { runAgent } from "./agent.ts";
 import type { ApiNews, ApiTask } from "./api-protocol.ts";
 import type { ServerConfig } from "./config/config.ts";
 import { labelControlPlane } from "./control-plane-label.ts";
 import { leadControllers } from "./controllers.ts";
-import { type Life, PASSWORD_FILE } from "./life.ts";
-import { fitNodeIps, ownNodeIps } from "./node-ips.ts";
+import type { Life } from "./life.ts";
+import { followServing, joinAs } from "./membership.ts";
+import { fitNodeIps, followNodeIps, ownNodeIps } from "./node-ips.ts";
 import { ownSignal } from "./own-signal.ts";
 import { openRelay } from "./relay.ts";
 import { VERSION } from "./version.ts";
@@ -41,8 +43,12 @@ export async function runServer(
 ): Promise<void> {
   using kernel = openKernel();
   const { node, cluster: networks } = config;
-  const nodeIps = fitNodeIps(ownNodeIps(kernel.netlink, node), { node, networks, log });
-  const api = await startApi(taskOf(config, nodeIps), signal);
+  const own = { kernel, node, log, signal };
+  const found = await ownNodeIps(own, networks.clusterCidrs);
+  const nodeIps = followNodeIps(fitNodeIps(found, { node, networks, log }), { ...own, networks });
+  const task = taskOf(config, nodeIps.current);
+  using _told = nodeIps.subscribe((ips) => tellAdvertised(task, found, ips, log));
+  const api = await startApi(task, signal);
   const url = `https://127.0.0.1:${config.cluster.httpsPort}`;
   const admin = formatKubeconfig({
     server: url,
@@ -81,25 +87,17 @@ export async function runServer(
 
 async function runOwnAgent(
   config: ServerConfig,
-  { nodeIps, url, token }: { nodeIps: readonly Ip[]; url: string; token: string },
+  { nodeIps, url, token }: { nodeIps: Live<readonly Ip[]>; url: string; token: string },
   { log, signal, imagesDir, program }: Life,
   kernel: ReturnType<typeof openKernel>,
 ): Promise<void> {
-  const membership = await joinCluster({
-    serverUrl: url,
-    token,
-    nodeName: config.node.name,
-    nodeIps: [...nodeIps, ...config.node.externalIps],
-    dir: join(config.node.dataDir, "agent"),
-    passwordFile: PASSWORD_FILE,
-    clock: systemClock,
-    log: log.child({ room: "join" }),
-    signal,
-  });
+  const joining = { serverUrl: url, token, node: config.node, log, signal };
+  const membership = await joinAs(nodeIps.current, joining);
   await runAgent({
     kernel,
     node: config.node,
     nodeIps,
+    serving: followServing(membership.serving, nodeIps, joining),
     membership,
     imagesDir,
     program,
@@ -132,6 +130,15 @@ async function runAddons(
     fieldSelector: "metadata.name=coredns",
   });
   await runNodeHosts({ ...watching, client, nodes: openInformer(client, NODES, watching), configMaps });
+}
+
+/** What agents and pods know the API by is settled at the start. */
+function tellAdvertised({ advertise }: ApiTask, first: readonly Ip[], now: readonly Ip[], log: Logger): void {
+  if (!first.includes(advertise.ip) || now.includes(advertise.ip)) return;
+  log.warn(
+    "the API is still advertised at an address that this server has no more; restart it to advertise another",
+    { advertised: advertise.ip, has: now },
+  );
 }
 
 function taskOf(config: ServerConfig, nodeIps: readonly Ip[]): ApiTask {

@@ -1,10 +1,11 @@
 import { addressOf, cidrFamily } from "#addr/cidr";
 import { FAMILIES } from "#addr/family";
-import { isLinkLocal } from "#addr/ip";
+import { type Ip, isLinkLocal } from "#addr/ip";
 import { CLAIMS } from "#kernel/claims";
 import type { ChangeScope, NetKernel, NetworkChanges } from "#kernel/kernel";
 import { Cell } from "#life/cell";
 import type { Clock } from "#life/clock";
+import type { Live } from "#life/live";
 import { BY_ITSELF } from "#reconcile/loop";
 import { BRIDGED, type FabricConfig } from "./model.ts";
 import type { Standing } from "./own-ends.ts";
@@ -15,6 +16,7 @@ export class Disturbances implements Disposable {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #news = new Cell<unknown>();
+  readonly #heard = new DisposableStack();
   readonly #changes: NetworkChanges;
   /** When the next look is planned. */
   #plannedAt = Number.POSITIVE_INFINITY;
@@ -22,13 +24,16 @@ export class Disturbances implements Disposable {
   constructor(options: {
     readonly kernel: Pick<NetKernel, "openChanges">;
     readonly config: FabricConfig;
+    readonly nodeIps: Live<readonly Ip[]>;
     readonly clock: Clock;
     readonly signal: AbortSignal;
   }) {
     this.#config = options.config;
     this.#clock = options.clock;
     this.#signal = options.signal;
-    this.#changes = options.kernel.openChanges(this.#scope([]), () => this.#news.set(undefined));
+    const disturbed = () => this.#news.set(undefined);
+    this.#changes = this.#heard.use(options.kernel.openChanges(this.#scope([]), disturbed));
+    this.#heard.use(options.nodeIps.subscribe(() => this.#news.set(BY_ITSELF)));
   }
 
   values(): AsyncGenerator<unknown> {
@@ -49,7 +54,7 @@ export class Disturbances implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#changes[Symbol.dispose]();
+    this.#heard.dispose();
   }
 
   #scope(underlays: readonly NonNullable<Standing["ground"]["underlays"][4]>[]): ChangeScope {

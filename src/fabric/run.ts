@@ -1,8 +1,10 @@
+import type { Ip } from "#addr/ip";
 import type { Kernel } from "#kernel/kernel";
 import type { KubeClient } from "#kube/client";
 import type { Node } from "#kube/generated/types";
 import type { Informer } from "#kube/informer";
 import type { Clock } from "#life/clock";
+import { always, type Live } from "#life/live";
 import { reconcile } from "#reconcile/loop";
 import type { Logger } from "#telemetry/log";
 import type { Metrics } from "#telemetry/metrics";
@@ -26,6 +28,8 @@ export interface FabricOptions {
   readonly nodes: Informer<Node>;
   readonly nodeName: string;
   readonly config: FabricConfig;
+  /** This node's addresses, where they may change; else those of `config`. */
+  readonly nodeIps?: Live<readonly Ip[]>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -68,10 +72,11 @@ export async function runFabric(options: FabricOptions): Promise<void> {
     heard.ready = ready;
   };
   const announcer = new Announcer({ ...options, log, onReady });
-  const stages = new FabricStages({ ...options, log });
+  const { nodeIps = always(config.nodeIps) } = options;
+  const stages = new FabricStages({ ...options, nodeIps, log });
   const prober = config.probe && new Prober({ ...options, config: config.probe, log });
   const tally = new RoundTally();
-  using disturbances = new Disturbances(options);
+  using disturbances = new Disturbances({ ...options, nodeIps });
   const rounds = reconcile(stages, {
     snapshots: watch.snapshots({ signal }),
     clock,

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { FAMILIES } from "#addr/family";
+import type { Ip } from "#addr/ip";
 import { localMac } from "#addr/mac";
 import type { Kernel } from "#kernel/kernel";
 import type { Clock } from "#life/clock";
+import type { Live } from "#life/live";
 import type { Stages } from "#reconcile/loop";
 import type { Logger } from "#telemetry/log";
 import { applyFabric } from "./apply.ts";
@@ -26,7 +28,7 @@ import { choosePaths, type PathChoice } from "./paths.ts";
 import { type Op, planFabric } from "./plan.ts";
 import { renderFabric } from "./render.ts";
 import { ReversePathWatch } from "./reverse-path.ts";
-import { observeUnderlays } from "./underlay.ts";
+import { UnderlayWatch } from "./underlay-watch.ts";
 import { OwnWireguard } from "./wireguard/own.ts";
 
 /** While a kind lingers, or the kernel refuses a route, or WireGuard stands, which tells nobody what becomes of its peers. */
@@ -37,6 +39,7 @@ const LOOK_WHILE_CALLING_MS = 500;
 export interface StagesOptions {
   readonly kernel: Kernel;
   readonly config: FabricConfig;
+  readonly nodeIps: Live<readonly Ip[]>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -48,6 +51,7 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   /** For devices that have never been announced. Made here once, so that two looks want the same. */
   readonly #freshMacs = { 4: localMac(randomBytes(6)), 6: localMac(randomBytes(6)) };
   readonly #bridgeFilter: BridgeFilter;
+  readonly #underlays: UnderlayWatch;
   readonly #reversePath: ReversePathWatch;
   readonly #linger: Linger;
   readonly #paths: PathLog;
@@ -58,11 +62,12 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   #round: { snapshot: FabricSnapshot; ground: Ground; choice: PathChoice } | undefined;
   #state: FabricState | undefined;
 
-  constructor({ kernel, config, clock, log }: StagesOptions) {
+  constructor({ kernel, config, nodeIps, clock, log }: StagesOptions) {
     this.#kernel = kernel;
     this.#clock = clock;
     this.#config = config;
     this.#bridgeFilter = new BridgeFilter(kernel, log);
+    this.#underlays = new UnderlayWatch({ netlink: kernel.netlink, config, nodeIps, log });
     const file = join(dirname(config.subnetFile), "twill-reverse-path");
     this.#reversePath = new ReversePathWatch({ kernel, file, log });
     this.#linger = new Linger(clock);
@@ -132,7 +137,7 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
 
   observe(): FabricState {
     this.#bridgeFilter.look();
-    const underlays = observeUnderlays(this.#kernel.netlink, this.#config);
+    const underlays = this.#underlays.look();
     this.#seen = { underlays, reversePath: this.#reversePath.look(underlays) };
     this.#state = observeFabric(this.#kernel, {
       clusterCidrs: this.#config.clusterCidrs,

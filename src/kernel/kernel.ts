@@ -2,6 +2,7 @@ import type { Cidr, IpPrefix } from "#addr/cidr";
 import type { Family } from "#addr/family";
 import type { Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
+import type { AddressMark } from "#wire/rtnetlink-address";
 import type { VxlanData } from "#wire/rtnetlink-vxlan";
 import type { PeerChange, WireguardChange, WireguardDevice, WireguardPeer } from "#wire/wireguard";
 import type { PacketFilters } from "./packet-filters.ts";
@@ -83,6 +84,8 @@ export interface Address {
   readonly link: number;
   readonly address: IpPrefix;
   readonly scope: "global" | "link" | "host";
+  /** Absent where there is nothing to say. */
+  readonly marks?: readonly AddressMark[];
 }
 
 export interface Route {

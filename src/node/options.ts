@@ -3,6 +3,7 @@ import type { Kernel } from "#kernel/kernel";
 import type { KubeClient } from "#kube/client";
 import type { Taint } from "#kube/generated/types";
 import type { Clock } from "#life/clock";
+import type { Live } from "#life/live";
 import type { Logger } from "#telemetry/log";
 import type { CollectionPolicy } from "./image/image-collector.ts";
 import type { PullLimits } from "./image/pulls.ts";
@@ -18,7 +19,7 @@ export interface NodeOptions {
   readonly client: KubeClient;
   readonly nodeName: string;
   /** The node's own addresses, the first of the primary family; at least one. */
-  readonly nodeIps: readonly Ip[];
+  readonly nodeIps: Live<readonly Ip[]>;
   readonly externalIps?: readonly Ip[];
   /** Of the rest of the agent, in Prometheus's text: what `/metrics` says after the node's own. */
   readonly metrics?: () => string;
@@ -47,7 +48,7 @@ export interface NodeOptions {
   readonly resolvConf?: string;
   /** Where the kubelet server listens; default: the first node IP, port 10250. */
   readonly listen?: { readonly ip: Ip; readonly port: number };
-  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
+  readonly tls: Live<{ readonly cert: string; readonly key: string; readonly clientCa: string }>;
   /** What Node.status.nodeInfo presents; default `v1.36.1+twill1`. */
   readonly version?: string;
   readonly maxPods?: number;

@@ -1,10 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Ip } from "#addr/ip";
 import { explain } from "#fault/fault";
 import { openEventRecorder } from "#kube/event-recorder";
 import { openInformer } from "#kube/open-informer";
 import { milliOf } from "#kube/quantity";
 import { NODES, PODS, SERVICES } from "#kube/resources";
+import { always, mapLive } from "#life/live";
 import { wholeOf } from "./cgroup/amounts.ts";
 import { openPodCgroups } from "./cgroup/pod-cgroups.ts";
 import { ImageCollector } from "./image/image-collector.ts";
@@ -52,7 +54,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const settings = readSettings(options);
   const { allocatable, capacity, podsDir } = settings;
   mkdirSync(podsDir, { recursive: true, mode: 0o750 });
-  const listen = options.listen ?? { ip: firstIp(options), port: KUBELET_PORT };
+  const listen = options.listen ? always(options.listen) : mapLive(options.nodeIps, listenOn);
   let network = isPromise(options.network) ? undefined : options.network;
   const startedAt = clock.now();
 
@@ -109,7 +111,9 @@ export async function runNode(options: NodeOptions): Promise<void> {
     identity: {
       name: nodeName,
       arch: kubeArch(),
-      nodeIps: options.nodeIps,
+      get nodeIps() {
+        return options.nodeIps.current;
+      },
       externalIps: options.externalIps ?? [],
       labels: options.labels ?? {},
       taints: options.taints ?? [],
@@ -123,7 +127,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
         runtime: `${runtime.name}://${runtime.version}`,
       }),
       images: await images(),
-      port: listen.port,
+      port: listen.current.port,
       features: runtime.features?.(),
       pressures: evictor.pressures,
       complaints: nodeComplaints(network, runtime),
@@ -152,7 +156,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
     runtime,
     sampler: new Sampler({ runtime, pods: listPods, dataDir: dirname(podsDir), now: () => clock.now() }),
     nodeLogsDir: dirname(settings.podLogsDir),
-    settings: kubeletConfiguration(options, listen),
+    settings: () => kubeletConfiguration(options, listen.current),
     probeMetrics: () => probeCounts.text(),
     otherMetrics: options.metrics ?? (() => ""),
     ...base,
@@ -164,6 +168,11 @@ export async function runNode(options: NodeOptions): Promise<void> {
     (error: unknown) => log.debug("pulls of an earlier agent are not looked at", { error: explain(error) }),
   );
   workers.follow(pods, { otherPodsKnown: statics.known });
+  using _moves = options.nodeIps.subscribe(() => {
+    void reporter.report().catch(() => {});
+    // Their statuses say where they are.
+    workers.wakeAll();
+  });
   void followNetwork(options.network, {
     runtime,
     signal,
@@ -222,8 +231,7 @@ function sandboxIds(runtime: Runtime): readonly string[] {
   return runtime.podUids().flatMap((uid) => runtime.sandbox(uid)?.id ?? []);
 }
 
-function firstIp({ nodeIps }: NodeOptions): NodeOptions["nodeIps"][number] {
-  const [ip] = nodeIps;
+function listenOn([ip]: readonly Ip[]) {
   if (ip === undefined) throw new Error("broken invariant: a node has at least one address");
-  return ip;
+  return { ip, port: KUBELET_PORT };
 }

@@ -13,13 +13,15 @@ import { DEFAULT_EVICTION_SETTINGS, type EvictionSettings, type Threshold } from
 
 const MAX_PODS = 110;
 
-/** What the machine and the options make of this node, read once; `/etc/resolv.conf` each time. */
+/** What the machine and the options make of this node, read once; its addresses and `/etc/resolv.conf` each time. */
 export function readSettings(options: NodeOptions): NodeSettings {
   const kubeletDir = join(options.dataDir, "agent", "kubelet");
   const capacity = readCapacity({ maxPods: options.maxPods ?? MAX_PODS, dataDir: options.dataDir });
   return {
     nodeName: options.nodeName,
-    hostIps: hostIps([...options.nodeIps, ...(options.externalIps ?? [])]),
+    get hostIps() {
+      return hostIps([...options.nodeIps.current, ...(options.externalIps ?? [])]);
+    },
     clusterDns: options.clusterDns,
     clusterDomain: options.clusterDomain,
     allocatable: allocatableOf(capacity, options.reservations ?? {}),

@@ -5,6 +5,7 @@ import type { Fault } from "#fault/fault";
 import { type FakeKernel, openFakeKernel } from "#kernel/fake/kernel";
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import type { Clock } from "#life/clock";
+import { LiveValue } from "#life/live";
 import { silentLog } from "#telemetry/log";
 import { runServiceProxy } from "./run.ts";
 import { TEST_CONFIG } from "./testing/config.ts";
@@ -43,7 +44,7 @@ class Run implements AsyncDisposable {
   readonly #ending = new AbortController();
   readonly #running: Promise<void>;
   #rounds: ((round: { ops: number; faults: readonly Fault[] }) => void)[] = [];
-  nodeIps = [parseIp("192.168.9.1")];
+  readonly nodeIps = new LiveValue([parseIp("192.168.9.1")]);
 
   constructor(kernel: FakeKernel) {
     this.#running = runServiceProxy({
@@ -51,7 +52,7 @@ class Run implements AsyncDisposable {
       services: this.services,
       endpointSlices: this.slices,
       nodeName: "here",
-      nodeIps: () => this.nodeIps,
+      nodeIps: this.nodeIps,
       config: TEST_CONFIG,
       clock: this.clock,
       log: silentLog,
@@ -152,9 +153,8 @@ test("a node address that changes takes its NodePorts along", async () => {
   const kernel = openFakeKernel();
   await using run = webOn(kernel);
   await run.start();
-  run.nodeIps = [parseIp("192.168.9.1"), parseIp("192.168.9.5")];
   const round = run.round();
-  run.clock.passSlowly();
+  run.nodeIps.set([parseIp("192.168.9.1"), parseIp("192.168.9.5")]);
   await round;
   assert.equal(kernel.nft.listElements(FRONTENDS).length, 3);
 });

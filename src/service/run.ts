@@ -4,6 +4,7 @@ import type { EndpointSlice, Service } from "#kube/generated/types";
 import type { Change, Informer } from "#kube/informer";
 import { Cell } from "#life/cell";
 import { type Clock, ticks } from "#life/clock";
+import type { Live } from "#life/live";
 import { type ReconcileOptions, reconcile } from "#reconcile/loop";
 import type { Logger } from "#telemetry/log";
 import { applyServices } from "./apply.ts";
@@ -16,7 +17,7 @@ import { SliceIndex } from "./slice-index.ts";
 
 export type { ServiceConfig } from "./model.ts";
 
-/** How often node addresses are read again and the tables looked after, if nothing was heard meanwhile. */
+/** How often the node's zone is read again and the tables looked after, if nothing was heard meanwhile. */
 const CHECK_MS = 30_000;
 
 export interface ServiceProxyOptions {
@@ -24,8 +25,8 @@ export interface ServiceProxyOptions {
   readonly services: Informer<Service>;
   readonly endpointSlices: Informer<EndpointSlice>;
   readonly nodeName: string;
-  /** Addresses NodePorts answer on, as they are now. */
-  readonly nodeIps: () => readonly Ip[];
+  /** Addresses NodePorts answer on. */
+  readonly nodeIps: Live<readonly Ip[]>;
   /** The node's zone, as it is now. */
   readonly zone?: () => string | undefined;
   readonly config: ServiceConfig;
@@ -124,6 +125,7 @@ class Touched {
       this.#isCheckDue = true;
       this.#cell.set();
     };
+    using _moves = this.#options.nodeIps.subscribe(() => this.#cell.set());
     using _changes = this.#options.kernel.openChanges({ links: [], nftables: true }, check);
     for await (const _ of ticks(this.#options.clock, CHECK_MS, this.#options)) check();
   }
@@ -148,7 +150,7 @@ class Touched {
 }
 
 function placeNow({ nodeName, nodeIps, zone }: ServiceProxyOptions): Place {
-  return { nodeName, zone: zone?.(), nodeIps: [...nodeIps()].sort() };
+  return { nodeName, zone: zone?.(), nodeIps: nodeIps.current.toSorted() };
 }
 
 /** Resolves when all have, or as soon as the signal aborts. */

@@ -4,7 +4,9 @@ import { createServer, type Server } from "node:https";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { Ip } from "#addr/ip";
-import { asError, Fault } from "#fault/fault";
+import { asError, explain, Fault } from "#fault/fault";
+import { retry } from "#life/backoff";
+import type { Live } from "#life/live";
 import type { Logger } from "#telemetry/log";
 import { forbidden, isTrustedClient } from "./client-identity.ts";
 import { containerLogs, type LogDeps } from "./container-logs.ts";
@@ -16,12 +18,17 @@ import { runCommand } from "./run-command.ts";
 import { openStream } from "./serve-stream.ts";
 
 export interface KubeletServerOptions extends LogDeps, PageDeps {
-  readonly listen: { readonly ip: Ip; readonly port: number };
-  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string };
+  readonly listen: Live<Place>;
+  readonly tls: Live<{ readonly cert: string; readonly key: string; readonly clientCa: string }>;
   /** What `/logs/` shows; undefined shows nothing. */
   readonly nodeLogsDir: string | undefined;
   readonly log: Logger;
   readonly signal: AbortSignal;
+}
+
+interface Place {
+  readonly ip: Ip;
+  readonly port: number;
 }
 
 /** How long a client's connection may wait for its next request. */
@@ -29,14 +36,14 @@ const KEEP_ALIVE_MS = 90_000;
 /** As Go's servers allow: a command to run is part of the URL. */
 const MAX_HEADER_BYTES = 1024 * 1024;
 
-/** Answers for this node's pods over TLS, to the API server and cluster administrators only, until aborted.
- *  @throws {Fault} "ListenFailed" */
+/** Answers for this node's pods over TLS, to the API server and cluster administrators only, until aborted. Where it listens and
+ *  who it is may change meanwhile; connections that stand go on. @throws {Fault} "ListenFailed" */
 export async function openKubeletServer(options: KubeletServerOptions): Promise<void> {
   const { listen, tls, signal, log } = options;
   const server = createServer({
-    cert: tls.cert,
-    key: tls.key,
-    ca: tls.clientCa,
+    cert: tls.current.cert,
+    key: tls.current.key,
+    ca: tls.current.clientCa,
     requestCert: true,
     rejectUnauthorized: true,
     minVersion: "TLSv1.2",
@@ -54,11 +61,49 @@ export async function openKubeletServer(options: KubeletServerOptions): Promise<
     upgrade({ request, socket, head }, options).catch(broke(request));
   });
   server.on("tlsClientError", (error) => log.debug("a client was refused", { error }));
-  await start(server, listen);
-  signal.addEventListener("abort", () => closeNow(server), { once: true });
+  await start(server, listen.current);
+  const followed = new DisposableStack();
+  followed.use(
+    tls.subscribe(({ cert, key, clientCa }) => server.setSecureContext({ cert, key, ca: clientCa })),
+  );
+  followed.use(followPlace(server, options));
+  signal.addEventListener("abort", () => {
+    followed.dispose();
+    closeNow(server);
+  });
 }
 
-async function start(server: Server, { ip, port }: KubeletServerOptions["listen"]): Promise<void> {
+/** An address that has just come may not be there to listen on yet. */
+function followPlace(server: Server, { listen, clock, log, signal }: KubeletServerOptions): Disposable {
+  let moving = Promise.resolve();
+  let at = listen.current;
+  return listen.subscribe((place) => {
+    if (place.ip === at.ip && place.port === at.port) return;
+    at = place;
+    moving = moving
+      .then(() =>
+        retry(
+          async () => {
+            if (at !== place) return;
+            server.close();
+            await start(server, place);
+            log.info("the kubelet server listens on another address", { ...place });
+          },
+          {
+            clock,
+            shape: { firstMs: 100, maxMs: 10_000 },
+            signal,
+            onFailure: (error) => log.warn("will try again", { error: explain(error) }),
+          },
+        ),
+      )
+      .catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+  });
+}
+
+async function start(server: Server, { ip, port }: Place): Promise<void> {
   server.listen({ host: ip, port });
   try {
     await once(server, "listening");

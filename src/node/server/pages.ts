@@ -14,7 +14,7 @@ export interface PageDeps {
   readonly runtime: Runtime;
   readonly sampler: Sampler;
   /** KubeletConfiguration, as far as this agent has such settings. */
-  readonly settings: Readonly<Record<string, unknown>>;
+  readonly settings: () => Readonly<Record<string, unknown>>;
   /** What `/metrics/probes` says. */
   readonly probeMetrics: () => string;
   /** What `/metrics` says besides of the agent's other parts. */
@@ -39,7 +39,7 @@ export async function sendPage(
     case "running-pods":
       return sendJson(response, podList(runningPods(deps)));
     case "configz":
-      return sendJson(response, { kubeletconfig: deps.settings });
+      return sendJson(response, { kubeletconfig: deps.settings() });
     case "stats-summary": {
       const onlyCpuAndMemory = query.get("only_cpu_and_memory") === "true";
       return sendJson(response, statsSummary(await sampler.take(), { nodeName, onlyCpuAndMemory }));

@@ -11,6 +11,7 @@ import type { KubeObject, Resource } from "#kube/object";
 import { openInformer } from "#kube/open-informer";
 import { CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS } from "#kube/resources";
 import { systemClock } from "#life/clock";
+import { always } from "#life/live";
 import { openContainerd } from "#node/containerd/open";
 import type { CollectionPolicy } from "#node/image/image-collector";
 import { ownPodNetwork } from "#node/network";
@@ -103,7 +104,7 @@ await runNode({
   kernel,
   client,
   nodeName: "node-1",
-  nodeIps: [parseIp("127.0.0.1")],
+  nodeIps: always([parseIp("127.0.0.1")]),
   network: ownPodNetwork(
     openSandboxNetwork({
       kernel,
@@ -119,6 +120,7 @@ await runNode({
   clusterDomain: "cluster.local",
   eviction: { thresholds: [], transitionMs: 0, maxPodGraceSeconds: 0 },
   ...settings,
+  tls: always(settings.tls),
   ...(settings.manifestsDir === undefined
     ? {}
     : { staticPods: { path: settings.manifestsDir, read: async (text, place) => place(JSON.parse(text)) } }),

@@ -8,6 +8,7 @@ import type { NetKernel } from "#kernel/kernel";
 import { openKernel } from "#kernel/open";
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import { systemClock } from "#life/clock";
+import { always } from "#life/live";
 import { silentLog } from "#telemetry/log";
 import type { ServiceConfig } from "../model.ts";
 import { runServiceProxy } from "../run.ts";
@@ -103,7 +104,7 @@ export class TestProxy implements AsyncDisposable {
       services: this.services,
       endpointSlices: this.slices,
       nodeName: "here",
-      nodeIps: () => [nodeIp(4), nodeIp(6)],
+      nodeIps: always([nodeIp(4), nodeIp(6)]),
       config,
       clock: systemClock,
       log: silentLog,
