@@ -1,6 +1,7 @@
 /** What a node's network leaves in the kernel and on disk: K3s's, and Twill's own, which has the same names. */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { prefixLength } from "#addr/cidr";
 import { FAMILIES, FAMILY } from "#addr/family";
 import { isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
@@ -89,9 +90,13 @@ function linkLeftovers({ netlink }: Cleaned): readonly NetworkLeftover[] {
   ];
 }
 
+/** The fabric's; it never makes a default route, whatever number one has. */
 function routeLeftovers({ netlink }: Cleaned): readonly NetworkLeftover[] {
   return FAMILIES.flatMap((family) => netlink.listRoutes(family))
-    .filter(({ protocol }) => protocol === CLAIMS.routeProtocol)
+    .filter(
+      ({ protocol, table, to }) =>
+        protocol === CLAIMS.routeProtocol && table === CLAIMS.routeTable && prefixLength(to) > 0,
+    )
     .map((route) => ({ kind: "route", route }));
 }
 

@@ -36,6 +36,7 @@ ip link add other type bridge
 ip link add flannel.1 type vxlan id 1 dstport 8472 dev eth0 local 192.0.2.1
 ip route add 10.42.9.0/24 via 192.0.2.9 proto 84
 ip route add 10.99.0.0/24 via 192.0.2.9
+ip route add default via 192.0.2.9 proto 84
 iptables-nft -N KUBE-SERVICES; iptables-nft -A INPUT -j KUBE-SERVICES; iptables-nft -A INPUT -p tcp --dport 22 -j ACCEPT
 ip6tables-legacy -N CNI-X; ip6tables-legacy -A FORWARD -j CNI-X
 nft add table inet twill-fabric; nft add chain inet twill-fabric c
@@ -146,7 +147,7 @@ test("what is somebody else's stays", () => {
     .text.split("\n")
     .map((line) => line.split(/[@\s]/)[0]);
   assert.deepEqual(names.sort(), ["cable", "eth0", "lo", "other"]);
-  assert.match(step("routes").text, /10\.99\.0\.0\/24/);
+  assert.match(step("routes").text, /default via[\s\S]*10\.99\.0\.0\/24/);
   assert.doesNotMatch(step("routes").text, /10\.42/);
   assert.equal(step("namespaces").text, "kept");
   assert.equal(step("mounts").text, "0");
