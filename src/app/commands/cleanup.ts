@@ -4,6 +4,7 @@ import { explain } from "#fault/fault";
 import { openKernel } from "#kernel/open";
 import { systemClock } from "#life/clock";
 import { findRunningAgents, type RunningAgent } from "#node/cleanup/running-agents";
+import { startTicksOf } from "#node/runtime/process/identity";
 import { type CleanupOutcome, cleanUp } from "../cleanup.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { takeOwnFlags } from "./own-flags.ts";
@@ -102,20 +103,21 @@ async function stop({ pid, unit }: RunningAgent, context: CommandContext): Promi
       context.writeError(`systemctl could not stop ${unit}: ${explain(error)}\n`);
     }
   }
-  for (let round = 0; round < STOP_ROUNDS && signalled(pid, "SIGTERM"); round++)
-    await systemClock.sleep(STOP_ROUND_MS, { signal: context.signal });
-  signalled(pid, "SIGKILL");
-  for (let round = 0; round < STOP_ROUNDS && signalled(pid, 0); round++)
-    await systemClock.sleep(STOP_ROUND_MS, { signal: context.signal });
+  const startTicks = startTicksOf(pid);
+  const isThere = () => startTicks !== undefined && startTicksOf(pid) === startTicks;
+  for (const name of ["SIGTERM", "SIGKILL"] as const) {
+    if (isThere()) signalTo(pid, name);
+    for (let round = 0; round < STOP_ROUNDS && isThere(); round++)
+      await systemClock.sleep(STOP_ROUND_MS, { signal: context.signal });
+  }
 }
 
-/** Whether the process was there to be signalled. */
-function signalled(pid: number, signal: NodeJS.Signals | 0): boolean {
+function signalTo(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, signal);
-    return true;
-  } catch {
-    return false;
+    process.kill(pid, name);
+  } catch (error) {
+    // It ended meanwhile.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
 }
 
