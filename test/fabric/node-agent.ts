@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { type Cidr, cidrFamily, nthSubnet } from "#addr/cidr";
 import { FAMILIES, type Family } from "#addr/family";
+import type { Ip } from "#addr/ip";
 import type { SandboxNetwork } from "#cni/model";
 import { openSandboxNetwork } from "#cni/open";
 import { type FabricBackend, type FabricConfig, type FabricReady, VXLAN } from "#fabric/model";
@@ -12,6 +13,7 @@ import type { Node } from "#kube/generated/types";
 import { openInformer } from "#kube/open-informer";
 import { NODES } from "#kube/resources";
 import { type Clock, systemClock } from "#life/clock";
+import type { Live } from "#life/live";
 import { type Logger, silentLog } from "#telemetry/log";
 import { Metrics } from "#telemetry/metrics";
 import { CLUSTER, ipsOf, type Machine } from "./machines.ts";
@@ -87,8 +89,16 @@ export async function startAgent(
   {
     log = silentLog,
     clock = systemClock,
+    nodeIps,
     ...settings
-  }: { log?: Logger; clock?: Clock; backend?: FabricBackend; guard?: boolean } = {},
+  }: {
+    log?: Logger;
+    clock?: Clock;
+    /** Where they may change. */
+    nodeIps?: Live<readonly Ip[]>;
+    backend?: FabricBackend;
+    guard?: boolean;
+  } = {},
 ): Promise<NodeAgent> {
   const stop = new AbortController();
   const { signal } = stop;
@@ -97,6 +107,7 @@ export async function startAgent(
   const rounds: { readonly ops: number; readonly faults: readonly Error[] }[] = [];
   const [metrics, statusSocket] = [new Metrics(), join(machine.dir, "fabric.sock")];
   const running = runFabric({
+    ...(nodeIps === undefined ? {} : { nodeIps }),
     metrics,
     statusSocket,
     kernel: machine.agentKernel ?? machine.kernel,
