@@ -28,6 +28,7 @@ import { choosePaths, type PathChoice } from "./paths.ts";
 import { type Op, planFabric } from "./plan.ts";
 import { renderFabric } from "./render.ts";
 import { ReversePathWatch } from "./reverse-path.ts";
+import { RouterAdvice } from "./router-advice.ts";
 import { UnderlayWatch } from "./underlay-watch.ts";
 import { OwnWireguard } from "./wireguard/own.ts";
 
@@ -52,6 +53,7 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
   readonly #freshMacs = { 4: localMac(randomBytes(6)), 6: localMac(randomBytes(6)) };
   readonly #bridgeFilter: BridgeFilter;
   readonly #underlays: UnderlayWatch;
+  readonly #routers: RouterAdvice;
   readonly #reversePath: ReversePathWatch;
   readonly #linger: Linger;
   readonly #paths: PathLog;
@@ -67,6 +69,7 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
     this.#clock = clock;
     this.#config = config;
     this.#bridgeFilter = new BridgeFilter(kernel, log);
+    this.#routers = new RouterAdvice(kernel, { ...config, log });
     this.#underlays = new UnderlayWatch({ netlink: kernel.netlink, config, nodeIps, log });
     const file = join(dirname(config.subnetFile), "twill-reverse-path");
     this.#reversePath = new ReversePathWatch({ kernel, file, log });
@@ -137,6 +140,7 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
 
   observe(): FabricState {
     this.#bridgeFilter.look();
+    this.#routers.look();
     const underlays = this.#underlays.look();
     this.#seen = { underlays, reversePath: this.#reversePath.look(underlays) };
     this.#state = observeFabric(this.#kernel, {
