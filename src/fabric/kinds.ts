@@ -27,9 +27,12 @@ export interface KindsInput {
 /** The kinds that packets may come to this node by: its own, and those that its peers are set up with, as far as this
  *  machine can. */
 export function offeredKinds({ snapshot, ground, config }: KindsInput): ReadonlySet<FabricKind> {
-  const own = config.backend.kind;
+  const { backend } = config;
+  const own = backend.kind;
   const unable = unableKinds({ snapshot, ground, config });
-  const wanted = new Set([own, ...snapshot.peers.map(({ primary }) => primary)]);
+  // DirectRouting is plain routes to whoever takes them, and peers need to know that we do.
+  const direct = backend.kind === "vxlan" && backend.directRouting ? (["host-gw"] as const) : [];
+  const wanted = new Set<FabricKind>([own, ...direct, ...snapshot.peers.map(({ primary }) => primary)]);
   return new Set([...wanted].filter((kind) => kind === own || !unable.has(kind)));
 }
 

@@ -166,7 +166,8 @@ describe("the way to a peer", () => {
   test("is a plain route with DirectRouting where the peer is a neighbour, and the tunnel where not", () => {
     const direct = config("vxlan", { backend: { ...VXLAN, directRouting: true } });
     const far = { ...peer("vxlan", ["vxlan"], { ip: "198.51.100.1" }), podCidr: parseCidr("10.42.2.0/24") };
-    const { routes, fdb } = desiredFabric(snapshot(peer("vxlan", ["vxlan"]), far), GROUND, direct);
+    const near = peer("vxlan", ["vxlan", "host-gw"]);
+    const { routes, fdb } = desiredFabric(snapshot(near, far), GROUND, direct);
     assert.deepEqual(
       [...routes],
       [
@@ -178,6 +179,10 @@ describe("the way to a peer", () => {
       [...fdb.values()].map(({ vtep }) => vtep),
       ["198.51.100.1"],
     );
+    const wayTo = (other: Peer) =>
+      [...desiredFabric(snapshot(other), GROUND, direct).routes.values()].map(({ device }) => device).join();
+    assert.equal(wayTo(peer("vxlan", ["vxlan"])), "flannel.1");
+    assert.equal(wayTo(peer("vxlan", ["vxlan"], { runs: "flannel" })), "eth0");
   });
 });
 

@@ -35,7 +35,7 @@ export function choosePaths(input: KindsInput): PathChoice {
     const path = ways.find((way) => carries(way, ground)) ?? ways[0];
     if (path === undefined) {
       choice.unreachable.push({ peer, why: whyNot(peer, common, input) });
-    } else if (path.kind === "vxlan" && directRouting && isNeighbor(path, ground)) {
+    } else if (path.kind === "vxlan" && directRouting && takesDirect(peer) && isNeighbor(path, ground)) {
       choice.paths.push({ ...path, kind: "host-gw", end: { publicIp: path.end.publicIp } });
       choice.ways.push(...ways.filter((way) => way !== path));
     } else {
@@ -44,6 +44,12 @@ export function choosePaths(input: KindsInput): PathChoice {
     }
   }
   return choice;
+}
+
+/** A node of ours says whether it does; a strict one that does not would drop what comes without a tunnel. Of flannel's
+ *  nodes all are taken to be set up alike. */
+function takesDirect({ runs, ends }: Peer): boolean {
+  return runs === "flannel" || ends["host-gw"] !== undefined;
 }
 
 function carries(way: Path, { answered }: Ground): boolean {

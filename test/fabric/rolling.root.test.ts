@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { HOST_GW, VXLAN, WIREGUARD } from "#fabric/model";
 import { eventually } from "./machines.ts";
@@ -31,3 +32,16 @@ for (const [from, to] of [
     }
     await assertNothingLost(traffic, 12);
   });
+
+test("to DirectRouting, node by node: not one packet is lost, and the tunnels stay for those who need them", async () => {
+  await cluster.settled("vxlan");
+  await using traffic = await cluster.talk();
+  for (const node of cluster.nodes) await cluster.restart(node, { ...VXLAN, directRouting: true });
+  await cluster.settled("host-gw");
+  for (const { machine } of cluster.nodes) {
+    const { netlink, sysctl } = machine.kernel;
+    for (const device of DEVICES.vxlan) assert.ok(netlink.findLink(device));
+    assert.equal(sysctl.read("net/ipv4/conf/eth0/rp_filter"), "2");
+  }
+  await assertNothingLost(traffic, 12);
+});
