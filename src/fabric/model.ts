@@ -121,6 +121,8 @@ export interface Lease {
   readonly node: string;
   readonly podCidrs: PerFamily<Cidr>;
   readonly macs: PerFamily<Mac>;
+  /** WireGuard's, as announced earlier. */
+  readonly publicKey?: string;
 }
 
 export interface FabricSnapshot {

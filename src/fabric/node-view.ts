@@ -42,7 +42,7 @@ export function readLease(view: NodeView | undefined, clusterCidrs: readonly Cid
       return { kind: "pending", why: `the node has two podCIDRs of one family: ${view.podCidrs.join(", ")}` };
     podCidrs[family] = podCidr.cidr;
   }
-  return { kind: "acquired", lease: { node: view.name, podCidrs, macs: announcedMacs(view) } };
+  return { kind: "acquired", lease: { node: view.name, podCidrs, ...announcedEnds(view) } };
 }
 
 /** What to say of a node that was made before its cluster had all its families: a Node's podCIDRs are given once, and never
@@ -72,14 +72,16 @@ export function readPodCidr(text: string, clusterCidrs: readonly Cidr[]): PodCid
   }
 }
 
-function announcedMacs(view: NodeView): Lease["macs"] {
+function announcedEnds(view: NodeView): Pick<Lease, "macs" | "publicKey"> {
   const flannel = readFlannelNode(view.annotations);
   const own = readFabricEnds(view.annotations);
+  const ours = own.kind === "good" ? own.said.ends : {};
   // Flannel's word first: it is newer, where it has run here since.
-  const said =
-    flannel.kind === "vxlan" ? flannel.ends : own.kind === "good" ? own.said.ends.vxlan : undefined;
+  const said = flannel.kind === "vxlan" ? flannel.ends : ours.vxlan;
+  const wireguard = flannel.kind === "wireguard" ? flannel.ends : ours.wireguard;
+  const publicKey = (wireguard?.[4] ?? wireguard?.[6])?.publicKey;
   const macs: { -readonly [F in keyof PerFamily<unknown>]: NonNullable<Lease["macs"][F]> } = {};
   if (said?.[4]) macs[4] = said[4].mac;
   if (said?.[6]) macs[6] = said[6].mac;
-  return macs;
+  return { macs, ...(publicKey === undefined ? {} : { publicKey }) };
 }

@@ -6,7 +6,7 @@ import type { PathChoice } from "./paths.ts";
 /** Says what changes of the ways to the peers, each thing once. */
 export class PathLog {
   readonly #log: Logger;
-  readonly #kinds = new Map<string, string>();
+  #kinds: ReadonlyMap<string, FabricKind> = new Map();
   #unreachable: ReadonlyMap<string, string> = new Map();
   #refused: ReadonlySet<Cidr> = new Set();
   readonly #unable = new Set<FabricKind>();
@@ -24,7 +24,14 @@ export class PathLog {
         this.#log.warn("a peer cannot be reached", { node, podCidr, why });
     }
     this.#unreachable = now;
-    for (const { node, family, kind } of paths) this.#moved(node, `${node} ${family}`, kind);
+    const kinds = new Map<string, FabricKind>();
+    for (const { node, family, podCidr, kind } of paths) {
+      const before = this.#kinds.get(`${node} ${family}`);
+      kinds.set(`${node} ${family}`, kind);
+      if (before !== undefined && before !== kind)
+        this.#log.info("packets to a peer take another way", { node, podCidr, from: before, to: kind });
+    }
+    this.#kinds = kinds;
   }
 
   /** Gateways that the kernel would not take. */
@@ -49,12 +56,5 @@ export class PathLog {
         why,
       });
     }
-  }
-
-  #moved(node: string, key: string, kind: string): void {
-    const before = this.#kinds.get(key);
-    this.#kinds.set(key, kind);
-    if (before !== undefined && before !== kind)
-      this.#log.info("packets to a peer take another way", { node, from: before, to: kind });
   }
 }

@@ -140,6 +140,27 @@ describe("a node", () => {
     );
   });
 
+  test("with our own key, as of a disk that was copied, keeps its other ends", () => {
+    const wireguard = { 4: { publicIp: parseIp("192.0.2.11"), publicKey: KEY, port: 51_820 } };
+    const views = [twillNode(old, { wireguard })];
+    const lease = { ...LEASE, publicKey: KEY };
+    const { peers, refusals } = readPeers(views, {
+      lease,
+      clusterCidrs: CLUSTER,
+      vni: 1,
+      ownIps: new Set(),
+      before: [],
+    });
+    assert.deepEqual(
+      peers.map(({ ends }) => Object.keys(ends)),
+      [["vxlan"]],
+    );
+    assert.deepEqual(
+      refusals.map(({ problem }) => problem),
+      ["PublicKey is node own's"],
+    );
+  });
+
   test("that says it is at our own address is refused: packets would come back to us", () => {
     const { peers, refusals } = read([flannelNode({ ...old, host: 10 })]);
     assert.deepEqual(peers, []);

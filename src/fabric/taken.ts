@@ -31,9 +31,11 @@ export class Taken {
   constructor(lease: Lease, ownIps: ReadonlySet<Ip>) {
     this.#lease = lease;
     this.#ownIps = ownIps;
+    const { node, macs, publicKey } = lease;
     for (const family of FAMILIES) {
-      const mac = lease.macs[family];
-      if (mac) this.#marks.set(fdbKey(family, mac), { node: lease.node, publicIp: undefined });
+      const mac = macs[family];
+      if (mac) this.#marks.set(fdbKey(family, mac), { node, publicIp: undefined });
+      if (publicKey !== undefined) this.#marks.set(`${family} ${publicKey}`, { node, publicIp: undefined });
     }
   }
 
