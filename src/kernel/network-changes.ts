@@ -17,11 +17,11 @@ import {
   setsockopt,
   socket,
 } from "./ffi/libc.ts";
-import type { ChangeKind, ChangeScope, NetKernel, NetworkChanges } from "./kernel.ts";
+import type { ChangeKind, ChangeScope, Netlink, NetworkChanges } from "./kernel.ts";
 import { NETLINK_ROUTE, netlinkAddress } from "./netlink-socket.ts";
 import type { OwnChanges } from "./own-changes.ts";
 import { whenReadable } from "./readiness.ts";
-import { UnheardChanges } from "./unheard-changes.ts";
+import type { UnheardChanges } from "./unheard-changes.ts";
 
 /** RTNLGRP_*: links, neighbours, addresses and routes of both families, settings of both. @see linux/rtnetlink.h */
 const GROUPS = [1, 3, 5, 7, 9, 11, 24, 25].reduce((bits, group) => bits | (1 << (group - 1)), 0) >>> 0;
@@ -37,10 +37,11 @@ interface Ears {
   readonly listener: (kinds: ReadonlySet<ChangeKind>) => void;
   /** What the handle itself does is no news. */
   readonly own: OwnChanges;
-  readonly kernel: Pick<NetKernel, "netlink" | "nft" | "sysctl">;
+  readonly unheard: UnheardChanges;
+  readonly netlink: Pick<Netlink, "listLinks">;
 }
 
-/** Hears what changes in the namespace this thread is in now, which must be that of `kernel`. */
+/** Hears what changes in the namespace this thread is in now, which must be that of `netlink`. */
 export function openNetworkChanges(ears: Ears): NetworkChanges {
   return new OpenNetworkChanges(ears);
 }
@@ -50,7 +51,7 @@ class OpenNetworkChanges implements NetworkChanges {
   readonly #opened = new DisposableStack();
   readonly #fd: Fd;
   readonly #news: ChangeNews;
-  readonly #unheard: UnheardChanges;
+  readonly #unheard: ReturnType<UnheardChanges["add"]>;
   #scope: ChangeScope;
 
   constructor(ears: Ears) {
@@ -64,7 +65,7 @@ class OpenNetworkChanges implements NetworkChanges {
       bind(fd.number, netlinkAddress(GROUPS));
       this.#lookAround();
       this.#opened.use(ears.own.listen((announcement) => this.#news.expect(announcement)));
-      this.#unheard = this.#opened.use(new UnheardChanges(ears));
+      this.#unheard = this.#opened.use(ears.unheard.add(ears.scope, ears.listener));
       this.#opened.use(whenReadable(fd.number, () => this.#hear()));
     } catch (error) {
       this.#opened.dispose();
@@ -85,7 +86,7 @@ class OpenNetworkChanges implements NetworkChanges {
 
   /** What was said before is judged by what stands now, which may be one look too many. */
   #lookAround(): void {
-    this.#news.know(this.#scope, this.#ears.kernel.netlink.listLinks());
+    this.#news.know(this.#scope, this.#ears.netlink.listLinks());
     this.#narrow();
   }
 

@@ -11,6 +11,7 @@ import { OwnChanges } from "./own-changes.ts";
 import { openPacketFilters } from "./packet-filters.ts";
 import { openProbes } from "./probes.ts";
 import { openSysctl } from "./sysctl.ts";
+import { UnheardChanges } from "./unheard-changes.ts";
 import { USUAL_FOLDERS, type WireguardFolders } from "./wireguard/folders.ts";
 import { openWireguard } from "./wireguard/open.ts";
 
@@ -67,11 +68,12 @@ function netKernelOf(ns: Netns, folders: WireguardFolders): NetKernel {
     sysctl: openSysctl((f) => enter(ns, f)),
     features: openLinkFeatures((f) => enter(ns, f)),
     openChanges: (scope, listener) =>
-      enter(ns, () => openNetworkChanges({ scope, listener, own, kernel: net })),
+      enter(ns, () => openNetworkChanges({ scope, listener, own, unheard, netlink: net.netlink })),
     openProbes: (options) => openProbes(options, (f) => enter(ns, f)),
     openFilters: () => enter(ns, openPacketFilters),
     [Symbol.dispose]: () => opened.dispose(),
   };
+  const unheard = opened.use(new UnheardChanges(net));
   return net;
 }
 

@@ -4,59 +4,73 @@ import type { ChangeKind, ChangeScope, NetKernel } from "./kernel.ts";
 
 const LOOK_MS = 500;
 
-/** Looks at what the kernel does not announce (settings of bridges), or only together with every element of every set (nftables):
- *  one request and one small file each (some 10 us), twice a second. */
-export class UnheardChanges implements Disposable {
-  readonly #kernel: Pick<NetKernel, "nft" | "sysctl">;
-  readonly #listener: (kinds: ReadonlySet<ChangeKind>) => void;
-  readonly #stop = new AbortController();
-  #scope: ChangeScope;
-  #generation = 0;
-  #settings = "";
-  #isLooking = false;
+type Listener = (kinds: ReadonlySet<ChangeKind>) => void;
+type Looks = Pick<NetKernel, "nft" | "sysctl">;
 
-  constructor(ears: {
-    readonly scope: ChangeScope;
-    readonly listener: (kinds: ReadonlySet<ChangeKind>) => void;
-    readonly kernel: Pick<NetKernel, "nft" | "sysctl">;
-  }) {
-    this.#kernel = ears.kernel;
-    this.#listener = ears.listener;
-    this.#scope = ears.scope;
-    this.follow(ears.scope);
+/** Looks at what the kernel does not announce (settings of bridges), or only together with every element of every set (nftables):
+ *  one request and one small file each, twice a second, for all who listen at one kernel handle together. */
+export class UnheardChanges implements Disposable {
+  readonly #kernel: Looks;
+  readonly #followers = new Set<Follower>();
+  #looking: AbortController | undefined;
+
+  constructor(kernel: Looks) {
+    this.#kernel = kernel;
   }
 
-  follow(scope: ChangeScope): void {
-    this.#scope = scope;
-    this.#look();
-    const { nftables = false, settings = [] } = scope;
-    if (this.#isLooking || (!nftables && settings.length === 0)) return;
-    this.#isLooking = true;
-    void this.#keepLooking();
+  add(scope: ChangeScope, listener: Listener): Disposable & { follow(scope: ChangeScope): void } {
+    const follower = new Follower(scope, listener);
+    this.#followers.add(follower);
+    this.#settle(follower);
+    return {
+      follow: (next) => {
+        follower.scope = next;
+        this.#settle(follower);
+      },
+      [Symbol.dispose]: () => {
+        this.#followers.delete(follower);
+        this.#lookIfNeeded();
+      },
+    };
   }
 
   [Symbol.dispose](): void {
-    this.#stop.abort();
+    this.#followers.clear();
+    this.#lookIfNeeded();
   }
 
-  async #keepLooking(): Promise<void> {
-    for await (const _ of ticks(systemClock, LOOK_MS, this.#stop)) {
-      const kinds = this.#look();
-      if (kinds.size > 0) this.#listener(kinds);
+  /** What is there now is no news. */
+  #settle(follower: Follower): void {
+    follower.compare(this.#look());
+    this.#lookIfNeeded();
+  }
+
+  #lookIfNeeded(): void {
+    const isNeeded = [...this.#followers].some(({ isCurious }) => isCurious);
+    if (isNeeded === (this.#looking !== undefined)) return;
+    this.#looking?.abort();
+    this.#looking = isNeeded ? new AbortController() : undefined;
+    if (this.#looking) void this.#keepLooking(this.#looking);
+  }
+
+  async #keepLooking(until: AbortController): Promise<void> {
+    for await (const _ of ticks(systemClock, LOOK_MS, until)) {
+      const look = this.#look();
+      for (const follower of [...this.#followers]) {
+        const kinds = follower.compare(look);
+        // One who listened may have made another one stop.
+        if (kinds.size > 0 && this.#followers.has(follower)) follower.listener(kinds);
+      }
     }
   }
 
-  /** @returns what is not as it was at the last look */
-  #look(): ReadonlySet<ChangeKind> {
-    const kinds = new Set<ChangeKind>();
-    const { nftables = false, settings = [] } = this.#scope;
-    const generation = nftables ? this.#kernel.nft.foreignGeneration() : 0;
-    if (generation !== this.#generation) kinds.add("nftables");
-    this.#generation = generation;
-    const values = settings.map((name) => this.#read(name)).join();
-    if (values !== this.#settings) kinds.add("settings");
-    this.#settings = values;
-    return kinds;
+  #look(): Look {
+    const all = [...this.#followers];
+    const names = new Set(all.flatMap(({ scope }) => scope.settings ?? []));
+    return {
+      generation: all.some(({ scope }) => scope.nftables) ? this.#kernel.nft.foreignGeneration() : 0,
+      settings: new Map([...names].map((name) => [name, this.#read(name)])),
+    };
   }
 
   /** What this kernel does not have may come with a module. */
@@ -67,5 +81,40 @@ export class UnheardChanges implements Disposable {
       if (isFault(error)) return "";
       throw error;
     }
+  }
+}
+
+interface Look {
+  readonly generation: number;
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+/** Somebody who listens, and what there was at the last look. */
+class Follower {
+  readonly listener: Listener;
+  scope: ChangeScope;
+  #generation = 0;
+  #settings = "";
+
+  constructor(scope: ChangeScope, listener: Listener) {
+    this.scope = scope;
+    this.listener = listener;
+  }
+
+  get isCurious(): boolean {
+    const { nftables = false, settings = [] } = this.scope;
+    return nftables || settings.length > 0;
+  }
+
+  /** @returns what is not as it was, and counts */
+  compare(look: Look): ReadonlySet<ChangeKind> {
+    const kinds = new Set<ChangeKind>();
+    const generation = this.scope.nftables ? look.generation : 0;
+    if (generation !== this.#generation) kinds.add("nftables");
+    this.#generation = generation;
+    const settings = (this.scope.settings ?? []).map((name) => look.settings.get(name)).join();
+    if (settings !== this.#settings) kinds.add("settings");
+    this.#settings = settings;
+    return kinds;
   }
 }
