@@ -63,7 +63,6 @@ test("a pod reaches itself through a translated address, by way of its gateway",
 
 test("someone who turns it off has it turned on again", async () => {
   for (const name of SETTINGS) one.kernel.sysctl.write(name, 0);
-  assert.equal(await a.pod.askTcp(SERVICE[4], PORT_OF_B), undefined, "without it nobody answers");
   await eventually("on again", () => SETTINGS.every((name) => one.kernel.sysctl.read(name) === "1"));
   assert.equal(await a.pod.askTcp(SERVICE[4], PORT_OF_B), a.ips[0]);
 });
