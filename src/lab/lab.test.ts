@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { isChange } from "./change.ts";
 import { readDemo } from "./demo.ts";
 import { flagValues, withoutDns } from "./launch.ts";
 import { layoutOf } from "./layout.ts";
@@ -160,3 +161,19 @@ test("the demo is three web pods, a client, and their services, as kubectl would
     assert.equal(applied.metadata.name, metadata.name);
   }
 });
+
+for (const [standing, asked, is] of [
+  ["", "--flannel-backend=host-gw", true],
+  ["--flannel-backend=host-gw", "--flannel-backend wireguard-native", true],
+  ["--debug --flannel-backend vxlan", "--debug --flannel-conf=/etc/x.json", true],
+  ["--debug", "--flannel-backend=host-gw", false],
+  ["", "--flannel-backend=host-gw --debug", false],
+  ["--flannel-backend=none", "--flannel-backend=vxlan", false],
+  ["", "--flannel-backend=none", false],
+  ["--cluster-cidr=10.42.0.0/16", "--cluster-cidr=10.52.0.0/16 --flannel-backend=host-gw", false],
+] as const) {
+  test(`a lab with ${standing || "no flags"} ${is ? "can" : "cannot"} go on with ${asked}`, () => {
+    const words = (text: string) => text.split(" ").filter((word) => word !== "");
+    assert.equal(isChange(words(standing), words(asked)), is);
+  });
+}

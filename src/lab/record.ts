@@ -20,6 +20,8 @@ export interface LabRecord {
   readonly agentFlags: readonly string[];
   /** Whether `up` has come to its end. */
   readonly isUp: boolean;
+  /** Names of nodes that still run with the flags before these. */
+  readonly outdated?: readonly string[];
 }
 
 const FILE = "lab.json";

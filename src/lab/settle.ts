@@ -5,6 +5,7 @@ import { Fault } from "#fault/fault";
 import { randomSecret } from "#join/authority";
 import type { Kernel } from "#kernel/kernel";
 import { removeCgroups } from "./cgroups.ts";
+import { isChange } from "./change.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
 import { createMachine, createSwitch, deleteMachines, isStanding } from "./machines.ts";
 import { choosePort } from "./ports.ts";
@@ -47,6 +48,8 @@ export async function settleLab(
 function goOn(standing: LabRecord, layout: LabLayout, options: UpOptions): LabRecord {
   const { nodes } = layoutOf(standing.name, standing.nodes);
   const stopped = nodes.filter((node) => !isRunning(layout, node));
+  const changed = withOtherBackend(standing, layout, options);
+  if (changed) return changed;
   if (standing.isUp && stopped.length === 0) {
     throw new Fault(
       "AlreadyUp",
@@ -62,6 +65,22 @@ function goOn(standing: LabRecord, layout: LabLayout, options: UpOptions): LabRe
   }
   options.write(`Lab "${layout.name}" stands; starting what has ended\n`);
   return stopped.some(({ role }) => role === "server") ? withFreePorts(standing, layout, options) : standing;
+}
+
+/** The record with other flags, and all nodes to be started again with them; nothing when that is not what was asked for. */
+function withOtherBackend(standing: LabRecord, layout: LabLayout, options: UpOptions): LabRecord | undefined {
+  const { serverFlags, write } = options;
+  const isOther = serverFlags.length > 0 && serverFlags.join("\n") !== standing.serverFlags.join("\n");
+  if (!isOther || !isChange(standing.serverFlags, serverFlags)) return undefined;
+  if (differenceTo(standing, { ...options, serverFlags: standing.serverFlags }) !== undefined)
+    return undefined;
+  const outdated = layout.nodes.filter((node) => isRunning(layout, node)).map(({ name }) => name);
+  write(
+    `Lab "${layout.name}" stands; starting its nodes again, one after the other, with ${serverFlags.join(" ")}\n`,
+  );
+  const changed = { ...standing, serverFlags, agentFlags: options.agentFlags, outdated, isUp: false };
+  writeRecord(layout.dir, changed);
+  return changed;
 }
 
 /** What was asked for that the standing lab does not have; what was not asked for does not differ. */

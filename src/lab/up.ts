@@ -6,7 +6,9 @@ import { Fault } from "#fault/fault";
 import { writeFileAtomic } from "#join/file";
 import { openKernel } from "#kernel/open";
 import type { KubeClient } from "#kube/client";
+import type { Node } from "#kube/generated/types";
 import { openClient } from "#kube/http-client";
+import type { Informer } from "#kube/informer";
 import { formatKubeconfig, readKubeconfig } from "#kube/kubeconfig";
 import { openInformer } from "#kube/open-informer";
 import { DEPLOYMENTS, NODES, PODS } from "#kube/resources";
@@ -19,6 +21,7 @@ import {
   awaitNodes,
   whileAlive,
 } from "./await-cluster.ts";
+import { endNode } from "./change.ts";
 import { buildContainerdImages, placeBusybox } from "./containerd.ts";
 import { awaitAnswers, readDemo, type Tally } from "./demo.ts";
 import { holdLab } from "./hold.ts";
@@ -65,12 +68,42 @@ export async function up(options: UpOptions): Promise<void> {
   if (stopped.length > 0) await steps.run(`started ${stopped.map(({ name }) => name).join(", ")}`, () => {});
   const ended = Promise.race(children.map(({ node, child }) => endOf(node, child)));
   try {
-    await whileAlive(awaitCluster({ layout, record, awaited }, steps, options), ended);
-    writeRecord(layout.dir, { ...record, isUp: true });
+    await whileAlive(awaitCluster({ layout, record, awaited, program }, steps, options), ended);
+    writeRecord(layout.dir, { ...record, isUp: true, outdated: [] });
   } finally {
     // They go on without us.
     for (const { child } of children) child.unref();
   }
+}
+
+/** Nodes that run with the flags before, one after the other, the server first; each is ready before the next one ends. */
+async function bringUpToDate(
+  { layout, record, program }: Standing,
+  nodes: Informer<Node>,
+  steps: Steps,
+  { clock, signal }: UpOptions,
+): Promise<void> {
+  const outdated = new Set(record.outdated);
+  for (const node of layout.nodes.filter(({ name }) => outdated.has(name))) {
+    await steps.run(`${node.name} runs with the new flags, and is ready`, async (progress) => {
+      await endNode(layout, node, { clock, signal });
+      const awaited = [{ name: node.name, since: clock.now() }];
+      const { child } = startNode(layout, node, record, program);
+      try {
+        await whileAlive(awaitNodes(nodes, awaited, { progress, signal }), endOf(node, child));
+      } finally {
+        child.unref();
+      }
+    });
+    outdated.delete(node.name);
+    writeRecord(layout.dir, { ...record, outdated: [...outdated] });
+  }
+}
+
+interface Standing {
+  readonly layout: LabLayout;
+  readonly record: LabRecord;
+  readonly program: BuiltProgram;
 }
 
 interface StartedNode {
@@ -103,7 +136,7 @@ function serverKubeconfig(node: LabNode): string {
 }
 
 async function awaitCluster(
-  { layout, record, awaited }: { layout: LabLayout; record: LabRecord; awaited: readonly AwaitedNode[] },
+  { layout, record, awaited, program }: Standing & { readonly awaited: readonly AwaitedNode[] },
   steps: Steps,
   options: UpOptions,
 ): Promise<void> {
@@ -130,6 +163,7 @@ async function awaitCluster(
     await steps.run(needReady ? "nodes are ready" : "nodes are there", (progress) =>
       awaitNodes(nodes, awaited, { progress, signal, needReady }),
     );
+    await bringUpToDate({ layout, record, program }, nodes, steps, options);
     if (needReady && !withoutDns(record.serverFlags)) {
       await steps.run("DNS is ready", (progress) =>
         awaitDeployment(deployments, "kube-system/coredns", { progress, signal }),

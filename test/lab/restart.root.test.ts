@@ -16,7 +16,7 @@ import type { KubeObject, Resource } from "#kube/object";
 import { ENDPOINT_SLICES, NODES, PODS } from "#kube/resources";
 import { LAB_ROOTS } from "#lab/layout";
 import { readRecord } from "#lab/record";
-import { eventually, Lab, removeStaleLabs } from "./lab.ts";
+import { eventually, Lab, launcher, removeStaleLabs, run } from "./lab.ts";
 
 const lab = new Lab("r");
 let client: KubeClient & AsyncDisposable;
@@ -180,3 +180,23 @@ for (const role of ["agent-1", "agent-2", "server"]) {
     for (const { lost } of askers) assert.equal(lost, 0);
   });
 }
+
+test("another backend goes through a lab node by node, and no question is lost", async () => {
+  const askers = ["server", "agent-1", "agent-2"].map(
+    (from) => new Asker(from, `curl -s -m 2 -o /dev/null ${page}`),
+  );
+  try {
+    const up = lab.twill("up", "--flannel-backend=host-gw");
+    assert.equal(up.code, 0, `${up.out}${up.err}`);
+    await eventually(
+      "all peers have answered",
+      () => run(launcher, ["fabric", "status", "--name", lab.name]).code === 0,
+    );
+    for (const role of ["server", "agent-1", "agent-2"])
+      assert.match(lab.inNode(role, "ip", "route").out, /^10\.42\.\d\.0\/24 via 172\.30\.0\.\d+ dev eth0/m);
+  } finally {
+    await Promise.all(askers.map((asker) => asker.stop()));
+  }
+  for (const { lost } of askers) assert.equal(lost, 0);
+  assert.match(lab.twill("up", "--flannel-backend=host-gw", "--debug").err, /Cannot make lab/);
+});
