@@ -7,7 +7,7 @@ import { FABRIC_STATUS_HELP, fabricStatus } from "./fabric-status.ts";
 const BAD_USAGE = 2;
 
 export const fabric: Command = {
-  summary: "run the pod network alone, on any cluster: fabric --kubeconfig FILE",
+  summary: "show the pod network: fabric status; or run it alone, on any cluster: fabric --kubeconfig FILE",
   help: help(),
   run: ([word, ...rest], context) =>
     word === "status"

@@ -1,7 +1,7 @@
 /** What K3s and Kubernetes ask of the networks of pods and services, and of the nodes' addresses beside them. */
 import { type Cidr, cidrFamily, containsIp, nthIp, overlaps, prefixLength } from "#addr/cidr";
 import { FAMILIES, type Family } from "#addr/family";
-import { familyOf, type Ip } from "#addr/ip";
+import { familyOf, type Ip, isLinkLocal, isLoopback, isMulticast } from "#addr/ip";
 import type { ValueReader } from "./value-reader.ts";
 
 /** As many addresses as a service network may have: Kubernetes keeps count of each. */
@@ -69,6 +69,18 @@ export function overlapWarnings(flag: string, ips: readonly Ip[], networks: Netw
       .filter((ip) => containsIp(cidr, ip))
       .map((ip) => `--${flag}: ${ip} is inside --${other} ${cidr}, whose addresses are ${whose}'`),
   );
+}
+
+/** What keeps other nodes from reaching a node by this address, whatever its machine is like. */
+export function neverANodes(ip: Ip): string | undefined {
+  const kinds = [
+    ["a loopback address", isLoopback(ip)],
+    ["every address", ip === "0.0.0.0" || ip === "::"],
+    ["a multicast address", isMulticast(ip)],
+    ["a link-local address", isLinkLocal(ip)],
+  ] as const;
+  const kind = kinds.find(([, isIt]) => isIt)?.[0];
+  return kind && `${ip} is ${kind}; give one of this machine that the other nodes reach`;
 }
 
 /** A node's addresses with one of the cluster's primary family first, as K3s swaps them. */

@@ -143,6 +143,10 @@ const problems: readonly (readonly [argv: readonly string[], says: RegExp])[] = 
     ["--cluster-cidr=10.42.0.0/16", "--node-ip=2001:db8::7"],
     /--node-ip: 2001:db8::7 has no IPv4 address, .* --node-ip=192\.0\.2\.1,2001:db8::7/,
   ],
+  [["--node-ip=127.0.0.1"], /--node-ip: 127\.0\.0\.1 is a loopback address; give one/],
+  [["--node-ip=0.0.0.0"], /--node-ip: 0\.0\.0\.0 is every address/],
+  [["--node-ip=169.254.1.1"], /--node-ip: 169\.254\.1\.1 is a link-local address/],
+  [["--node-ip=192.0.2.1,ff02::1"], /--node-ip: ff02::1 is a multicast address/],
   [["--node-ip=192.0.2.1,192.0.2.2"], /--node-ip: 2 values are IPv4; give at most one a family, such as 192/],
   [["--node-external-ip=192.0.2.1,192.0.2.2"], /--node-external-ip: 2 values are IPv4/],
   [

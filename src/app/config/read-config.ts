@@ -11,6 +11,7 @@ import {
   EXAMPLES,
   missingFamily,
   type Networks,
+  neverANodes,
   overlapWarnings,
   tenthIp,
 } from "./check-networks.ts";
@@ -139,6 +140,7 @@ function readNode(reader: ValueReader, env: Environment): NodeConfig {
     );
   }
   const ips = reader.ips("node-ip");
+  for (const problem of ips.flatMap((ip) => neverANodes(ip) ?? [])) reader.problem("node-ip", problem);
   const kubelet = readKubeletArgs(reader);
   return {
     name,

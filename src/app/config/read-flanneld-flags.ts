@@ -17,7 +17,9 @@ export function readFlanneldFlags(argv: readonly string[], env: Environment): Va
     const word = argv[i] ?? "";
     const [, given = "", attached] = WORD.exec(word) ?? [];
     if (given === "") {
-      reader.problems.push(`${JSON.stringify(word)} is not a flag; fabric takes only flags`);
+      reader.problems.push(
+        `${JSON.stringify(word)} is not a flag; fabric takes flags, or status as its first word`,
+      );
       continue;
     }
     const flag = findFlag(given);
