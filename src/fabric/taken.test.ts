@@ -140,6 +140,33 @@ describe("a node", () => {
     );
   });
 
+  test("with the key of one at another port, or of another family, keeps its other ends", () => {
+    const end = { publicIp: parseIp("192.0.2.11"), publicKey: KEY, port: 51_820 };
+    const v6 = { ...end, publicIp: parseIp("2001:db8::12") };
+    for (const theirs of [{ 4: { ...end, port: 51_821 } }, { 6: v6 }]) {
+      const thief = twillNode({ name: "z", subnet: 2, host: 11, mac: 2 }, { wireguard: theirs });
+      const podCidrs = ["10.42.2.0/24", "fd42:0:0:2::/64"];
+      const { peers, refusals } = readPeers(
+        [twillNode(old, { wireguard: { 4: end } }), { ...thief, podCidrs }],
+        {
+          lease: { ...LEASE, podCidrs: { ...LEASE.podCidrs, 6: parseCidr("fd42::/64") } },
+          clusterCidrs: [...CLUSTER, parseCidr("fd42::/56")],
+          vni: 1,
+          ownIps: new Set(),
+          before: [],
+        },
+      );
+      assert.deepEqual(
+        peers.flatMap(({ node, ends }) => (ends.wireguard ? [node] : [])),
+        ["b"],
+      );
+      assert.deepEqual(
+        refusals.map(({ node, problem }) => [node, problem]),
+        [["z", "PublicKey is node b's"]],
+      );
+    }
+  });
+
   test("with our own key, as of a disk that was copied, keeps its other ends", () => {
     const wireguard = { 4: { publicIp: parseIp("192.0.2.11"), publicKey: KEY, port: 51_820 } };
     const views = [twillNode(old, { wireguard })];

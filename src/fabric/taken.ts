@@ -18,6 +18,7 @@ interface Mark {
   readonly id: string;
   readonly value: string;
   readonly what: string;
+  readonly place: string;
 }
 
 /** Subnets, MACs and keys that already have a node, and addresses that are our own. */
@@ -25,7 +26,8 @@ export class Taken {
   readonly #lease: Lease;
   readonly #ownIps: ReadonlySet<Ip>;
   readonly #subnets = new Map<Cidr, string>();
-  readonly #marks = new Map<string, { readonly node: string; readonly publicIp: Ip | undefined }>();
+  /** By mark: who bears it, and where packets for it go. */
+  readonly #marks = new Map<string, { readonly node: string; readonly places: Set<string> }>();
   readonly #lengths = { 4: new Set<number>(), 6: new Set<number>() };
 
   constructor(lease: Lease, ownIps: ReadonlySet<Ip>) {
@@ -34,9 +36,9 @@ export class Taken {
     const { node, macs, publicKey } = lease;
     for (const family of FAMILIES) {
       const mac = macs[family];
-      if (mac) this.#marks.set(fdbKey(family, mac), { node, publicIp: undefined });
-      if (publicKey !== undefined) this.#marks.set(`${family} ${publicKey}`, { node, publicIp: undefined });
+      if (mac) this.#marks.set(fdbKey(family, mac), { node, places: new Set() });
     }
+    if (publicKey !== undefined) this.#marks.set(publicKey, { node, places: new Set() });
   }
 
   /** The peer without the ends that cannot stand, which are refused; nothing when none is left or its subnet is another's.
@@ -61,7 +63,7 @@ export class Taken {
     for (const [kind, { publicIp }] of endsOf(peer)) {
       const problem = this.#conflict(peer, kind, publicIp);
       if (problem === undefined) {
-        for (const { id } of marksOf(peer, kind)) this.#marks.set(id, { node: peer.node, publicIp });
+        for (const mark of marksOf(peer, kind)) this.#bear(peer.node, mark);
       } else {
         refused.push(kind);
         refuse(problem);
@@ -75,13 +77,19 @@ export class Taken {
     const keys = FLANNEL_KEYS[family];
     if (this.#ownIps.has(publicIp))
       return { node, key: keys.publicIp, value: publicIp, problem: "the address is this node's own" };
-    for (const { id, value, what } of marksOf(peer, kind)) {
+    for (const { id, value, what, place } of marksOf(peer, kind)) {
       const twin = this.#marks.get(id);
       // One machine under two names, of which one is of the past: packets for both go to one place, and harm nobody.
-      if (twin === undefined || twin.node === node || twin.publicIp === publicIp) continue;
+      if (twin === undefined || twin.node === node || twin.places.has(place)) continue;
       return { node, key: keys.data, value, problem: `${what} is node ${twin.node}'s` };
     }
     return undefined;
+  }
+
+  #bear(node: string, { id, place }: Mark): void {
+    const known = this.#marks.get(id);
+    if (known) known.places.add(place);
+    else this.#marks.set(id, { node, places: new Set([place]) });
   }
 
   /** Who holds a subnet that this one overlaps. A cluster's subnets have one size, so this is one look-up. */
@@ -115,12 +123,13 @@ function marksOf(
   kind: FabricKind,
 ): readonly Mark[] {
   if (kind === "vxlan" && ends.vxlan) {
-    const { mac } = ends.vxlan;
-    return [{ id: fdbKey(family, mac), value: mac, what: "VtepMAC" }];
+    const { mac, publicIp } = ends.vxlan;
+    return [{ id: fdbKey(family, mac), value: mac, what: "VtepMAC", place: publicIp }];
   }
   if (kind === "wireguard" && ends.wireguard) {
-    const { publicKey } = ends.wireguard;
-    return [{ id: `${family} ${publicKey}`, value: publicKey, what: "PublicKey" }];
+    const { publicKey, publicIp, port } = ends.wireguard;
+    const place = `${publicIp} ${port}`;
+    return [{ id: publicKey, value: publicKey, what: "PublicKey", place }];
   }
   return [];
 }

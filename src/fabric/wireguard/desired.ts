@@ -43,9 +43,20 @@ export function desiredTunnels(
     [...names].map((name) => {
       const carried = families.filter((family) => tunnelName(settings, family) === name);
       const peers = [...nodes.values()].flatMap((all) => peerOf(name, carried, all, input));
-      return [name, { ...deviceOf(name, carried, settings, input), peers: new Map(peers) }] as const;
+      return [name, { ...deviceOf(name, carried, settings, input), peers: byKey(peers) }] as const;
     }),
   );
+}
+
+/** Two Nodes with one key are one machine, with the subnets of both. */
+function byKey(peers: readonly (readonly [string, TunnelPeer])[]): ReadonlyMap<string, TunnelPeer> {
+  const merged = new Map<string, TunnelPeer>();
+  for (const [key, peer] of peers) {
+    const first = merged.get(key);
+    const whole = first && { ...first, allowedIps: [...first.allowedIps, ...peer.allowedIps] };
+    merged.set(key, whole ?? peer);
+  }
+  return merged;
 }
 
 function deviceOf(

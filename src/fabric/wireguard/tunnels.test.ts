@@ -217,6 +217,12 @@ describe("what is done to WireGuard's devices", () => {
     ]);
   });
 
+  test("a machine that has two Nodes has the subnets of both", () => {
+    const renamed = { ...b, name: "b2", number: 3, host: 11 };
+    const { allowedIps } = want([b, renamed]).get("flannel-wg")?.peers.get(B) ?? {};
+    assert.deepEqual(allowedIps, ["10.42.1.0/24", "10.42.3.0/24"]);
+  });
+
   test("a node that shows our own key is no peer", () => {
     assert.deepEqual(planText(want([{ ...b, publicKey: OWN }]), want([])), []);
   });
