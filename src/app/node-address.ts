@@ -73,7 +73,7 @@ function isDeprecated({ marks = [] }: Address): boolean {
 
 function defaultRoute(netlink: Looks, family: Family): Route | undefined {
   const everything = parseCidr(`${FAMILY[family].any}/0`);
-  return netlink.listRoutes(family).find(({ to }) => to === everything);
+  return netlink.listRoutes(family).find(({ to, kind }) => to === everything && kind === undefined);
 }
 
 function noLink(iface: string | undefined): Fault {

@@ -71,7 +71,7 @@ const MAIN = 254;
 function defaultRoutes(netlink: Looks, family: 4 | 6): readonly number[] {
   return netlink
     .listRoutes(family)
-    .filter(({ to, table }) => table === MAIN && prefixLength(to) === 0)
+    .filter(({ to, table, kind }) => table === MAIN && prefixLength(to) === 0 && kind === undefined)
     .map(({ link }) => link);
 }
 

@@ -100,6 +100,10 @@ export interface Route {
   /** Who made it: 2 kernel, 3 boot, 4 static, and ours from `claims.ts`. */
   readonly protocol: number;
   readonly source?: Ip | undefined;
+  /** Of two routes to one destination the smaller one counts. Absent: what the kernel gives where nothing is asked for. */
+  readonly metric?: number | undefined;
+  /** Packets there are answered with ICMP instead of being sent. Such a route has link 0. */
+  readonly kind?: "unreachable" | undefined;
 }
 
 export type RouteSpec = Pick<Route, "to" | "link"> & Partial<Route>;

@@ -182,6 +182,7 @@ function filled(route: RouteSpec, protocol: number) {
   return { via: undefined, onlink: false, table: CLAIMS.routeTable, protocol, ...route };
 }
 
-function routeText({ to, via, link }: RouteSpec): string {
+function routeText({ to, via, link, kind }: RouteSpec): string {
+  if (kind !== undefined) return `${kind} ${to}`;
   return `${to}${via ? ` via ${via}` : ""} on link ${link}`;
 }

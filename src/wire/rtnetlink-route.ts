@@ -1,4 +1,4 @@
-/** Unicast routes. @see rtnetlink(7), linux/rtnetlink.h */
+/** Routes that lead somewhere, and those that say that nothing does. @see rtnetlink(7), linux/rtnetlink.h */
 import { addressOf, type Cidr, cidrFamily, cidrOf, prefixLength } from "#addr/cidr";
 import { FAMILY, type Family } from "#addr/family";
 import { familyOf, type Ip, ipFromBytes, ipToBytes, parseIp } from "#addr/ip";
@@ -11,15 +11,17 @@ export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 
-const RTA = { to: 1, link: 4, gateway: 5, source: 7, multipath: 9, table: 15, via: 18 } as const;
+const RTA = { to: 1, link: 4, gateway: 5, metric: 6, source: 7, multipath: 9, table: 15, via: 18 } as const;
 const HEADER_BYTES = 12;
 const HEADER = { family: 0, prefix: 1, table: 4, protocol: 5, scope: 6, type: 7, flags: 8 } as const;
-const TYPE = { any: 0, unicast: 1, local: 2 } as const;
+const TYPE = { any: 0, unicast: 1, local: 2, unreachable: 7 } as const;
 const SCOPE = { global: 0, link: 253, any: 255 } as const;
 const TABLE_LOCAL = 255;
 const RTNH_F_ONLINK = 4;
 /** Answers a lookup with the table it was found in, instead of always `main`; IPv6 always does, and refuses to be asked. */
 const LOOKUP_TABLE = { 4: 0x1000, 6: 0 } as const;
+/** What a route gets that asks for nothing. */
+const PLAIN_METRIC = { 4: 0, 6: 1024 } as const;
 /** A hop of a route with several: u16 length, u8 flags, u8 weight, i32 link, attributes. */
 const NEXT_HOP_BYTES = 8;
 
@@ -31,22 +33,28 @@ export interface RouteMessage {
   readonly table: number;
   readonly protocol: number;
   readonly source?: Ip | undefined;
+  /** The smallest of a destination wins. Absent: what the kernel gives where nothing is asked for. */
+  readonly metric?: number | undefined;
+  /** Packets are answered with ICMP instead of being sent; such a route has link 0. */
+  readonly kind?: "unreachable" | undefined;
 }
 
 /** The body of RTM_NEWROUTE. */
 export function encodeRoute(route: RouteMessage): Uint8Array[] {
   const header = routeHeader(route);
-  header[HEADER.scope] = route.via ? SCOPE.global : SCOPE.link;
-  header[HEADER.type] = TYPE.unicast;
+  const isUnreachable = route.kind === "unreachable";
+  header[HEADER.scope] = route.via || isUnreachable ? SCOPE.global : SCOPE.link;
+  header[HEADER.type] = isUnreachable ? TYPE.unreachable : TYPE.unicast;
   viewOf(header).setUint32(HEADER.flags, route.onlink ? RTNH_F_ONLINK : 0, true);
   return body(header, routeAttributes(route));
 }
 
-/** The body of RTM_DELROUTE: the route that agrees with all that is said; protocol 0 and no `via` agree with any. */
+/** The body of RTM_DELROUTE: the route that agrees with all that is said; protocol 0, no `via`, no `metric` and no `kind` agree with
+ *  any. IPv6 goes by no kind. */
 export function encodeRouteDeletion(route: RouteMessage): Uint8Array[] {
   const header = routeHeader(route);
   header[HEADER.scope] = SCOPE.any;
-  header[HEADER.type] = TYPE.any;
+  header[HEADER.type] = route.kind === "unreachable" ? TYPE.unreachable : TYPE.any;
   return body(header, routeAttributes(route));
 }
 
@@ -68,11 +76,12 @@ export function encodeRouteLookup(to: Ip): Uint8Array[] {
   return body(header, [attribute(RTA.to, ipToBytes(to))]);
 }
 
-/** Reads RTM_NEWROUTE of a dump; nothing for routes that are not unicast or that the kernel keeps in `local`.
+/** Reads RTM_NEWROUTE of a dump; nothing for routes of other kinds, and for those that the kernel keeps in `local`.
  *  Of several next hops the first stands for all. @throws {WireError} */
 export function decodeRoute(message: NlMessage): RouteMessage | undefined {
   const route = decodeAnyRoute(message);
-  return route?.type === TYPE.unicast && route.table !== TABLE_LOCAL ? route.route : undefined;
+  if (route === undefined || route.table === TABLE_LOCAL) return undefined;
+  return route.type === TYPE.unicast || route.type === TYPE.unreachable ? route.route : undefined;
 }
 
 /** Reads the answer of a lookup, which may be a local route. @throws {WireError} */
@@ -96,15 +105,22 @@ function decodeAnyRoute({
   const source = readIp(attributes, RTA.source, family);
   const onlink = ((viewOf(payload).getUint32(HEADER.flags, true) | hop.flags) & RTNH_F_ONLINK) !== 0;
   const protocol = payload[HEADER.protocol] ?? 0;
+  const type = payload[HEADER.type] ?? 0;
+  const isUnreachable = type === TYPE.unreachable;
+  const metric = readU32(attributes, RTA.metric) ?? PLAIN_METRIC[family];
   const route: RouteMessage = {
     to: cidrOf(to, prefix),
     via: hop.via,
-    link: hop.link,
+    // IPv6 says that it is on lo.
+    link: isUnreachable ? 0 : hop.link,
     onlink,
     table,
     protocol,
+    ...(source ? { source } : {}),
+    ...(metric === PLAIN_METRIC[family] ? {} : { metric }),
+    ...(isUnreachable ? { kind: "unreachable" } : {}),
   };
-  return { type: payload[HEADER.type] ?? 0, table, route: source ? { ...route, source } : route };
+  return { type, table, route };
 }
 
 function firstHop(
@@ -135,11 +151,13 @@ function routeHeader({ to, table, protocol }: RouteMessage): Uint8Array {
   return header;
 }
 
-function routeAttributes({ to, via, link, table, source }: RouteMessage): (Uint8Array | undefined)[] {
+function routeAttributes(route: RouteMessage): (Uint8Array | undefined)[] {
+  const { to, via, link, table, source, metric } = route;
   return [
     prefixLength(to) === 0 ? undefined : attribute(RTA.to, ipToBytes(addressOf(to))),
     via && attribute(familyOf(via) === cidrFamily(to) ? RTA.gateway : RTA.via, gatewayBytes(via, to)),
     link === 0 ? undefined : u32(RTA.link, link),
+    metric === undefined ? undefined : u32(RTA.metric, metric),
     source && attribute(RTA.source, ipToBytes(source)),
     table < 256 ? undefined : u32(RTA.table, table),
   ];

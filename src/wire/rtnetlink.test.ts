@@ -251,6 +251,9 @@ describe("what is written is read back", () => {
     routeOf({ to: parseCidr("::/0"), via: parseIp(V6), source: parseIp("fd00::1") }),
     routeOf({ via: parseIp(V6) }),
     routeOf({ via: undefined }),
+    routeOf({ metric: 2000 }),
+    routeOf({ via: undefined, link: 0, kind: "unreachable", metric: 0x7fff_fff0 }),
+    routeOf({ to: parseCidr("fd00:42::/56"), via: undefined, link: 0, kind: "unreachable" }),
   ])
     test(`route ${routeText(route)}`, () =>
       assert.deepEqual(decodeRoute(asMessage(encodeRoute(route))), route));
@@ -316,9 +319,9 @@ function routeOf(facts: Partial<RouteMessage>): RouteMessage {
   };
 }
 
-function routeText({ to, via, link, onlink, table, protocol, source }: RouteMessage): string {
+function routeText({ to, via, link, onlink, table, protocol, source, kind }: RouteMessage): string {
   return (
-    `${to}${via ? ` via ${via}` : ""} dev ${link} table ${table} proto ${protocol}` +
+    `${kind ? `${kind} ` : ""}${to}${via ? ` via ${via}` : ""} dev ${link} table ${table} proto ${protocol}` +
     `${source ? ` src ${source}` : ""}${onlink ? " onlink" : ""}`
   );
 }

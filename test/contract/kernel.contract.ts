@@ -485,6 +485,40 @@ export function kernelContract(open: () => ContractWorld): void {
         assert.equal(toRemote().length, 1);
       });
 
+      test("an unreachable route of the last metric answers for what has no other, and is told from one that leads", () => {
+        const link = ready();
+        const barrier = { to: remote, link: 0, kind: "unreachable", metric: 0x7fff_fff0 } as const;
+        netlink.replaceRoute(barrier);
+        netlink.replaceRoute(barrier);
+        const { table, protocol } = { table: CLAIMS.routeTable, protocol: CLAIMS.routeProtocol };
+        const standing = { ...barrier, via: undefined, onlink: false, table, protocol };
+        assert.deepEqual(toRemote(), [standing]);
+        netlink.replaceRoute({ to: parseCidr(w.any), via: ip(w.gateway), link });
+        assert.equal(netlink.lookupRoute(ip(w.remotePod)), undefined);
+        netlink.replaceRoute({ to: parseCidr(w.narrow), via: ip(w.otherGateway), link });
+        assert.equal(netlink.lookupRoute(ip(w.remotePod))?.via, w.otherGateway);
+        netlink.deleteRoute({ to: parseCidr(w.narrow), link });
+        netlink.replaceRoute({ to: remote, via: ip(w.gateway), link });
+        assert.equal(netlink.lookupRoute(ip(w.remotePod))?.via, w.gateway);
+        netlink.deleteRoute(standing);
+        netlink.deleteRoute(standing);
+        assert.deepEqual(
+          toRemote().map(({ via, metric }) => [via, metric]),
+          [[w.gateway, undefined]],
+        );
+      });
+
+      test("of two routes of different metrics the one that is named is deleted", () => {
+        const link = ready();
+        netlink.replaceRoute({ to: remote, via: ip(w.gateway), link });
+        netlink.replaceRoute({ to: remote, via: ip(w.gateway), link, metric: 2000 });
+        netlink.deleteRoute({ to: remote, via: ip(w.gateway), link, metric: 2000 });
+        assert.deepEqual(
+          toRemote().map(({ metric }) => metric),
+          [undefined],
+        );
+      });
+
       test("a lookup takes the narrowest route", () => {
         const link = ready();
         netlink.replaceRoute({ to: remote, via: ip(w.gateway), link });

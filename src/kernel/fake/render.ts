@@ -10,9 +10,10 @@ export function renderNamespace(here: FakeNamespace): string {
       `${pace ? ` pace ${pace.bytesPerSecond}` : ""}${receiver === undefined ? "" : ` received by ${dev(receiver)}`}`,
   );
   const addresses = here.addresses.map(({ address, link }) => `address ${address} dev ${dev(link)}`);
-  const routes = here.routes.map(
-    ({ to, via, link, onlink, protocol }) =>
-      `route ${to}${via ? ` via ${via}` : ""} dev ${dev(link)} proto ${protocol}${onlink ? " onlink" : ""}`,
+  const routes = here.routes.map(({ to, via, link, onlink, protocol, kind }) =>
+    kind === undefined
+      ? `route ${to}${via ? ` via ${via}` : ""} dev ${dev(link)} proto ${protocol}${onlink ? " onlink" : ""}`
+      : `route ${kind} ${to} proto ${protocol}`,
   );
   const neighbors = here.neighbors.map(
     ({ ip, mac, link }) => `neighbor ${ip} lladdr ${mac} dev ${dev(link)}`,

@@ -30,12 +30,13 @@ export function fakeRoutes(here: FakeNamespace): Routes {
       if (here.addresses.some(({ address }) => addressOf(address) === to))
         return answerTo(to, { link: LOOPBACK_INDEX, via: undefined, table: CLAIMS.routeTable });
       const best = bestRoute(here, to);
-      return best && answerTo(to, best);
+      return best?.kind === undefined ? best && answerTo(to, best) : undefined;
     },
   };
 }
 
 function check(here: FakeNamespace, route: FakeRoute): void {
+  if (route.kind === "unreachable") return;
   const op = `set route ${route.to}${route.via ? ` via ${route.via}` : ""} on link ${route.link}`;
   if (!here.link(route.link, op).isUp) throw refusal(op, "ENETDOWN", "Device for nexthop is not up");
   if (route.via === undefined) return;
@@ -69,27 +70,28 @@ function answerTo(to: Ip, { link, via, table }: Pick<Route, "link" | "via" | "ta
 }
 
 function filled(spec: RouteSpec): FakeRoute {
-  const { metric } = ROW[cidrFamily(spec.to)];
   return {
     via: undefined,
     onlink: false,
     table: CLAIMS.routeTable,
     protocol: CLAIMS.routeProtocol,
     ...spec,
-    metric,
+    metric: spec.metric ?? ROW[cidrFamily(spec.to)].metric,
   };
 }
 
-function isMeant(spec: RouteSpec, { to, link, via, table, protocol }: Route): boolean {
+function isMeant(spec: RouteSpec, { to, link, via, table, protocol, metric, kind }: FakeRoute): boolean {
   return (
     spec.to === to &&
     spec.link === link &&
     (spec.table ?? CLAIMS.routeTable) === table &&
     (spec.via === undefined || spec.via === via) &&
-    (spec.protocol === undefined || spec.protocol === protocol)
+    (spec.protocol === undefined || spec.protocol === protocol) &&
+    (spec.metric === undefined || spec.metric === metric) &&
+    (spec.kind === undefined || spec.kind === kind)
   );
 }
 
-function routeOf({ metric: _, ...route }: FakeRoute): Route {
-  return route;
+function routeOf({ metric, ...route }: FakeRoute): Route {
+  return metric === ROW[cidrFamily(route.to)].metric ? route : { ...route, metric };
 }
