@@ -5,8 +5,8 @@ import type { FakeEars } from "./changes.ts";
 import { FakeConntrack } from "./conntrack.ts";
 import { refusal } from "./faults.ts";
 import { FakeNft } from "./nft.ts";
-import { FakeWireguard } from "./wireguard.ts";
 import type { FakePath } from "./probes.ts";
+import { FakeWireguard } from "./wireguard.ts";
 
 export type FakeLink = { -readonly [K in keyof Link]: Link[K] } & {
   hairpin: boolean;
