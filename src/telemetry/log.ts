@@ -1,3 +1,5 @@
+import { printable } from "./printable.ts";
+
 /** Facts beside a constant message; an Error is printed with its causes. */
 export type Fields = Readonly<Record<string, unknown>>;
 export type Level = "debug" | "info" | "warn" | "error";
@@ -21,9 +23,8 @@ export function openLog(
   const say = (level: Level) => (message: string, fields?: Fields) => {
     if (RANK[level] < RANK[options.level]) return;
     const time = new Date((options.now ?? Date.now)()).toISOString();
-    options.write(
-      `${time} ${level.toUpperCase().padEnd(5)} ${message}${formatFields({ ...bound, ...fields })}\n`,
-    );
+    const line = `${time} ${level.toUpperCase().padEnd(5)} ${message}${formatFields({ ...bound, ...fields })}`;
+    options.write(`${printable(line)}\n`);
   };
   return {
     debug: say("debug"),

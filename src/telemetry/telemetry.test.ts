@@ -25,6 +25,13 @@ test("a newline in a field cannot forge a line", () => {
   assert.equal(lines[0]?.split("\n").length, 2);
 });
 
+test("nothing in a line is a terminal's command", () => {
+  const lines: string[] = [];
+  const log = openLog({ write: (line) => lines.push(line), level: "info", now: () => 0 });
+  log.info("x", { text: "a\u001b[2Jb\u009b2Jc\u202ed\u2028e\u{e0001}" });
+  assert.match(lines[0] ?? "", / x text="a\\u001b\[2Jb\\u\{9b\}2Jc\\u\{202e\}d\\u\{2028\}e\\u\{e0001\}"\n$/);
+});
+
 test("metrics are exposed as Prometheus reads them", () => {
   const metrics = new Metrics();
   const counter = metrics.counter("twill_rounds_total", "Rounds done.");

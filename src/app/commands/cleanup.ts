@@ -5,6 +5,7 @@ import { openKernel } from "#kernel/open";
 import { systemClock } from "#life/clock";
 import { findRunningAgents, type RunningAgent } from "#node/cleanup/running-agents";
 import { startTicksOf } from "#node/runtime/process/identity";
+import { printable } from "#telemetry/printable";
 import { type CleanupOutcome, cleanUp } from "../cleanup.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { takeOwnFlags } from "./own-flags.ts";
@@ -140,6 +141,7 @@ async function run(flags: Flags, context: CommandContext): Promise<number> {
 }
 
 function lineOf({ what, result, error }: CleanupOutcome): string {
-  if (result === "failed") return `Could not remove ${what}: ${error}\n`;
-  return `${result === "removed" ? "Removed" : "Would remove"} ${what}\n`;
+  const name = printable(what);
+  if (result === "failed") return `Could not remove ${name}: ${printable(error ?? "")}\n`;
+  return `${result === "removed" ? "Removed" : "Would remove"} ${name}\n`;
 }

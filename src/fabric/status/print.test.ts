@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseCidr } from "#addr/cidr";
@@ -147,6 +148,13 @@ for (const [name, status] of Object.entries({ busy: BUSY, quiet: QUIET, open: OP
   test(`as a person reads it: ${name}`, (t) => {
     t.assert.fileSnapshot(printStatus(status), golden(`${name}.txt`), asIs);
   });
+
+test("what others say is no command to a terminal", () => {
+  const silent = [
+    { node: "b", problems: ["flannel.alpha.coreos.com/backend-data: bad \u001b]0;x\u0007\nok"] },
+  ];
+  assert.match(printStatus({ ...BUSY, silent }), /^b: \S+: bad \\u\{1b\}\]0;x\\u\{7\}\\u\{a\}ok$/m);
+});
 
 test("as Prometheus reads it", (t) => {
   const metrics = new Metrics();

@@ -1,3 +1,4 @@
+import { printable } from "#telemetry/printable";
 import type {
   DeviceStatus,
   FabricStatus,
@@ -44,7 +45,9 @@ export function printStatus(status: FabricStatus): string {
     ...(status.peers.length > 0 ? table([HEADINGS, ...status.peers.map(peerRow)]) : ["no peers"]),
     ...(problems.length > 0 ? ["", ...new Set(problems)] : []),
     "",
-  ].join("\n");
+  ]
+    .map(printable)
+    .join("\n");
 }
 
 const HEADINGS = [
