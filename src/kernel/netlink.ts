@@ -1,4 +1,4 @@
-import { addressOf } from "#addr/cidr";
+import { addressOf, cidrFamily } from "#addr/cidr";
 import { isLoopback } from "#addr/ip";
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from "#wire/netlink";
 import {
@@ -95,11 +95,11 @@ function addressesOf(socket: NetlinkSocket): Addresses {
 
 function routesOf(socket: NetlinkSocket): Routes {
   return {
-    listRoutes: (family) =>
-      socket.dump(
-        { type: RTM_GETROUTE, op: `list IPv${family} routes`, parts: encodeRouteQuery(family) },
-        decodeRoute,
-      ),
+    listRoutes(family) {
+      const query = { type: RTM_GETROUTE, op: `list IPv${family} routes`, parts: encodeRouteQuery(family) };
+      // A kernel without IPv6 answers for the families it has.
+      return socket.dump(query, decodeRoute).filter(({ to }) => cidrFamily(to) === family);
+    },
     replaceRoute: (route) =>
       socket.change({
         type: RTM_NEWROUTE,
