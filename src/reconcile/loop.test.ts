@@ -180,6 +180,12 @@ test("what is refused is tried again with growing waits, from what stands", asyn
   assert.deepEqual([outside.value, outside.looks], [2, 4]);
   await clock.pass(RESYNC_MS / 2);
   assert.equal(outside.looks, 4);
+  // The same refusal is told once, and again after it was over.
+  assert.equal(said.length, 1);
+  outside.refusals = 1;
+  snapshots.set(3);
+  await clock.pass(0);
+  assert.equal(said.length, 2);
 });
 
 test("a bug in a stage and a source that breaks end the loop", async () => {

@@ -42,6 +42,8 @@ export interface ReconcileOptions<Snapshot> {
 /** Says of a disturbance that nobody else has a part in it. */
 export const BY_ITSELF = "by itself";
 
+const TOLD_AT_MOST = 100;
+
 type Reason = "snapshot" | "disturbance" | "time" | "retry" | "resync" | "end";
 
 /** Runs snapshot -> desired -> plan -> apply until aborted, one round in flight. A round with faults is logged once, then
@@ -62,6 +64,8 @@ class Loop<Snapshot, State, Op> {
   #known: State | undefined;
   #latest: { snapshot: Snapshot } | undefined;
   #rounds = 0;
+  /** Faults since the last round without any. */
+  readonly #told = new Set<string>();
 
   constructor(stages: Stages<Snapshot, State, Op>, options: ReconcileOptions<Snapshot>) {
     this.#stages = stages;
@@ -112,9 +116,9 @@ class Loop<Snapshot, State, Op> {
   }
 
   #round(snapshot: Snapshot, reasons: ReadonlySet<Reason>): void {
-    const { log, onRound } = this.#options;
+    const { onRound } = this.#options;
     const beganMs = performance.now();
-    const round = runRound(this.#stages, snapshot, this.#known, log);
+    const round = this.#runRound(snapshot);
     const ms = performance.now() - beganMs;
     this.#known = round.known;
     const number = ++this.#rounds;
@@ -122,12 +126,43 @@ class Loop<Snapshot, State, Op> {
     onRound?.({ ops: round.ops, faults: round.faults, ms });
     if (round.faults.length === 0) {
       this.#backoff.reset();
+      this.#told.clear();
       return;
     }
     const retry = () => {
       if (number === this.#rounds) this.#wakes.add("retry");
     };
     void this.#later(this.#backoff.nextMs(), retry);
+  }
+
+  /** A bug ends the loop; only a Fault is caught, and makes the next round observe afresh. */
+  #runRound(snapshot: Snapshot): Round & { known: State | undefined; text: string } {
+    const { log } = this.#options;
+    const stages = this.#stages;
+    try {
+      const standing = this.#known ?? stages.observe();
+      const ops = stages.plan(stages.desired(snapshot), standing);
+      if (ops.length === 0) return { known: standing, ops: 0, faults: [], text: "" };
+      const text = stages.render(ops);
+      log.debug("plan", { text });
+      const done = stages.apply(ops, standing);
+      for (const fault of done.faults) this.#tell("an operation failed; will try again", fault);
+      const left = done.faults.length === 0 ? done.state : undefined;
+      return { known: left, ops: ops.length, faults: done.faults, text };
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#tell("a round failed; will try again", error);
+      return { known: undefined, ops: 0, faults: [error], text: "" };
+    }
+  }
+
+  /** What is waited for may fail many times in the same way: that is worth a line once. */
+  #tell(message: string, fault: Fault): void {
+    const { log } = this.#options;
+    const error = explain(fault);
+    if (this.#told.has(error)) log.debug(message, { error });
+    else log.warn(message, { error });
+    if (this.#told.size < TOLD_AT_MOST) this.#told.add(error);
   }
 
   /** One repair is worth a line, and so is a fight, once. */
@@ -175,29 +210,4 @@ class Loop<Snapshot, State, Op> {
 interface Round {
   readonly ops: number;
   readonly faults: readonly Fault[];
-}
-
-/** A bug ends the loop; only a Fault is caught, and makes the next round observe afresh. */
-function runRound<Snapshot, State, Op>(
-  stages: Stages<Snapshot, State, Op>,
-  snapshot: Snapshot,
-  known: State | undefined,
-  log: Logger,
-): Round & { known: State | undefined; text: string } {
-  try {
-    const standing = known ?? stages.observe();
-    const ops = stages.plan(stages.desired(snapshot), standing);
-    if (ops.length === 0) return { known: standing, ops: 0, faults: [], text: "" };
-    const text = stages.render(ops);
-    log.debug("plan", { text });
-    const done = stages.apply(ops, standing);
-    for (const fault of done.faults)
-      log.warn("an operation failed; will try again", { error: explain(fault) });
-    const left = done.faults.length === 0 ? done.state : undefined;
-    return { known: left, ops: ops.length, faults: done.faults, text };
-  } catch (error) {
-    if (!isFault(error)) throw error;
-    log.warn("a round failed; will try again", { error: explain(error) });
-    return { known: undefined, ops: 0, faults: [error], text: "" };
-  }
 }
