@@ -97,7 +97,7 @@ function told({ name, pid, unit }: RunningAgent): string {
 
 /** A service is stopped by systemd, which would start it again otherwise. */
 async function stop({ pid, unit }: RunningAgent, context: CommandContext): Promise<void> {
-  if (unit !== undefined) {
+  if (unit !== undefined && (await isMainOf(unit, pid, context))) {
     try {
       await promisify(execFile)("systemctl", ["stop", "--", unit], { signal: context.signal });
     } catch (error) {
@@ -110,6 +110,18 @@ async function stop({ pid, unit }: RunningAgent, context: CommandContext): Promi
     if (isThere()) signalTo(pid, name);
     for (let round = 0; round < STOP_ROUNDS && isThere(); round++)
       await systemClock.sleep(STOP_ROUND_MS, { signal: context.signal });
+  }
+}
+
+/** A process that its shell has left behind is still in the shell's service, which is not to be stopped. */
+async function isMainOf(unit: string, pid: number, { signal }: CommandContext): Promise<boolean> {
+  try {
+    const words = ["show", "--property=MainPID", "--value", "--", unit];
+    const { stdout } = await promisify(execFile)("systemctl", words, { signal });
+    return stdout.trim() === String(pid);
+  } catch {
+    signal.throwIfAborted();
+    return false; // No systemd runs here.
   }
 }
 

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { test } from "node:test";
-import { podProgram } from "./pod-processes.ts";
+import { systemClock } from "#life/clock";
+import { startTicksOf } from "../runtime/process/identity.ts";
+import { killTree, podProgram } from "./pod-processes.ts";
 import { agentName } from "./running-agents.ts";
 
 const agents = [
@@ -37,3 +41,15 @@ const programs = [
 
 for (const { words, is } of programs)
   test(`${words.join(" ")} is ${is ?? "somebody else's"}`, () => assert.equal(podProgram(words, DATA), is));
+
+test("a process goes with all that descend from it, and never one that only has its pid", async () => {
+  const parent = spawn("sh", ["-c", "sleep 1000 & echo $!; wait"], { stdio: ["ignore", "pipe", "ignore"] });
+  const [line] = await once(parent.stdout, "data");
+  const [pid, child] = [parent.pid ?? 0, Number(line)];
+  const startTicks = startTicksOf(pid) ?? "";
+  const life = { clock: systemClock, signal: new AbortController().signal };
+  await killTree({ pid, startTicks: `${startTicks}0`, what: "another's" }, life);
+  assert.equal(startTicksOf(pid), startTicks);
+  await killTree({ pid, startTicks, what: "a shell" }, life);
+  assert.deepEqual([startTicksOf(pid), startTicksOf(child)], [undefined, undefined]);
+});

@@ -1,13 +1,16 @@
 /** Pods that run on after their agent: as supervised processes, or under a containerd's shims. */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#fault/fault";
 import type { Clock } from "#life/clock";
+import { listPids, namespaceOf, parentOf, wordsOf } from "../processes.ts";
 import { startTicksOf } from "../runtime/process/identity.ts";
 import { STATE_FILE, Supervisor } from "../runtime/process/supervisor.ts";
 
 export interface PodProcess {
   readonly pid: number;
+  /** With the pid it names one process for good. */
+  readonly startTicks: string;
   readonly what: string;
 }
 
@@ -30,21 +33,23 @@ function supervisors(dir: string, depth = 0): readonly PodProcess[] {
     if (entry.name !== STATE_FILE) return [];
     const supervisor = new Supervisor(path);
     const { supervisorPid } = supervisor.read();
-    return supervisorPid !== undefined && supervisor.isHeld
-      ? [{ pid: supervisorPid, what: "a pod's supervisor" }]
-      : [];
+    return supervisorPid !== undefined && supervisor.isHeld ? named(supervisorPid, "a pod's supervisor") : [];
   });
 }
 
 /** As k3s-killall.sh finds them, and those of a containerd that listens where K3s's does. */
 function shims(dataDir: string): readonly PodProcess[] {
-  const ours = mountsOf("self");
-  return readdirSync("/proc").flatMap((name) => {
-    if (!/^\d+$/.test(name) || mountsOf(name) !== ours) return [];
-    const words = read(`/proc/${name}/cmdline`).split("\0");
-    const what = podProgram(words, dataDir);
-    return what === undefined ? [] : [{ pid: Number(name), what }];
+  const ours = namespaceOf("self", "mnt");
+  return listPids().flatMap((pid) => {
+    if (namespaceOf(pid, "mnt") !== ours) return [];
+    const what = podProgram(wordsOf(pid), dataDir);
+    return what === undefined ? [] : named(pid, what);
   });
+}
+
+function named(pid: number, what: string): readonly PodProcess[] {
+  const startTicks = startTicksOf(pid);
+  return startTicks === undefined ? [] : [{ pid, startTicks, what }];
 }
 
 /** What of a node's runtime the words of a process start, if any. */
@@ -60,12 +65,12 @@ export function podProgram(words: readonly string[], dataDir: string): string | 
   return isContainerd && config.startsWith(`${dataDir}/`) ? "containerd" : undefined;
 }
 
-/** Ends a process and all that descend from it, and waits until they are gone. @throws {Fault} StillRunning */
+/** Ends a process and all that descend from it, and waits until they are gone; whoever has its pid by now is left alone. @throws {Fault} StillRunning */
 export async function killTree(
   root: PodProcess,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<void> {
-  let left = treeOf(root.pid);
+  let left = startTicksOf(root.pid) === root.startTicks ? treeOf(root.pid) : [];
   for (let round = 0; round < ROUNDS && left.length > 0; round++) {
     for (const { pid, startTicks } of left) if (startTicksOf(pid) === startTicks) kill(pid);
     await clock.sleep(ROUND_MS, { signal });
@@ -78,13 +83,7 @@ export async function killTree(
 
 /** A pid with the time of its birth, so that nobody else is ever meant. The root comes first: it can then make no more. */
 function treeOf(root: number): readonly { readonly pid: number; readonly startTicks: string }[] {
-  const children = new Map<number, number[]>();
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = read(`/proc/${name}/stat`);
-    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-  }
+  const children = Map.groupBy(listPids(), parentOf);
   const pids = [root];
   for (const pid of pids) pids.push(...(children.get(pid) ?? []));
   return pids.flatMap((pid) => {
@@ -98,21 +97,5 @@ function kill(pid: number): void {
     process.kill(pid, "SIGKILL");
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-  }
-}
-
-function mountsOf(pid: string): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/mnt`);
-  } catch {
-    return undefined;
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return ""; // It ended meanwhile.
   }
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { listPids, namespaceOf, parentOf, programOf, serviceOf, wordsOf } from "../processes.ts";
 
 /** A process that keeps a node's network and pods, and would make again what is taken away. */
 export interface RunningAgent {
@@ -10,13 +10,18 @@ export interface RunningAgent {
 
 /** Agents of this machine: those in the network namespace of this process. A lab's have their own each. */
 export function findRunningAgents(): readonly RunningAgent[] {
-  const ours = networkOf("self");
-  return readdirSync("/proc")
-    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid && networkOf(pid) === ours)
+  const ours = namespaceOf("self", "net");
+  return listPids()
+    .filter((pid) => pid !== process.pid && namespaceOf(pid, "net") === ours)
     .flatMap((pid) => {
       const name = agentName(wordsOf(pid), programOf(pid));
-      return name === undefined ? [] : [{ pid: Number(pid), name, unit: unitOf(pid) }];
+      return name === undefined ? [] : [{ pid, name, unit: unitOf(pid) }];
     });
+}
+
+/** Systemd itself has started it: whoever was started by hand may be in the service of the shell, such as `ssh.service`. */
+function unitOf(pid: number): string | undefined {
+  return parentOf(pid) === 1 ? serviceOf(pid) : undefined;
 }
 
 const KUBERNETES = ["kubelet", "kube-proxy", "flanneld", "kubelite"];
@@ -41,36 +46,4 @@ function twillRole(words: readonly string[]): string | undefined {
   if (at < 0 || role === undefined) return undefined;
   if (ROLES.includes(role)) return `twill ${role}`;
   return role === "fabric" && words[at + 2] !== "status" ? "twill fabric" : undefined;
-}
-
-function unitOf(pid: string): string | undefined {
-  return /\/([^/\n]+\.service)(?:\/|$)/m.exec(read(`/proc/${pid}/cgroup`))?.[1];
-}
-
-function wordsOf(pid: string): readonly string[] {
-  return read(`/proc/${pid}/cmdline`).split("\0");
-}
-
-function programOf(pid: string): string {
-  return link(`/proc/${pid}/exe`)?.split("/").at(-1) ?? "";
-}
-
-function networkOf(pid: string): string | undefined {
-  return link(`/proc/${pid}/ns/net`);
-}
-
-function link(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return ""; // It ended meanwhile.
-  }
 }

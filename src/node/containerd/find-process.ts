@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { listPids, namespaceOf, variableOf, wordsOf } from "../processes.ts";
 import { startTicksOf } from "../runtime/process/identity.ts";
 
 /** A containerd that was started with our configuration file, whoever's child it is now. */
@@ -16,12 +16,12 @@ export const CONFIG_VARIABLE = "TWILL_CONTAINERD_CONFIG";
 /** Looks among the processes themselves: a record on disk could be lost, stale, or not written yet when its writer was killed.
  *  Nodes of a lab have equal paths, so the mount namespace has to be ours. */
 export function findContainerd(config: string): FoundProcess | undefined {
-  const ours = mountNamespaceOf("self");
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name) || !isContainerd(name, config) || mountNamespaceOf(name) !== ours) continue;
-    const startTicks = startTicksOf(Number(name));
+  const ours = namespaceOf("self", "mnt");
+  for (const pid of listPids()) {
+    if (!isContainerd(pid, config) || namespaceOf(pid, "mnt") !== ours) continue;
+    const startTicks = startTicksOf(pid);
     if (startTicks === undefined) continue;
-    return { pid: Number(name), startTicks, configHash: variableOf(name, CONFIG_VARIABLE) };
+    return { pid, startTicks, configHash: variableOf(pid, CONFIG_VARIABLE) };
   }
   return undefined;
 }
@@ -31,32 +31,7 @@ export function argumentsFor(config: string): readonly string[] {
   return ["--config", config];
 }
 
-function isContainerd(pid: string, config: string): boolean {
-  const [program, ...words] = read(`/proc/${pid}/cmdline`).split("\0");
-  return (
-    /(?:^|\/)containerd$/.test(program ?? "") && argumentsFor(config).every((word, i) => words[i] === word)
-  );
-}
-
-function variableOf(pid: string, name: string): string | undefined {
-  const found = read(`/proc/${pid}/environ`)
-    .split("\0")
-    .find((line) => line.startsWith(`${name}=`));
-  return found?.slice(name.length + 1);
-}
-
-function mountNamespaceOf(pid: string): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/mnt`);
-  } catch {
-    return undefined;
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return ""; // It ended meanwhile.
-  }
+function isContainerd(pid: number, config: string): boolean {
+  const [program = "", ...words] = wordsOf(pid);
+  return /(?:^|\/)containerd$/.test(program) && argumentsFor(config).every((word, i) => words[i] === word);
 }

@@ -1,11 +1,12 @@
 /** What a containerd that was killed can leave behind and never finds again: shims it had started but not written down, and network
  *  namespaces it had made for sandboxes that it has forgotten. */
-import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { explain } from "#fault/fault";
 import { unmountAll } from "#kernel/mount";
 import { type Clock, ticks } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import { childrenOf, listPids, namespaceOf, wordsOf } from "../processes.ts";
 import { startTicksOf } from "../runtime/process/identity.ts";
 
 export interface StraysOptions {
@@ -80,17 +81,17 @@ interface Shim {
 
 /** Shims of that containerd that keep no process. Nodes of a lab have equal paths, so the mount namespace has to be ours. */
 function emptyShims(socket: string): readonly Shim[] {
-  const ours = linkOf("/proc/self/ns/mnt");
-  return processes().flatMap((pid) => {
-    const [program = "", ...words] = textOf(`/proc/${pid}/cmdline`).split("\0");
+  const ours = namespaceOf("self", "mnt");
+  return listPids().flatMap((pid) => {
+    const [program = "", ...words] = wordsOf(pid);
     const id = wordAfter(words, "-id");
     const isOurs =
       /(?:^|\/)containerd-shim-[^/]*$/.test(program) &&
       wordAfter(words, "-namespace") === "k8s.io" &&
       wordAfter(words, "-address") === socket &&
-      linkOf(`/proc/${pid}/ns/mnt`) === ours;
+      namespaceOf(pid, "mnt") === ours;
     const ticks = startTicksOf(pid);
-    if (!isOurs || id === undefined || ticks === undefined || childrenOf(pid) !== "") return [];
+    if (!isOurs || id === undefined || ticks === undefined || childrenOf(pid).length > 0) return [];
     return [{ pid, id, name: `${pid} ${ticks}` }];
   });
 }
@@ -99,7 +100,7 @@ function emptyShims(socket: string): readonly Shim[] {
 function emptyNamespaces(dir: string): readonly string[] {
   const names = namesIn(dir).filter((name) => NETNS_NAME.test(name));
   if (names.length === 0) return [];
-  const inUse = new Set(processes().map((pid) => linkOf(`/proc/${pid}/ns/net`)));
+  const inUse = new Set(listPids().map((pid) => namespaceOf(pid, "net")));
   return names
     .map((name) => join(dir, name))
     .filter((path) => {
@@ -108,39 +109,15 @@ function emptyNamespaces(dir: string): readonly string[] {
     });
 }
 
-function processes(): readonly number[] {
-  return namesIn("/proc").flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
-}
-
-/** Of any of its threads: containers are children of the one that started them. */
-function childrenOf(pid: number): string {
-  return namesIn(`/proc/${pid}/task`)
-    .map((thread) => textOf(`/proc/${pid}/task/${thread}/children`).trim())
-    .join("");
-}
-
 function wordAfter(words: readonly string[], flag: string): string | undefined {
   const at = words.indexOf(flag);
   return at < 0 ? undefined : words[at + 1];
 }
 
 function namesIn(dir: string): readonly string[] {
-  return orElse(() => readdirSync(dir), []);
-}
-
-function textOf(path: string): string {
-  return orElse(() => readFileSync(path, "utf8"), "");
-}
-
-function linkOf(path: string): string | undefined {
-  return orElse(() => readlinkSync(path), undefined);
-}
-
-/** Processes and folders go at any time. */
-function orElse<T>(read: () => T, otherwise: T): T {
   try {
-    return read();
+    return readdirSync(dir);
   } catch {
-    return otherwise;
+    return [];
   }
 }
