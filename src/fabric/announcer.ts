@@ -1,5 +1,5 @@
 import { keepWhole } from "#disk/whole-file";
-import { explain } from "#fault/fault";
+import { explain, Fault } from "#fault/fault";
 import type { KubeClient } from "#kube/client";
 import { NODES } from "#kube/resources";
 import { Backoff } from "#life/backoff";
@@ -63,7 +63,7 @@ export class Announcer {
     const { snapshot } = this.#standing;
     const wanted = announcement(this.#standing, config);
     if (!wanted) return;
-    keepWhole(config.subnetFile, wanted.subnetFile, { mode: 0o644 });
+    writeSubnetFile(config.subnetFile, wanted.subnetFile);
     this.#tellReady(wanted.ready);
     const { said } = snapshot;
     if (said === undefined) return;
@@ -94,5 +94,14 @@ export class Announcer {
       { type: "strategic", subresource: "status" },
     );
     log.info("announced this node's tunnel", { annotations });
+  }
+}
+
+/** @throws {Fault} BadFile, with the file's name: a full disk's own message has none */
+function writeSubnetFile(path: string, text: string): void {
+  try {
+    keepWhole(path, text, { mode: 0o644 });
+  } catch (error) {
+    throw new Fault("BadFile", `Cannot write ${path}`, { cause: error });
   }
 }

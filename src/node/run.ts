@@ -146,6 +146,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const registered = reporter.register(); // The fabric waits for the Node: first of all.
   // From then on, whatever else takes long: a node that starts over and over is alive all the same.
   const leased = registered.then((node) => keepLease({ client, node, ...base }));
+  leased.catch(() => {}); // Awaited below; where something else ends us before, that is what is told.
   const listPods = () => workers.list();
   const server = openKubeletServer({
     listen,
