@@ -1,5 +1,6 @@
 /** One node's part, composed: fabric, service routing, pods. Nothing is decided here. */
 import type { Ip } from "#addr/ip";
+import { removeDeadEnds } from "#fabric/dead-end";
 import { tellLeftovers } from "#fabric/leftovers/tell";
 import type { FabricBackend, FabricConfig, FabricReady } from "#fabric/model";
 import { type FabricOptions, runFabric } from "#fabric/run";
@@ -67,6 +68,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { cluster } = membership;
   const fabric = cluster.flannelBackend === "none" ? undefined : fabricConfig(options);
   tellLeftovers(kernel, options.log.child({ room: "fabric" }));
+  if (fabric === undefined) removeDeadEnds(kernel.netlink, options.log.child({ room: "fabric" }));
   const firewalls = openFirewalls(options, { nodes, backend: fabric?.backend });
   const ground =
     fabric === undefined

@@ -74,6 +74,12 @@ function applyOp(op: Op, world: World): void {
     case "delete-route":
       world.deleteRoute(op.to, op.way);
       break;
+    case "add-dead-end":
+      world.addDeadEnd(op.to);
+      break;
+    case "delete-dead-end":
+      world.deleteDeadEnd(op.to);
+      break;
     case "delete-stray":
       world.deleteStray(op.route);
       break;

@@ -4,6 +4,7 @@ import { familyOf, type Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
 import { Fault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
+import { desiredDeadEnds } from "./dead-end.ts";
 import { type KindsInput, kindsToStand, unableKinds, vxlanSettings } from "./kinds.ts";
 import {
   BRIDGED,
@@ -50,6 +51,7 @@ export function desiredFabric(
     vteps,
     tunnels: desiredTunnels({ snapshot, ground, config }, choice),
     ...desiredEntries(choice, ground, config),
+    deadEnds: desiredDeadEnds(snapshot, ground, config),
     strays: [],
     refused: new Map(),
     program: nameProgram(desiredProgram(snapshot, config, kinds)),

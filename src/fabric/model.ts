@@ -243,6 +243,8 @@ export interface FabricState {
   readonly fdb: ReadonlyMap<string, FdbTarget>;
   /** Peer's subnet to the way there. */
   readonly routes: ReadonlyMap<Cidr, PodRoute>;
+  /** Pod networks of the cluster where packets are answered with ICMP, unless a route to a peer's subnet is there. */
+  readonly deadEnds: ReadonlySet<Cidr>;
   /** Routes with our protocol number beside those. */
   readonly strays: readonly Route[];
   /** Ways that the kernel would not take; asked again at the next look. */
@@ -313,6 +315,7 @@ export const NOTHING: FabricState = {
   neighbors: new Map(),
   fdb: new Map(),
   routes: new Map(),
+  deadEnds: new Set(),
   strays: [],
   refused: new Map(),
   program: undefined,

@@ -1,16 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseCidr } from "#addr/cidr";
+import { parseCidr, parseIpPrefix } from "#addr/cidr";
+import { FAMILIES } from "#addr/family";
 import { parseIp } from "#addr/ip";
 import { parseMac } from "#addr/mac";
 import { CLAIMS } from "#kernel/claims";
 import { openFakeKernel } from "#kernel/fake/kernel";
+import { silentLog } from "#telemetry/log";
 import { applyFabric } from "./apply.ts";
+import { removeDeadEnds } from "./dead-end.ts";
 import { desiredFabric } from "./desired.ts";
 import {
+  type FabricBackend,
   type FabricConfig,
   type FabricSnapshot,
   type FabricState,
+  HOST_GW,
   type Peer,
   PLAIN_GROUND,
   VXLAN,
@@ -63,15 +68,16 @@ function openMachine() {
   const eth0 = kernel.netlink.addLink({ kind: "bridge", name: "eth0", mtuBytes: 1500, isUp: true });
   for (const [i, ip] of CONFIG.nodeIps.entries())
     kernel.netlink.addAddress(eth0.index, `${ip}/${i === 0 ? 24 : 64}` as never);
-  const round = (peers: readonly Peer[]) => {
+  const round = (peers: readonly Peer[], backend: FabricBackend = VXLAN, nodeIps = CONFIG.nodeIps) => {
+    const config = { ...CONFIG, backend, nodeIps };
     const known = observeFabric(kernel, { nowMs: 0, clusterCidrs: CLUSTER });
     const ground = {
-      underlays: observeUnderlays(kernel.netlink, CONFIG),
+      underlays: observeUnderlays(kernel.netlink, config),
       macs: MACS,
       canFilterBridged: true,
       ...PLAIN_GROUND,
     };
-    const want = desiredFabric(snapshot(peers), ground, CONFIG);
+    const want = desiredFabric(snapshot(peers), ground, config);
     const ops = planFabric(want, known);
     return { ops, want, ...applyFabric(ops, known, kernel) };
   };
@@ -119,6 +125,59 @@ test("routes of ours on other links go, those of others stay", () => {
   const left = kernel.netlink.listRoutes(4).map(({ to }) => to);
   assert.ok(!left.includes(ours));
   assert.ok(left.includes(theirs) && left.includes(elsewhere));
+});
+
+const deadEndsOf = (kernel: ReturnType<typeof openFakeKernel>) =>
+  FAMILIES.flatMap((family) => kernel.netlink.listRoutes(family))
+    .filter(({ kind }) => kind !== undefined)
+    .map(({ to }) => to);
+
+test("where there is no way to a pod's node, packets end here: under a tunnel of our own only", () => {
+  const { kernel, round } = openMachine();
+  round(PEERS);
+  assert.deepEqual(deadEndsOf(kernel), CLUSTER);
+  assert.equal(kernel.netlink.lookupRoute(parseIp("10.42.9.9")), undefined);
+  assert.equal(kernel.netlink.lookupRoute(parseIp("10.42.1.9"))?.via, "10.42.1.0");
+  round(PEERS, HOST_GW);
+  assert.deepEqual(deadEndsOf(kernel), []);
+});
+
+test("dead ends come after the routes of peers, and back when they are gone or others stand in their stead", () => {
+  const { kernel, round } = openMachine();
+  const first = round(PEERS).ops.map(({ op }) => op);
+  assert.ok(first.indexOf("add-dead-end") > first.lastIndexOf("replace-route"));
+  for (const family of FAMILIES)
+    for (const route of kernel.netlink.listRoutes(family))
+      if (route.kind !== undefined) kernel.netlink.deleteRoute(route);
+  const [network] = CLUSTER;
+  assert.ok(network);
+  kernel.netlink.replaceRoute({ to: network, link: 0, kind: "unreachable" });
+  kernel.netlink.replaceRoute({ to: parseCidr("10.42.1.0/28"), link: 0, kind: "unreachable" });
+  const user = { to: network, link: 0, kind: "unreachable", protocol: 4, metric: 7 } as const;
+  kernel.netlink.replaceRoute(user);
+  assert.deepEqual(
+    round(PEERS).ops.map(({ op }) => op),
+    ["add-dead-end", "add-dead-end", "delete-stray", "delete-stray"],
+  );
+  assert.deepEqual(round(PEERS).ops, []);
+  assert.deepEqual(deadEndsOf(kernel).sort(), [...CLUSTER, network].sort());
+});
+
+test("a pod network that the machine itself is in has no dead end", () => {
+  const { kernel, eth0, round } = openMachine();
+  kernel.netlink.deleteAddress(eth0.index, parseIpPrefix("192.0.2.10/24"));
+  kernel.netlink.addAddress(eth0.index, parseIpPrefix("10.42.200.1/24"));
+  const nodeIps = [parseIp("10.42.200.1"), parseIp("2001:db8::10")];
+  assert.deepEqual(round(PEERS, VXLAN, nodeIps).faults, []);
+  assert.deepEqual(deadEndsOf(kernel), ["fd42::/56"]);
+});
+
+test("in a cluster that brings its own network dead ends go, and nothing else", () => {
+  const { kernel, round } = openMachine();
+  round(PEERS);
+  const before = kernel.render();
+  removeDeadEnds(kernel.netlink, silentLog);
+  assert.equal(kernel.render(), before.replaceAll(/^route unreachable .*\n/gm, ""));
 });
 
 const calls = [

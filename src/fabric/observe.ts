@@ -5,6 +5,7 @@ import type { Mac } from "#addr/mac";
 import { isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import type { Link, NetKernel, Netlink, Route } from "#kernel/kernel";
+import { isDeadEnd } from "./dead-end.ts";
 import { observeMembers } from "./guard.ts";
 import {
   BRIDGED,
@@ -100,8 +101,9 @@ function observeRoutes(
   netlink: Netlink,
   devices: ReadonlySet<string>,
   clusterCidrs: readonly Cidr[],
-): Pick<FabricState, "routes" | "strays"> {
+): Pick<FabricState, "routes" | "deadEnds" | "strays"> {
   const routes = new Map<Cidr, PodRoute>();
+  const deadEnds = new Set<Cidr>();
   const names = new Map(netlink.listLinks().map(({ index, name }) => [index, name]));
   const strays: Route[] = [];
   const leadsToPods = ({ to }: Route) => clusterCidrs.some((network) => containsCidr(network, to));
@@ -109,6 +111,11 @@ function observeRoutes(
     for (const route of netlink.listRoutes(family)) {
       if (route.table !== CLAIMS.routeTable || route.protocol === PROTOCOL_KERNEL) continue;
       const isOurs = route.protocol === CLAIMS.routeProtocol && leadsToPods(route);
+      if (isOurs && isDeadEnd(route) && clusterCidrs.includes(route.to)) {
+        deadEnds.add(route.to);
+        continue;
+      }
+      if (isOurs && route.kind !== undefined) strays.push(route);
       const device = names.get(route.link);
       if (device === undefined || !(isOurs || devices.has(device))) continue;
       const { to, via, onlink } = route;
@@ -117,7 +124,7 @@ function observeRoutes(
       else routes.set(to, { device, onlink, ...(via === undefined ? {} : { via }) });
     }
   }
-  return { routes, strays };
+  return { routes, deadEnds, strays };
 }
 
 function observeProgram(kernel: NetKernel): Program | undefined {

@@ -24,6 +24,7 @@ export type Op =
   | { readonly op: "delete-neighbor"; readonly ip: Ip }
   | ({ readonly op: "replace-fdb" | "delete-fdb" } & FdbTarget)
   | { readonly op: "replace-route" | "delete-route"; readonly to: Cidr; readonly way: PodRoute }
+  | { readonly op: "add-dead-end" | "delete-dead-end"; readonly to: Cidr }
   | { readonly op: "delete-stray"; readonly route: Route }
   | WireguardOp;
 
@@ -41,6 +42,7 @@ export function planFabric(want: FabricState, known: FabricState): readonly Op[]
     ...FAMILIES.flatMap((family) => planVtep(family, want.vteps[family], known.vteps[family])),
     ...planTunnels(want.tunnels, known.tunnels),
     ...planPeers(want, standing),
+    ...planDeadEnds(want.deadEnds, known.deadEnds),
     ...planTunnelEnds(want.tunnels, known.tunnels),
     ...FAMILIES.flatMap((family) => planEnd(family, want.vteps[family], known.vteps[family])),
     ...known.strays.map((route) => ({ op: "delete-stray", route }) as const),
@@ -147,6 +149,14 @@ function planPeers(want: FabricState, known: FabricState): readonly Op[] {
     if (!want.neighbors.has(ip)) ops.push({ op: "delete-neighbor", ip });
   for (const [key, entry] of known.fdb) if (!want.fdb.has(key)) ops.push({ op: "delete-fdb", ...entry });
   return ops;
+}
+
+/** Behind the peers' routes, so that no packet meets one whose peer is about to have a route. */
+function planDeadEnds(want: ReadonlySet<Cidr>, known: ReadonlySet<Cidr>): readonly Op[] {
+  return [
+    ...[...want].filter((to) => !known.has(to)).map((to) => ({ op: "add-dead-end", to }) as const),
+    ...[...known].filter((to) => !want.has(to)).map((to) => ({ op: "delete-dead-end", to }) as const),
+  ];
 }
 
 function sameWay(a: PodRoute | undefined, b: PodRoute): boolean {

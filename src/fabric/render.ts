@@ -1,5 +1,7 @@
 import { familyOf, type Ip } from "#addr/ip";
 import { CLAIMS } from "#kernel/claims";
+import type { RouteSpec } from "#kernel/kernel";
+import { deadEndRoute } from "./dead-end.ts";
 import { memberChanges } from "./guard.ts";
 import type { Op } from "./plan.ts";
 import { renderProgram } from "./program.ts";
@@ -30,8 +32,15 @@ function renderOp(op: Op): string {
         )
         .join("\n");
     }
-    case "delete-stray":
-      return `ip route del ${op.route.to} dev #${op.route.link} proto ${op.route.protocol}`;
+    case "add-dead-end":
+    case "delete-dead-end":
+      return renderDeadEnd(verb(op.op), deadEndRoute(op.to));
+    case "delete-stray": {
+      const { to, link, protocol, kind } = op.route;
+      return kind === undefined
+        ? `ip route del ${to} dev #${link} proto ${protocol}`
+        : renderDeadEnd("del", op.route);
+    }
     default:
       return renderEntryOp(op);
   }
@@ -39,7 +48,16 @@ function renderOp(op: Op): string {
 
 type EntryOp = Exclude<
   Op,
-  { op: "write-sysctl" | "load-program" | "add-members" | "delete-members" | "delete-stray" }
+  {
+    op:
+      | "write-sysctl"
+      | "load-program"
+      | "add-members"
+      | "delete-members"
+      | "delete-stray"
+      | "add-dead-end"
+      | "delete-dead-end";
+  }
 >;
 
 function renderEntryOp(op: EntryOp): string {
@@ -77,6 +95,10 @@ function renderEntryOp(op: EntryOp): string {
     default:
       return renderWireguardOp(op);
   }
+}
+
+function renderDeadEnd(verb: string, { to, kind, metric, protocol }: RouteSpec): string {
+  return `ip route ${verb} ${kind} ${to} metric ${metric} proto ${protocol}`;
 }
 
 function verb(op: Op["op"]): string {

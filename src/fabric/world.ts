@@ -5,6 +5,7 @@ import type { Mac } from "#addr/mac";
 import { Fault, isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import type { NetKernel, Route, RouteSpec } from "#kernel/kernel";
+import { deadEndRoute } from "./dead-end.ts";
 import { memberChanges } from "./guard.ts";
 import { hardenDevice } from "./harden-device.ts";
 import type { VtepChange } from "./model.ts";
@@ -21,6 +22,7 @@ export class World {
   readonly #neighbors: Map<Ip, Mac>;
   readonly #fdb: Map<string, FdbTarget>;
   readonly #routes: Map<Cidr, PodRoute>;
+  readonly #deadEnds: Set<Cidr>;
   readonly #strays: Route[];
   readonly #refused: Map<Cidr, PodRoute>;
   readonly #members: Set<Ip>;
@@ -36,6 +38,7 @@ export class World {
     this.#neighbors = new Map(known.neighbors);
     this.#fdb = new Map(known.fdb);
     this.#routes = new Map(known.routes);
+    this.#deadEnds = new Set(known.deadEnds);
     this.#strays = [...known.strays];
     this.#refused = new Map(known.refused);
     this.#members = new Set(known.members);
@@ -51,6 +54,7 @@ export class World {
       neighbors: this.#neighbors,
       fdb: this.#fdb,
       routes: this.#routes,
+      deadEnds: this.#deadEnds,
       strays: this.#strays,
       refused: this.#refused,
       program: this.#program,
@@ -195,6 +199,16 @@ export class World {
     const { link, via } = this.#route(to, way);
     this.#kernel.netlink.deleteRoute({ to, link, ...(via === undefined ? {} : { via }) });
     this.#routes.delete(to);
+  }
+
+  addDeadEnd(to: Cidr): void {
+    this.#kernel.netlink.replaceRoute(deadEndRoute(to));
+    this.#deadEnds.add(to);
+  }
+
+  deleteDeadEnd(to: Cidr): void {
+    this.#kernel.netlink.deleteRoute(deadEndRoute(to));
+    this.#deadEnds.delete(to);
   }
 
   deleteStray(route: Route): void {

@@ -21,6 +21,8 @@ export interface Listing {
 }
 
 interface RouteRow {
+  /** Absent of those that lead somewhere. */
+  readonly type?: string;
   readonly dst: string;
   readonly gateway?: string;
   readonly dev?: string;
@@ -50,7 +52,7 @@ export function listKernel(path: string, isPodNetwork: (text: string) => boolean
     JSON.parse(runIn(path, command, ...args) || "[]") as T;
   const routes = ["-4", "-6"]
     .flatMap((family) => json<RouteRow[]>("ip", "-j", "-N", family, "route"))
-    .filter(({ dst, protocol }) => isPodNetwork(dst) && protocol !== "2")
+    .filter(({ type, dst, protocol }) => type === undefined && isPodNetwork(dst) && protocol !== "2")
     .filter(({ dev, protocol }) => protocol === OURS || dev?.startsWith("flannel"));
   const neighbors = ["-4", "-6"]
     .flatMap((family) => json<NeighborRow[]>("ip", "-j", family, "neigh"))

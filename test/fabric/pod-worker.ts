@@ -17,6 +17,7 @@ export type PodOrder =
       readonly bytes?: number;
       readonly patienceMs?: number;
     }
+  | { readonly id: number; readonly do: "knock-tcp"; readonly to: string }
   | { readonly id: number; readonly do: "send-tcp"; readonly to: string; readonly bytes: number }
   | { readonly id: number; readonly do: "start-stream"; readonly to: string; readonly everyMs: number }
   | { readonly id: number; readonly do: "stop-stream" }
@@ -62,6 +63,8 @@ async function obey(order: PodOrder): Promise<unknown> {
   switch (order.do) {
     case "ask-tcp":
       return askTcp(order.to, order.port);
+    case "knock-tcp":
+      return knockTcp(order.to);
     case "ask-udp":
       return askUdp(order.to, order.port, order);
     case "send-tcp":
@@ -94,6 +97,20 @@ function askTcp(host: string, tcpPort: number): Promise<string | undefined> {
     socket.on("timeout", () => socket.destroy());
     socket.on("error", () => {});
     socket.on("close", () => resolve(undefined));
+  });
+}
+
+/** What became of a connection to the port that pods echo on. */
+function knockTcp(host: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: PORT, timeout: PATIENCE_MS });
+    const done = (what: string) => {
+      resolve(what);
+      socket.destroy();
+    };
+    socket.on("connect", () => done("connected"));
+    socket.on("timeout", () => done("silence"));
+    socket.on("error", ({ code, message }: NodeJS.ErrnoException) => done(code ?? message));
   });
 }
 

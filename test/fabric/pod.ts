@@ -28,6 +28,11 @@ export class Pod implements AsyncDisposable {
     return this.#send({ do: "ask-tcp", to, port });
   }
 
+  /** `connected`, `silence`, or the code of the error that came instead. */
+  async knockTcp(to: string): Promise<string> {
+    return String(await this.#send({ do: "knock-tcp", to }));
+  }
+
   askUdp(to: string, options: { port?: number; bytes?: number; patienceMs?: number } = {}): Promise<unknown> {
     return this.#send({ do: "ask-udp", to, port: 7, ...options });
   }
