@@ -1,9 +1,8 @@
-import { chmodSync, mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
-import { dirname } from "node:path";
+import { statfsSync, statSync } from "node:fs";
+import type { Socket } from "node:net";
 import { openNetlink } from "#kernel/netlink";
 import { inNetns, openNetns } from "#kernel/netns";
-import { peerCredentials } from "#kernel/peer-credentials";
+import { servePrivately } from "#kernel/private-socket";
 import type { Logger } from "#telemetry/log";
 import type { SandboxNetwork } from "../model.ts";
 import { Lanes } from "../runtime/lanes.ts";
@@ -39,42 +38,24 @@ export interface ServePluginOptions {
  *  waits for those that connected before it, so what a killed one has begun is done before its removal.
  *  @throws {Error} when the socket cannot be made */
 export async function servePlugin(options: ServePluginOptions): Promise<void> {
-  const { socketPath, signal, log } = options;
+  const { socketPath, signal, log, onListening } = options;
   signal.throwIfAborted();
-  mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 });
-  // Of a process that is no more: two agents on one socket would be two on one bridge.
-  rmSync(socketPath, { force: true });
   const lanes = new Lanes(MOST_PLUGINS);
   const turns = new Turns<Heard>((calls) => answerSome(calls, lanes, options));
-  const server = createServer({ allowHalfOpen: true }, (socket) => receive(socket, turns, log));
-  server.maxConnections = MOST_CONNECTIONS;
-  try {
-    await listening(server, socketPath);
-    log.info("answering the CNI executable", { socket: socketPath });
-    options.onListening?.();
-    await ended(server, signal);
-  } finally {
-    server.close();
-    rmSync(socketPath, { force: true });
-  }
-}
-
-async function listening(server: Server, socketPath: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen({ path: socketPath, backlog: MOST_CONNECTIONS }, resolve);
-  await promise;
-  // Whoever connected before this is asked who it is, as everybody.
-  chmodSync(socketPath, 0o600);
-  server.off("error", reject);
-}
-
-function ended(server: Server, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  if (signal.aborted) resolve();
-  return promise;
+  await servePrivately({
+    socketPath,
+    uids: [0],
+    mostConnections: MOST_CONNECTIONS,
+    allowHalfOpen: true,
+    // It takes its turn at once, and uses it when it has been heard.
+    connected: (socket, { pid }) => turns.take(hear(socket).then((bytes) => ({ socket, bytes, pid }))),
+    refused: (uid) => log.warn("refused a CNI call that is not root's", { uid }),
+    listening: () => {
+      log.info("answering the CNI executable", { socket: socketPath });
+      onListening?.();
+    },
+    signal,
+  });
 }
 
 /** A call that has been heard; without bytes nobody waits for an answer. */
@@ -82,19 +63,6 @@ interface Heard {
   readonly socket: Socket;
   readonly bytes: Uint8Array | undefined;
   readonly pid: number;
-}
-
-/** Takes its turn at once, and uses it when it has been heard. */
-function receive(socket: Socket, turns: Turns<Heard>, log: Logger): void {
-  const credentials = peerCredentials(socket);
-  // A peer that is gone says so by the end of what it sent.
-  socket.on("error", () => {});
-  if (credentials === undefined || credentials.uid !== 0) {
-    log.warn("refused a CNI call that is not root's", { uid: credentials?.uid });
-    socket.destroy();
-    return;
-  }
-  turns.take(hear(socket).then((bytes) => ({ socket, bytes, pid: credentials.pid })));
 }
 
 /** Answers the first call, or as many as can be done together. @returns how many */

@@ -1,8 +1,6 @@
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
-import { dirname } from "node:path";
+import type { Socket } from "node:net";
 import { asError } from "#fault/fault";
-import { peerCredentials } from "#kernel/peer-credentials";
+import { servePrivately } from "#kernel/private-socket";
 import type { Logger } from "#telemetry/log";
 import type { FabricStatus } from "./model.ts";
 
@@ -31,57 +29,24 @@ export async function serveStatus(options: ServeStatusOptions): Promise<void> {
   }
 }
 
-async function serve(options: ServeStatusOptions): Promise<void> {
-  const { socketPath, signal } = options;
-  if (signal.aborted) return;
-  mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 });
-  // Of a process that is no more.
-  rmSync(socketPath, { force: true });
+async function serve({ socketPath, status, log, signal }: ServeStatusOptions): Promise<void> {
   const open = new Set<Socket>();
-  const server = createServer((socket) => {
-    open.add(socket);
-    socket.once("close", () => open.delete(socket));
-    tell(socket, options);
-  });
-  server.maxConnections = MOST_CONNECTIONS;
   try {
-    await listening(server, socketPath);
-    await ended(server, signal);
+    await servePrivately({
+      socketPath,
+      uids: [0, process.getuid?.() ?? 0],
+      mostConnections: MOST_CONNECTIONS,
+      connected: (socket) => {
+        open.add(socket);
+        socket.once("close", () => open.delete(socket));
+        socket.setTimeout(TAKE_WITHIN_MS, () => socket.destroy());
+        socket.resume();
+        socket.end(`${JSON.stringify(status())}\n`);
+      },
+      refused: (uid) => log.warn("refused to tell the fabric's status: not root", { uid }),
+      signal,
+    });
   } finally {
-    server.close();
     for (const socket of open) socket.destroy();
-    rmSync(socketPath, { force: true });
   }
-}
-
-function tell(socket: Socket, { status, log }: ServeStatusOptions): void {
-  // Whoever hangs up needs no answer.
-  socket.on("error", () => {});
-  socket.setTimeout(TAKE_WITHIN_MS, () => socket.destroy());
-  const credentials = peerCredentials(socket);
-  if (credentials === undefined || ![0, process.getuid?.()].includes(credentials.uid)) {
-    log.warn("refused to tell the fabric's status: not root", { uid: credentials?.uid });
-    socket.destroy();
-    return;
-  }
-  socket.resume();
-  socket.end(`${JSON.stringify(status())}\n`);
-}
-
-async function listening(server: Server, socketPath: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen({ path: socketPath }, resolve);
-  await promise;
-  // Whoever connected before this is asked who it is, as everybody.
-  chmodSync(socketPath, 0o600);
-  server.off("error", reject);
-}
-
-function ended(server: Server, signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  if (signal.aborted) resolve();
-  return promise;
 }
