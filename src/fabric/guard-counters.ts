@@ -7,9 +7,8 @@ import { guardSet, STRANGER_MS, STRANGERS_KEPT, STRANGERS_TOTAL } from "./guard.
 /** What the guard has seen since its program was loaded. A packet is what the kernel handles at once: several segments of one
  *  connection may be one. */
 export interface GuardCounters {
-  /** Tunnel packets by the node address that sent them, and by the one they were sent to. */
+  /** Tunnel packets by the node address that sent them. */
   readonly received: ReadonlyMap<Ip, NftCounter>;
-  readonly sent: ReadonlyMap<Ip, NftCounter>;
   readonly strangers: Strangers;
 }
 
@@ -33,8 +32,7 @@ const NONE: NftCounter = { packets: 0, bytes: 0 };
 /** @returns nothing while the program is not loaded */
 export function readGuardCounters(nft: Pick<Nft, "listElements">): GuardCounters | undefined {
   return whileLoaded(() => ({
-    received: countedBy(nft, "members"),
-    sent: countedBy(nft, "sent"),
+    received: countReceived(nft),
     strangers: listStrangers(nft),
   }));
 }
@@ -53,8 +51,8 @@ function whileLoaded<T>(read: () => T): T | undefined {
   }
 }
 
-function countedBy(nft: Pick<Nft, "listElements">, set: "members" | "sent"): ReadonlyMap<Ip, NftCounter> {
-  const elements = FAMILIES.flatMap((family) => nft.listElements(guardSet(set, family)));
+function countReceived(nft: Pick<Nft, "listElements">): ReadonlyMap<Ip, NftCounter> {
+  const elements = FAMILIES.flatMap((family) => nft.listElements(guardSet("members", family)));
   return new Map(elements.map(({ key, counter = NONE }) => [ipFromBytes(key), counter]));
 }
 

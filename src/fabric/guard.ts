@@ -1,4 +1,4 @@
-/** Who may send packets into the tunnels, and how many come and go, by node address. The rules are always the same; nodes are
+/** Who may send packets into the tunnels, and how many come, by node address. The rules are always the same; nodes are
  *  elements of sets, and each element counts. */
 import { FAMILIES, FAMILY, type Family } from "#addr/family";
 import { familyOf, type Ip, ipFromBytes, ipToBytes } from "#addr/ip";
@@ -17,8 +17,6 @@ export const STRANGER_MS = 3_600_000;
 type GuardSet =
   /** Node addresses: what they send is taken in. */
   | "members"
-  /** The same addresses: what is sent to them. */
-  | "sent"
   /** Addresses of no node that have sent something. */
   | "strangers";
 
@@ -32,7 +30,7 @@ export const STRANGERS_TOTAL: NftSetRef = { family: "inet", table: TABLE, set: "
 /** Takes nodes' addresses in or out, all of one family, without touching what the others have counted. */
 export function memberChanges(op: "add" | "delete", family: Family, ips: readonly Ip[]): NftElementOp[] {
   const elements = ips.map((ip): NftElement => ({ key: ipToBytes(ip) }));
-  return (["members", "sent"] as const).map((set) => ({ op, set: guardSet(set, family), elements }));
+  return [{ op, set: guardSet("members", family), elements }];
 }
 
 /** The sets, empty, as nft text. */
@@ -41,7 +39,6 @@ export function guardSets(): readonly string[] {
     const type = `type ${FAMILY[family].addr};`;
     return [
       `members${family} { ${type} counter; }`,
-      `sent${family} { ${type} counter; }`,
       `strangers${family} { ${type} size ${STRANGERS_KEPT}; flags dynamic,timeout; timeout ${STRANGER_MS / 1000}s; counter; }`,
     ];
   });
@@ -59,9 +56,7 @@ export function memberLines(members: Iterable<Ip>): readonly string[] {
   return FAMILIES.flatMap((family) => {
     const own = all.filter((ip) => familyOf(ip) === family);
     if (own.length === 0) return [];
-    return ["members", "sent"].map(
-      (set) => `add element inet ${TABLE} ${set}${family} { ${own.join(", ")} }`,
-    );
+    return [`add element inet ${TABLE} members${family} { ${own.join(", ")} }`];
   });
 }
 
@@ -70,7 +65,11 @@ export function memberLines(members: Iterable<Ip>): readonly string[] {
  *  connection tracking something.
  *
  *  Pods are strangers, whatever address they send from: towards the own node at `input`, and towards other nodes at `forward`,
- *  for there masquerading would make them look like this node. And so is whoever a service leads to a tunnel's port. */
+ *  for there masquerading would make them look like this node. And so is whoever a service leads to a tunnel's port.
+ *
+ *  Every packet passes these chains, so there are as few as can be, and the first thing they ask is the port. Asking a
+ *  connection's first packet only, where addresses are translated, would be cheaper and wrong: a pod that sends from its own
+ *  node's address takes part in that node's own connection, of which nobody asks. */
 export function guardRules({ ports, guard }: Pick<ProgramInput, "ports" | "guard">): readonly string[] {
   if (ports.length === 0) return [];
   const tunnels = `udp dport { ${ports.join(", ")} }`;
@@ -95,10 +94,8 @@ export function guardRules({ ports, guard }: Pick<ProgramInput, "ports" | "guard
         ...eachFamily("saddr != @members", "goto strange"),
       ],
     ],
-    ["leaving", undefined, eachFamily("daddr @sent", "accept")],
     ["guard", "input", [`${tunnels} goto arriving`]],
     ["guard-forward", "forward", [`${tunnels} goto passing`]],
-    ["count-sent", "output", [`${tunnels} goto leaving`]],
   ];
   return [
     ...chains.map(([chain, hook]) => {
@@ -109,16 +106,11 @@ export function guardRules({ ports, guard }: Pick<ProgramInput, "ports" | "guard
   ];
 }
 
-/** The members that stand; nothing when it is not our program's sets that do, or they disagree. */
+/** The members that stand; nothing when it is not our program's sets that do. */
 export function observeMembers(nft: Pick<Nft, "listElements">): ReadonlySet<Ip> | undefined {
   try {
-    const [members, sent] = (["members", "sent"] as const).map((set) =>
-      FAMILIES.flatMap((family) =>
-        nft.listElements(guardSet(set, family)).map(({ key }) => ipFromBytes(key)),
-      ),
-    );
-    const found = new Set(members);
-    return sent?.length === found.size && sent.every((ip) => found.has(ip)) ? found : undefined;
+    const elements = FAMILIES.flatMap((family) => nft.listElements(guardSet("members", family)));
+    return new Set(elements.map(({ key }) => ipFromBytes(key)));
   } catch (error) {
     if (isFault(error) && error.code === "ENOENT") return undefined;
     throw error;

@@ -300,22 +300,18 @@ test("the node itself is a node", async () => {
   }
 });
 
-test("nodes' packets are counted by node, both ways, and stay counted when others come and go", async () => {
+test("nodes' packets are counted by node, and stay counted when others come and go", async () => {
   const [a, b] = [victim(guarded), victim(open)];
   const counted = () => {
     const counters = readGuardCounters(guarded.kernel.nft);
     assert.ok(counters);
-    return open.ips.map((address) => [
-      counters.received.get(address)?.packets ?? -1,
-      counters.sent.get(address)?.packets ?? -1,
-    ]);
+    return open.ips.map((address) => counters.received.get(address)?.packets ?? -1);
   };
   const before = counted();
   for (const to of b.ips) assert.ok(await a.pod.askUdp(to));
   const after = counted();
-  for (const [i, pair] of after.entries())
-    for (const [j, packets] of pair.entries())
-      assert.ok(packets > (before[i]?.[j] ?? 0), `${before} then ${after}`);
+  for (const [i, packets] of after.entries())
+    assert.ok(packets > (before[i] ?? 0), `${before} then ${after}`);
   const members = () => readGuardCounters(guarded.kernel.nft)?.received;
   const joining = stranger.ips[0];
   await client.create(NODES, nodeObject(stranger, 7));

@@ -228,14 +228,15 @@ function endpointOf(path: Path): string {
   }
 }
 
-/** Received: whichever of its addresses it sends from. Sent: to the one it is reached at. */
+/** Whichever of its addresses it sends from. */
 function trafficOf(
   { ends }: Peer,
   path: Path | undefined,
   { counters, addresses }: PeerContext,
   session: WireguardNews | undefined,
-): Pick<PeerStatus, "received" | "sent"> {
-  if (!path || !counters || path.kind === "host-gw") return { received: null, sent: null };
+): Pick<PeerStatus, "received" | "sentBytes"> {
+  const sentBytes = session?.sent ?? null;
+  if (!path || !counters || path.kind === "host-gw") return { received: null, sentBytes };
   const told = Object.values(ends).map(({ publicIp }) => publicIp);
   const own = new Set([...told, ...addresses.filter(isIp).map(parseIp)]);
   const outer = familyOf(path.end.publicIp);
@@ -243,13 +244,8 @@ function trafficOf(
     .filter((ip) => familyOf(ip) === outer)
     .map((ip) => counters.received.get(ip) ?? NO_TRAFFIC)
     .reduce(sum, NO_TRAFFIC);
-  const sent = counters.sent.get(path.end.publicIp) ?? NO_TRAFFIC;
-  if (!session) return { received, sent };
   // The device knows better, and tells one family from the other where both go to one address.
-  return {
-    received: { ...received, bytes: session.received },
-    sent: { ...sent, bytes: session.sent },
-  };
+  return { received: session ? { ...received, bytes: session.received } : received, sentBytes };
 }
 
 function sum(a: Traffic, b: Traffic): Traffic {

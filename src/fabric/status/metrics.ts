@@ -24,25 +24,12 @@ export function declareMetrics(metrics: Metrics, status: () => FabricStatus): vo
   gauge("peer_up", "Whether packets for the peer get there: 1 yes, 0 no or not known yet.", ({ peers }) =>
     peers.map((peer) => [labelsOf(peer), peer.state === "ok" ? 1 : 0]),
   );
-  counter(
-    "peer_received_packets_total",
-    "Tunnel packets that came from the peer.",
-    traffic("received", "packets"),
-  );
-  counter(
-    "peer_received_bytes_total",
-    "Bytes of tunnel packets that came from the peer.",
-    traffic("received", "bytes"),
-  );
-  counter(
-    "peer_sent_packets_total",
-    "Tunnel packets that were sent to the peer.",
-    traffic("sent", "packets"),
-  );
+  counter("peer_received_packets_total", "Tunnel packets that came from the peer.", received("packets"));
+  counter("peer_received_bytes_total", "Bytes of tunnel packets that came from the peer.", received("bytes"));
   counter(
     "peer_sent_bytes_total",
-    "Bytes of tunnel packets that were sent to the peer.",
-    traffic("sent", "bytes"),
+    "Bytes that were sent to the peer, as WireGuard counts them.",
+    known("sentBytes", 1),
   );
   gauge(
     "peer_handshake_age_seconds",
@@ -105,17 +92,17 @@ function countPeers({ peers }: FabricStatus): readonly Row[] {
   return [...counts.values()].map(({ labels, count }) => [labels, count]);
 }
 
-function traffic(way: "received" | "sent", unit: keyof Traffic) {
+function received(unit: keyof Traffic) {
   return ({ peers }: FabricStatus): readonly Row[] =>
     peers.flatMap((peer): Row[] => {
-      const counted = peer[way];
+      const counted = peer.received;
       return counted === null ? [] : [[labelsOf(peer), counted[unit]]];
     });
 }
 
 /** Of the peers of whom it is known. */
 function known(
-  field: "handshakeSeconds" | "answeredSeconds" | "roundTripMs" | "pathMtuBytes",
+  field: "handshakeSeconds" | "answeredSeconds" | "roundTripMs" | "pathMtuBytes" | "sentBytes",
   perUnit: number,
 ) {
   return ({ peers }: FabricStatus): readonly Row[] =>

@@ -106,7 +106,8 @@ export interface PeerStatus {
   readonly pathMtuBytes: number | null;
   /** Since the guard's program was loaded; nothing for plain routes, which nothing counts. */
   readonly received: Traffic | null;
-  readonly sent: Traffic | null;
+  /** Counted by WireGuard's device; nothing counts for the others. */
+  readonly sentBytes: number | null;
   readonly problems: readonly string[];
 }
 

@@ -25,7 +25,7 @@ const PEER: PeerStatus = {
   mtuBytes: 1430,
   pathMtuBytes: 1430,
   received: { packets: 120, bytes: 12_345 },
-  sent: { packets: 98, bytes: 9_900_000 },
+  sentBytes: null,
   problems: [],
 };
 const BUSY: FabricStatus = {
@@ -96,6 +96,7 @@ const BUSY: FabricStatus = {
       roundTripMs: null,
       mtuBytes: 1420,
       pathMtuBytes: null,
+      sentBytes: 9_900_000,
       problems: ["it does not answer through flannel-wg"],
     },
     {
@@ -110,7 +111,6 @@ const BUSY: FabricStatus = {
       mtuBytes: null,
       pathMtuBytes: null,
       received: null,
-      sent: null,
     },
   ],
   silent: [{ node: "new", problems: ["it has announced no way to its pods"] }],

@@ -77,7 +77,7 @@ function peerRow(peer: PeerStatus): readonly string[] {
     peer.roundTripMs === null ? "-" : `${peer.roundTripMs.toFixed(2)} ms`,
     mtuText(peer),
     trafficText(peer.received),
-    trafficText(peer.sent),
+    peer.sentBytes === null ? "-" : formatBytes(peer.sentBytes),
   ];
 }
 
