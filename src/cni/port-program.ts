@@ -76,15 +76,15 @@ function programRules(bridge: string, podCidrs: readonly Cidr[]): readonly strin
   const published = "fib daddr type local jump published";
   return [
     ...FAMILIES.flatMap(sets),
-    chain("guard", "type filter hook prerouting priority -300;"),
-    // The bridge lets 127.0.0.1 out to pods (route_localnet); nobody may come in by that door.
-    rule("guard", `iifname "${bridge}" ip daddr 127.0.0.0/8 drop`),
     `add chain inet ${TABLE} published`,
     ...podCidrs.map((cidr) =>
       rule("published", `${FAMILY[cidrFamily(cidr)].nft} saddr ${cidr} meta mark set meta mark | ${MARK}`),
     ),
     ...FAMILIES.flatMap((family) => lookups(family).map((text) => rule("published", text))),
     chain("prerouting", "type nat hook prerouting priority -100;"),
+    // The bridge lets 127.0.0.1 out to pods (route_localnet); nobody may come in by that door. Asked once a connection: a packet
+    // that connection tracking makes nothing of, and that therefore is not asked, no socket makes anything of either.
+    rule("prerouting", `iifname "${bridge}" ip daddr 127.0.0.0/8 drop`),
     rule("prerouting", published),
     chain("output", "type nat hook output priority -100;"),
     rule("output", published),
