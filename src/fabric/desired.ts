@@ -172,7 +172,8 @@ function desiredVtep(
     learning,
     gbp,
     mac: lease.macs[family] ?? ground.macs[family],
-    mtuBytes: (mtuBytes ?? underlay.mtuBytes) - OVERHEAD_BYTES[family],
+    // The kernel refuses what its link does not take.
+    mtuBytes: Math.min(mtuBytes ?? underlay.mtuBytes, underlay.mtuBytes) - OVERHEAD_BYTES[family],
     isUp: true,
     addresses: [ipPrefixOf(base, prefixLength(hostCidr(base)))],
   };

@@ -170,3 +170,21 @@ test("an address that no link carries is said by name", () => {
     /Cannot reach other nodes over IPv4: no link carries 192\.0\.2\.10/,
   );
 });
+
+test("a program that is loaded anew is not asked to forget members it never had", () => {
+  const known = {
+    ...before,
+    program: undefined,
+    members: new Set([...before.members, parseIp("192.0.2.77")]),
+  };
+  assert.deepEqual(
+    planFabric(before, known).map(({ op }) => op),
+    ["load-program"],
+  );
+});
+
+test("a tunnel never takes more than its link", () => {
+  const settings = { ...VXLAN, mtuBytes: 9000 };
+  const { vteps } = stateOf([own, b], GROUND, { ...CONFIG, backend: settings });
+  assert.deepEqual([vteps[4]?.mtuBytes, vteps[6]?.mtuBytes], [1450, 1430]);
+});

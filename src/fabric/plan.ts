@@ -46,7 +46,8 @@ export function planFabric(want: FabricState, known: FabricState): readonly Op[]
     ...planTunnelEnds(want.tunnels, known.tunnels),
     ...FAMILIES.flatMap((family) => planEnd(family, want.vteps[family], known.vteps[family])),
     ...known.strays.map((route) => ({ op: "delete-stray", route }) as const),
-    ...planMembers("delete-members", known, want),
+    // A program that is loaded anew brings its members along.
+    ...(isLoadedAnew(want, known) ? [] : planMembers("delete-members", known, want)),
   ];
 }
 
@@ -57,11 +58,14 @@ function planSysctls(want: FabricState, known: FabricState): readonly Op[] {
 }
 
 function planProgram(want: FabricState, known: FabricState): readonly Op[] {
-  // Its rules may be gone while its name is not: `nft flush table` takes those only.
-  const [ours, theirs] = [want.program, known.program];
-  if (ours && (ours.name !== theirs?.name || ours.rules !== theirs.rules))
-    return [{ op: "load-program", program: ours, members: want.members }];
+  if (want.program && isLoadedAnew(want, known))
+    return [{ op: "load-program", program: want.program, members: want.members }];
   return planMembers("add-members", want, known);
+}
+
+/** Its rules may be gone while its name is not: `nft flush table` takes those only. */
+function isLoadedAnew({ program: ours }: FabricState, { program: theirs }: FabricState): boolean {
+  return ours !== undefined && (ours.name !== theirs?.name || ours.rules !== theirs.rules);
 }
 
 /** The addresses of `a` that `b` lacks. */
