@@ -30,6 +30,8 @@ const PMTUDISC_PROBE = 3;
 const HEADERS_BYTES = 8;
 const COOKIE_BYTES = 8;
 const STAMP_BYTES = 8;
+/** More than a socket's queue holds. */
+const MOST_IN_VAIN = 1_000;
 const received = new Uint8Array(64 << 10);
 
 /** Runs its argument in one network namespace. */
@@ -94,14 +96,16 @@ class ProbeSockets implements Probes {
     return sourcePort;
   }
 
+  /** Nothing, too, after much that was no answer: whoever floods this machine does not keep it from everything else. */
   receive(): ProbeAnswer | undefined {
-    for (;;) {
+    for (let heard = 0; heard < MOST_IN_VAIN; heard++) {
       const length = this.#readOne();
       if (length === undefined) return undefined;
       const message = decoded(this.#family, received.subarray(0, length));
       const answer = message && this.#answerOf(message);
       if (answer) return answer;
     }
+    return undefined;
   }
 
   knownPathMtu(to: Ip): number {
@@ -152,13 +156,13 @@ class ProbeSockets implements Probes {
 
   /** The length of what was read into `received`; nothing when nothing waits. */
   #readOne(): number | undefined {
-    for (;;) {
+    for (let met = 0; ; met++) {
       try {
         return libc.recv(this.#icmp.number, received, libc.MSG_DONTWAIT);
       } catch (error) {
         if (isFault(error) && error.code === "EAGAIN") return undefined;
         // What an earlier packet met with, such as EMSGSIZE: told once, and the answer that told it is read like any other.
-        if (!isFault(error) || error.code === "EBADF") throw error;
+        if (!isFault(error) || error.code === "EBADF" || met === MOST_IN_VAIN) throw error;
       }
     }
   }

@@ -1,6 +1,7 @@
 /** Rules of iptables that K3s, or another Kubernetes, has left: found by the names of chains, as k3s-killall.sh does by lines.
  *  A rule of somebody else's that only mentions `flannel` stays: the script takes it away, and it is not K3s's. */
 import type { Family } from "#addr/family";
+import { Fault } from "#fault/fault";
 import type { NftChain, NftRule } from "#wire/nftables-rule";
 import type { XtChain } from "#wire/xtables-chain";
 import { decodeXtMatch } from "#wire/xtables-match";
@@ -112,10 +113,18 @@ function isFlannelComment(name: string, info: Uint8Array): boolean {
   return match.kind === "comment" && FLANNEL_COMMENTS.includes(match.text);
 }
 
-/** One transaction of nftables: rules that lead there first, then all rules of the chains, then the chains. Names are the
- *  kernel's, and only those that nft can read are written as names. */
+/** What nft reads as a name; the kernel takes any. */
+const NFT_NAME = /^[A-Za-z_.][\w./-]*$/;
+
+/** One transaction of nftables: rules that lead there first, then all rules of the chains, then the chains.
+ *  @throws {Fault} "OddName" when a chain has one that nft would read as something else */
 export function renderNftRemoval(leftovers: Extract<TableLeftovers, { kind: "nft-rules" }>): string {
   const { family, table, rules, chains } = leftovers;
+  const odd = [...rules.map(({ chain }) => chain), ...chains.map(({ name }) => name)].find(
+    (name) => !NFT_NAME.test(name),
+  );
+  if (odd !== undefined)
+    throw new Fault("OddName", `Cannot remove rules of chain ${JSON.stringify(odd)}: nft reads no such name`);
   return [
     ...rules.map(({ chain, handle }) => `delete rule ${family} ${table} ${chain} handle ${handle}`),
     ...chains.map(({ name }) => `flush chain ${family} ${table} ${name}`),

@@ -10,6 +10,9 @@ export const PATIENCE_MS = 1_000;
 /** Where traceroute has its ports: nothing listens there. Another one each time, in case something does. */
 const PORTS = { first: 33_434, count: 90 } as const;
 
+/** Who hears so much at once lets others have their turn. */
+const ANSWERS_A_TURN = 1_000;
+
 export type EchoOutcome =
   | { readonly kind: "answered"; readonly roundTripUs: number }
   /** A router said so, and what would fit. */
@@ -116,12 +119,13 @@ export class Exchange {
   }
 
   #hear(family: Family): void {
-    for (;;) {
+    for (let heard = 0; heard < ANSWERS_A_TURN; heard++) {
       const answer = this.#open.get(family)?.probes.receive();
       if (!answer) return;
       const key = answer.kind === "refused" ? datagramKey(answer) : echoKey(family, answer.sequence);
       this.#waiting.get(key)?.(answer);
     }
+    setImmediate(() => this.#hear(family));
   }
 }
 
