@@ -34,6 +34,8 @@ export function spawnWireguardGo(name: string, folders: WireguardFolders): void 
   try {
     const done = withSocketsIn(folders.sockets, () =>
       spawnSync(command, [name], {
+        // It outlives us, and must hold no folder in use.
+        cwd: "/",
         env: { PATH, LOG_LEVEL: "error" },
         stdio: ["ignore", log, log],
         timeout: PATIENCE_MS,
