@@ -146,44 +146,6 @@ export function readyNode(name: string, { metadata, spec, status }: Partial<Node
   };
 }
 
-/** A clock that stands still until it is moved. */
-export class ManualClock implements Clock {
-  #now = Date.parse("2026-01-01T00:00:00Z");
-  readonly #sleepers = new Set<{ readonly at: number; readonly wake: () => void }>();
-
-  now(): number {
-    return this.#now;
-  }
-
-  sleep(ms: number, { signal }: { signal: AbortSignal }): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const sleeper = { at: this.#now + ms, wake: resolve };
-    this.#sleepers.add(sleeper);
-    const stop = () => {
-      this.#sleepers.delete(sleeper);
-      reject(signal.reason);
-    };
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
-    return promise;
-  }
-
-  /** Moves on, waking sleepers in the order of their time and letting each do its work. */
-  async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    for (;;) {
-      const due = [...this.#sleepers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
-      if (due === undefined) break;
-      this.#sleepers.delete(due);
-      this.#now = Math.max(this.#now, due.at);
-      due.wake();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    this.#now = end;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
 let addresses = 0;
 
 async function playKubelet(harness: Harness, pod: Pod, clock: Clock): Promise<void> {

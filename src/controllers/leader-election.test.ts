@@ -4,8 +4,8 @@ import type { KubeClient } from "#kube/client";
 import { openFakeClient } from "#kube/fake/client";
 import { lead } from "#kube/leader-election";
 import { EVENTS, LEASES } from "#kube/resources";
+import { HandClock } from "#life/testing/hand-clock";
 import { openLog } from "#telemetry/log";
-import { ManualClock } from "./harness.ts";
 
 const log = openLog({ write: () => {}, level: "error" });
 const lease = { namespace: "kube-system", name: "kube-controller-manager" };
@@ -26,7 +26,7 @@ class Stage {
   }
 }
 
-function candidate(client: KubeClient, clock: ManualClock, stage: Stage, identity: string) {
+function candidate(client: KubeClient, clock: HandClock, stage: Stage, identity: string) {
   const abort = new AbortController();
   const options = { ...lease, identity, clock, log, signal: abort.signal, random: () => 0.5 };
   const ended = lead(client, options, stage.play(identity));
@@ -58,12 +58,12 @@ function pluggable(client: KubeClient) {
   };
 }
 
-async function pass(clock: ManualClock, ms: number): Promise<void> {
-  for (let left = ms; left > 0; left -= 500) await clock.advance(500);
+async function pass(clock: HandClock, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 500) await clock.pass(500);
 }
 
 test("one leads; the other follows at once when it leaves", async () => {
-  const clock = new ManualClock();
+  const clock = new HandClock();
   const client = openFakeClient({ clock });
   const stage = new Stage();
   const a = candidate(client, clock, stage, "a");
@@ -84,7 +84,7 @@ test("one leads; the other follows at once when it leaves", async () => {
 });
 
 test("a leader that is cut off stops before another begins, and is a follower when it comes back", async () => {
-  const clock = new ManualClock();
+  const clock = new HandClock();
   const client = openFakeClient({ clock });
   const stage = new Stage();
   const wire = pluggable(client);
@@ -104,7 +104,7 @@ test("a leader that is cut off stops before another begins, and is a follower wh
 });
 
 test("whoever died is followed after the lease it asked for, however wrong its clock was", async () => {
-  const clock = new ManualClock();
+  const clock = new HandClock();
   const client = openFakeClient({ clock });
   const dead = {
     holderIdentity: "dead",
@@ -125,7 +125,7 @@ test("whoever died is followed after the lease it asked for, however wrong its c
 });
 
 test("a candidate that comes back under its own name goes on at once", async () => {
-  const clock = new ManualClock();
+  const clock = new HandClock();
   const client = openFakeClient({ clock });
   const spec = { holderIdentity: "a", leaseDurationSeconds: 15, leaseTransitions: 3 };
   await client.create(LEASES, { metadata: lease, spec });
@@ -138,7 +138,7 @@ test("a candidate that comes back under its own name goes on at once", async () 
 });
 
 test("of many candidates that come at once, one leads", async () => {
-  const clock = new ManualClock();
+  const clock = new HandClock();
   const client = openFakeClient({ clock });
   const stage = new Stage();
   const all = Array.from({ length: 8 }, (_, i) => candidate(client, clock, stage, `c${i}`));

@@ -12,7 +12,8 @@ import {
   PODS,
   SERVICES,
 } from "#kube/resources";
-import { deployment, type Harness, ManualClock, openHarness } from "./harness.ts";
+import { HandClock } from "#life/testing/hand-clock";
+import { deployment, type Harness, openHarness } from "./harness.ts";
 
 const namespace = "default";
 
@@ -86,7 +87,7 @@ for (const rollingUpdate of [
 }
 
 test("a node that falls silent loses its endpoints at once and its pods after their tolerations", async () => {
-  const clock = new ManualClock();
+  const clock = new HandClock();
   await using harness = await openHarness({ clock });
   const { client, until } = harness;
   await harness.addNode("good");
@@ -124,7 +125,7 @@ test("a node that falls silent loses its endpoints at once and its pods after th
   };
   for (let second = 0; second < 60; second += 10) {
     await renew();
-    await clock.advance(10_000);
+    await clock.pass(10_000);
   }
   await until("the silent node is tainted", async () => {
     const node = await client.get(NODES, { name: "bad" });
@@ -139,7 +140,7 @@ test("a node that falls silent loses its endpoints at once and its pods after th
   assert.equal((await client.get(NODES, { name: "good" })).spec?.taints ?? undefined, undefined);
   for (let second = 0; second < 310; second += 10) {
     await renew();
-    await clock.advance(10_000);
+    await clock.pass(10_000);
   }
   await until("its pod was replaced on the other node", async () => (await readyOn()) === "good,good");
   const { items } = await client.list(PODS, { fieldSelector: "spec.nodeName=bad" });

@@ -2,47 +2,12 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { Fault } from "#fault/fault";
 import { Cell } from "#life/cell";
-import type { Clock } from "#life/clock";
+import { HandClock } from "#life/testing/hand-clock";
 import type { Logger } from "#telemetry/log";
 import { keepRight } from "./keep-right.ts";
 import { BY_ITSELF, reconcile, type Stages } from "./loop.ts";
 
 /** Time that a test moves. */
-class HandClock implements Clock {
-  #now = 0;
-  #sleeps: { readonly at: number; readonly wake: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  sleep(ms: number, { signal }: { signal: AbortSignal }): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#sleeps.push({ at: this.#now + ms, wake: resolve });
-      signal.addEventListener("abort", () => reject(signal.reason));
-    });
-  }
-
-  /** Whoever sleeps until then has done what it woke for when this resolves. */
-  async pass(ms: number): Promise<void> {
-    const until = this.#now + ms;
-    for (;;) {
-      await settled();
-      const next = this.#sleeps.toSorted((a, b) => a.at - b.at)[0];
-      if (!next || next.at > until) break;
-      this.#sleeps.splice(this.#sleeps.indexOf(next), 1);
-      this.#now = next.at;
-      next.wake();
-    }
-    this.#now = until;
-    await settled();
-  }
-}
-
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
-}
-
 /** A number outside that is to be as the snapshot says. */
 class Outside implements Stages<number, number, number> {
   value = 0;

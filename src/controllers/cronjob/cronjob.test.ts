@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { parseSchedule } from "#kube/cron/schedule";
 import type { CronJob, CronJobSpec, Job } from "#kube/generated/types";
 import { CRON_JOBS, EVENTS, JOBS } from "#kube/resources";
-import { type Harness, ManualClock, openHarness } from "../harness.ts";
+import { HandClock } from "#life/testing/hand-clock";
+import { type Harness, openHarness } from "../harness.ts";
 import { latestDue } from "./due.ts";
 
 const ref = { namespace: "default", name: "tick" };
@@ -37,11 +38,11 @@ function cronJob(spec: Partial<CronJobSpec>): CronJob {
 }
 
 interface Bench extends Harness {
-  readonly clock: ManualClock;
+  readonly clock: HandClock;
 }
 
 async function openCron(spec: Partial<CronJobSpec>, ends: Harness["ends"] = () => undefined): Promise<Bench> {
-  const clock = new ManualClock();
+  const clock = new HandClock();
   const harness = await openHarness({ clock });
   await harness.addNode("a");
   harness.ends = ends;
@@ -52,7 +53,7 @@ async function openCron(spec: Partial<CronJobSpec>, ends: Harness["ends"] = () =
 /** Lets time pass until it is so. */
 async function pass<T>({ clock, until }: Bench, what: string, holds: () => Promise<T | undefined | false>) {
   return until(what, async () => {
-    await clock.advance(1_000);
+    await clock.pass(1_000);
     return holds();
   });
 }
@@ -94,7 +95,7 @@ test("a Job is started each minute, named by it, and its success is remembered",
 test("Forbid starts nothing beside a running Job, and says so", async () => {
   await using bench = await openCron({ concurrencyPolicy: "Forbid" });
   await pass(bench, "one Job", async () => (await jobs(bench)).length === 1);
-  await bench.clock.advance(3 * MINUTE);
+  await bench.clock.pass(3 * MINUTE);
   await heard(bench, "JobAlreadyActive: Not starting job because prior execution is running");
   assert.equal((await jobs(bench)).length, 1);
   const { status } = await bench.client.get(CRON_JOBS, ref);
@@ -121,9 +122,9 @@ test("Allow lets them pile up; a suspended one starts nothing", async () => {
     return status?.active?.length === 2;
   });
   await bench.client.patch(CRON_JOBS, ref, { spec: { suspend: true } }, { type: "merge" });
-  await bench.clock.advance(1_000);
+  await bench.clock.pass(1_000);
   const count = (await jobs(bench)).length;
-  await bench.clock.advance(5 * MINUTE);
+  await bench.clock.pass(5 * MINUTE);
   assert.equal((await jobs(bench)).length, count);
 });
 

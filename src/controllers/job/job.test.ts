@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Job, JobSpec, Pod, PodStatus } from "#kube/generated/types";
 import { EVENTS, JOBS, PODS } from "#kube/resources";
-import { type Harness, ManualClock, openHarness } from "../harness.ts";
+import { HandClock } from "#life/testing/hand-clock";
+import { type Harness, openHarness } from "../harness.ts";
 import { indexOf, isTracked } from "./pods.ts";
 
 const ref = { namespace: "default", name: "work" };
@@ -241,7 +242,7 @@ test("a deleted Job lets its pods go, whoever deletes them", async () => {
 });
 
 test("a replacement waits ten seconds, then twenty", async () => {
-  const clock = new ManualClock();
+  const clock = new HandClock();
   await using harness = await openHarness({ clock });
   await harness.addNode("a");
   const { client, until } = harness;
@@ -249,16 +250,16 @@ test("a replacement waits ten seconds, then twenty", async () => {
   await client.create(JOBS, job({ completions: 1 }));
   const failures = async () => (await client.get(JOBS, ref)).status?.failed ?? 0;
   const advance = async (ms: number) => {
-    for (let passed = 0; passed < ms; passed += 500) await clock.advance(500);
+    for (let passed = 0; passed < ms; passed += 500) await clock.pass(500);
   };
   await until("first failure", async () => {
-    await clock.advance(100);
+    await clock.pass(100);
     return (await failures()) === 1;
   });
   await advance(4_000);
   assert.equal(await failures(), 1);
   await until("second failure", async () => {
-    await clock.advance(100);
+    await clock.pass(100);
     return (await failures()) === 2;
   });
   assert.ok(clock.now() - Date.parse("2026-01-01T00:00:00Z") >= 10_000);

@@ -7,7 +7,7 @@ import { nthIp, nthSubnet, parseCidr } from "#addr/cidr";
 import { type Ip, parseIp } from "#addr/ip";
 import { type FakeKernel, openFakeKernel } from "#kernel/fake/kernel";
 import type { FakePath } from "#kernel/fake/probes";
-import type { Clock } from "#life/clock";
+import { HandClock } from "#life/testing/hand-clock";
 import { openLog } from "#telemetry/log";
 import type { ProbeConfig, ProbeTarget } from "./model.ts";
 import { Prober } from "./prober.ts";
@@ -15,44 +15,6 @@ import { Prober } from "./prober.ts";
 const dir = mkdtempSync(join(tmpdir(), "twt-probe-"));
 after(() => rmSync(dir, { recursive: true, force: true }));
 let files = 0;
-
-/** Time that passes only while everybody waits. */
-class PatientClock implements Clock {
-  #now = 1_000_000;
-  readonly #sleepers = new Set<{ readonly at: number; readonly wake: () => void }>();
-
-  now(): number {
-    return this.#now;
-  }
-
-  sleep(ms: number, { signal }: { signal: AbortSignal }): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const sleeper = { at: this.#now + ms, wake: resolve };
-    this.#sleepers.add(sleeper);
-    const stop = () => {
-      this.#sleepers.delete(sleeper);
-      reject(signal.reason);
-    };
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
-    return promise;
-  }
-
-  async pass(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    for (;;) {
-      // Answers come in turns of their own.
-      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
-      let next: { readonly at: number; readonly wake: () => void } | undefined;
-      for (const sleeper of this.#sleepers) if (sleeper.at <= (next?.at ?? end)) next = sleeper;
-      if (!next) break;
-      this.#sleepers.delete(next);
-      this.#now = Math.max(this.#now, next.at);
-      next.wake();
-    }
-    this.#now = end;
-  }
-}
 
 const TWO = parseIp("10.42.1.0");
 const UNDERLAY = parseIp("192.0.2.12");
@@ -94,7 +56,7 @@ async function live({
   stateFile = join(dir, `${files++}.json`),
   targets = [ABOUT_TWO],
 }: Life) {
-  const clock = new PatientClock();
+  const clock = new HandClock(1_000_000);
   const stop = new AbortController();
   const lines: string[] = [];
   const log = openLog({ write: (line) => lines.push(line), level: "info" });
