@@ -118,6 +118,7 @@ async function tell({ watch, tally, stages, prober, heard }: Told, options: Fabr
     rounds: tally,
     nodes: watch,
     standing: () => stages.standing,
+    findings: () => [...(options.findings?.() ?? []), ...stages.findings],
     health: () => prober?.health.list() ?? [],
     mtuBytes: () => heard.ready?.mtuBytes,
   });

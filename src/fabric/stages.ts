@@ -29,6 +29,7 @@ import { type Op, planFabric } from "./plan.ts";
 import { renderFabric } from "./render.ts";
 import { ReversePathWatch } from "./reverse-path.ts";
 import { RouterAdvice } from "./router-advice.ts";
+import type { Finding } from "./status/model.ts";
 import { UnderlayWatch } from "./underlay-watch.ts";
 import { OwnWireguard } from "./wireguard/own.ts";
 
@@ -136,6 +137,14 @@ export class FabricStages implements Stages<FabricSnapshot, FabricState, Op> {
     this.#state = applied.state;
     this.#paths.left(applied.state);
     return applied;
+  }
+
+  /** What is wrong with this node's own links. */
+  get findings(): readonly Finding[] {
+    return this.#underlays.away.map(({ name, local }) => ({
+      summary: `${name} has lost ${local}: what peers send there is lost until it is back, or this node gets another`,
+      fix: [],
+    }));
   }
 
   observe(): FabricState {

@@ -27,6 +27,11 @@ export class UnderlayWatch {
     this.#log = options.log;
   }
 
+  /** What tunnels stand on although it is gone, as of the last look. */
+  get away(): readonly Underlay[] {
+    return [...this.#away].flatMap((family) => this.#last[family] ?? []);
+  }
+
   /** A family whose address is away, while its link is there, keeps what it had: the rest of the fabric is not to wait for it.
    *  DHCP and routers take an address away a moment before they give another. */
   look(): PerFamily<Underlay> {
