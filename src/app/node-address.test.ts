@@ -118,6 +118,9 @@ test("both families are looked for on the link of the default route, or on their
   assert.throws(() => findNodeIps(netlink, { iface: undefined }), /no default route; name it with --node-ip/);
   const eth0 = add("eth0", "192.0.2.1/24", "2001:db8::1/64");
   const eth1 = add("eth1", "198.51.100.1/24", "2001:db8:1::1/64");
+  // As wg-quick(8) makes it, for all packets but its own.
+  const vpn = add("vpn", "203.0.113.1/24");
+  netlink.replaceRoute({ to: parseCidr("0.0.0.0/0"), link: vpn, table: 51_820 });
   netlink.replaceRoute({ to: parseCidr("0.0.0.0/0"), via: parseIp("192.0.2.254"), link: eth0 });
   assert.deepEqual(findNodeIps(netlink, { iface: undefined }), ["192.0.2.1", "2001:db8::1"]);
   netlink.replaceRoute({ to: parseCidr("::/0"), via: parseIp("2001:db8:1::ff"), link: eth1 });

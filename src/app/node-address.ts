@@ -1,9 +1,10 @@
 /** This machine's own addresses, for a node that was not told any. */
-import { addressOf, parseCidr, prefixLength } from "#addr/cidr";
+import { addressOf, prefixLength } from "#addr/cidr";
 import { FAMILIES, FAMILY, type Family } from "#addr/family";
 import { familyOf, type Ip, isLinkLocal, isLoopback } from "#addr/ip";
 import { Fault } from "#fault/fault";
-import type { Address, Netlink, Route } from "#kernel/kernel";
+import type { Address, Netlink } from "#kernel/kernel";
+import { defaultRoutes } from "./default-routes.ts";
 
 export interface AddressWish {
   /** The link by name; else the one of the default route. */
@@ -18,7 +19,7 @@ type Looks = Pick<Netlink, "findLink" | "listAddresses" | "listRoutes">;
  *  @throws {Fault} NoAddress when there is no link to look at, saying which flag to use */
 export function findNodeIps(netlink: Looks, { iface, standing = [] }: AddressWish): readonly Ip[] {
   const named = iface === undefined ? undefined : netlink.findLink(iface)?.index;
-  const defaults = FAMILIES.flatMap((family) => defaultRoute(netlink, family) ?? []);
+  const defaults = FAMILIES.flatMap((family) => defaultRoutes(netlink, family).slice(0, 1));
   const anyLink = named ?? defaults[0]?.link;
   if (anyLink === undefined || (iface !== undefined && named === undefined)) throw noLink(iface);
   const addresses = netlink.listAddresses();
@@ -69,11 +70,6 @@ function isUsable({ marks = [] }: Address): boolean {
 
 function isDeprecated({ marks = [] }: Address): boolean {
   return marks.includes("deprecated");
-}
-
-function defaultRoute(netlink: Looks, family: Family): Route | undefined {
-  const everything = parseCidr(`${FAMILY[family].any}/0`);
-  return netlink.listRoutes(family).find(({ to, kind }) => to === everything && kind === undefined);
 }
 
 function noLink(iface: string | undefined): Fault {

@@ -1,9 +1,10 @@
-import { addressOf, prefixLength } from "#addr/cidr";
+import { addressOf } from "#addr/cidr";
 import { FAMILIES } from "#addr/family";
 import { familyOf, type Ip, isIp, isLinkLocal, isLoopback } from "#addr/ip";
 import { Fault } from "#fault/fault";
 import type { Link, Netlink } from "#kernel/kernel";
 import type { InterfaceChoice } from "./config/read-fabric-alone.ts";
+import { defaultRoutes } from "./default-routes.ts";
 
 /** The interface between the nodes, and this machine's address on it in each family. */
 export interface OuterInterface {
@@ -63,16 +64,7 @@ function choose(
   }
   if (canReach !== undefined) return by(linkOf(netlink.lookupRoute(canReach)?.link));
   if (named.length + matching.length > 0) return undefined;
-  return by(linkOf(FAMILIES.flatMap((family) => defaultRoutes(netlink, family))[0]));
-}
-
-const MAIN = 254;
-
-function defaultRoutes(netlink: Looks, family: 4 | 6): readonly number[] {
-  return netlink
-    .listRoutes(family)
-    .filter(({ to, table, kind }) => table === MAIN && prefixLength(to) === 0 && kind === undefined)
-    .map(({ link }) => link);
+  return by(linkOf(FAMILIES.flatMap((family) => defaultRoutes(netlink, family))[0]?.link));
 }
 
 function missing({ named, matching, canReach }: InterfaceChoice, links: readonly Link[]): string {
