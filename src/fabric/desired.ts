@@ -22,14 +22,12 @@ import {
   type ProgramInput,
   type Vtep,
 } from "./model.ts";
+import { OVERHEAD_BYTES } from "./overhead.ts";
 import { choosePaths, type PathChoice } from "./paths.ts";
 import { nameProgram } from "./program.ts";
 import { reversePathSettings } from "./reverse-path.ts";
 import { desiredTunnels } from "./wireguard/desired.ts";
 import { tunnelName, tunnelPort, wireguardSettings } from "./wireguard/tunnel.ts";
-
-/** What a tunnel of this family puts around a packet: outer IP, 8 of UDP, 8 of VXLAN and the inner frame's 14. */
-const OVERHEAD_BYTES = { 4: 20 + 8 + 8 + 14, 6: 40 + 8 + 8 + 14 } as const;
 
 /** The kernel's state that makes the snapshot's peers reachable. @throws {Fault} "NoUnderlay" when a family has no link,
  *  "NotOwnAddress" when host-gw is wanted with an address that is not the link's, "NoWireguard" when that is wanted and is not to
@@ -173,7 +171,7 @@ function desiredVtep(
     gbp,
     mac: lease.macs[family] ?? ground.macs[family],
     // The kernel refuses what its link does not take.
-    mtuBytes: Math.min(mtuBytes ?? underlay.mtuBytes, underlay.mtuBytes) - OVERHEAD_BYTES[family],
+    mtuBytes: Math.min(mtuBytes ?? underlay.mtuBytes, underlay.mtuBytes) - OVERHEAD_BYTES.vxlan[family],
     isUp: true,
     addresses: [ipPrefixOf(base, prefixLength(hostCidr(base)))],
   };

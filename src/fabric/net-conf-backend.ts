@@ -1,5 +1,6 @@
 /** The `Backend` of flannel's net-conf.json: which kind it is, and every option of that kind. */
 import type { Family } from "#addr/family";
+import { isWireguardKey } from "#wire/wireguard-key";
 import type { ConfFields } from "./conf-fields.ts";
 import {
   type FabricBackend,
@@ -9,6 +10,7 @@ import {
   WIREGUARD,
   type WireguardBackend,
 } from "./model.ts";
+import { OVERHEAD_BYTES, WIREGUARD_MARGIN_BYTES } from "./overhead.ts";
 
 /** Flannel's other backends: why they are not here, and what does their work. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -23,13 +25,15 @@ const REFUSED: Readonly<Record<string, string>> = {
   gce: "writes the routes of a cloud; use host-gw or vxlan",
 };
 
-/** What a tunnel adds to a packet, in bytes, at most. */
-const OVERHEAD = { vxlan: { 4: 50, 6: 70 }, wireguard: { 4: 80, 6: 80 } } as const;
+/** What a tunnel's device leaves for the tunnel. */
+const MARGIN = {
+  vxlan: OVERHEAD_BYTES.vxlan,
+  wireguard: { 4: WIREGUARD_MARGIN_BYTES, 6: WIREGUARD_MARGIN_BYTES },
+} as const;
 /** What every link has to carry in one piece (RFC 791, RFC 8200). */
 const LEAST_MTU = { 4: 576, 6: 1280 } as const;
 const MOST_VNI = 2 ** 24 - 1;
 const MODES = ["separate", "auto", "ipv4", "ipv6"] as const;
-const KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 
 /** What the fields say, as far as they can be taken; the rest is told. @param families those the network has */
 export function readBackend(fields: ConfFields, families: readonly Family[]): FabricBackend | undefined {
@@ -94,7 +98,7 @@ function readWireguard(fields: ConfFields, families: readonly Family[]): Wiregua
     ...(presharedKey === undefined ? {} : { presharedKey }),
     keepaliveSeconds,
     // Flannel's word is the underlay's, ours the device's.
-    ...(underlayMtu === undefined ? {} : { mtuBytes: underlayMtu - OVERHEAD.wireguard[6] }),
+    ...(underlayMtu === undefined ? {} : { mtuBytes: underlayMtu - WIREGUARD_MARGIN_BYTES }),
     mode,
   };
 }
@@ -115,7 +119,7 @@ function readMode(fields: ConfFields, families: readonly Family[]): WireguardBac
 function readKey(fields: ConfFields): string | undefined {
   const value = fields.raw("PSK");
   if (value === undefined || value === "") return undefined;
-  if (typeof value === "string" && KEY.test(value)) return value;
+  if (typeof value === "string" && isWireguardKey(value)) return value;
   fields.problem("PSK", "is no key; write 32 bytes in base64, such as `wg genpsk` prints");
   return undefined;
 }
@@ -123,12 +127,12 @@ function readKey(fields: ConfFields): string | undefined {
 /** The MTU of the underlay, in place of the link's own; zero is the link's. */
 function readMtu(
   fields: ConfFields,
-  kind: keyof typeof OVERHEAD,
+  kind: keyof typeof MARGIN,
   families: readonly Family[],
 ): number | undefined {
   const mtu = fields.whole("MTU", { from: 0, to: 65535, otherwise: 0 });
   if (mtu === 0) return undefined;
-  const least = Math.max(...families.map((family) => LEAST_MTU[family] + OVERHEAD[kind][family]));
+  const least = Math.max(...families.map((family) => LEAST_MTU[family] + MARGIN[kind][family]));
   if (mtu < least)
     fields.bad("MTU", `packets of pods would not fit; write ${least} or more, or 0 for the interface's own`);
   return mtu;

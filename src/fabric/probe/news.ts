@@ -1,18 +1,12 @@
 import type { Fault } from "#fault/fault";
 import type { Logger } from "#telemetry/log";
+import { OVERHEAD_BYTES } from "../overhead.ts";
 import { type ProbeTarget, targetKey } from "./model.ts";
 
 /** Silent so often in a row, the first time for half a minute, a peer is worth a line. */
 const SILENCES_TOLD = 4;
 /** So many ways that are silent at one time get a line each; of more only the number is told. */
 const TOLD_BY_NAME = 10;
-
-/** What a tunnel puts around a packet: outer IP, UDP, and 8 of VXLAN with 14 of a frame, or 32 of WireGuard. */
-const OVERHEAD_BYTES = {
-  vxlan: { 4: 50, 6: 70 },
-  "host-gw": { 4: 0, 6: 0 },
-  wireguard: { 4: 60, 6: 80 },
-} as const;
 
 /** Tells an operator what probes have found: each thing once, and when it is over. */
 export class News {

@@ -3,6 +3,7 @@ import { FAMILIES, type Family, type PerFamily } from "#addr/family";
 import type { WireguardEnd } from "#wire/flannel-annotations";
 import { type KindsInput, offeredKinds } from "../kinds.ts";
 import type { Path, WireguardBackend } from "../model.ts";
+import { WIREGUARD_MARGIN_BYTES } from "../overhead.ts";
 import type { PathChoice } from "../paths.ts";
 import { chooseEnd } from "./endpoint.ts";
 import {
@@ -14,8 +15,6 @@ import {
   wireguardSettings,
 } from "./tunnel.ts";
 
-/** Outer IPv6 40, UDP 8, WireGuard's header 16 and tag 16; over IPv4 20 fewer, which flannel does not use either. */
-const OVERHEAD_BYTES = 40 + 8 + 16 + 16;
 /** A peer that has never answered is called on until it does, whether or not anybody sends to its pods: packets take this way
  *  only then. */
 const CALLING_SECONDS = 25;
@@ -71,7 +70,7 @@ function deviceOf(
     name,
     publicKey: ground.publicKey,
     listenPort: tunnelPort(settings, first),
-    mtuBytes: settings.mtuBytes ?? Math.min(...links) - OVERHEAD_BYTES,
+    mtuBytes: settings.mtuBytes ?? Math.min(...links) - WIREGUARD_MARGIN_BYTES,
     isUp: true,
     addresses: families.flatMap((family) => baseOf(snapshot.lease.podCidrs[family])),
   };
