@@ -13,6 +13,7 @@ export class UnheardChanges implements Disposable {
   readonly #kernel: Looks;
   readonly #followers = new Set<Follower>();
   #looking: AbortController | undefined;
+  #generation = 0;
 
   constructor(kernel: Looks) {
     this.#kernel = kernel;
@@ -68,9 +69,19 @@ export class UnheardChanges implements Disposable {
     const all = [...this.#followers];
     const names = new Set(all.flatMap(({ scope }) => scope.settings ?? []));
     return {
-      generation: all.some(({ scope }) => scope.nftables) ? this.#kernel.nft.foreignGeneration() : 0,
+      generation: all.some(({ scope }) => scope.nftables) ? this.#readGeneration() : 0,
       settings: new Map([...names].map((name) => [name, this.#read(name)])),
     };
+  }
+
+  /** What cannot be read now can be at the next look. */
+  #readGeneration(): number {
+    try {
+      this.#generation = this.#kernel.nft.foreignGeneration();
+    } catch (error) {
+      if (!isFault(error)) throw error;
+    }
+    return this.#generation;
   }
 
   /** What this kernel does not have may come with a module. */
