@@ -20,6 +20,13 @@ export function readIfThere(path: string): string | undefined {
   }
 }
 
+/** A file somebody named. @throws {Fault} BadFile also when there is none */
+export function readNamed(path: string): string {
+  const text = readIfThere(path);
+  if (text === undefined) throw new Fault("BadFile", `Cannot read ${path}: there is no such file`);
+  return text;
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: "it belongs to somebody else; run this with sudo",
   EISDIR: "it is a folder",

@@ -107,7 +107,7 @@ const problems: readonly (readonly [argv: readonly string[], says: RegExp])[] = 
   [["--ip-masq=yes"], /--ip-masq: "yes": expected true or false/],
   [["--iface-regex=("], /--iface-regex: Invalid regular expression/],
   [["--public-ip=2001:db8::1"], /--public-ip: 2001:db8::1 is no IPv4 address/],
-  [["--net-config-path=/nowhere"], /--net-config-path: ENOENT/],
+  [["--net-config-path=/nowhere"], /--net-config-path: Cannot read \/nowhere: there is no such file/],
   [["--node-name=A_b"], /--node-name: /],
   [["--healthz-port=70000"], /--healthz-port: "70000" is not a port/],
   [["--kube-api-url=http://x"], /--kube-api-url: "http:\/\/x" is not an address/],
@@ -124,5 +124,8 @@ for (const [argv, says] of problems) {
 test("a value in the environment is told with its place", () => {
   const reading = readFabricAlone([], { NODE_NAME: "n", FLANNELD_NET_CONFIG_PATH: "/nowhere" });
   assert.ok(reading.kind === "bad");
-  assert.match(reading.problems.join(), /^FLANNELD_NET_CONFIG_PATH in the environment: ENOENT/);
+  assert.match(
+    reading.problems.join(),
+    /^FLANNELD_NET_CONFIG_PATH in the environment: Cannot read .*: there is no such file/,
+  );
 });

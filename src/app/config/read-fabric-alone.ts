@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { familyOf, type Ip, parseIp } from "#addr/ip";
 import { parseDnsSubdomain } from "#addr/name";
 import type { Masquerade } from "#fabric/model";
 import { type NetConf, readNetConf } from "#fabric/net-conf";
+import { readNamed } from "#join/file";
 import type { ConfigReading } from "./config.ts";
 import { readFlanneldFlags } from "./read-flanneld-flags.ts";
 import type { ValueReader } from "./value-reader.ts";
@@ -74,7 +74,7 @@ export function readFabricAlone(argv: readonly string[], env: Environment): Conf
 
 function readNetConfFile(reader: ValueReader): NetConf | undefined {
   const file = resolve(reader.text("net-config-path") ?? "/etc/kube-flannel/net-conf.json");
-  const text = reader.try("net-config-path", () => readFileSync(file, "utf8"));
+  const text = reader.try("net-config-path", () => readNamed(file));
   if (text === undefined) return undefined;
   const reading = readNetConf(text, file);
   reader.warnings.push(...reading.warnings);

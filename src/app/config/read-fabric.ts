@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type NetConf, readNetConf } from "#fabric/net-conf";
 import { explain } from "#fault/fault";
 import { nearestWord } from "#fault/near-word";
 import { FLANNEL_BACKENDS, type FlannelBackend } from "#join/cluster-config";
+import { readNamed } from "#join/file";
 import type { ValueReader } from "./value-reader.ts";
 
 /** What a node is told of its half of the fabric. */
@@ -33,7 +33,7 @@ function parseIface(text: string): string {
 }
 
 function readNetConfFile(reader: ValueReader, file: string) {
-  const reading = readNetConf(readFileSync(file, "utf8"), file);
+  const reading = readNetConf(readNamed(file), file);
   reader.warnings.push(...reading.warnings.map((warning) => `--flannel-conf: ${warning}`));
   if (reading.kind === "good") return { file, conf: reading.conf };
   for (const problem of reading.problems) reader.problem("flannel-conf", problem);
@@ -41,7 +41,7 @@ function readNetConfFile(reader: ValueReader, file: string) {
 }
 
 function readCniConf(file: string) {
-  const text = readFileSync(file, "utf8");
+  const text = readNamed(file);
   const plugins = (parseJson(text, file) as { plugins?: unknown } | null)?.plugins;
   if (Array.isArray(plugins) && plugins.length > 0) return { file, text };
   throw new Error(
