@@ -124,7 +124,7 @@ export class NodeWatch implements Disposable {
     });
     this.#peers = peers;
     this.#warn(refusals);
-    return { lease, said: this.#own?.annotations, peers, members: readMembers(views, peers) };
+    return { lease, said: this.#own?.annotations, peers, members: readMembers(views, peers, clusterCidrs) };
   }
 
   /** Once for each thing that is wrong; again when it was right in between. */

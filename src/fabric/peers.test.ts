@@ -124,7 +124,7 @@ test("a node that starts to write nonsense keeps what worked, until its subnet c
 test("tunnel packets are taken from every address a node has, and from where its tunnel is said to end", () => {
   const views = [sound, { ...node("c", 2), addresses: ["198.51.100.2", "not an address", "2001:db8:1::2"] }];
   const { peers } = read([sound]);
-  assert.deepEqual(readMembers(views, peers), [
+  assert.deepEqual(readMembers(views, peers, CLUSTER), [
     "192.0.2.1",
     "198.51.100.1",
     "198.51.100.2",

@@ -1,15 +1,8 @@
-import { type Cidr, cidrFamily } from "#addr/cidr";
-import { FAMILIES, type Family } from "#addr/family";
-import { type Ip, isIp, parseIp } from "#addr/ip";
-import { FABRIC_ENDS_KEY, type FabricEnds, readFabricEnds } from "#wire/fabric-ends";
-import {
-  type AnnotationProblem,
-  FLANNEL_KEYS,
-  type FlannelNode,
-  readFlannelNode,
-} from "#wire/flannel-annotations";
-import { type FabricKind, type Lease, type NodeView, type Peer, VXLAN } from "./model.ts";
-import { readPodCidr } from "./node-view.ts";
+import type { Cidr } from "#addr/cidr";
+import type { Ip } from "#addr/ip";
+import { FLANNEL_KEYS } from "#wire/flannel-annotations";
+import { type Lease, type NodeView, type Peer, VXLAN } from "./model.ts";
+import { wordOf } from "./node-word.ts";
 import { type Refusal, Taken } from "./taken.ts";
 
 export type { Refusal } from "./taken.ts";
@@ -51,12 +44,15 @@ export function readPeers(views: readonly NodeView[], context: PeerContext): Pee
 }
 
 /** Addresses of all nodes, ours included: who may send tunnel packets. */
-export function readMembers(views: readonly NodeView[], peers: readonly Peer[]): readonly Ip[] {
+export function readMembers(
+  views: readonly NodeView[],
+  peers: readonly Peer[],
+  clusterCidrs: readonly Cidr[],
+): readonly Ip[] {
   const members = new Set<Ip>(
     peers.flatMap(({ ends }) => Object.values(ends).map(({ publicIp }) => publicIp)),
   );
-  for (const view of views)
-    for (const address of view.addresses) if (isIp(address)) members.add(parseIp(address));
+  for (const view of views) for (const ip of wordOf(view, clusterCidrs).ips) members.add(ip);
   return [...members].sort();
 }
 
@@ -64,79 +60,20 @@ type Refuse = (refusal: Refusal) => void;
 
 function readClaims(
   view: NodeView,
-  context: PeerContext,
+  { lease, clusterCidrs }: PeerContext,
   before: ReadonlyMap<string, Peer>,
   refuse: Refuse,
 ): readonly Peer[] {
-  const said = readNode(view);
-  if (said === undefined) return [];
-  for (const problem of said.problems) refuse({ node: view.name, ...problem });
-  const podCidrs = readPodCidrs(view, context.clusterCidrs, refuse);
-  const claims: Peer[] = [];
-  for (const family of FAMILIES) {
-    const podCidr = podCidrs.get(family);
-    if (podCidr === undefined || context.lease.podCidrs[family] === undefined) continue;
-    const last = before.get(`${view.name} ${family}`);
-    const ends = said.endsOf(family);
-    const isNonsense = said.problems.some(({ key }) => said.keysOf(family).includes(key));
-    if (last?.podCidr === podCidr && isNonsense && (last.runs === "twill" || Object.keys(ends).length === 0))
-      claims.push(last);
-    else if (Object.keys(ends).length > 0)
-      claims.push({ node: view.name, family, podCidr, runs: said.runs, primary: said.primary, ends });
-  }
-  return claims;
-}
-
-/** A node's own word, by whichever of the two languages it speaks. */
-interface Said {
-  readonly runs: Peer["runs"];
-  readonly primary: FabricKind;
-  readonly problems: readonly AnnotationProblem[];
-  endsOf(family: Family): Peer["ends"];
-  /** Annotations that tell of the family. */
-  keysOf(family: Family): readonly string[];
-}
-
-function readNode({ annotations }: NodeView): Said | undefined {
-  const flannel = readFlannelNode(annotations);
-  if (flannel.kind === "unmanaged") return undefined;
-  const own = readFabricEnds(annotations);
-  if (own.kind === "good") return saidByTwill(own.said, own.problems);
-  if (flannel.kind === "other-backend") return undefined;
-  return saidByFlannel(flannel, own.kind === "bad" ? [own.problem] : []);
-}
-
-function saidByTwill({ primary, ends }: FabricEnds, problems: readonly AnnotationProblem[]): Said {
-  return {
-    runs: "twill",
-    primary,
-    problems,
-    endsOf: (family) => {
-      const { vxlan, wireguard, "host-gw": hostGw } = ends;
-      return {
-        ...(vxlan?.[family] && { vxlan: vxlan[family] }),
-        ...(hostGw?.[family] && { "host-gw": hostGw[family] }),
-        ...(wireguard?.[family] && { wireguard: wireguard[family] }),
-      };
-    },
-    keysOf: () => [FABRIC_ENDS_KEY],
-  };
-}
-
-function saidByFlannel(
-  said: Exclude<FlannelNode, { kind: "unmanaged" | "other-backend" }>,
-  ownProblems: readonly AnnotationProblem[],
-): Said {
-  return {
-    runs: "flannel",
-    primary: said.kind,
-    problems: [...ownProblems, ...said.problems],
-    endsOf: (family) => {
-      const end = said.ends[family];
-      return end ? { [said.kind]: end } : {};
-    },
-    keysOf: (family) => [FABRIC_ENDS_KEY, FLANNEL_KEYS[family].data, FLANNEL_KEYS[family].publicIp],
-  };
+  const { claims, refusals } = wordOf(view, clusterCidrs);
+  for (const refusal of refusals) refuse(refusal);
+  return claims.flatMap(({ peer, isNonsense }) => {
+    const { family, podCidr, ends } = peer;
+    if (lease.podCidrs[family] === undefined) return [];
+    const isSilent = Object.keys(ends).length === 0;
+    const last = isNonsense ? before.get(`${view.name} ${family}`) : undefined;
+    if (last?.podCidr === podCidr && (last.runs === "twill" || isSilent)) return [last];
+    return isSilent ? [] : [peer];
+  });
 }
 
 function peersVni(claims: readonly Peer[]): number | undefined {
@@ -151,18 +88,4 @@ function withVni(vni: number, claim: Peer, refuse: Refuse): Peer | undefined {
   const problem = `VNI ${vxlan.vni} is not the cluster's ${vni}`;
   refuse({ node, key: FLANNEL_KEYS[family].data, value: String(vxlan.vni), problem });
   return Object.keys(rest).length === 0 ? undefined : { ...claim, ends: rest };
-}
-
-function readPodCidrs(
-  view: NodeView,
-  clusterCidrs: readonly Cidr[],
-  refuse: Refuse,
-): ReadonlyMap<Family, Cidr> {
-  const podCidrs = new Map<Family, Cidr>();
-  for (const text of view.podCidrs) {
-    const reading = readPodCidr(text, clusterCidrs);
-    if (reading.kind === "good") podCidrs.set(cidrFamily(reading.cidr), reading.cidr);
-    else refuse({ node: view.name, key: "spec.podCIDRs", value: text, problem: reading.why });
-  }
-  return podCidrs;
 }

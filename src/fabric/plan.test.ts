@@ -76,7 +76,11 @@ function stateOf(views: readonly NodeView[], ground: Ground = GROUND, config = C
     before: [],
   });
   assert.deepEqual(refusals, []);
-  return desiredFabric({ lease, said: {}, peers, members: readMembers(views, peers) }, ground, config);
+  return desiredFabric(
+    { lease, said: {}, peers, members: readMembers(views, peers, config.clusterCidrs) },
+    ground,
+    config,
+  );
 }
 
 const own = node({ name: "own", subnet: 0, host: 10 });

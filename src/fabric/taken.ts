@@ -55,7 +55,7 @@ export class Taken {
     if (Object.keys(ends).length === 0) return undefined;
     this.#subnets.set(podCidr, node);
     this.#lengths[family].add(prefixLength(podCidr));
-    return { ...peer, ends };
+    return ends === peer.ends ? peer : { ...peer, ends };
   }
 
   #freeEnds(peer: Peer, refuse: (refusal: Refusal) => void): Peer["ends"] {
@@ -69,6 +69,7 @@ export class Taken {
         refuse(problem);
       }
     }
+    if (refused.length === 0) return peer.ends;
     return Object.fromEntries(endsOf(peer).filter(([kind]) => !refused.includes(kind)));
   }
 
@@ -97,7 +98,8 @@ export class Taken {
     const own = prefixLength(podCidr);
     for (const length of this.#lengths[cidrFamily(podCidr)]) {
       if (length <= own) {
-        const holder = this.#subnets.get(cidrOf(addressOf(podCidr), length));
+        const wider = length === own ? podCidr : cidrOf(addressOf(podCidr), length);
+        const holder = this.#subnets.get(wider);
         if (holder !== undefined) return holder;
       } else {
         for (const [subnet, node] of this.#subnets) if (containsCidr(podCidr, subnet)) return node;
