@@ -53,11 +53,15 @@ export function cidrFamily(cidr: Cidr | IpPrefix): Family {
 }
 
 export function containsIp(cidr: Cidr, ip: Ip): boolean {
-  return cidrFamily(cidr) === familyOf(ip) && maskIp(ip, prefixLength(cidr)) === addressOf(cidr);
+  const family = cidrFamily(cidr);
+  if (family !== familyOf(ip)) return false;
+  const shift = BigInt(FAMILY[family].bits - prefixLength(cidr));
+  return ipToBits(ip) >> shift === ipToBits(addressOf(cidr)) >> shift;
 }
 
 export function containsCidr(outer: Cidr, inner: Cidr): boolean {
-  return prefixLength(inner) >= prefixLength(outer) && containsIp(outer, addressOf(inner));
+  const [more, less] = [prefixLength(inner), prefixLength(outer)];
+  return more === less ? outer === inner : more > less && containsIp(outer, addressOf(inner));
 }
 
 export function overlaps(a: Cidr, b: Cidr): boolean {

@@ -7,7 +7,8 @@ export type Ipv6 = Tagged<string, "Ip" | "v6">;
 export type Ip = Ipv4 | Ipv6;
 
 const ZERO = 48;
-const GROUP = /^[0-9a-f]{1,4}$/i;
+const LETTER_A = 97;
+const ZEROES: readonly number[] = new Array<number>(8).fill(0);
 
 /** Reads an IPv4 or IPv6 address. Leading zeroes, zones and IPv4 shorthands are refused. @throws {AddrError} */
 export function parseIp(text: string): Ip {
@@ -103,34 +104,63 @@ function v4Bits(text: string): bigint | undefined {
   return dots === 3 && octet !== undefined ? BigInt(bits * 256 + octet) : undefined;
 }
 
+/** Character by character too. */
 function v6Bits(text: string): bigint | undefined {
-  const halves = text.split("::");
-  if (halves.length > 2) return undefined;
-  const head = v6Groups(halves[0] ?? "", halves.length === 1);
-  const tail = halves.length === 2 ? v6Groups(halves[1] ?? "", true) : [];
-  if (head === undefined || tail === undefined) return undefined;
-  const missing = 8 - head.length - tail.length;
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
-  return [...head, ...new Array<number>(missing).fill(0), ...tail].reduce(
-    (bits, group) => (bits << 16n) | BigInt(group),
-    0n,
-  );
+  const groups: number[] = [];
+  /** How many groups stand before `::`. */
+  let gap: number | undefined;
+  let start = 0;
+  if (text.startsWith("::")) {
+    gap = 0;
+    start = 2;
+  }
+  while (start < text.length) {
+    const colon = text.indexOf(":", start);
+    const end = colon < 0 ? text.length : colon;
+    if (colon < 0 && text.includes(".", start)) {
+      const quad = v4Bits(text.slice(start));
+      if (quad === undefined) return undefined;
+      groups.push(Number(quad >> 16n), Number(quad & 0xffffn));
+    } else {
+      const group = hexGroup(text, start, end);
+      if (group === undefined) return undefined;
+      groups.push(group);
+    }
+    start = end + 1;
+    if (text[start] === ":") {
+      if (gap !== undefined) return undefined;
+      gap = groups.length;
+      start += 1;
+    } else if (start === text.length) return undefined;
+  }
+  const missing = 8 - groups.length;
+  if (gap === undefined ? missing !== 0 : missing < 1) return undefined;
+  if (gap !== undefined) groups.splice(gap, 0, ...ZEROES.slice(0, missing));
+  return wordOf(groups, 0) | wordOf(groups, 2) | wordOf(groups, 4) | wordOf(groups, 6);
 }
 
-/** Groups of one side of `::`; only the side that ends the text may carry a dotted quad. */
-function v6Groups(text: string, ends: boolean): number[] | undefined {
-  if (text === "") return [];
-  const out: number[] = [];
-  const parts = text.split(":");
-  for (const [i, part] of parts.entries()) {
-    if (ends && i === parts.length - 1 && part.includes(".")) {
-      const quad = v4Bits(part);
-      if (quad === undefined) return undefined;
-      out.push(Number(quad >> 16n), Number(quad & 0xffffn));
-    } else if (GROUP.test(part)) out.push(Number.parseInt(part, 16));
-    else return undefined;
+/** Two groups, at their place. */
+function wordOf(groups: readonly number[], i: number): bigint {
+  const word = (groups[i] ?? 0) * 0x1_0000 + (groups[i + 1] ?? 0);
+  return BigInt(word) << BigInt(96 - 16 * i);
+}
+
+/** One to four digits. */
+function hexGroup(text: string, start: number, end: number): number | undefined {
+  if (end === start || end - start > 4) return undefined;
+  let group = 0;
+  for (let i = start; i < end; i++) {
+    const digit = hexDigit(text.charCodeAt(i));
+    if (digit === undefined) return undefined;
+    group = group * 16 + digit;
   }
-  return out;
+  return group;
+}
+
+function hexDigit(code: number): number | undefined {
+  if (code >= ZERO && code <= ZERO + 9) return code - ZERO;
+  const letter = (code | 0x20) - LETTER_A;
+  return letter >= 0 && letter < 6 ? 10 + letter : undefined;
 }
 
 function v4Text(bits: bigint): string {
@@ -140,14 +170,23 @@ function v4Text(bits: bigint): string {
 
 /** RFC 5952: the longest run of two or more zero groups becomes `::`, the first one on a tie. */
 function v6Text(bits: bigint): string {
-  const groups = Array.from({ length: 8 }, (_, i) => Number((bits >> BigInt(112 - 16 * i)) & 0xffffn));
+  const groups: number[] = [];
+  for (let shift = 96n; shift >= 0n; shift -= 32n) {
+    const word = Number((bits >> shift) & 0xffff_ffffn);
+    groups.push(word >>> 16, word & 0xffff);
+  }
   let best = { start: -1, length: 1 };
   for (let start = 0; start < 8; start++) {
     let length = 0;
     while (start + length < 8 && groups[start + length] === 0) length++;
     if (length > best.length) best = { start, length };
   }
-  const hex = groups.map((group) => group.toString(16));
-  if (best.start < 0) return hex.join(":");
-  return `${hex.slice(0, best.start).join(":")}::${hex.slice(best.start + best.length).join(":")}`;
+  if (best.start < 0) return hexText(groups, 0, 8);
+  return `${hexText(groups, 0, best.start)}::${hexText(groups, best.start + best.length, 8)}`;
+}
+
+function hexText(groups: readonly number[], start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end; i++) text += (i === start ? "" : ":") + (groups[i] ?? 0).toString(16);
+  return text;
 }
