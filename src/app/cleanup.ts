@@ -13,7 +13,7 @@ import type { Clock } from "#life/clock";
 import { findPodMounts, podMountFolders, removePodMount } from "#node/cleanup/mounts";
 import { findPodProcesses, killTree, type PodProcess } from "#node/cleanup/pod-processes";
 
-export type Leftover =
+type Leftover =
   | NetworkLeftover
   | ({ readonly kind: "process" } & PodProcess)
   | { readonly kind: "mount"; readonly path: string };
@@ -28,7 +28,7 @@ export interface CleanupOptions {
 }
 
 /** What there is now, in the order in which it goes. */
-export function findLeftovers(options: CleanupOptions): readonly Leftover[] {
+function findLeftovers(options: CleanupOptions): readonly Leftover[] {
   const network = findNetworkLeftovers(options.kernel, options.places ?? NETWORK_PLACES);
   if (options.onlyRules) return network.filter(({ kind }) => kind === "nft-rules" || kind === "old-rules");
   const processes = findPodProcesses(options.dataDir);
@@ -41,7 +41,7 @@ export function findLeftovers(options: CleanupOptions): readonly Leftover[] {
 }
 
 /** Takes one away. @throws {Fault} what stands in the way */
-export async function removeLeftover(
+async function removeLeftover(
   leftover: Leftover,
   { kernel, clock, signal }: { kernel: Kernel; clock: Clock; signal: AbortSignal },
 ): Promise<void> {
@@ -50,7 +50,7 @@ export async function removeLeftover(
   else removeNetworkLeftover(kernel, leftover);
 }
 
-export function describeLeftover(leftover: Leftover): string {
+function describeLeftover(leftover: Leftover): string {
   if (leftover.kind === "process") return `${leftover.what} and its processes, pid ${leftover.pid}`;
   return leftover.kind === "mount" ? `mount ${leftover.path}` : describeNetworkLeftover(leftover);
 }

@@ -88,7 +88,7 @@ export function followNodeIps(
 }
 
 /** A family whose address is away keeps the last one, for DHCP and routers take one away a moment before they give another. */
-export function nextNodeIps(was: readonly Ip[], found: readonly Ip[]): readonly Ip[] {
+function nextNodeIps(was: readonly Ip[], found: readonly Ip[]): readonly Ip[] {
   const lost = was.filter((ip) => !found.some((each) => familyOf(each) === familyOf(ip)));
   return [...found, ...lost];
 }

@@ -120,7 +120,7 @@ function settingsOf(family: Family, { canFilterBridged }: Ground): readonly stri
   return [...FORWARDING[family], ...(canFilterBridged ? BRIDGED[family] : [])];
 }
 
-export function desiredProgram(
+function desiredProgram(
   snapshot: FabricSnapshot,
   config: FabricConfig,
   kinds: ReadonlySet<FabricKind>,

@@ -3,7 +3,7 @@
 import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
 import { WireError } from "./wire-error.ts";
 
-export const KEY_BYTES = 32;
+const KEY_BYTES = 32;
 const BASE64 = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 const HEX = /^[0-9a-f]{64}$/i;
 /** What stands before a raw X25519 private key in PKCS #8. @see RFC 8410 */

@@ -6,12 +6,12 @@ import { DEFAULT_SOCKET } from "./serve.ts";
 
 /** The plugin's type, which is its file's name. */
 export const PLUGIN_TYPE = "twill-cni";
-export const LOOPBACK_TYPE = "loopback";
+const LOOPBACK_TYPE = "loopback";
 /** The plugin of K3s's list and of flannel's, by which other plugins are given this node's subnet. */
-export const FLANNEL_TYPE = "flannel";
+const FLANNEL_TYPE = "flannel";
 const NEAR_BYTES = 1024;
 /** The name K3s gives its list, so that what replaces one replaces the other. */
-export const LIST_FILE = "10-flannel.conflist";
+const LIST_FILE = "10-flannel.conflist";
 const LIST_DOUBLE = "10-flannel.twill";
 /** The pods' network by its name of old, which is also the folder of its addresses. */
 const NETWORK_NAME = "cbr0";

@@ -1,6 +1,7 @@
 import { release } from "node:os";
 import { keepWhole, readIfThere } from "#disk/whole-file";
 import type { Logger } from "#telemetry/log";
+import { isObject } from "../conf-fields.ts";
 
 /** Why a device's offload is off. */
 interface Finding {
@@ -48,11 +49,11 @@ export class OffloadMemory {
 function read(file: string, log: Logger): Map<string, Finding> {
   try {
     const content: unknown = JSON.parse(readIfThere(file) ?? "{}");
-    if (!isRecord(content) || content.kernel !== release() || !isRecord(content.offloadIsOff))
+    if (!isObject(content) || content.kernel !== release() || !isObject(content.offloadIsOff))
       return new Map();
     return new Map(
       Object.entries(content.offloadIsOff).flatMap(([device, row]) =>
-        isRecord(row) && typeof row.node === "string" && typeof row.since === "string"
+        isObject(row) && typeof row.node === "string" && typeof row.since === "string"
           ? [[device, { node: row.node, since: row.since }]]
           : [],
       ),
@@ -61,8 +62,4 @@ function read(file: string, log: Logger): Map<string, Finding> {
     log.warn("what was remembered of checksum offload is not readable: finding it out anew", { file, error });
     return new Map();
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

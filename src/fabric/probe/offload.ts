@@ -25,7 +25,7 @@ interface Asking extends Waiting {
 
 /** Whether datagrams of which a device fills in the checksum get to `to`. Broken only where several did not, and others, sent in
  *  between, all did. */
-export async function judgeOffload(to: Ip, { exchange, clock, signal }: Asking): Promise<Offload> {
+async function judgeOffload(to: Ip, { exchange, clock, signal }: Asking): Promise<Offload> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await clock.sleep(PAUSE_MS, { signal });
     if (await exchange.datagram(to, "device", { signal })) return "works";

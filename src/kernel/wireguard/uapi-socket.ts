@@ -101,7 +101,7 @@ function timeval(seconds: number): Uint8Array {
 }
 
 /** struct sockaddr_un: family in host order, then the path with its NUL. @see unix(7) */
-export function unixAddress(path: string): Uint8Array {
+function unixAddress(path: string): Uint8Array {
   const name = Buffer.from(path);
   if (name.length > LONGEST_PATH)
     throw new Error(`broken invariant: ${path} is longer than a socket's path can be`);
