@@ -10,7 +10,7 @@ import { decodeRoute, RTM_DELROUTE, RTM_NEWROUTE } from "#wire/rtnetlink-route";
 import { WireError } from "#wire/wire-error";
 import { CLAIMS } from "./claims.ts";
 import type { ChangeKind, ChangeScope } from "./kernel.ts";
-import { type FdbAnnouncement, fdbText, type OwnChanges } from "./own-changes.ts";
+import { type Announcement, announcementText, type OwnChanges } from "./own-changes.ts";
 
 const NETCONF_HEADER_BYTES = 4;
 
@@ -50,9 +50,9 @@ export class ChangeNews {
   }
 
   /** Its next announcement is no news, if it comes before `settled`. */
-  expect(announcement: FdbAnnouncement): void {
+  expect(announcement: Announcement): void {
     if (!this.neighborIndexes.includes(announcement.link)) return;
-    const text = fdbText(announcement);
+    const text = announcementText(announcement);
     this.#expected.set(text, (this.#expected.get(text) ?? 0) + 1);
   }
 
@@ -128,16 +128,23 @@ export class ChangeNews {
 
   /** Groups and link-local neighbours come and go by themselves. */
   #isNeighborOfScope(message: NlMessage): boolean {
+    const change = message.type === RTM_NEWNEIGH ? "set" : "deleted";
     const target = decodeNeighborTarget(message);
-    if (target)
-      return this.neighborIndexes.includes(target.link) && !isMulticast(target.ip) && !isLinkLocal(target.ip);
+    if (target) {
+      const { link, ip } = target;
+      if (!this.neighborIndexes.includes(link) || isMulticast(ip) || isLinkLocal(ip)) return false;
+      return change === "set" || !this.#isExpected({ change, link, ip });
+    }
     const entry = decodeFdb(message);
     if (!entry || !this.neighborIndexes.includes(entry.link)) return false;
-    const change = message.type === RTM_NEWNEIGH ? "set" : "deleted";
-    const text = fdbText({ ...entry, change });
+    return !this.#isExpected({ ...entry, change });
+  }
+
+  #isExpected(announcement: Announcement): boolean {
+    const text = announcementText(announcement);
     const left = this.#expected.get(text) ?? 0;
-    this.#expected.set(text, left - 1);
-    return left <= 0;
+    if (left > 0) this.#expected.set(text, left - 1);
+    return left > 0;
   }
 
   /** Whose settings they are, then their values. What has not been heard before may be new. */

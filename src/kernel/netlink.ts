@@ -58,7 +58,7 @@ export function openNetlink(own = new OwnChanges()): Netlink {
     ...pacesOf(socket),
     ...addressesOf(socket),
     ...routesOf(socket),
-    ...neighborsOf(socket),
+    ...neighborsOf(socket, own),
     ...fdbOf(socket, own),
     [Symbol.dispose]: () => socket[Symbol.dispose](),
   };
@@ -124,7 +124,7 @@ function routesOf(socket: NetlinkSocket): Routes {
   };
 }
 
-function neighborsOf(socket: NetlinkSocket): Neighbors {
+function neighborsOf(socket: NetlinkSocket, own: OwnChanges): Neighbors {
   return {
     listNeighbors: (family) =>
       socket.dump(
@@ -138,14 +138,16 @@ function neighborsOf(socket: NetlinkSocket): Neighbors {
         op: `set neighbour ${neighbor.ip} at ${neighbor.mac} on link ${neighbor.link}`,
         parts: encodeNeighbor(neighbor),
       }),
-    deleteNeighbor: ({ link, ip }) =>
+    deleteNeighbor: ({ link, ip }) => {
+      own.expect({ change: "deleted", link, ip });
       tolerating(["ENOENT", "ENODEV", "ENXIO"], () =>
         socket.change({
           type: RTM_DELNEIGH,
           op: `delete neighbour ${ip} of link ${link}`,
           parts: encodeNeighbor({ link, ip }),
         }),
-      ),
+      );
+    },
   };
 }
 

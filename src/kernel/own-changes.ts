@@ -1,10 +1,12 @@
+import type { Ip } from "#addr/ip";
 import type { FdbEntry } from "./kernel.ts";
 
 /** What one kernel handle changes itself, so that it is no news to those who listen at the same handle. Most announcements name
- *  the socket that asked for the change; those of forwarding entries do not, and are recognised by what they say. */
+ *  the socket that asked for the change; those of forwarding entries and of neighbours that go do not, and are recognised by what
+ *  they say. */
 export class OwnChanges {
   readonly #ports = new Set<number>();
-  readonly #listeners = new Set<(entry: FdbAnnouncement) => void>();
+  readonly #listeners = new Set<(announcement: Announcement) => void>();
 
   /** Changes asked for by the netlink socket at `port` are ours. */
   add(port: number): void {
@@ -15,22 +17,24 @@ export class OwnChanges {
     return this.#ports.has(port);
   }
 
-  /** Called just before a forwarding entry is asked for. */
-  expect(entry: FdbAnnouncement): void {
-    for (const listener of this.#listeners) listener(entry);
+  /** Called just before it is asked for. */
+  expect(announcement: Announcement): void {
+    for (const listener of this.#listeners) listener(announcement);
   }
 
-  /** Tells of entries that are about to be announced. */
-  listen(listener: (entry: FdbAnnouncement) => void): Disposable {
+  /** Tells of what is about to be announced. */
+  listen(listener: (announcement: Announcement) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 }
 
-export interface FdbAnnouncement extends FdbEntry {
-  readonly change: "set" | "deleted";
-}
+export type Announcement =
+  | (FdbEntry & { readonly change: "set" | "deleted" })
+  | { readonly change: "deleted"; readonly link: number; readonly ip: Ip };
 
-export function fdbText({ change, link, mac, vtep }: FdbAnnouncement): string {
-  return `${change} ${link} ${mac} ${vtep}`;
+export function announcementText(announcement: Announcement): string {
+  const { change, link } = announcement;
+  const what = "ip" in announcement ? announcement.ip : `${announcement.mac} ${announcement.vtep}`;
+  return `${change} ${link} ${what}`;
 }
