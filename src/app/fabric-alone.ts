@@ -130,11 +130,19 @@ async function tellAvailable(client: KubeClient, name: string, { log, signal }: 
     lastTransitionTime: now,
     lastHeartbeatTime: now,
   };
+  const patch = { status: { conditions: [condition] } };
   try {
-    const patch = { status: { conditions: [condition] } };
-    await client.patch(NODES, { name }, patch, { type: "strategic", subresource: "status" });
+    await retry(() => client.patch(NODES, { name }, patch, { type: "strategic", subresource: "status" }), {
+      clock: systemClock,
+      shape: { firstMs: 200, maxMs: 10_000 },
+      signal,
+      onFailure: (error, waitMs) =>
+        log.warn("the cluster could not be told that this node's network is up; will try again", {
+          error: explain(error),
+          waitMs,
+        }),
+    });
   } catch (error) {
-    if (!signal.aborted)
-      log.warn("the cluster could not be told that this node's network is up", { error: explain(error) });
+    if (!signal.aborted) throw error;
   }
 }

@@ -10,41 +10,14 @@ import {
   type FabricConfig,
   type FabricKind,
   type FabricSnapshot,
-  type Ground,
-  HOST_GW,
   NOTHING,
   type Peer,
-  PLAIN_GROUND,
   VXLAN,
 } from "./model.ts";
 import { choosePaths } from "./paths.ts";
+import { CONFIG, GROUND, LOCAL } from "./testing/one-family.ts";
 
 const P = "flannel.alpha.coreos.com/";
-const LOCAL = parseIp("192.0.2.10");
-const GROUND: Ground = {
-  ...PLAIN_GROUND,
-  underlays: {
-    4: {
-      index: 2,
-      name: "eth0",
-      mtuBytes: 1500,
-      local: LOCAL,
-      connected: [parseCidr("192.0.2.0/24")],
-      routed: [],
-    },
-  },
-  macs: { 4: parseMac("02:00:00:00:00:04") },
-  canFilterBridged: false,
-};
-const CONFIG: FabricConfig = {
-  clusterCidrs: [parseCidr("10.42.0.0/16")],
-  nodeIps: [LOCAL],
-  backend: HOST_GW,
-  guard: true,
-  masquerade: {},
-  subnetFile: "/run/flannel/subnet.env",
-};
-
 function peer(number: number, runs: Peer["runs"], primary: FabricKind): Peer {
   const publicIp = parseIp(`192.0.2.1${number}`);
   const vxlan = { publicIp, vni: 1, mac: parseMac(`02:00:00:00:0${number}:04`) };

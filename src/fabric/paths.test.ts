@@ -13,11 +13,11 @@ import {
   type Ground,
   HOST_GW,
   type Peer,
-  PLAIN_GROUND,
   VXLAN,
   WIREGUARD,
 } from "./model.ts";
 import { choosePaths } from "./paths.ts";
+import { CONFIG, GROUND as PLAIN } from "./testing/one-family.ts";
 
 const BACKENDS: Readonly<Record<FabricKind, FabricBackend>> = {
   vxlan: VXLAN,
@@ -26,33 +26,10 @@ const BACKENDS: Readonly<Record<FabricKind, FabricBackend>> = {
 };
 const KINDS = ["vxlan", "host-gw", "wireguard"] as const;
 const KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
-const GROUND: Ground = {
-  ...PLAIN_GROUND,
-  underlays: {
-    4: {
-      index: 2,
-      name: "eth0",
-      mtuBytes: 1500,
-      local: parseIp("192.0.2.10"),
-      connected: [parseCidr("192.0.2.0/24")],
-      routed: [parseCidr("192.0.2.128/25")],
-    },
-  },
-  macs: { 4: parseMac("02:00:00:00:00:04") },
-  canFilterBridged: false,
-  answered: new Set([KEY]),
-};
+const GROUND: Ground = { ...PLAIN, answered: new Set([KEY]) };
 
 function config(kind: FabricKind, more: Partial<FabricConfig> = {}): FabricConfig {
-  return {
-    clusterCidrs: [parseCidr("10.42.0.0/16")],
-    nodeIps: [parseIp("192.0.2.10")],
-    backend: BACKENDS[kind],
-    guard: true,
-    masquerade: {},
-    subnetFile: "/run/flannel/subnet.env",
-    ...more,
-  };
+  return { ...CONFIG, backend: BACKENDS[kind], ...more };
 }
 
 function peer(
