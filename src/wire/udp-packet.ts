@@ -26,7 +26,8 @@ export function encodeUdpPacket(packet: UdpPacket): Uint8Array {
   return out;
 }
 
-function encodeDatagram({ source, to, sourcePort, port, payload }: UdpPacket): Uint8Array {
+/** The datagram alone, its checksum filled in. */
+export function encodeDatagram({ source, to, sourcePort, port, payload }: UdpPacket): Uint8Array {
   const out = new Uint8Array(UDP_HEADER_BYTES + payload.length);
   const view = new DataView(out.buffer);
   view.setUint16(0, sourcePort);

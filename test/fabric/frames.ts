@@ -3,13 +3,13 @@ import { familyOf, type Ip, ipToBytes } from "#addr/ip";
 import { type Mac, macToBytes } from "#addr/mac";
 import { bind, close, recv, SOCK_CLOEXEC, SOCK_RAW, send, socket } from "#kernel/ffi/libc";
 import type { Kernel, Netns } from "#kernel/kernel";
-import { internetChecksum, pseudoHeader } from "#wire/internet-checksum";
+import { internetChecksum } from "#wire/internet-checksum";
+import { encodeDatagram, PROTOCOL_UDP } from "#wire/udp-packet";
 
 const AF_PACKET = 17;
 const AF_INET6 = 10;
 const SOCK_DGRAM = 2;
 const MSG_DONTWAIT = 0x40;
-const UDP = 17;
 const FRAGMENT = 44;
 const DESTINATION_OPTIONS = 60;
 
@@ -27,14 +27,8 @@ export interface Upper {
 }
 
 export function udp({ source, to, port, payload }: Datagram): Upper {
-  const bytes = Buffer.alloc(8 + payload.length);
-  bytes.writeUInt16BE(40_000, 0);
-  bytes.writeUInt16BE(port, 2);
-  bytes.writeUInt16BE(bytes.length, 4);
-  bytes.set(payload, 8);
-  const pseudo = pseudoHeader(source, to, { protocol: UDP, bytes: bytes.length });
-  bytes.writeUInt16BE(internetChecksum(pseudo, bytes) || 0xffff, 6);
-  return { protocol: UDP, bytes };
+  const bytes = encodeDatagram({ source, to, sourcePort: 40_000, port, payload });
+  return { protocol: PROTOCOL_UDP, bytes };
 }
 
 /** `fragment`: its offset in bytes and whether more follow; IPv4's own, for IPv6 has a header for that. */
