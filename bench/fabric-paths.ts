@@ -12,19 +12,27 @@ import { Rig } from "../test/fabric/rig.ts";
 
 /** Two pods that can reach each other: where the client runs, where the server does, and the server's address. */
 export interface Path {
-  readonly name: "twill" | "by hand";
+  readonly name: "twill" | "by hand" | "by hand with connection tracking";
   readonly client: string;
   readonly server: string;
   readonly address: string;
 }
 
-/** One backend's two paths, of the same MTU. */
-export interface Pair {
+/** One backend's paths, of the same MTU. */
+export interface Paths {
   readonly kind: FabricBackend["kind"];
   readonly mtuBytes: number;
   readonly ours: Path;
   readonly byHand: Path;
+  /** With what every cluster's node has, whatever its network: a rule that translates addresses, and so tracks connections. */
+  readonly tracked: Path;
 }
+
+/** As flannel has it, in the fewest rules. */
+const MASQUERADING = `add table ip nat
+add chain ip nat postrouting { type nat hook postrouting priority 100; }
+add rule ip nat postrouting ip saddr 10.42.0.0/16 ip daddr != 10.42.0.0/16 masquerade
+`;
 
 interface Hand {
   readonly backend: FabricBackend;
@@ -44,15 +52,16 @@ const HANDS: readonly Hand[] = [
   { backend: WIREGUARD, join: joinWireguard },
 ];
 
-/** A pair for every backend, all standing until `stack` is disposed. */
-export async function openPairs(stack: AsyncDisposableStack): Promise<readonly Pair[]> {
-  const pairs: Pair[] = [];
+/** Those of every backend, all standing until `stack` is disposed. */
+export async function openPaths(stack: AsyncDisposableStack): Promise<readonly Paths[]> {
+  const all: Paths[] = [];
   for (const hand of HANDS) {
     const { path: ours, mtuBytes } = await openOurs(stack, hand.backend);
-    const byHand = await openByHand(stack, hand, mtuBytes);
-    pairs.push({ kind: hand.backend.kind, mtuBytes, ours, byHand });
+    const byHand = await openByHand(stack, hand, { mtuBytes, name: "by hand" });
+    const tracked = await openByHand(stack, hand, { mtuBytes, name: "by hand with connection tracking" });
+    all.push({ kind: hand.backend.kind, mtuBytes, ours, byHand, tracked });
   }
-  return pairs;
+  return all;
 }
 
 async function openOurs(stack: AsyncDisposableStack, backend: FabricBackend) {
@@ -79,9 +88,10 @@ async function askUntil(ask: () => Promise<unknown>): Promise<void> {
 async function openByHand(
   stack: AsyncDisposableStack,
   { backend, join: connect }: Hand,
-  mtuBytes: number,
+  { mtuBytes, name }: Pick<Paths, "mtuBytes"> & Pick<Path, "name">,
 ): Promise<Path> {
-  const machines = stack.use(new Machines(`twt-${process.pid}-b${backend.kind.slice(0, 2)}`));
+  const label = name === "by hand" ? "b" : "c";
+  const machines = stack.use(new Machines(`twt-${process.pid}-${label}${backend.kind.slice(0, 2)}`));
   const ends = [0, 1].map((number) => {
     const machine = machines.add(`m${number}`, { families: [4] });
     const [subnet] = subnetsOf(number, [4]);
@@ -95,10 +105,11 @@ async function openByHand(
     return { path, address: wirePod(machine, { path, subnets: [subnet], mtuBytes }).get(4) ?? "" };
   });
   await connect([a, b], mtuBytes, stack);
+  if (name !== "by hand") for (const { machine } of ends) machine.kernel.nft.run(MASQUERADING);
   const [client, server] = pods;
   if (!client || !server) throw new Error("broken invariant: two pods");
   return {
-    name: "by hand",
+    name,
     client: basename(client.path),
     server: basename(server.path),
     address: server.address,
