@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { SyscallFault } from "#fault/kernel-fault";
 import { Fd } from "./fd.ts";
@@ -63,8 +63,15 @@ export function deleteNetns(path: string): void {
 /** Runs `f` on this thread inside `ns` and comes back to where it was, which may be inside another one. */
 export function inNetns<T>(ns: Netns, f: () => Sync<T>): T {
   using home = openPath(OWN);
+  // Whoever is there needs no right to go there: containers that may change their network seldom have CAP_SYS_ADMIN.
+  if (isSame(ns.fd, home.number)) return atOnce(f);
   setns(ns.fd, CLONE_NEWNET);
   return comingBackTo(home.number, f);
+}
+
+function isSame(a: number, b: number): boolean {
+  const [one, other] = [fstatSync(a), fstatSync(b)];
+  return one.ino === other.ino && one.dev === other.dev;
 }
 
 function inFreshNetns<T>(home: number, f: () => Sync<T>): T {
@@ -74,13 +81,16 @@ function inFreshNetns<T>(home: number, f: () => Sync<T>): T {
 
 function comingBackTo<T>(home: number, f: () => Sync<T>): T {
   try {
-    const result = f();
-    if (result instanceof Promise)
-      throw new Error("broken invariant: a promise cannot be kept in a namespace");
-    return result;
+    return atOnce(f);
   } finally {
     comeBack(home);
   }
+}
+
+function atOnce<T>(f: () => Sync<T>): T {
+  const result = f();
+  if (result instanceof Promise) throw new Error("broken invariant: a promise cannot be kept in a namespace");
+  return result;
 }
 
 /** Not a Fault, so that nobody catches it: a thread in the wrong namespace must not go on. */
