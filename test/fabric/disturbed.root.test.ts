@@ -67,6 +67,9 @@ const BREAKAGES: readonly (readonly [what: string, ...lines: readonly string[]])
   ["a member is taken from the guard", "nft delete element inet twill-fabric members4 { 198.18.3.233 }"],
 ];
 
+/** Those that take no longer with many peers than with few. */
+const IS_SMALL = /net\/|set down|other family|led elsewhere|rules|all tables/;
+
 for (const peers of [2, 500]) describe(`with ${peers} peers`, () => testBreakages(peers));
 
 function testBreakages(count: number): void {
@@ -102,6 +105,7 @@ function testBreakages(count: number): void {
 
   test("each is put right", async (t) => {
     for (const [what, ...lines] of BREAKAGES) {
+      if (count > 2 && IS_SMALL.test(what)) continue;
       for (const line of lines) typeIn(machine.path, line);
       const start = performance.now();
       const found = await eventually(what, () => {

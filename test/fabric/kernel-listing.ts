@@ -61,7 +61,7 @@ export function listKernel(path: string, isPodNetwork: (text: string) => boolean
     ({ ifname, dst }) => ifname.startsWith("flannel") && dst !== undefined,
   );
   const members = ["members4", "members6"].flatMap((set) =>
-    json<SetListing>("nft", "-j", "list", "set", "inet", "twill-fabric", set).nftables.flatMap(
+    setIn(path, set).nftables.flatMap(
       (row) => row.set?.elem?.map((elem) => (typeof elem === "string" ? elem : elem.elem.val)) ?? [],
     ),
   );
@@ -75,6 +75,15 @@ export function listKernel(path: string, isPodNetwork: (text: string) => boolean
     fdb: fdb.map(({ mac, ifname, dst }) => `${mac} ${dst} ${ifname}`).sort(),
     members: members.sort(),
   };
+}
+
+/** Nothing while somebody has deleted the table. */
+function setIn(path: string, name: string): SetListing {
+  try {
+    return JSON.parse(runIn(path, "nft", "-j", "list", "set", "inet", "twill-fabric", name)) as SetListing;
+  } catch {
+    return { nftables: [] };
+  }
 }
 
 function routeLine(route: {

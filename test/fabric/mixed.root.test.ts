@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { parseMac } from "#addr/mac";
+import { LINGER_MS } from "#fabric/linger";
 import { HOST_GW, VXLAN } from "#fabric/model";
 import { NODES } from "#kube/resources";
 import { formatFlannelNode, readFlannelNode } from "#wire/flannel-annotations";
@@ -76,6 +77,9 @@ test("flannel's node is reached all the time, for nothing that it goes by change
 
 test("when it has left, nothing of its language is spoken any more", async () => {
   await cluster.rig.client.delete(NODES, { name: "flannel" });
+  for (const node of cluster.nodes)
+    await eventually("it is forgotten", () => waysTo(node, NUMBER).every((device) => device === undefined));
+  cluster.letPass(LINGER_MS);
   for (const { machine } of cluster.nodes) {
     for (const device of DEVICES.vxlan)
       await eventually(`${machine.name} has no ${device}`, () => !machine.kernel.netlink.findLink(device));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { LINGER_MS } from "#fabric/linger";
 import { HOST_GW, VXLAN, WIREGUARD } from "#fabric/model";
 import { eventually } from "./machines.ts";
 import { assertNothingLost, DEVICES, RollingCluster } from "./rolling.ts";
@@ -21,6 +22,10 @@ for (const [from, to] of [
     await using traffic = await cluster.talk();
     for (const node of cluster.nodes) await cluster.restart(node, to);
     await cluster.settled(to.kind);
+    // Nobody has needed them for a moment; still they stand.
+    for (const { machine } of cluster.nodes)
+      for (const device of DEVICES[from.kind]) assert.ok(machine.kernel.netlink.findLink(device), device);
+    cluster.letPass(LINGER_MS);
     for (const { machine } of cluster.nodes) {
       const { netlink, sysctl } = machine.kernel;
       for (const device of DEVICES[from.kind].filter((name) => name !== "eth0"))
