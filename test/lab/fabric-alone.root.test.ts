@@ -39,7 +39,7 @@ describe("the fabric alone", () => {
   const running = new Map<string, ChildProcess>();
   let said = "";
 
-  /** On the node's network and with its mounts, as a pod of a DaemonSet would. */
+  /** On the node's network, with its mounts and the rights that a pod of flannel's DaemonSet has. */
   function start(role: string): ChildProcess {
     const places = ["net", "mnt"].map((kind) => join(LAB_ROOTS.run, lab.name, `${lab.node(role)}.${kind}`));
     const words = [
@@ -48,6 +48,9 @@ describe("the fabric alone", () => {
       "nsenter",
       `--net=${places[0]}`,
       `--mount=${places[1]}`,
+      "setpriv",
+      "--bounding-set=-all,+net_admin,+net_raw",
+      "--inh-caps=-all",
       process.execPath,
       TWILL,
       "fabric",
