@@ -42,5 +42,5 @@ function help(): string {
     ];
     return `${name.padEnd(38)}${flag.help}${more.length > 0 ? ` (${more.join("; ")})` : ""}`;
   });
-  return `${FABRIC_STATUS_HELP}\nUsage: twill fabric [flags]\n\n${rows.join("\n")}\n\nEach may also stand in the environment as flanneld's do: FLANNELD_IFACE for --iface. WIREGUARD_KEY_FILE says where the\nkey is kept (default: /run/flannel/wgkey).\nIt needs a role with get, list and watch of nodes and patch of nodes/status. What it made stays when it ends.\n`;
+  return `${FABRIC_STATUS_HELP}\nUsage: twill fabric [flags]\n\n${rows.join("\n")}\n\nEach may also stand in the environment as flanneld's do: FLANNELD_IFACE for --iface. WIREGUARD_KEY_FILE says where the\nkey is kept (default: /run/flannel/wgkey).\nIt needs a role with get, list and watch of nodes and patch of nodes/status. In a container on the host's network\nNET_ADMIN and NET_RAW will do. What it made stays when it ends.\n`;
 }
