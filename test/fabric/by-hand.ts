@@ -98,7 +98,8 @@ export class Wireguard implements AsyncDisposable {
     const { name, port, privateKeyFile, mtuBytes, subnet } = device;
     const script = `mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && exec wireguard-go -f ${name}`;
     const args = ["netns", "exec", basename(path), "unshare", "-m", "sh", "-c", script];
-    const program = spawn("ip", args, { stdio: "ignore" });
+    // In a session of its own, as ours: the scheduler shares processors out by session.
+    const program = spawn("ip", args, { stdio: "ignore", detached: true });
     const made = new Wireguard(path, name, program);
     await eventually(`wireguard-go serves ${name}`, () =>
       existsSync(`/proc/${program.pid}/root/run/wireguard/${name}.sock`),
