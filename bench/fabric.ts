@@ -7,8 +7,8 @@ import { median, packetRate, roundTrip, throughput } from "./fabric-load.ts";
 import { openPaths, type Path, type Paths } from "./fabric-paths.ts";
 import { benchPeers } from "./fabric-peers.ts";
 
-const ROUNDS = 4;
-const SECONDS = 2;
+const ROUNDS = 5;
+const SECONDS = 1;
 const ECHOES = 500;
 const TARGET = 0.98;
 
