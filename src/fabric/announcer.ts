@@ -6,6 +6,7 @@ import { Backoff } from "#life/backoff";
 import { Cell } from "#life/cell";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import type { Annotations } from "#wire/flannel-annotations";
 import { type Announcement, announcement, missingAnnotations } from "./announce.ts";
 import type { FabricConfig, FabricReady } from "./model.ts";
 import type { Standing } from "./own-ends.ts";
@@ -56,16 +57,21 @@ export class Announcer {
     }
   }
 
-  /** Local things first: pods of this node need no API server to start. */
+  /** Local things first: pods of this node need no API server to start. A full disk keeps neither them nor the peers waiting.
+   *  @throws {Fault} what could not be written, when all the rest is done */
   async #announce(): Promise<void> {
     const { config } = this.#options;
     if (!this.#standing) return;
     const { snapshot } = this.#standing;
     const wanted = announcement(this.#standing, config);
     if (!wanted) return;
-    writeSubnetFile(config.subnetFile, wanted.subnetFile);
+    const unwritten = writeSubnetFile(config.subnetFile, wanted.subnetFile);
     this.#tellReady(wanted.ready);
-    const { said } = snapshot;
+    await this.#tellPeers(snapshot.said, wanted);
+    if (unwritten) throw unwritten;
+  }
+
+  async #tellPeers(said: Annotations | undefined, wanted: Announcement): Promise<void> {
     if (said === undefined) return;
     const missing = missingAnnotations(said, wanted.annotations);
     const text = JSON.stringify(missing);
@@ -97,11 +103,12 @@ export class Announcer {
   }
 }
 
-/** @throws {Fault} BadFile, with the file's name: a full disk's own message has none */
-function writeSubnetFile(path: string, text: string): void {
+/** @returns why not, with the file's name: a full disk's own message has none */
+function writeSubnetFile(path: string, text: string): Fault | undefined {
   try {
     keepWhole(path, text, { mode: 0o644 });
+    return undefined;
   } catch (error) {
-    throw new Fault("BadFile", `Cannot write ${path}`, { cause: error });
+    return new Fault("BadFile", `Cannot write ${path}`, { cause: error });
   }
 }

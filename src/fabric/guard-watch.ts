@@ -59,11 +59,14 @@ export class GuardWatch {
       if (node === undefined)
         log.warn(`packets to the tunnels' ports from an address of no node were ${fate}`, { ip, packets });
       else
-        log.warn(`packets to the tunnels' ports from a pod, or by way of a service, were ${fate}`, {
-          ip,
-          node,
-          packets,
-        });
+        log.warn(
+          `packets to the tunnels' ports from a node before it was known, a pod, or by way of a service were ${fate}`,
+          {
+            ip,
+            node,
+            packets,
+          },
+        );
     }
     if (fresh.length > MOST_AT_ONCE)
       log.warn("there are more such addresses; see twill fabric status", {

@@ -106,7 +106,7 @@ test("each stranger is told of once, a crowd of them in few words", () => {
     lines.map((line) => line.replace(/^\S+ /, "").trim()),
     [
       "WARN  packets to the tunnels' ports from an address of no node were dropped ip=203.0.113.9 packets=7",
-      "WARN  packets to the tunnels' ports from a pod, or by way of a service, were dropped ip=192.0.2.11 node=b packets=1",
+      "WARN  packets to the tunnels' ports from a node before it was known, a pod, or by way of a service were dropped ip=192.0.2.11 node=b packets=1",
     ],
   );
   for (let i = 0; i < 40; i++) strange(`198.51.100.${i}`, 1);

@@ -1,4 +1,4 @@
-import { type Cidr, cidrFamily } from "#addr/cidr";
+import { type Cidr, cidrFamily, containsIp } from "#addr/cidr";
 import { FAMILIES, type Family } from "#addr/family";
 import { type Ip, isIp, parseIp } from "#addr/ip";
 import { FABRIC_ENDS_KEY, type FabricEnds, readFabricEnds } from "#wire/fabric-ends";
@@ -50,11 +50,37 @@ function readWord(view: NodeView, clusterCidrs: readonly Cidr[]): NodeWord {
     const podCidr = podCidrs.get(family);
     if (podCidr === undefined) return [];
     const { runs, primary } = said;
-    const peer: Peer = { node: view.name, family, podCidr, runs, primary, ends: said.endsOf(family) };
-    const isNonsense = said.problems.some(({ key }) => said.keysOf(family).includes(key));
+    const keys = said.keysOf(family);
+    const { ends, among } = withoutPodsAddresses(said.endsOf(family), clusterCidrs);
+    for (const ip of among)
+      refusals.push({
+        node: view.name,
+        key: keys.at(-1) ?? FABRIC_ENDS_KEY,
+        value: ip,
+        problem: `${ip} is in the cluster's own pod network, where no tunnel can end`,
+      });
+    const peer: Peer = { node: view.name, family, podCidr, runs, primary, ends };
+    const isNonsense = among.size > 0 || said.problems.some(({ key }) => keys.includes(key));
     return [{ peer, isNonsense }];
   });
   return { claims, refusals, ips };
+}
+
+/** The way to such an end would lead into the tunnel itself. */
+function withoutPodsAddresses(ends: Peer["ends"], clusterCidrs: readonly Cidr[]) {
+  const among = new Set(
+    Object.values(ends)
+      .map(({ publicIp }) => publicIp)
+      .filter((ip) => clusterCidrs.some((network) => containsIp(network, ip))),
+  );
+  const { vxlan, "host-gw": hostGw, wireguard } = ends;
+  const stays = (end: { readonly publicIp: Ip } | undefined) => end && !among.has(end.publicIp);
+  const sound: Peer["ends"] = {
+    ...(stays(vxlan) && { vxlan }),
+    ...(stays(hostGw) && { "host-gw": hostGw }),
+    ...(stays(wireguard) && { wireguard }),
+  };
+  return { ends: among.size === 0 ? ends : sound, among };
 }
 
 /** A node's own word, by whichever of the two languages it speaks. */

@@ -53,6 +53,12 @@ const cases: readonly [name: string, view: NodeView, peers: readonly string[], r
       [`c ${P}backend-data`],
     ],
     [
+      "whose tunnel is said to end among the pods",
+      node("c", 2, { "public-ip": "10.42.9.9" }),
+      ["b/4", "b/6", "c/6"],
+      [`c ${P}public-ip`],
+    ],
+    [
       "with another VNI",
       node("c", 2, { "backend-v6-data": '{"VNI":2,"VtepMAC":"02:00:00:00:02:06"}' }),
       ["b/4", "b/6", "c/4"],

@@ -89,7 +89,7 @@ describe("the word of our own on a Node", () => {
       "vxlan over IPv4: 03:00:00:00:01:04 is not one device's address",
     ],
     ['"vni":1', '"vni":"1"', "vxlan over IPv4: VNI is not a number from 1 to 16777215"],
-    ['"port":8472', '"port":0', "vxlan over IPv4: port is not a number from 1 to 65535"],
+    ['"port":8472', '"port":53', "vxlan over IPv4: port is not a number from 1024 to 65535"],
     ['{"ip":"192.0.2.11"}', '{"ip":"2001:db8::1"}', "host-gw over IPv4: expected an ip address"],
     ['{"ip":"192.0.2.11"}', "{}", "host-gw over IPv4: ip is missing"],
     [`"publicKey":"${KEY}"`, '"publicKey":"x"', "wireguard over IPv4: PublicKey is not 32 bytes in base64"],

@@ -106,9 +106,10 @@ function readIp(value: unknown, family: Family) {
   return parsePublicIp(value, family);
 }
 
+/** Whoever has no port of its own set opens this one: so it is none that another service of the machine may have. */
 function readPort(value: unknown): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > 65_535)
-    throw new Error("port is not a number from 1 to 65535");
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 1_024 || value > 65_535)
+    throw new Error("port is not a number from 1024 to 65535");
   return value;
 }
 

@@ -123,7 +123,7 @@ function strangerText({ ip, packets, secondsAgo, node }: StrangerStatus): string
   const whose =
     node === null
       ? "which is no node's address"
-      : `an address of node ${node}, but used by a pod or led there by a service`;
+      : `an address of node ${node}: before it was known as such, by a pod, or by way of a service`;
   return `${packets} ${packets === 1 ? "packet" : "packets"} from ${ip}, ${whose}; the last ${formatSeconds(secondsAgo)} ago`;
 }
 
