@@ -1,8 +1,10 @@
-/** When each peer is asked next: at once when it is new or has changed, soon after it was silent, otherwise the more rarely the
- *  more peers there are, so that a thousand cost one question a second. */
+/** When each peer is asked next: at once when it is new or has changed, soon after it was silent and then every few seconds,
+ *  otherwise the more rarely the more peers there are, so that a thousand cost one question a second, and four when all are silent. */
 const PERIOD_MS = 30_000;
 const SHARE_MS = 1_000;
 const FIRST_RETRY_MS = 2_000;
+const LONGEST_RETRY_MS = 5_000;
+const RETRY_SHARE_MS = 250;
 /** Rare questions are asked together, for opening the sockets costs more than asking. */
 const TOGETHER_MS = 5_000;
 
@@ -52,8 +54,9 @@ export class Schedule {
     turn.isRunning = false;
     turn.silences = isSilent ? turn.silences + 1 : 0;
     const period = Math.max(PERIOD_MS, this.#turns.size * SHARE_MS);
-    const retry = FIRST_RETRY_MS * 2 ** Math.min(turn.silences - 1, 20);
-    turn.dueMs = isSilent && retry < period ? nowMs + retry : this.#evenly(nowMs + period, period);
+    const longest = Math.max(LONGEST_RETRY_MS, this.#turns.size * RETRY_SHARE_MS);
+    const retry = Math.min(longest, FIRST_RETRY_MS * 2 ** Math.min(turn.silences - 1, 20));
+    turn.dueMs = isSilent ? nowMs + retry : this.#evenly(nowMs + period, period);
     return turn.silences;
   }
 
