@@ -1,5 +1,5 @@
-/** What a thousand peers cost an agent: the time until the kernel holds all that leads to them, memory, and processor time when
- *  nothing happens. */
+/** What a thousand peers cost an agent: the time until the kernel holds all that leads to them, memory, and processor time
+ *  while nothing happens but first probes: of peers on paper, which never answer, so that each costs all its tries. */
 import { readFileSync } from "node:fs";
 import { ipPrefixOf, nthIp, parseCidr, prefixLength } from "#addr/cidr";
 import { FAMILIES } from "#addr/family";
@@ -46,7 +46,7 @@ async function benchBackend(backend: FabricBackend): Promise<void> {
   const share = ((cpuSeconds(child.pid) - before) / (IDLE_MS / 1000)) * 100;
   const memory = memoryMb(child.pid);
   process.stdout.write(
-    `fabric  ${PEERS} peers in both families, ${backend.kind}: ${tookMs.toFixed(0)} ms until all stand (${spent.toFixed(2)} s of processor time, the in-memory API's and its messages' included), ${(memory - empty).toFixed(0)} MB more (${memory.toFixed(0)} in all), ${share.toFixed(1)} % of a processor when idle\n`,
+    `fabric  ${PEERS} peers in both families, ${backend.kind}: ${tookMs.toFixed(0)} ms until all stand (${spent.toFixed(2)} s of processor time, the in-memory API's and its messages' included), ${(memory - empty).toFixed(0)} MB more (${memory.toFixed(0)} in all), ${share.toFixed(1)} % of a processor while each is probed for the first time, and none answers\n`,
   );
 }
 
