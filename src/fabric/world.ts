@@ -96,7 +96,8 @@ export class World {
     this.#indexes.set(name, link.index);
     // Before the device is up: a router's advertisement must never give it a route.
     hardenDevice(this.#kernel, name);
-    this.#kernel.netlink.changeLink(link.index, { isUp: true });
+    // No queue, as flannel has it: packets wait in the underlay's.
+    this.#kernel.netlink.changeLink(link.index, { isUp: true, sendQueueLength: 0 });
     this.#vteps[family] = { ...vtep, mac: link.mac, mtuBytes: link.mtuBytes, isUp: true, addresses: [] };
   }
 
