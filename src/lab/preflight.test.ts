@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FakeKernel, openFakeKernel } from "#kernel/fake/kernel";
-import { checkMachine } from "./preflight.ts";
+import { checkBackend, checkMachine } from "./preflight.ts";
 
 const PINS = "/run/twill/probing";
 
@@ -58,4 +58,13 @@ test("a machine that gives no namespaces says so first", () => {
   const kernel = openFakeKernel();
   kernel.fail("createNetns", "EPERM");
   assert.match(complaint(kernel), /^This machine lacks network namespaces .*--privileged$/);
+});
+
+test("a backend that this machine cannot have is told before anything is made", () => {
+  const kernel = openFakeKernel();
+  const asked = ["--flannel-backend=vxlan", "--flannel-backend=wireguard-native"];
+  checkBackend(kernel, asked);
+  kernel.wireguard.has = "none";
+  checkBackend(kernel, asked.slice(0, 1));
+  assert.throws(() => checkBackend(kernel, asked), /wireguard-native.*apt-get install wireguard-go/);
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseIp } from "#addr/ip";
 import { explain, Fault, isFault } from "#fault/fault";
 import type { Kernel, NetKernel, Netns } from "#kernel/kernel";
+import { flagValues } from "./launch.ts";
 
 interface Probe {
   readonly feature: string;
@@ -129,6 +130,16 @@ export function checkRoot(command: string): void {
   throw new Fault(
     "NotRoot",
     `Cannot run ${command}: it makes network namespaces, which needs root; run it with sudo`,
+  );
+}
+
+/** Asked before anything is made, for a cluster whose nodes never get ready is no answer. @throws {Fault} MissingFeature */
+export function checkBackend({ wireguard }: Pick<Kernel, "wireguard">, serverFlags: readonly string[]): void {
+  const backend = flagValues(serverFlags, "flannel-backend").at(-1);
+  if (backend !== "wireguard-native" || wireguard.carrier() !== "none") return;
+  throw new Fault(
+    "MissingFeature",
+    "This machine lacks what --flannel-backend=wireguard-native needs: WireGuard in the kernel, or wireguard-go and /dev/net/tun. Try: modprobe wireguard, or apt-get install wireguard-go",
   );
 }
 

@@ -35,7 +35,7 @@ import {
   withoutDns,
 } from "./launch.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
-import { checkPlace, checkRoot } from "./preflight.ts";
+import { checkBackend, checkPlace, checkRoot } from "./preflight.ts";
 import { buildProgram } from "./program-bundle.ts";
 import { type LabRecord, readRecord, writeRecord } from "./record.ts";
 import { isRunning, settleLab } from "./settle.ts";
@@ -54,6 +54,7 @@ export async function up(options: UpOptions): Promise<void> {
   const layout = layoutOf(options.name, options.nodes ?? standing?.nodes ?? 1);
   const steps = openSteps(options.write);
   using kernel = openKernel();
+  checkBackend(kernel, options.serverFlags);
   const record = await settleLab(kernel, layout, steps, options);
   const built = await steps.run("built what the nodes run", () => buildProgram(options.program.root));
   const program = { ...options.program, ...built };
