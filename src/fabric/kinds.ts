@@ -1,15 +1,15 @@
 import { FAMILIES } from "#addr/family";
 import { CLAIMS } from "#kernel/claims";
-import type {
-  FabricConfig,
-  FabricKind,
-  FabricSnapshot,
-  FabricState,
-  Ground,
-  Peer,
-  VxlanBackend,
+import {
+  type FabricConfig,
+  type FabricKind,
+  type FabricSnapshot,
+  type FabricState,
+  type Ground,
+  type Peer,
+  VXLAN,
+  type VxlanBackend,
 } from "./model.ts";
-import { VXLAN } from "./model.ts";
 import { publicIp } from "./public-ip.ts";
 
 const OWN_DEVICES: ReadonlySet<string> = new Set([

@@ -115,7 +115,10 @@ function observeRoutes(
         deadEnds.add(route.to);
         continue;
       }
-      if (isOurs && route.kind !== undefined) strays.push(route);
+      if (isOurs && route.kind !== undefined) {
+        strays.push(route);
+        continue;
+      }
       const device = names.get(route.link);
       if (device === undefined || !(isOurs || devices.has(device))) continue;
       const { to, via, onlink } = route;

@@ -127,10 +127,9 @@ function withoutEntriesOf(gone: ReadonlySet<Family>, known: FabricState): Fabric
   if (gone.size === 0) return known;
   const devices = new Set<string>([...gone].map((family) => CLAIMS.devices.vxlan[family]));
   return {
-    ...known,
+    ...withoutRoutesOn(devices, known),
     neighbors: new Map([...known.neighbors].filter(([ip]) => !gone.has(familyOf(ip)))),
     fdb: new Map([...known.fdb].filter(([, { family }]) => !gone.has(family))),
-    routes: new Map([...known.routes].filter(([, { device }]) => !devices.has(device))),
   };
 }
 

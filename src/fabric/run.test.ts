@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -206,6 +206,19 @@ test("an API that refuses the announcement does not keep pods from starting, and
   await until("it was refused twice, and said so", () => warnings().length === 2);
   await until("announced", () => lines.some((line) => line.includes("announced this node's tunnel")));
   assert.equal(warnings().length, 2);
+});
+
+test("a subnet file that cannot be written is told by name, and keeps neither pods nor peers waiting", async (t) => {
+  const { client, dir, readies, warnings, lines } = start(t);
+  const file = join(dir, "subnet.env");
+  mkdirSync(file);
+  await client.create(NODES, node("own", 0));
+  await until("announced", () => lines.some((line) => line.includes("announced this node's tunnel")));
+  assert.equal(readies.length, 1);
+  await until("a warning", () => warnings().some((line) => line.includes(`Cannot write ${file}`)));
+  rmdirSync(file);
+  await until("written", () => statSync(file, { throwIfNoEntry: false })?.isFile());
+  assert.match(readFileSync(file, "utf8"), /FLANNEL_SUBNET=10\.42\.0\.1\/24/);
 });
 
 test("whoever is told that the network is up, and cannot take it up, is told again", async (t) => {

@@ -8,8 +8,15 @@ import type { NetKernel, Route, RouteSpec } from "#kernel/kernel";
 import { deadEndRoute } from "./dead-end.ts";
 import { memberChanges } from "./guard.ts";
 import { hardenDevice } from "./harden-device.ts";
-import type { VtepChange } from "./model.ts";
-import { type FabricState, type FdbTarget, fdbKey, type PodRoute, type Program, type Vtep } from "./model.ts";
+import {
+  type FabricState,
+  type FdbTarget,
+  fdbKey,
+  type PodRoute,
+  type Program,
+  type Vtep,
+  type VtepChange,
+} from "./model.ts";
 import { renderProgram } from "./program.ts";
 import type { WireguardOp } from "./wireguard/plan.ts";
 import { TunnelWorld } from "./wireguard/world.ts";

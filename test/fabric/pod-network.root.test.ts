@@ -6,6 +6,7 @@ import { readGuardCounters } from "#fabric/guard-counters";
 import { openFakeClient } from "#kube/fake/client";
 import { NODES } from "#kube/resources";
 import { FABRIC_ENDS_KEY } from "#wire/fabric-ends";
+import { runIn } from "./by-hand.ts";
 import { eventually, Machines } from "./machines.ts";
 import { type NodeAgent, nodeObject, startAgent, subnetsOf } from "./node-agent.ts";
 import { Pod } from "./pod.ts";
@@ -50,6 +51,16 @@ before(async () => {
   ]);
   b = await startPod(second, "b");
   stranger = stack.use(await Pod.start(outside.path));
+});
+
+test("the VXLAN device is listed as flannel's is, but for its MAC and what newer kernels add", () => {
+  const text = runIn(one.path, "ip", "-d", "addr", "show", "flannel.1").replace(/\s+/g, " ");
+  for (const part of [
+    "flannel.1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1450 qdisc noqueue state UNKNOWN group default link/ether",
+    `vxlan id 1 local ${one.ips[0]} dev eth0 srcport 0 0 dstport 8472 nolearning ttl auto ageing 300 udpcsum noudp6zerocsumtx noudp6zerocsumrx`,
+    "inet 10.42.0.0/32 scope global flannel.1",
+  ])
+    assert.ok(text.includes(part), `${part}\nin ${text}`);
 });
 
 test("a node announces itself as flannel does, and plugins find its subnet", async () => {
