@@ -5,12 +5,15 @@ import type { ValueReader } from "./value-reader.ts";
 export class ComponentArgs {
   readonly #reader: ValueReader;
   readonly #flag: string;
+  readonly #labelOf: (name: string) => string;
   readonly #values = new Map<string, string[]>();
   readonly #known = new Set<string>();
 
-  constructor(reader: ValueReader, flag: string) {
+  /** @param labelOf how whoever gave the argument `name` wrote it, without dashes */
+  constructor(reader: ValueReader, flag: string, labelOf = (name: string) => `${flag}=${name}`) {
     this.#reader = reader;
     this.#flag = flag;
+    this.#labelOf = labelOf;
     for (const word of reader.list(flag)) {
       const [, name = "", value = "true"] = /^(?:--)?([^=]+)(?:=([\s\S]*))?$/.exec(word) ?? [];
       this.#values.set(name, [...(this.#values.get(name) ?? []), value]);
@@ -49,8 +52,15 @@ export class ComponentArgs {
 
   /** Understood, and without effect here: whoever gave it is told. */
   ignore(names: readonly string[], why: string): void {
-    for (const name of names)
-      if (this.text(name) !== undefined) this.#reader.warnings.push(`--${this.#flag}=${name}: ${why}`);
+    for (const name of names) if (this.text(name) !== undefined) this.warn(name, why);
+  }
+
+  warn(name: string, what: string): void {
+    this.#reader.warnings.push(`--${this.#labelOf(name)}: ${what}`);
+  }
+
+  problem(name: string, why: string): void {
+    this.#reader.problem(this.#labelOf(name), why);
   }
 
   /** Refused, with what to do instead. */
@@ -69,6 +79,6 @@ export class ComponentArgs {
   }
 
   #try<T>(name: string, read: () => T): T | undefined {
-    return this.#reader.try(`${this.#flag}=${name}`, read);
+    return this.#reader.try(this.#labelOf(name), read);
   }
 }

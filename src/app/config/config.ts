@@ -2,6 +2,7 @@ import type { PerFamily } from "#addr/family";
 import type { Ip } from "#addr/ip";
 import type { ClusterConfig } from "#join/cluster-config";
 import type { ApiServerArgs } from "./apiserver-args.ts";
+import type { KubeProxyArgs } from "./kube-proxy-args.ts";
 import type { KubeletArgs } from "./kubelet-args.ts";
 import type { NodeFabricConfig } from "./read-fabric.ts";
 
@@ -24,6 +25,7 @@ export interface NodeConfig {
   /** Every cgroup of this node's pods lies in here; empty is the machine's root. Only a lab says it. */
   readonly cgroupRoot: string;
   readonly kubelet: KubeletArgs;
+  readonly kubeProxy: KubeProxyArgs;
   readonly isDebug: boolean;
 }
 

@@ -106,6 +106,12 @@ export const FLAGS: readonly FlagSpec[] = [
   },
   {
     name: "resolv-conf",
+  {
+    name: "kube-proxy-arg",
+    takes: "list",
+    on: "both",
+    help: "argument of kube-proxy, such as nodeport-addresses=192.0.2.0/24 or metrics-bind-address=0.0.0.0:10249",
+  },
     env: "K3S_RESOLV_CONF",
     takes: "text",
     on: "both",
@@ -312,7 +318,6 @@ export const NOT_YET: ReadonlySet<string> = new Set([
   "disable-apiserver-lb",
   "vpn-auth",
   "vpn-auth-file",
-  "kube-proxy-arg",
   "kube-scheduler-arg",
   "snapshotter",
   "docker",

@@ -18,6 +18,7 @@ import {
 import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerConfig } from "./config.ts";
 import { type FileValues, readConfigFiles } from "./config-file.ts";
 import { FLAGS } from "./flags.ts";
+import { readKubeProxyArgs } from "./kube-proxy-args.ts";
 import { readKubeletArgs } from "./kubelet-args.ts";
 import { parseLabel, parseTaint } from "./label-and-taint.ts";
 import { matchNetConf } from "./match-net-conf.ts";
@@ -159,6 +160,7 @@ function readNode(reader: ValueReader, env: Environment): NodeConfig {
       ...kubelet.taints,
     ],
     kubelet,
+    kubeProxy: readKubeProxyArgs(reader),
     fabric: readNodeFabric(reader),
     resolvConf: kubelet.resolvConf ?? reader.text("resolv-conf") ?? "/etc/resolv.conf",
     dataDir: resolve(reader.text("data-dir") ?? "/var/lib/rancher/k3s"),
