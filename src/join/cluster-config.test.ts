@@ -16,6 +16,7 @@ const config: ClusterConfig = {
   disableNetworkPolicy: false,
   disableKubeProxy: false,
   disableCloudController: false,
+  disableServiceLb: false,
   httpsPort: 6443,
 };
 

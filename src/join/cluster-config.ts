@@ -21,6 +21,7 @@ export interface ClusterConfig {
   readonly disableNetworkPolicy: boolean;
   readonly disableKubeProxy: boolean;
   readonly disableCloudController: boolean;
+  readonly disableServiceLb: boolean;
   readonly httpsPort: number;
 }
 
@@ -44,6 +45,7 @@ export function encodeClusterConfig(config: ClusterConfig): string {
     DisableNPC: config.disableNetworkPolicy,
     DisableKubeProxy: config.disableKubeProxy,
     DisableCCM: config.disableCloudController,
+    DisableServiceLB: config.disableServiceLb,
     HTTPSPort: config.httpsPort,
   });
 }
@@ -65,6 +67,7 @@ export function decodeClusterConfig(text: string): ClusterConfig {
     disableNetworkPolicy: raw["DisableNPC"] === true,
     disableKubeProxy: raw["DisableKubeProxy"] === true,
     disableCloudController: raw["DisableCCM"] === true,
+    disableServiceLb: raw["DisableServiceLB"] === true,
     httpsPort: numberAt(raw, "HTTPSPort", 6443),
   };
 }

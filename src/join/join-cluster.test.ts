@@ -37,6 +37,7 @@ const cluster: ClusterConfig = {
   disableNetworkPolicy: false,
   disableKubeProxy: false,
   disableCloudController: false,
+  disableServiceLb: false,
   httpsPort: 6443,
 };
 /** Sleeps no longer than a turn of the loop, and counts. */

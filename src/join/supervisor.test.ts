@@ -40,6 +40,7 @@ before(async () => {
       disableNetworkPolicy: false,
       disableKubeProxy: false,
       disableCloudController: false,
+      disableServiceLb: false,
       httpsPort: 6443,
     },
     clock: systemClock,
