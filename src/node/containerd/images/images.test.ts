@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { corednsManifest } from "#addons/packaged/coredns";
+import { pauseProgram } from "../../runtime/process/images/pause-program.ts";
 import { withFolders } from "./node-layer.ts";
 import { type ImageSpec, writeOciArchive } from "./oci-archive.ts";
 import { ensureOwnImages, PAUSE_IMAGE } from "./own-images.ts";
-import { pauseProgram } from "./pause-program.ts";
 import type { TarEntry } from "./tar.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "twill-images-"));

@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { buildImages } from "../../runtime/process/images/build.ts";
 import { bundleFiles } from "../../runtime/process/images/bundle.ts";
 import { type CarriedImage, findImage } from "../../runtime/process/images/catalog.ts";
+import { pauseProgram } from "../../runtime/process/images/pause-program.ts";
 import { IMAGES_FOLDER } from "../../runtime/process/images/preamble.ts";
 import { busyboxLayer, findBusybox } from "./busybox-layer.ts";
 import { NODE_IN_IMAGE, nodeLayer, program, text, users, withFolders } from "./node-layer.ts";
 import { type ImageSpec, type Layer, writeOciArchive } from "./oci-archive.ts";
-import { pauseProgram } from "./pause-program.ts";
 
 /** The image of every pod's first process. */
 export const PAUSE_IMAGE = "docker.io/twill/pause:1";
@@ -89,8 +89,8 @@ function pauseImage(): ImageSpec {
 }
 
 /** The bundle's files, and a program of the image's own name that runs them. */
-function programLayer({ name, bundle }: CarriedImage, dir: string): Layer {
-  const script = `#!${NODE_IN_IMAGE}\nimport(${JSON.stringify(`${IMAGES_FOLDER}/${bundle}`)});\n`;
+function programLayer({ name, program: { file } }: CarriedImage, dir: string): Layer {
+  const script = `#!${NODE_IN_IMAGE}\nimport(${JSON.stringify(`${IMAGES_FOLDER}/${file}`)});\n`;
   return withFolders([
     text(name, script, 0o755),
     ...bundleFiles(dir, name).map((file) => program(`${IMAGES_FOLDER}/${file}`, join(dir, file))),

@@ -21,9 +21,9 @@ export function requireImage(image: string): CarriedImage {
   );
 }
 
-/** The repository with the digest of the bundle that stands for it. */
+/** The repository with the digest of the program that stands for it. */
 export function imageRefOf(image: CarriedImage, imagesDir: string): string {
-  const digest = createHash("sha256").update(readFileSync(join(imagesDir, image.bundle)));
+  const digest = createHash("sha256").update(readFileSync(join(imagesDir, image.program.file)));
   const repository = image.reference.replace(/(?:@.*|:[^/]*)$/, "");
   return `${repository}@sha256:${digest.digest("hex")}`;
 }
@@ -37,12 +37,13 @@ export function mainCommand(
   return innerCommand(image, commandLine(requireImage(image), command, args));
 }
 
-/** A command within a container: the image's own program stands for its bundle, anything else is looked for in the container's root,
+/** A command within a container: the image's own program stands for its file, anything else is looked for in the container's root,
  *  where the node's `/usr` is. */
 export function innerCommand(image: string, command: readonly string[]): readonly string[] {
   try {
-    const { bundle, args } = resolveCommand(requireImage(image), command, undefined);
-    return [NODE_PATH, `${IMAGES_PATH}/${bundle}`, ...args];
+    const { file, runsOn, args } = resolveCommand(requireImage(image), command, undefined);
+    const path = `${IMAGES_PATH}/${file}`;
+    return runsOn === "node" ? [NODE_PATH, path, ...args] : [path, ...args];
   } catch {
     return command;
   }

@@ -73,6 +73,8 @@ async function bundle(esbuild: typeof import("esbuild"), outDir: string, spec: B
     platform: "node",
     format: "esm",
     target: "node24",
+    loader: { ".node": "copy" },
+    assetNames: `${spec.name}-[hash]`,
     minify: true,
     keepNames: false,
     legalComments: "none",
@@ -84,7 +86,7 @@ async function bundle(esbuild: typeof import("esbuild"), outDir: string, spec: B
       js: 'import{createRequire as __create}from"node:module";const require=__create(import.meta.url);',
     },
   });
-  const files = Object.keys(metafile.inputs).filter((input) => !/^(?:pool-only|unused):/.test(input));
+  const files = Object.keys(metafile.inputs).filter((input) => !/^(?:pool-only|unused|carried):/.test(input));
   const inputs = [...new Set([...files, ...spec.builders, THIS_FILE])].sort();
   const outputs = outputFiles.map(({ path }) => path.slice(resolve(outDir).length + 1));
   const recipe: Recipe = { inputs, outputs, hash: hashOf(inputs) };

@@ -17,6 +17,10 @@ const references: readonly [string, string | undefined, string?][] = [
   ["twill/agnhost", "agnhost", "docker.io/twill/agnhost:latest"],
   ["registry.k8s.io/pause:3.10", "pause"],
   ["rancher/mirrored-pause:3.6", "pause"],
+  ["rancher/klipper-lb:v0.4.17", "klipper-lb", "docker.io/rancher/klipper-lb:v0.4.17"],
+  ["mirror.example:5000/rancher/klipper-lb:v0.4.9", "klipper-lb"],
+  ["twill/klipper-lb", "klipper-lb"],
+  ["klipper-lb", undefined],
   ["nginx", undefined],
   ["evil.example/coredns/coredns", undefined],
   ["", undefined],
@@ -45,7 +49,12 @@ for (const { command, args, want } of commands) {
     const image = findImage("twill/agnhost");
     assert.ok(image);
     if (want === "fault") assert.throws(() => resolveCommand(image, command, args), /holds only \/agnhost/);
-    else assert.deepEqual(resolveCommand(image, command, args), { bundle: "agnhost.mjs", args: want });
+    else
+      assert.deepEqual(resolveCommand(image, command, args), {
+        file: "agnhost.mjs",
+        runsOn: "node",
+        args: want,
+      });
   });
 }
 

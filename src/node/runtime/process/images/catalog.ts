@@ -1,10 +1,9 @@
 import { Fault } from "#fault/fault";
 
-/** One of the images that come with Twill: a bundle that `node` runs in a pod's namespaces. */
+/** One of the images that come with Twill: a program that runs in a pod's namespaces. */
 export interface CarriedImage {
   readonly name: ImageName;
-  /** The file of this image in the folder that `buildImages` fills. */
-  readonly bundle: string;
+  readonly program: ImageProgram;
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -13,12 +12,15 @@ export interface CarriedImage {
   readonly reference: string;
 }
 
-export type ImageName = "coredns" | "agnhost" | "pause";
+export type ImageName = "coredns" | "agnhost" | "klipper-lb" | "pause";
 export type ExposedPort = { readonly port: number; readonly protocol: "TCP" | "UDP" };
-/** Run `node <folder of buildImages>/<bundle> ...args`. */
-export type ResolvedCommand = { readonly bundle: string; readonly args: readonly string[] };
+/** A file of the folder that `buildImages` fills, and whether it is a bundle for Node or runs by itself. */
+export type ImageProgram = { readonly file: string; readonly runsOn: "node" | "kernel" };
+export type ResolvedCommand = ImageProgram & { readonly args: readonly string[] };
 
-export const IMAGE_NAMES: readonly ImageName[] = ["coredns", "agnhost", "pause"];
+export const IMAGE_NAMES: readonly ImageName[] = ["coredns", "agnhost", "klipper-lb", "pause"];
+/** The one that waits, and what others become that have nothing left to do. */
+export const PAUSE_FILE = "pause";
 
 interface Row {
   /** What to write to get it. */
@@ -58,6 +60,14 @@ const ROWS: Readonly<Record<ImageName, Row>> = {
     cmd: ["pause"],
     exposedPorts: [tcp(80), tcp(8080), tcp(8081), udp(8081), tcp(9376), tcp(5000)],
   },
+  "klipper-lb": {
+    usualName: "twill/klipper-lb",
+    repositories: [/(?:^|\/)rancher\/klipper-lb$/, /^docker\.io\/twill\/klipper-lb$/],
+    // The script that is rancher's entrypoint.
+    links: ["entry", "/usr/bin/entry"],
+    cmd: [],
+    exposedPorts: [],
+  },
   pause: {
     usualName: "twill/pause",
     repositories: [
@@ -84,13 +94,17 @@ export function findImage(reference: string): CarriedImage | undefined {
   const { cmd, exposedPorts } = ROWS[name];
   return {
     name,
-    bundle: `${name}.mjs`,
+    program: programOf(name),
     entrypoint: [`/${name}`],
     cmd,
     env: { PATH },
     exposedPorts,
     reference: parsed.repository + parsed.version,
   };
+}
+
+function programOf(name: ImageName): ImageProgram {
+  return name === "pause" ? { file: PAUSE_FILE, runsOn: "kernel" } : { file: `${name}.mjs`, runsOn: "node" };
 }
 
 /** What to run for a container of this image, by Kubernetes's rule: `command` replaces the entrypoint and drops the
@@ -111,7 +125,7 @@ export function resolveCommand(
       { detail: { program, image: image.reference } },
     );
   }
-  return { bundle: image.bundle, args: rest };
+  return { ...image.program, args: rest };
 }
 
 /** By the same rule, whatever program it names. */
