@@ -8,9 +8,9 @@ import { parseCidr } from "#addr/cidr";
 import { CLAIMS } from "#kernel/claims";
 import type { NetKernel } from "#kernel/kernel";
 import { openKernel } from "#kernel/open";
-import type { EndpointSlice, Service } from "#kube/generated/types";
+import type { EndpointSlice, Node, Service } from "#kube/generated/types";
 import { systemClock } from "#life/clock";
-import { always } from "#life/live";
+import type { ServiceConfig } from "#service/model";
 import { runServiceProxy } from "#service/run";
 import { MemoryInformer } from "#service/testing/memory-informer";
 import { serviceObject, sliceObject } from "#service/testing/objects";
@@ -21,7 +21,10 @@ const ENDPOINTS = 3;
 const CHANGES = 2000;
 const PEER_CHANGES = 30;
 const TARGET_MS = 10;
-const CONFIG = { clusterCidrs: [parseCidr("10.42.0.0/16")], serviceCidrs: [parseCidr("10.43.0.0/16")] };
+const CONFIG: ServiceConfig = {
+  localPods: { kind: "cidrs", cidrs: [parseCidr("10.42.0.0/16")] },
+  serviceCidrs: [parseCidr("10.43.0.0/16")],
+};
 
 interface Figures {
   readonly loadMs: number;
@@ -58,6 +61,7 @@ async function inNamespace<T>(
 async function measureOurs(kernel: NetKernel, count: number): Promise<Figures> {
   const services = new MemoryInformer<Service>();
   const endpointSlices = new MemoryInformer<EndpointSlice>();
+  const nodes = new MemoryInformer<Node>();
   for (let i = 0; i < count; i++) {
     services.put(serviceOf(i));
     endpointSlices.put(sliceOf(i, 0));
@@ -69,7 +73,7 @@ async function measureOurs(kernel: NetKernel, count: number): Promise<Figures> {
     services,
     endpointSlices,
     nodeName: "here",
-    nodeIps: always([]),
+    nodes,
     config: CONFIG,
     clock: systemClock,
     log: silentLog,
@@ -89,6 +93,7 @@ async function measureOurs(kernel: NetKernel, count: number): Promise<Figures> {
   const loadMs = await timed(() => {
     services.sync();
     endpointSlices.sync();
+    nodes.sync();
   });
   const times: number[] = [];
   for (let n = 0; n < CHANGES; n++) {

@@ -83,7 +83,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
           { client: fabricClient, nodes, config: fabric, metrics, findings: () => firewalls.findings },
         );
   const pods = runPods(options, { ...common, network: ground.network });
-  const routing = serviceRouting({ ...options, signal }, proxyClient);
+  const routing = serviceRouting({ ...options, signal }, { client: proxyClient, nodes });
   const tidied =
     fabric === undefined
       ? withdrawEnds({ ...common, client: fabricClient, nodes, log: watching.log })
@@ -220,8 +220,12 @@ function clientAs({ serverUrl, serverCaPem }: Membership, who: Certified, clock:
   return openClient({ server: serverUrl, ca: serverCaPem, cert, key, userAgent: `twill/${VERSION}`, clock });
 }
 
-function serviceRouting(options: AgentOptions, client: KubeClient): readonly Promise<void>[] {
-  const { kernel, nodeIps, membership, clock, signal } = options;
+function serviceRouting(
+  options: AgentOptions,
+  { client, nodes }: { client: KubeClient; nodes: Informer<Node> },
+): readonly Promise<void>[] {
+  const { kernel, membership, clock, signal } = options;
+  const { clusterCidrs, serviceCidrs } = membership.cluster;
   if (membership.cluster.disableKubeProxy) return [];
   const log = options.log.child({ room: "service" });
   const watching = { clock, log, signal };
@@ -229,9 +233,9 @@ function serviceRouting(options: AgentOptions, client: KubeClient): readonly Pro
     kernel,
     services: openInformer(client, SERVICES, watching),
     endpointSlices: openInformer(client, ENDPOINT_SLICES, watching),
+    nodes,
     nodeName: options.node.name,
-    nodeIps,
-    config: { clusterCidrs: membership.cluster.clusterCidrs, serviceCidrs: membership.cluster.serviceCidrs },
+    config: { localPods: { kind: "cidrs", cidrs: clusterCidrs }, serviceCidrs },
     clock,
     log,
     signal,

@@ -53,10 +53,25 @@ export function frontendOf(family: Family): string {
   return `${FAMILY[family].nft} daddr . meta l4proto . th dport`;
 }
 
-/** Matches sources that are no pods; nothing where pod addresses are unknown. */
-export function notAPod(family: Family, config: ServiceConfig): string {
-  const pods = ofFamily(config.clusterCidrs, family);
-  return pods.length === 0 ? "" : `${FAMILY[family].nft} saddr != { ${pods.join(", ")} } `;
+/** Matches packets that come from no pod; nothing where pods cannot be told. */
+export function notAPod(family: Family, { localPods }: ServiceConfig): string {
+  const saddr = `${FAMILY[family].nft} saddr`;
+  switch (localPods.kind) {
+    case "cidrs": {
+      const pods = ofFamily(localPods.cidrs, family);
+      return pods.length === 0 ? "" : `${saddr} != { ${pods.join(", ")} } `;
+    }
+    case "node-cidrs":
+      return `${saddr} . ct direction != @pod-ranges `;
+    case "bridge":
+      return `iifname != "${localPods.name}" `;
+    case "interfaces":
+      return `iifname != { ${localPods.prefixes.map((prefix) => `"${prefix}*"`).join(", ")} } `;
+    case "none":
+      return "";
+    default:
+      return localPods satisfies never;
+  }
 }
 
 export function ofFamily(cidrs: readonly Cidr[], family: Family): readonly Cidr[] {

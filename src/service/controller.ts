@@ -4,8 +4,10 @@ import { FAMILIES, type Family } from "#addr/family";
 import { familyOf } from "#addr/ip";
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import { desiredRoutes } from "./desired.ts";
-import type { Elements, Place, ServiceConfig, ServiceState } from "./model.ts";
+import { groundElements } from "./ground.ts";
+import type { Elements, Ground, Place, ServiceConfig, ServiceState } from "./model.ts";
 import type { Programs } from "./plan.ts";
+import type { ServiceProblem } from "./problems.ts";
 import { programOf } from "./program.ts";
 import { ServiceTable } from "./service-table.ts";
 
@@ -29,6 +31,7 @@ export class DesiredServices {
   readonly #programs: Programs;
   readonly #source: ServiceSource;
   readonly #table = new ServiceTable();
+  #ground: Ground | undefined;
   #revision = 0;
 
   constructor(programs: Programs, source: ServiceSource) {
@@ -41,8 +44,19 @@ export class DesiredServices {
     this.#table.adopt(this.#programs.keys(), standing);
   }
 
+  /** The same value until there are others. */
+  get problems(): readonly ServiceProblem[] {
+    return this.#table.problems;
+  }
+
   /** Looks at the named services again. */
-  update(names: Iterable<string>, { place, check }: { place: Place; check: boolean }): ServiceState {
+  update(
+    names: Iterable<string>,
+    { place, ground, check }: { place: Place; ground: Ground; check: boolean },
+  ): ServiceState {
+    if (ground !== this.#ground)
+      this.#table.setGround([...this.#programs.keys()].flatMap((family) => groundElements(ground, family)));
+    this.#ground = ground;
     for (const name of names) this.#look(name, place);
     this.#table.forgetAdopted();
     const since = this.#revision;

@@ -1,7 +1,7 @@
 /** One Service and its EndpointSlices to the routes of one family. Pure, and read from what is, never from what happened. */
 import { addressOf, type Cidr, containsCidr, containsIp, hostCidr, parseCidr } from "#addr/cidr";
 import type { Family } from "#addr/family";
-import { familyOf, type Ip, isIp, isLoopback, parseIp } from "#addr/ip";
+import { familyOf, type Ip, isIp, parseIp } from "#addr/ip";
 import type { EndpointSlice, Service, ServicePort, ServiceSpec } from "#kube/generated/types";
 import { type BackendSets, chooseSets, portBackends } from "./endpoints.ts";
 import {
@@ -52,7 +52,7 @@ export function desiredRoutes(
     if (protocol === "udp" && backends.serving.size > 0)
       for (const { frontend } of own) udpAnswerers.set(frontend, backends.serving);
   }
-  return { clusterIp, routes: firstOfEach(routes), udpAnswerers };
+  return { clusterIp, routes: firstOfEach(routes), udpAnswerers, problems: [] };
 }
 
 /** A load balancer or external address may repeat the ClusterIP or a node's NodePort: the first one counts. */
@@ -186,8 +186,8 @@ export function outermost(cidrs: readonly Cidr[]): Cidr[] {
   return unique.filter((cidr) => !unique.some((other) => other !== cidr && containsCidr(other, cidr))).sort();
 }
 
-function nodePortIps({ nodeIps }: Place, family: Family): readonly Ip[] {
-  return nodeIps.filter((ip) => familyOf(ip) === family && !isLoopback(ip));
+function nodePortIps(place: Place, family: Family): readonly Ip[] {
+  return place.nodePortIps.filter((ip) => familyOf(ip) === family);
 }
 
 function clusterIps({ clusterIP, clusterIPs }: ServiceSpec): readonly string[] {

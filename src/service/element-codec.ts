@@ -60,6 +60,7 @@ function encodeFields(
       throw new Error(`broken invariant: element ${words.join(JOIN)} lacks a field`);
     if (field === "address") out.set(addressBytes(word), at);
     else if (field === "range") out.set(rangeEdge(word, family, side), at);
+    else if (field === "direction") out[at] = 0;
     else if (field === "protocol") out[at] = PROTOCOLS[word as Protocol];
     else if (field === "port") out.writeUInt16BE(Number(word), at);
     else out.writeUInt32LE(Number(word), at);
@@ -98,6 +99,7 @@ function decodeFields(fields: readonly Field[], bytes: Uint8Array, family: Famil
     const part = bytes.subarray(at, at + width);
     if (field === "address") words.push(ipFromBytes(part));
     else if (field === "range") words.push(rangeText(part, end?.subarray(at, at + width) ?? part));
+    else if (field === "direction") words.push("original");
     else if (field === "protocol") words.push(protocolName(part[0], bytes));
     else if (field === "port") words.push(String(view.getUint16(at)));
     else if (field === "mark") words.push(markText(view.getUint32(at, true)));

@@ -4,7 +4,7 @@ import { chooseSets, portBackends } from "./endpoints.ts";
 import type { Place } from "./model.ts";
 import { type EndpointShape, sliceObject } from "./testing/objects.ts";
 
-const PLACE: Place = { nodeName: "here", zone: "z1", nodeIps: [] };
+const PLACE: Place = { nodeName: "here", zone: "z1", localIps: [], nodeIps: [], nodePortIps: [] };
 const leaving = { ready: false, serving: true, terminating: true };
 const gone = { ready: false, serving: false, terminating: true };
 const waiting = { ready: false, serving: false, terminating: false };

@@ -1,6 +1,7 @@
 import type { Cidr } from "#addr/cidr";
 import type { Family, PerFamily } from "#addr/family";
 import type { Ip } from "#addr/ip";
+import type { Problem } from "./problems.ts";
 import type { SetName } from "./sets.ts";
 
 export const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const;
@@ -8,12 +9,43 @@ export type Protocol = keyof typeof PROTOCOLS;
 
 /** What the room is told once, at start. */
 export interface ServiceConfig {
-  /** Pod addresses: a source outside them is masqueraded on its way to a ClusterIP. None means nobody is. */
-  readonly clusterCidrs: readonly Cidr[];
-  /** Where ClusterIPs come from; a packet to one that no service holds is dropped. Their families are those routed. */
+  /** Sources that are not masqueraded on their way to a ClusterIP, and that policy Local does not bind. */
+  readonly localPods: LocalPods;
+  /** Where ClusterIPs come from; a packet to one that no service holds is dropped. Their families are those routed. Objects of
+   *  the API may name more. */
   readonly serviceCidrs: readonly Cidr[];
   /** Masquerade every connection to a ClusterIP. */
   readonly masqueradeAll?: boolean;
+  /** Which of this node's addresses answer on NodePorts; left out: all. */
+  readonly nodePortAddresses?: NodePortAddresses;
+  /** Ports of this node that no service may have on the node's own addresses. */
+  readonly reservedPorts?: readonly ReservedPort[];
+  /** NodePorts answer on 127.0.0.1 too. */
+  readonly localhostNodePorts?: boolean;
+  /** Leave forwarded packets alone that belong to no connection the kernel knows; otherwise they are dropped, or an answer
+   *  that came late would reach its client from the endpoint's own address and end the connection. */
+  readonly conntrackBeLiberal?: boolean;
+}
+
+/** How a pod's packets are told from others'. @see kube-proxy's --detect-local-mode */
+export type LocalPods =
+  /** By their source. None means that nobody is taken for a stranger. */
+  | { readonly kind: "cidrs"; readonly cidrs: readonly Cidr[] }
+  /** By their source, which is in this node's own pod networks. */
+  | { readonly kind: "node-cidrs" }
+  /** By where they come in. */
+  | { readonly kind: "bridge"; readonly name: string }
+  | { readonly kind: "interfaces"; readonly prefixes: readonly string[] }
+  | { readonly kind: "none" };
+
+/** `all`: those the kernel has, but for loopback and link-local ones. `primary`: the first one of the Node object. */
+export type NodePortAddresses = "all" | { readonly cidrs: readonly Cidr[]; readonly primary: boolean };
+
+export interface ReservedPort {
+  readonly protocol: Protocol;
+  readonly port: number;
+  /** What would be cut off: `the Kubernetes API`. */
+  readonly why: string;
 }
 
 /** Where this node is, as far as choosing endpoints goes. */
@@ -21,8 +53,22 @@ export interface Place {
   readonly nodeName: string;
   /** The node's `topology.kubernetes.io/zone`. */
   readonly zone: string | undefined;
-  /** Addresses that answer on NodePorts; loopback ones never do. */
+  /** The kernel's addresses, but for loopback and link-local ones. */
+  readonly localIps: readonly Ip[];
+  /** InternalIPs and ExternalIPs of the Node object. */
   readonly nodeIps: readonly Ip[];
+  /** Those that answer on NodePorts. */
+  readonly nodePortIps: readonly Ip[];
+}
+
+/** What belongs to no service and still is in elements. */
+export interface Ground {
+  /** InternalIPs and ExternalIPs of all Nodes. */
+  readonly clusterNodes: readonly Ip[];
+  /** Where ClusterIPs come from: as configured, and by the API's objects. */
+  readonly serviceCidrs: readonly Cidr[];
+  /** This Node's pod networks. */
+  readonly podCidrs: readonly Cidr[];
 }
 
 /** One address, protocol and port that clients send to. */
@@ -75,6 +121,8 @@ export interface ServiceRoutes {
   readonly routes: readonly Route[];
   /** By frontend of a UDP port with a serving endpoint: who may answer its connections. */
   readonly udpAnswerers: ReadonlyMap<Frontend, ReadonlySet<Ip>>;
+  /** What is wrong with the objects themselves. */
+  readonly problems: readonly Problem[];
 }
 
 /** An element of a set or map in nft's own words: `10.43.0.1 . tcp . 80` and `goto inside-3`; data is "" in a set. */

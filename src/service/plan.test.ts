@@ -5,7 +5,7 @@ import { parseIp } from "#addr/ip";
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import { chainText } from "./chains.ts";
 import { DesiredServices, programsOf } from "./controller.ts";
-import type { Place, ServiceState } from "./model.ts";
+import type { Ground, Place, ServiceState } from "./model.ts";
 import { planServices } from "./plan.ts";
 import { programOf } from "./program.ts";
 import { renderServices } from "./render.ts";
@@ -20,6 +20,7 @@ import {
 } from "./testing/objects.ts";
 
 const NOTHING: ServiceState = { programs: {}, chains: new Set(), elements: new Map() };
+const GROUND: Ground = { clusterNodes: [], serviceCidrs: [], podCidrs: [] };
 const PROGRAMS = programsOf(CONFIG);
 
 /** Services and slices put by hand, and what the kernel would be told. */
@@ -33,10 +34,13 @@ class Bench {
 
   constructor(family: Family, known?: ServiceState) {
     this.#family = family;
+    const nodeIp = parseIp(translate("192.168.9.1", family));
     this.#place = {
       nodeName: "here",
       zone: undefined,
-      nodeIps: [parseIp(translate("192.168.9.1", family)), parseIp(family === 4 ? "127.0.0.1" : "::1")],
+      localIps: [nodeIp],
+      nodeIps: [nodeIp],
+      nodePortIps: [nodeIp],
     };
     const hashes = Object.fromEntries([...PROGRAMS].map(([of, { hash }]) => [of, hash]));
     const chains = [...PROGRAMS].flatMap(([of, program]) => program.chains.map((name) => `${of} ${name}`));
@@ -68,7 +72,7 @@ class Bench {
   /** The plan for the named services as text, in IPv4 words. What it leads to is known from then on. */
   plan(...names: readonly string[]): string {
     const full = names.map((name) => `default/${name}`);
-    const want = this.#desired.update(full, { place: this.#place, check: false });
+    const want = this.#desired.update(full, { place: this.#place, ground: GROUND, check: false });
     const ops = planServices(want, this.known, { programs: PROGRAMS, config: CONFIG });
     const elements = ops.find((op) => op.op === "elements");
     if (elements) this.known = { ...this.known, revision: elements.revision };

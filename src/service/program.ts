@@ -9,7 +9,6 @@ import {
   frontendOf,
   MASQUERADE,
   notAPod,
-  ofFamily,
   STICKY_CLIENTS_MAP,
   TABLE,
 } from "./chains.ts";
@@ -60,7 +59,6 @@ function readyChains(family: Family, config: ServiceConfig): Chain[] {
 function serviceChains(family: Family, config: ServiceConfig): Chain[] {
   const { nft } = FAMILY[family];
   const frontend = frontendOf(family);
-  const ranges = ofFamily(config.serviceCidrs, family);
   const flag = markText(STICKY_MARK.flag);
   return [
     // A reset and not an ICMP error for TCP: the kernel sends a client only a few of those a second.
@@ -82,7 +80,7 @@ function serviceChains(family: Family, config: ServiceConfig): Chain[] {
       [
         "jump unanswered",
         `${nft} daddr @cluster-ips goto refuse`,
-        ...(ranges.length === 0 ? [] : [`${nft} daddr { ${ranges.join(", ")} } drop`]),
+        `${nft} daddr . ct direction @service-ranges drop`,
       ],
     ],
     // Session affinity keeps a slot in the packet's mark while it chooses; only the masquerade bit goes on.

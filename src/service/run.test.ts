@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseIp } from "#addr/ip";
+import { parseIpPrefix } from "#addr/cidr";
 import type { Fault } from "#fault/fault";
 import { type FakeKernel, openFakeKernel } from "#kernel/fake/kernel";
-import type { EndpointSlice, Service } from "#kube/generated/types";
+import type { EndpointSlice, Node, Service } from "#kube/generated/types";
 import type { Clock } from "#life/clock";
-import { LiveValue } from "#life/live";
 import { silentLog } from "#telemetry/log";
 import { runServiceProxy } from "./run.ts";
 import { TEST_CONFIG } from "./testing/config.ts";
@@ -44,15 +43,15 @@ class Run implements AsyncDisposable {
   readonly #ending = new AbortController();
   readonly #running: Promise<void>;
   #rounds: ((round: { ops: number; faults: readonly Fault[] }) => void)[] = [];
-  readonly nodeIps = new LiveValue([parseIp("192.168.9.1")]);
+  readonly nodes = new MemoryInformer<Node>();
 
   constructor(kernel: FakeKernel) {
     this.#running = runServiceProxy({
       kernel,
       services: this.services,
       endpointSlices: this.slices,
+      nodes: this.nodes,
       nodeName: "here",
-      nodeIps: this.nodeIps,
       config: TEST_CONFIG,
       clock: this.clock,
       log: silentLog,
@@ -69,6 +68,7 @@ class Run implements AsyncDisposable {
   start(): Promise<{ ops: number; faults: readonly Fault[] }> {
     this.services.sync();
     this.slices.sync();
+    this.nodes.sync();
     return this.round();
   }
 
@@ -79,16 +79,20 @@ class Run implements AsyncDisposable {
 }
 
 function webOn(kernel: FakeKernel): Run {
+  const { netlink } = kernel;
+  const { index } = netlink.findLink("eth0") ?? netlink.addLink({ kind: "bridge", name: "eth0" });
+  netlink.addAddress(index, parseIpPrefix("192.168.9.1/24"));
   const run = new Run(kernel);
   run.services.put(serviceObject({ type: "NodePort", ports: [{ port: 80, nodePort: 30080 }] }));
   run.slices.put(sliceObject({ endpoints: [A, B] }));
   return run;
 }
 
-test("nothing is programmed before both informers have synced", async () => {
+test("nothing is programmed before all informers have synced", async () => {
   const kernel = openFakeKernel();
   await using run = webOn(kernel);
   run.services.sync();
+  run.nodes.sync();
   await new Promise((resolve) => setImmediate(resolve));
   assert.doesNotMatch(kernel.render(), /twill-service/);
   const round = run.round();
@@ -154,7 +158,10 @@ test("a node address that changes takes its NodePorts along", async () => {
   await using run = webOn(kernel);
   await run.start();
   const round = run.round();
-  run.nodeIps.set([parseIp("192.168.9.1"), parseIp("192.168.9.5")]);
+  kernel.foreign.netlink.addAddress(
+    kernel.netlink.findLink("eth0")?.index ?? 0,
+    parseIpPrefix("192.168.9.5/24"),
+  );
   await round;
   assert.equal(kernel.nft.listElements(FRONTENDS).length, 3);
 });

@@ -12,6 +12,7 @@ import {
   type UdpAnswerers,
   udpKey,
 } from "./model.ts";
+import { type Problem, type ServiceProblem, sortedProblems } from "./problems.ts";
 import { clusterIpElement, routeElements } from "./route-elements.ts";
 import { StickyNumbers } from "./sticky-numbers.ts";
 
@@ -38,6 +39,10 @@ export class ServiceTable {
   readonly #answerers = new Map<string, ReadonlySet<Ip>>();
   readonly #changedAnswerers = new Map<string, ReadonlySet<Ip>>();
 
+  readonly #problems = new Map<string, readonly ServiceProblem[]>();
+  #sortedProblems: readonly ServiceProblem[] | undefined;
+  #ground: ReadonlyMap<string, Element> = new Map();
+
   /** What stands in the kernel from a former run, for services not seen yet. */
   #adopted: Elements = new Map();
 
@@ -60,6 +65,19 @@ export class ServiceTable {
     return this.#answerers;
   }
 
+  /** What is wrong with services; the same value until something else is. */
+  get problems(): readonly ServiceProblem[] {
+    this.#sortedProblems ??= sortedProblems([...this.#problems.values()].flat());
+    return this.#sortedProblems;
+  }
+
+  /** Makes these the elements that belong to no service. */
+  setGround(elements: readonly Element[]): void {
+    const now = new Map(elements.map((element) => [elementId(element), element]));
+    this.#swap(this.#ground, now);
+    this.#ground = now;
+  }
+
   /** Makes `desired` what the service asks for; undefined takes it out. */
   set(name: string, family: Family, createdAt: string, desired: ServiceRoutes | undefined): void {
     const id = `${family} ${name}`;
@@ -73,6 +91,7 @@ export class ServiceTable {
       this.#standing.set(id, { name, family, createdAt, desired, elements, udp });
     }
     this.#rebuild(id, desired, before);
+    this.#tell(id, { name, problems: desired?.problems ?? [] });
     if (!desired) this.#standing.delete(id);
     for (const rival of rivals) {
       const other = this.#standing.get(rival);
@@ -121,6 +140,14 @@ export class ServiceTable {
       this.#answerers.set(key, ips);
       if (!before.get(key)?.isSubsetOf(ips)) this.#changedAnswerers.set(key, ips);
     }
+  }
+
+  #tell(id: string, { name, problems }: { name: string; problems: readonly Problem[] }): void {
+    const now = problems.map((problem): ServiceProblem => ({ service: name, ...problem }));
+    if (JSON.stringify(now) === JSON.stringify(this.#problems.get(id) ?? [])) return;
+    if (now.length === 0) this.#problems.delete(id);
+    else this.#problems.set(id, now);
+    this.#sortedProblems = undefined;
   }
 
   #releaseGroups(before: Standing | undefined, desired: ServiceRoutes | undefined): void {

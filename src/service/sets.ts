@@ -2,7 +2,7 @@
  *  are all made from this table. */
 import { FAMILY, type Family } from "#addr/family";
 
-export type Field = "address" | "range" | "protocol" | "port" | "index" | "mark";
+export type Field = "address" | "range" | "direction" | "protocol" | "port" | "index" | "mark";
 
 export interface SetShape {
   readonly key: readonly Field[];
@@ -16,6 +16,13 @@ const BACKEND = ["address", "port"] as const;
 export const SETS = {
   program: { key: ["mark"], why: "the hash of this program, so that a restart knows its own" },
   "cluster-ips": { key: ["address"], why: "ClusterIPs in use: an undefined port there is refused" },
+  // Beside a range stands what is always the same: ranges alone are kept by another part of the kernel, in another form.
+  "service-ranges": {
+    key: ["range", "direction"],
+    why: "where ClusterIPs come from: others there are dropped",
+  },
+  "pod-ranges": { key: ["range", "direction"], why: "the pod networks of this node" },
+  "cluster-nodes": { key: ["address"], why: "addresses of the cluster's nodes, which are no strangers" },
   frontends: { key: FRONTEND, data: "verdict", why: "address, protocol, port: to the chain for its count" },
   endpoints: { key: [...FRONTEND, "index"], data: BACKEND, why: "the endpoints of each frontend, numbered" },
   "local-frontends": { key: FRONTEND, data: "verdict", why: "the same for external policy Local" },
@@ -41,7 +48,13 @@ export const SET_NAMES = Object.keys(SETS) as readonly SetName[];
  *  example too, and its port by `ct original proto-dst`: libnftables 1.0.6 reads `th dport` back as a payload that
  *  conflicts with any protocol match, and refuses later rules that use the map. */
 function typeName(field: Field, family: Family): string {
-  const names = { protocol: "inet_proto", port: "inet_service", mark: "mark", index: "" } as const;
+  const names = {
+    direction: "ct_dir",
+    protocol: "inet_proto",
+    port: "inet_service",
+    mark: "mark",
+    index: "",
+  } as const;
   return field === "address" || field === "range" ? FAMILY[family].addr : names[field];
 }
 
@@ -50,6 +63,7 @@ function example(field: Field, family: Family): string {
   const names = {
     address: `${nft} daddr`,
     range: `${nft} saddr`,
+    direction: "ct direction",
     protocol: "meta l4proto",
     port: "th dport",
     index: "numgen random mod 2",

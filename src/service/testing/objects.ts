@@ -1,6 +1,6 @@
 /** Services and slices for tests, written for IPv4 and translated to IPv6 with the same low digits. */
 import type { Family } from "#addr/family";
-import type { Endpoint, EndpointSlice, Service, ServicePort, ServiceSpec } from "#kube/generated/types";
+import type { Endpoint, EndpointSlice, Node, Service, ServicePort, ServiceSpec } from "#kube/generated/types";
 
 /** `10.43.0.7` becomes `fd43::7`, `10.42.1.2` becomes `fd42:0:0:1::2`, `192.168.9.1` becomes `fd92:9::1`. */
 export function translate(text: string, family: Family): string {
@@ -61,4 +61,27 @@ export function sliceObject(shape: SliceShape, family: Family = 4): EndpointSlic
     endpoints: shape.endpoints.map(({ ip, ...rest }) => ({ addresses: [ip], ...rest })),
   };
   return JSON.parse(translate(JSON.stringify(slice), family)) as EndpointSlice;
+}
+
+export interface NodeShape {
+  readonly name?: string;
+  readonly internalIps?: readonly string[];
+  readonly externalIps?: readonly string[];
+  readonly podCidrs?: readonly string[];
+  readonly zone?: string;
+}
+
+/** Addresses are taken as they are: a node has those of both families. */
+export function nodeObject(shape: NodeShape = {}): Node {
+  const { name = "here", internalIps = [], externalIps = [], podCidrs, zone } = shape;
+  return {
+    metadata: { name, ...(zone === undefined ? {} : { labels: { "topology.kubernetes.io/zone": zone } }) },
+    spec: podCidrs ? { podCIDRs: podCidrs } : {},
+    status: {
+      addresses: [
+        ...internalIps.map((address) => ({ type: "InternalIP", address })),
+        ...externalIps.map((address) => ({ type: "ExternalIP", address })),
+      ],
+    },
+  };
 }

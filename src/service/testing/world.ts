@@ -6,16 +6,16 @@ import { type Ip, parseIp } from "#addr/ip";
 import type { Fault } from "#fault/fault";
 import type { NetKernel } from "#kernel/kernel";
 import { openKernel } from "#kernel/open";
-import type { EndpointSlice, Service } from "#kube/generated/types";
+import type { EndpointSlice, Node, Service } from "#kube/generated/types";
 import { systemClock } from "#life/clock";
-import { always } from "#life/live";
 import { silentLog } from "#telemetry/log";
 import type { ServiceConfig } from "../model.ts";
+import type { ServiceProblem } from "../problems.ts";
 import { runServiceProxy } from "../run.ts";
 import type { Command, Reply } from "./agent.ts";
 import { TEST_CONFIG } from "./config.ts";
 import { MemoryInformer } from "./memory-informer.ts";
-import { translate } from "./objects.ts";
+import { nodeObject, translate } from "./objects.ts";
 
 const AGENT = new URL("./agent.ts", import.meta.url).pathname;
 
@@ -93,18 +93,24 @@ export class World implements AsyncDisposable {
 export class TestProxy implements AsyncDisposable {
   readonly services = new MemoryInformer<Service>();
   readonly slices = new MemoryInformer<EndpointSlice>();
+  readonly nodes = new MemoryInformer<Node>();
   readonly faults: Fault[] = [];
+  problems: readonly ServiceProblem[] = [];
   readonly #ending = new AbortController();
   readonly #running: Promise<void>;
   #round = Promise.withResolvers<{ ops: number }>();
 
   constructor(world: World, config: ServiceConfig = TEST_CONFIG) {
+    this.nodes.put(nodeObject({ internalIps: [nodeIp(4), nodeIp(6)] }));
     this.#running = runServiceProxy({
       kernel: world.net,
       services: this.services,
       endpointSlices: this.slices,
+      nodes: this.nodes,
       nodeName: "here",
-      nodeIps: always([nodeIp(4), nodeIp(6)]),
+      onProblems: (problems) => {
+        this.problems = problems;
+      },
       config,
       clock: systemClock,
       log: silentLog,
@@ -129,6 +135,7 @@ export class TestProxy implements AsyncDisposable {
     return this.change(() => {
       this.services.sync();
       this.slices.sync();
+      this.nodes.sync();
     });
   }
 
