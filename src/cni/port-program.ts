@@ -81,12 +81,14 @@ function programRules(bridge: string, podCidrs: readonly Cidr[]): readonly strin
       rule("published", `${FAMILY[cidrFamily(cidr)].nft} saddr ${cidr} meta mark set meta mark | ${MARK}`),
     ),
     ...FAMILIES.flatMap((family) => lookups(family).map((text) => rule("published", text))),
-    chain("prerouting", "type nat hook prerouting priority -100;"),
+    // After kube-proxy's chains at -100, which so have the first word about an address that both know: a load balancer's is that of
+    // nodes where ServiceLB's pods have the same port. Of chains at one priority the one that was loaded last would go first.
+    chain("prerouting", "type nat hook prerouting priority -99;"),
     // The bridge lets 127.0.0.1 out to pods (route_localnet); nobody may come in by that door. Asked once a connection: a packet
     // that connection tracking makes nothing of, and that therefore is not asked, no socket makes anything of either.
     rule("prerouting", `iifname "${bridge}" ip daddr 127.0.0.0/8 drop`),
     rule("prerouting", published),
-    chain("output", "type nat hook output priority -100;"),
+    chain("output", "type nat hook output priority -99;"),
     rule("output", published),
     chain("postrouting", "type nat hook postrouting priority 100;"),
     ...FAMILIES.map((family) =>

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { addressOf } from "#addr/cidr";
+import { addressOf, parseIpPrefix } from "#addr/cidr";
+import { familyOf, formatEndpoint, type Ip } from "#addr/ip";
 import { readGuardCounters } from "#fabric/guard-counters";
 import { openFakeClient } from "#kube/fake/client";
 import { NODES } from "#kube/resources";
@@ -131,6 +132,47 @@ test("a host port leads to its pod: from outside, from another node, from the no
     assert.ok(await a.pod.askTcp(to, 8080), "the pod to itself");
   }
   assert.ok(await host.askTcp("127.0.0.1", 8080));
+});
+
+test("of an address that services have the service has it, whichever table came last; the host port has the others", async () => {
+  const [agent] = agents;
+  assert.ok(agent);
+  const served = await startPod(agent, "served");
+  const { nft, netlink, conntrack } = one.kernel;
+  const eth0 = netlink.findLink("eth0")?.index ?? 0;
+  const others = [parseIpPrefix("192.0.2.99/24"), parseIpPrefix("2001:db8:1::99/64")];
+  for (const address of others) netlink.addAddress(eth0, address, { noDad: true });
+  const answeredBy = async (ip: Ip | undefined) => {
+    assert.ok(ip);
+    for (const flow of conntrack.listFlows({ family: familyOf(ip), protocol: 6 })) conntrack.deleteFlow(flow);
+    assert.ok(await stranger.askTcp(ip, 8080), `${ip} answers`);
+    const flows = conntrack.listFlows({ family: familyOf(ip), protocol: 6 });
+    return flows.find(({ original }) => original.destinationPort === 8080)?.reply.source;
+  };
+  // Hooks and priorities are those of kube-proxy, and so of Twill's own service program.
+  const rules = one.ips.map(
+    (ip, i) =>
+      `meta nfproto ipv${familyOf(ip)} tcp dport 8080 ${i === 0 ? "ip" : "ip6"} daddr ${ip} dnat ${i === 0 ? "ip" : "ip6"} to ${formatEndpoint(served.ips[i] ?? ip, 7)}`,
+  );
+  const services = `table inet services { chain nat { type nat hook prerouting priority -100; ${rules.join("; ")}; }; }`;
+  const isWhole = () =>
+    nft.list("list tables").includes("twill-hostports") &&
+    nft.list("list map inet twill-hostports ports4").includes("8080");
+  for (const last of ["services", "host ports"]) {
+    nft.run(services);
+    if (last === "host ports") {
+      nft.run("delete table inet twill-hostports");
+      agent.network.repair();
+      await eventually("the host ports are back", isWhole);
+    }
+    for (const i of [0, 1]) {
+      assert.equal(await answeredBy(one.ips[i]), served.ips[i], `${last} last`);
+      assert.equal(await answeredBy(others.map(addressOf)[i]), a.ips[i], `${last} last`);
+    }
+    nft.run("delete table inet services");
+  }
+  for (const address of others) netlink.deleteAddress(eth0, address);
+  agent.network.remove({ containerId: "served", ifname: "eth0" });
 });
 
 test("what others removed comes back", async () => {
