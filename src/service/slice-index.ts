@@ -1,6 +1,7 @@
 import type { EndpointSlice } from "#kube/generated/types";
 
-const SERVICE_NAME = "kubernetes.io/service-name";
+/** The label by which a slice names its service. */
+export const SERVICE_NAME = "kubernetes.io/service-name";
 
 /** EndpointSlices by the `namespace/name` of the service they belong to. */
 export class SliceIndex {

@@ -1,0 +1,65 @@
+/** Why the pods of a Service see the client addresses they see. Pure: told by what the routing is made from. */
+import type { EndpointSlice, Node, Service } from "#kube/generated/types";
+import type { Place, ServiceConfig } from "../model.ts";
+import { type AskedConnection, tellConnection } from "./asked.ts";
+import { casesOf } from "./cases.ts";
+import type { EndpointSummary, Explanation } from "./model.ts";
+import { notesOf, whyNotRouted } from "./notes.ts";
+import { placesOf } from "./places.ts";
+
+const CLIENT_ADDRESS = "service.twill.io/client-address";
+const MOST_NODES = 8;
+
+export interface ExplainInput {
+  readonly service: Service;
+  readonly slices: readonly EndpointSlice[];
+  readonly nodes: readonly Node[];
+  readonly config: ServiceConfig;
+  /** This node, as it is. */
+  readonly here: Place;
+  /** One connection that is asked about. */
+  readonly asked?: AskedConnection;
+}
+
+export function explainService(input: ExplainInput): Explanation {
+  const { service, slices, nodes, config, here, asked } = input;
+  const { metadata, spec } = service;
+  const notRouted = whyNotRouted(service);
+  const clientAddress = clientAddressOf(service);
+  const places = placesOf(nodes, here);
+  const cases = notRouted === undefined ? casesOf({ service, slices, config, clientAddress, places }) : [];
+  return {
+    service: `${metadata.namespace}/${metadata.name}`,
+    type: spec?.type ?? "ClusterIP",
+    ...(notRouted === undefined ? {} : { notRouted }),
+    internalTrafficPolicy: spec?.internalTrafficPolicy ?? "Cluster",
+    externalTrafficPolicy: spec?.externalTrafficPolicy ?? "Cluster",
+    clientAddress,
+    ready: summaryOf(slices),
+    cases,
+    notes: notesOf({ service, slices, nodes, config }),
+    ...(asked === undefined
+      ? {}
+      : { asked: tellConnection(asked, { service, slices, nodes, config, clientAddress, places }) }),
+  };
+}
+
+/** What the Service asks for its clients' addresses; what cannot be read counts as not said. */
+export function clientAddressOf({ metadata }: Service): "preserve" | "masquerade" {
+  return metadata.annotations?.[CLIENT_ADDRESS] === "masquerade" ? "masquerade" : "preserve";
+}
+
+function summaryOf(slices: readonly EndpointSlice[]): EndpointSummary {
+  const seen = new Set<string>();
+  const counts = new Map<string, number>();
+  for (const { endpoints } of slices)
+    for (const { addresses, conditions, nodeName = "no node" } of endpoints ?? []) {
+      const address = addresses[0] ?? "";
+      if (conditions?.ready === false || seen.has(address)) continue;
+      seen.add(address);
+      counts.set(nodeName, (counts.get(nodeName) ?? 0) + 1);
+    }
+  const byNode = [...counts].map(([node, count]) => ({ node, count }));
+  byNode.sort((a, b) => (a.node < b.node ? -1 : 1));
+  return { total: seen.size, byNode: byNode.slice(0, MOST_NODES), nodeCount: counts.size };
+}

@@ -1,0 +1,27 @@
+import { FAMILIES } from "#addr/family";
+import type { EndpointSlice, Service } from "#kube/generated/types";
+import { desiredRoutes } from "../desired.ts";
+import { type Place, PROTOCOLS, type Protocol } from "../model.ts";
+import type { ServiceFrontends } from "../status/connections.ts";
+
+/** Where clients may send to reach the service at this place: its frontends, and what a svclb pod's host port may take. */
+export function frontendsOf(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  place: Place,
+): ServiceFrontends {
+  const routes = FAMILIES.flatMap(
+    (family) => desiredRoutes(service, slices, { family, place })?.routes ?? [],
+  );
+  const { type, ports = [] } = service.spec ?? {};
+  const hostPorts =
+    type === "LoadBalancer" ? ports.flatMap(({ protocol, port }) => portOf(protocol, port)) : [];
+  return { frontends: routes.map(({ frontend }) => frontend), localIps: place.localIps, hostPorts };
+}
+
+function portOf(text: string | undefined, port: number): { protocol: Protocol; port: number }[] {
+  const protocol = (Object.keys(PROTOCOLS) as Protocol[]).find(
+    (each) => each === (text ?? "TCP").toLowerCase(),
+  );
+  return protocol === undefined ? [] : [{ protocol, port }];
+}

@@ -1,0 +1,61 @@
+/** A service's connections of this moment, out of the kernel's connection tracking. */
+import { FAMILIES } from "#addr/family";
+import { formatEndpoint, type Ip } from "#addr/ip";
+import type { Conntrack, ConntrackFlow } from "#kernel/kernel";
+import { type Frontend, frontendKey, PROTOCOLS, type Protocol } from "../model.ts";
+import type { Connection, Connections } from "./model.ts";
+
+const MOST_LISTED = 200;
+
+export interface ServiceFrontends {
+  /** Addresses and ports that the service is reached by here. */
+  readonly frontends: readonly Frontend[];
+  /** This node's own addresses, where a pod's host port may take the service's ports instead. */
+  readonly localIps: readonly Ip[];
+  /** Ports of a load balancer's addresses. */
+  readonly hostPorts: readonly Pick<Frontend, "protocol" | "port">[];
+}
+
+export function connectionsOf(
+  conntrack: Pick<Conntrack, "listFlows">,
+  service: ServiceFrontends,
+): Omit<Connections, "unread"> {
+  const wanted = new Map<string, Connection["by"]>();
+  for (const { protocol, port } of service.hostPorts)
+    for (const ip of service.localIps) wanted.set(frontendKey({ ip, protocol, port }), "host-port");
+  for (const frontend of service.frontends) wanted.set(frontendKey(frontend), "service");
+  const protocols = new Set([...service.frontends, ...service.hostPorts].map(({ protocol }) => protocol));
+  const listed: Connection[] = [];
+  let [total, masqueraded] = [0, 0];
+  for (const family of FAMILIES)
+    for (const protocol of protocols)
+      for (const flow of conntrack.listFlows({ family, protocol: PROTOCOLS[protocol] })) {
+        const connection = connectionOf(flow, protocol, wanted);
+        if (connection === undefined) continue;
+        total += 1;
+        if (connection.isMasqueraded) masqueraded += 1;
+        if (listed.length < MOST_LISTED) listed.push(connection);
+      }
+  return { listed, total, masqueraded };
+}
+
+/** Only what was led to somebody else than it was sent to: a packet that was refused has an entry too, for a moment. */
+function connectionOf(
+  { original, reply }: ConntrackFlow,
+  protocol: Protocol,
+  wanted: ReadonlyMap<string, Connection["by"]>,
+): Connection | undefined {
+  const { source, sourcePort, destination: ip, destinationPort: port } = original;
+  const by = wanted.get(frontendKey({ ip, protocol, port }));
+  if (by === undefined || (reply.source === ip && reply.sourcePort === port)) return undefined;
+  return {
+    protocol,
+    client: source,
+    clientPort: sourcePort,
+    entry: formatEndpoint(ip, port),
+    endpoint: formatEndpoint(reply.source, reply.sourcePort),
+    seenAs: reply.destination,
+    isMasqueraded: reply.destination !== source,
+    by,
+  };
+}
