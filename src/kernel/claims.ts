@@ -25,6 +25,8 @@ export const CLAIMS = {
     fabric: "twill-fabric",
     /** Ports of the node that lead to a pod; in `inet`. */
     hostPorts: "twill-hostports",
+    /** Keeps addresses of 127.0.0.0/8 this node's own where node ports on loopback make the kernel route them; in `ip`. */
+    loopback: "twill-loopback",
   },
 
   devices: {

@@ -7,6 +7,7 @@ import { isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import { withFileLock } from "#kernel/file-lock";
 import type { Kernel, Link, Route } from "#kernel/kernel";
+import { closeLoopback } from "#kernel/loopback-guard";
 import type { PacketFilters } from "#kernel/packet-filters";
 import { findRuleLeftovers } from "./read-rules.ts";
 import { oldLeftovers, renderNftRemoval, type TableLeftovers } from "./rules.ts";
@@ -49,7 +50,7 @@ const KUBERNETES_TABLES = ["kube-proxy", "flannel-ipv4", "flannel-ipv6"];
 const XTABLES_LOCK = "/run/xtables.lock";
 const LOCK_MS = 5_000;
 
-type Cleaned = Pick<Kernel, "netlink" | "nft" | "openFilters" | "wireguard" | "deleteNetns">;
+type Cleaned = Pick<Kernel, "netlink" | "nft" | "sysctl" | "openFilters" | "wireguard" | "deleteNetns">;
 
 /** What there is, in the order in which it goes. @throws {NetlinkError} {SyscallFault} */
 export function findNetworkLeftovers(
@@ -130,6 +131,8 @@ export function removeNetworkLeftover(kernel: Cleaned, leftover: NetworkLeftover
       kernel.netlink.deleteRoute(leftover.route);
       return;
     case "table":
+      // Without it the setting that it guards would leave loopback open.
+      if (leftover.table === CLAIMS.tables.loopback) absentIsFine(() => closeLoopback(kernel));
       absentIsFine(() => kernel.nft.run(`delete table ${leftover.family} ${leftover.table}`));
       return;
     case "nft-rules":
