@@ -1,0 +1,63 @@
+import { type EventRecorder, openEventRecorder } from "#kube/event-recorder";
+import type { DaemonSet, Node, Service } from "#kube/generated/types";
+import { keyOf } from "#kube/object";
+import { uidOf } from "#kube/owner";
+import { DAEMON_SETS, NODES, SERVICES } from "#kube/resources";
+import { SERVICELB } from "../names.ts";
+import { finalizerAuthors } from "./finalizer-authors.ts";
+import { FINALIZER, hasFinalizer, isForeign, LEGACY_FINALIZER, wantsBalancer } from "./model.ts";
+import { isBalancer, serviceKeyOf } from "./names.ts";
+import { release } from "./release.ts";
+import type { ServiceLbOptions } from "./watched.ts";
+
+/** Everything that ServiceLB made is gone: first what it wrote into Services, then the DaemonSets, which are what shows whose it was: ended in
+ *  the middle, the next attempt finds the rest. @throws {ApiFault} where the API refuses; what is done stays done */
+export async function retireAll(options: ServiceLbOptions): Promise<void> {
+  const { client, log } = options;
+  const all = (await client.list(DAEMON_SETS, { labelSelector: SERVICELB.nodeSelector })).items;
+  const balancers = all.filter(isBalancer);
+  const served = new Set(balancers.flatMap((daemonSet) => serviceKeyOf(daemonSet) ?? []));
+  const services = (await client.list(SERVICES)).items;
+  const nodes = (await client.list(NODES)).items;
+  const events = openEventRecorder(client, { ...options, component: "service-lb-controller" });
+  for (const service of services)
+    if (served.has(keyOf(service)) || isMarkedByUs(service))
+      await retire(options, { service, nodes, events });
+  for (const daemonSet of balancers) await remove(options, daemonSet);
+  if (balancers.length > 0)
+    log.info("ServiceLB is disabled: its load balancers are gone", { count: balancers.length });
+  await events.flush();
+}
+
+async function remove({ client }: ServiceLbOptions, daemonSet: DaemonSet): Promise<void> {
+  await client.delete(DAEMON_SETS, daemonSet.metadata, { uid: uidOf(daemonSet) });
+}
+
+/** K3s deletes the DaemonSets when it is disabled, and nothing else. What it wrote into a Service carries its name. */
+function isMarkedByUs(service: Service): boolean {
+  if (hasFinalizer(service, LEGACY_FINALIZER)) return true;
+  if (isForeign(service) || !hasFinalizer(service, FINALIZER)) return false;
+  return finalizerAuthors(service, FINALIZER).some((author) => AUTHORS.has(author));
+}
+
+const AUTHORS: ReadonlySet<string> = new Set(["k3s", "twill-servicelb"]);
+
+async function retire(
+  { client }: ServiceLbOptions,
+  {
+    service,
+    nodes,
+    events,
+  }: { readonly service: Service; readonly nodes: readonly Node[]; readonly events: EventRecorder },
+): Promise<void> {
+  const keepsStatus = !wantsBalancer(service) || !isOfNodes(service, nodes);
+  await release(client, service, [FINALIZER, LEGACY_FINALIZER], { keepsStatus });
+  const message = "Deleted load balancer: ServiceLB is disabled";
+  events.record(service, { type: "Normal", reason: "DeletedLoadBalancer", message });
+}
+
+/** Addresses of anything but nodes are another load balancer's, which has taken over already. */
+function isOfNodes({ status }: Service, nodes: readonly Node[]): boolean {
+  const own = new Set(nodes.flatMap((node) => (node.status?.addresses ?? []).map(({ address }) => address)));
+  return (status?.loadBalancer?.ingress ?? []).every(({ ip, hostname }) => !hostname && own.has(ip ?? ""));
+}
