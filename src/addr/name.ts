@@ -16,6 +16,18 @@ export function isDnsSubdomain(text: string): boolean {
   return text.length <= 253 && text.split(".").every((label) => LABEL.test(label));
 }
 
+/** Reads the name of a namespace and the like. @throws {AddrError} */
+export function parseDnsLabel(what: string, text: string): string {
+  if (!isDnsLabel(text)) {
+    throw new AddrError(
+      what,
+      text,
+      "expected at most 63 lower-case letters, digits and '-', starting and ending with a letter or digit",
+    );
+  }
+  return text;
+}
+
 /** Reads a node or object name. @throws {AddrError} */
 export function parseDnsSubdomain(what: string, text: string): string {
   if (!isDnsSubdomain(text)) {

@@ -1,5 +1,6 @@
 import type { PerFamily } from "#addr/family";
 import type { Ip } from "#addr/ip";
+import type { ServiceLbConfig } from "#cloud/servicelb/model";
 import type { ClusterConfig } from "#join/cluster-config";
 import type { ApiServerArgs } from "./apiserver-args.ts";
 import type { KubeProxyArgs } from "./kube-proxy-args.ts";
@@ -66,6 +67,7 @@ export interface ServerConfig {
   readonly token: string | undefined;
   readonly agentToken: string | undefined;
   readonly disable: readonly string[];
+  readonly serviceLb: ServiceLbConfig;
   readonly apiServer: ApiServerArgs;
   readonly kubeconfig: { readonly path: string; readonly mode: number };
   readonly inherited: InheritedSockets;

@@ -258,7 +258,14 @@ export const FLAGS: readonly FlagSpec[] = [
     on: "server",
     help: "file holding the agent token",
   },
-  { name: "disable", takes: "csv", on: "server", help: "packaged components to leave out: coredns" },
+  { name: "disable", takes: "csv", on: "server", help: "packaged components to leave out: coredns, servicelb" },
+  {
+    name: "servicelb-namespace",
+    takes: "text",
+    on: "server",
+    help: "where the pods of load balancers are",
+    shown: "kube-system",
+  },
   {
     name: "kube-apiserver-arg",
     takes: "list",
@@ -304,7 +311,6 @@ export const ONE_NODE: ReadonlySet<string> = new Set([
 /** K3s flags that Twill does not act on yet: refusing them beats ignoring them. */
 export const NOT_YET: ReadonlySet<string> = new Set([
   "egress-selector-mode",
-  "servicelb-namespace",
   "disable-cloud-controller",
   "disable-helm-controller",
   "disable-agent",

@@ -3,7 +3,8 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { containsIp, parseCidr } from "#addr/cidr";
 import { familyOf, parseIp } from "#addr/ip";
-import { isDnsSubdomain, parseDnsSubdomain } from "#addr/name";
+import { isDnsSubdomain, parseDnsLabel, parseDnsSubdomain } from "#addr/name";
+import { SERVICELB_DEFAULTS } from "#cloud/servicelb/model";
 import type { ClusterConfig } from "#join/cluster-config";
 import { readApiServerArgs } from "./apiserver-args.ts";
 import {
@@ -47,6 +48,12 @@ export function readServerConfig(argv: readonly string[], env: Environment): Con
     token: reader.fileText("token-file") ?? reader.text("token"),
     agentToken: reader.fileText("agent-token-file") ?? reader.text("agent-token"),
     disable: reader.list("disable"),
+    serviceLb: {
+      ...SERVICELB_DEFAULTS,
+      namespace:
+        reader.parse("servicelb-namespace", (text) => parseDnsLabel("namespace", text)) ??
+        SERVICELB_DEFAULTS.namespace,
+    },
     apiServer: readApiServerArgs(reader),
     kubeconfig: {
       path: reader.text("write-kubeconfig") ?? "/etc/rancher/k3s/k3s.yaml",
