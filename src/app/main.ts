@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   server: async () => (await import("./commands/node-commands.ts")).server,
   agent: async () => (await import("./commands/node-commands.ts")).agent,
   fabric: async () => (await import("./commands/fabric.ts")).fabric,
+  service: async () => (await import("./commands/service.ts")).service,
   cleanup: async () => (await import("./commands/cleanup.ts")).cleanup,
 };
 

@@ -1,14 +1,10 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { askStatus } from "#fabric/status/ask";
 import type { FabricStatus } from "#fabric/status/model";
 import { isFine, printStatus } from "#fabric/status/print";
 import { STATUS_SOCKET } from "#fabric/status/serve";
-import { explain, Fault, isFault } from "#fault/fault";
-import { checkName, LAB_ROOTS, layoutOf } from "#lab/layout";
-import { readRecord } from "#lab/record";
+import { explain, type Fault, isFault } from "#fault/fault";
 import type { CommandContext } from "./command.ts";
-import { DEFAULT_LAB } from "./kubeconfig-of.ts";
+import { type NodeSocket, nodeSockets } from "./node-sockets.ts";
 import { takeOwnFlags } from "./own-flags.ts";
 
 export const FABRIC_STATUS_HELP = `Usage: twill fabric status [-o json] [--socket PATH]
@@ -29,15 +25,9 @@ const BAD_USAGE = 2;
 const UNREACHED = 1;
 const NO_AGENT = 3;
 
-/** One agent that can be asked. */
-interface Place {
-  readonly title: string;
-  readonly socketPath: string;
-}
-
 type Answer =
-  | { readonly place: Place; readonly status: FabricStatus }
-  | { readonly place: Place; readonly fault: Fault };
+  | { readonly place: NodeSocket; readonly status: FabricStatus }
+  | { readonly place: NodeSocket; readonly fault: Fault };
 
 /** @returns the exit code */
 export async function fabricStatus(argv: readonly string[], context: CommandContext): Promise<number> {
@@ -57,7 +47,7 @@ export async function fabricStatus(argv: readonly string[], context: CommandCont
   return exitCodeOf(answers);
 }
 
-function placesOrFault(places: () => readonly Place[]): readonly Place[] | Fault {
+function placesOrFault(places: () => readonly NodeSocket[]): readonly NodeSocket[] | Fault {
   try {
     return places();
   } catch (error) {
@@ -66,7 +56,7 @@ function placesOrFault(places: () => readonly Place[]): readonly Place[] | Fault
   }
 }
 
-async function ask(place: Place, { signal }: CommandContext): Promise<Answer> {
+async function ask(place: NodeSocket, { signal }: CommandContext): Promise<Answer> {
   try {
     return { place, status: await askStatus(place.socketPath, { signal }) };
   } catch (error) {
@@ -103,41 +93,9 @@ function readArguments(argv: readonly string[]) {
   const [lab, node, socket] = ["name", "node", "socket"].map((name) => values.get(name));
   if (socket !== undefined && (lab ?? node) !== undefined)
     problems.push("--socket is for one agent; leave out --name and --node");
-  return { asJson: output === "json", places: () => placesOf({ lab, node, socket }), problems };
-}
-
-/** This machine's own agent, unless a lab is named, or is all there is. @throws {Fault} BadLab, NoLab, NoNode */
-function placesOf({
-  lab,
-  node,
-  socket,
-}: Record<"lab" | "node" | "socket", string | undefined>): readonly Place[] {
-  const own = { title: "this machine", socketPath: socket ?? STATUS_SOCKET };
-  if (socket !== undefined) return [own];
-  if (
-    lab === undefined &&
-    node === undefined &&
-    (existsSync(STATUS_SOCKET) || labOf(DEFAULT_LAB) === undefined)
-  )
-    return [own];
-  const name = lab ?? DEFAULT_LAB;
-  const record = labOf(name);
-  if (record === undefined)
-    throw new Fault("NoLab", `Cannot find a lab called ${JSON.stringify(name)}; make one with ./twill up`);
-  const { nodes } = layoutOf(name, record.nodes);
-  const chosen = nodes.filter(
-    (each) => node === undefined || each.name === node || each.name === `${name}-${node}`,
-  );
-  if (chosen.length === 0)
-    throw new Fault(
-      "NoNode",
-      `Cannot find node ${JSON.stringify(node)} in lab ${name}; it has ${nodes.map((each) => each.name).join(", ")}`,
-    );
-  // What a node sees as /run is a folder of the lab's.
-  return chosen.map(({ name: title, dir }) => ({ title, socketPath: join(dir, STATUS_SOCKET) }));
-}
-
-function labOf(name: string) {
-  checkName(name);
-  return readRecord(join(LAB_ROOTS.state, name));
+  return {
+    asJson: output === "json",
+    places: () => nodeSockets({ lab, node, socket }, STATUS_SOCKET),
+    problems,
+  };
 }

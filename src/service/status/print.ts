@@ -1,0 +1,210 @@
+/** Answers as a person reads them. */
+import { printable } from "#telemetry/printable";
+import type { Case, ClientKind, Explanation, WayKind } from "../explain/model.ts";
+import type { Connection, ExplainAnswer, ListAnswer, ListedService, RoutingStatus } from "./model.ts";
+
+const WIDTH = 110;
+const MOST_CONNECTIONS = 20;
+
+const HEADINGS = ["SERVICE", "TYPE", "CLUSTER-IP", "ADDRESSES", "PORTS", "READY", "HERE", "EXTERNAL"];
+
+/** The services as one node routes them, a row each, then what is wrong. */
+export function printList(answer: ListAnswer): string {
+  const { node, services, serviceCount, problems, problemCount } = answer;
+  const more = serviceCount - services.length;
+  const unrouted = services.filter(({ notRouted }) => notRouted !== null);
+  return lines([
+    `node ${node}   ${serviceCount} services   ${problemCount} ${problemCount === 1 ? "problem" : "problems"}${lastRound(answer)}`,
+    ...stateLines(answer),
+    ...problems.flatMap(({ service, reason, message }) => wrapped(`${service}: ${reason}: ${message}`, 0)),
+    ...(problemCount > problems.length ? [`and ${problemCount - problems.length} problems more`] : []),
+    "",
+    ...(services.length > 0 ? table([HEADINGS, ...services.map(serviceRow)]) : ["no services"]),
+    ...(more > 0 ? [`and ${more} more`] : []),
+    ...(unrouted.length > 0 ? [""] : []),
+    ...unrouted.flatMap(({ service, notRouted }) => wrapped(`${service}: ${notRouted ?? ""}`, 0)),
+  ]);
+}
+
+function serviceRow(service: ListedService): readonly string[] {
+  return [
+    `${service.problems > 0 ? "! " : ""}${service.service}`,
+    service.type,
+    service.clusterIps.join(",") || "-",
+    service.addresses.join(",") || "-",
+    service.ports.join(",") || "-",
+    service.notRouted === null ? String(service.ready) : "-",
+    service.notRouted === null ? String(service.readyHere) : "-",
+    service.type === "ClusterIP" || service.notRouted !== null ? "-" : service.externalTrafficPolicy,
+  ];
+}
+
+function lastRound({ rounds }: RoutingStatus): string {
+  return rounds.lastAt === null
+    ? ""
+    : `   synced ${rounds.lastAt} in ${((rounds.lastSeconds ?? 0) * 1000).toFixed(1)} ms`;
+}
+
+function stateLines({ waitingFor, rounds }: RoutingStatus): readonly string[] {
+  return [
+    ...waitingFor.map((why) => `waiting: ${why}`),
+    ...rounds.lastFaults.map((fault) => `failed, will be tried again: ${fault}`),
+  ];
+}
+
+/** One service, by what the nodes that were asked say: the first tells the rules, and each its own connections. */
+export function printExplanation(answers: readonly ExplainAnswer[]): string {
+  const [first] = answers;
+  if (first === undefined) return "";
+  const { explanation } = first;
+  const asked = [...new Set(answers.flatMap(({ explanation: { asked = [] } }) => asked))];
+  const problems = new Set(
+    answers.flatMap((answer) => answer.problems.map(({ reason, message }) => `${reason}: ${message}`)),
+  );
+  return lines([
+    headLine(explanation),
+    ...readyLine(explanation),
+    ...answers.flatMap((answer) => stateLines(answer).map((line) => `${answer.node}: ${line}`)),
+    ...[...problems].flatMap((problem) => wrapped(problem, 0)),
+    ...(explanation.notRouted === undefined
+      ? []
+      : wrapped(`Not routed by Twill. ${explanation.notRouted}`, 0)),
+    ...asked.flatMap((sentence) => ["", ...wrapped(sentence, 0)]),
+    ...CLIENT_TITLES.flatMap(([client, title]) => clientLines(title, explanation.cases, client)),
+    ...connectionLines(answers),
+    "",
+    "ALSO",
+    ...explanation.notes.flatMap(({ about, text }) => [`  ${about}`, ...wrapped(text, 4)]),
+  ]);
+}
+
+function headLine({ service, type, ...policies }: Explanation): string {
+  const { externalTrafficPolicy, internalTrafficPolicy, clientAddress } = policies;
+  const parts = [service, type];
+  if (type !== "ExternalName") parts.push(`internalTrafficPolicy ${internalTrafficPolicy}`);
+  if (type === "NodePort" || type === "LoadBalancer")
+    parts.push(`externalTrafficPolicy ${externalTrafficPolicy}`);
+  if (clientAddress === "masquerade") parts.push("client-address masquerade");
+  return parts.join("   ");
+}
+
+function readyLine({ ready, type }: Explanation): readonly string[] {
+  if (type === "ExternalName") return [];
+  const { total, byNode, nodeCount } = ready;
+  const where = byNode.map(({ node, count }) => `${count} on ${node}`).join(", ");
+  const more = nodeCount > byNode.length ? ` and ${nodeCount - byNode.length} nodes more` : "";
+  return [`${total} ready ${total === 1 ? "endpoint" : "endpoints"}${where ? `: ${where}` : ""}${more}`];
+}
+
+const CLIENT_TITLES: readonly (readonly [ClientKind, string])[] = [
+  ["outside", "CLIENTS OUTSIDE THE CLUSTER"],
+  ["pod", "PODS"],
+  ["this-node", "A NODE ITSELF, AND PODS ON ITS NETWORK"],
+  ["other-node", "OTHER NODES"],
+];
+
+const WAY_NAMES: Readonly<Record<WayKind, string>> = {
+  "cluster-ip": "ClusterIP",
+  "node-port": "node port",
+  "load-balancer": "load balancer",
+  "external-ip": "external IP",
+};
+
+function clientLines(title: string, cases: readonly Case[], client: ClientKind): readonly string[] {
+  const own = Map.groupBy(
+    cases.filter((each) => each.client === client),
+    ({ reason, sees, outcome, nodes, sources }) => JSON.stringify([reason, sees, outcome, nodes, sources]),
+  );
+  return own.size === 0 ? [] : ["", title, ...[...own.values()].flatMap(caseLines)];
+}
+
+/** Several ways with one outcome. */
+function caseLines(same: readonly Case[]): readonly string[] {
+  const [first] = same;
+  if (first === undefined) return [];
+  const entries = same.map(({ way, entries }) => `${entries.join(", ")} (${WAY_NAMES[way]})`);
+  const only = first.sources.length > 0 ? [`only from ${first.sources.join(", ")}; others are dropped`] : [];
+  return [
+    ...wrapped(`to ${entries.join(", ")} at ${nodesText(first)}: ${seenText(first)}`, 2),
+    ...wrapped(first.why, 6),
+    ...only.flatMap((text) => wrapped(text, 6)),
+    ...(first.remedy === "" ? [] : wrapped(`To have the client's address: ${first.remedy}.`, 6)),
+  ];
+}
+
+function nodesText({ nodes, nodeCount }: Case): string {
+  return nodeCount > nodes.length
+    ? `${nodes.join(", ")} and ${nodeCount - nodes.length} more`
+    : nodes.join(", ");
+}
+
+function seenText({ outcome, sees, client }: Case): string {
+  if (outcome === "refused") return "REFUSED";
+  if (outcome === "dropped") return "DROPPED";
+  if (client === "this-node") return "the pod sees the node";
+  return sees === "client"
+    ? "the pod sees the client's own address"
+    : "the pod sees THE NODE, not the client";
+}
+
+const CONNECTION_HEADINGS = ["NODE", "CLIENT", "ENTERED AT", "ENDPOINT", "POD SEES", ""];
+
+function connectionLines(answers: readonly ExplainAnswer[]): readonly string[] {
+  const all = answers.flatMap(({ node, connections }) =>
+    connections.listed.map((connection) => ({ node, connection })),
+  );
+  const total = answers.reduce((sum, { connections }) => sum + connections.total, 0);
+  const masqueraded = answers.reduce((sum, { connections }) => sum + connections.masqueraded, 0);
+  const unread = answers.flatMap(({ node, connections: { unread } }) =>
+    unread === null ? [] : [`${node}: connections could not be read: ${unread}`],
+  );
+  const shown = all.slice(0, MOST_CONNECTIONS);
+  const rows = shown.map(({ node, connection }) => connectionRow(node, connection));
+  return [
+    "",
+    total === 0
+      ? "CONNECTIONS NOW: none"
+      : `CONNECTIONS NOW: ${total}, of which ${masqueraded} are masqueraded`,
+    ...unread,
+    ...(rows.length > 0 ? table([CONNECTION_HEADINGS, ...rows]).map((row) => `  ${row}`) : []),
+    ...(total > shown.length ? [`  and ${total - shown.length} more`] : []),
+  ];
+}
+
+function connectionRow(node: string, connection: Connection): readonly string[] {
+  const { protocol, client, entry, endpoint, seenAs, isMasqueraded, by } = connection;
+  const remarks = [
+    ...(isMasqueraded ? ["masqueraded"] : []),
+    ...(by === "host-port" ? ["taken by a pod's host port (svclb)"] : []),
+  ];
+  return [node, client, `${entry}/${protocol.toUpperCase()}`, endpoint, seenAs, remarks.join(", ")];
+}
+
+/** The text in lines that are not too long, `indent` spaces in; what goes on is two further in. */
+function wrapped(text: string, indent: number): readonly string[] {
+  const out: string[] = [];
+  let line = " ".repeat(indent);
+  for (const word of text.split(" ")) {
+    if (line.trim() !== "" && line.length + word.length + 1 > WIDTH) {
+      out.push(line);
+      line = " ".repeat(indent + (indent < 4 ? 2 : 0));
+    }
+    line += line.trim() === "" ? word : ` ${word}`;
+  }
+  return [...out, line];
+}
+
+function lines(all: readonly string[]): string {
+  return [...all, ""].map(printable).join("\n");
+}
+
+/** Columns as wide as their widest cell. */
+function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join("   ")
+      .trimEnd(),
+  );
+}
