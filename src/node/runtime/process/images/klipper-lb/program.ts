@@ -9,12 +9,12 @@ export function tableName({ protocol, port }: Forwarding): string {
 }
 
 /** nft text that replaces the container's table by one that does what `forwarding` says, for the families that the pod forwards.
- *  Sources are looked at once the packet is translated, so they are about the destination's port. */
+ *  Sources are looked at once the packet is translated; what it was sent to keeps it apart from other containers' packets. */
 export function forwardingProgram(forwarding: Forwarding, families: readonly Family[]): string {
   const table = `inet ${tableName(forwarding)}`;
   const destinations = forwarding.destinations.filter((ip) => families.includes(familyOf(ip)));
   const { protocol, port, destinationPort, sources } = forwarding;
-  const packets = `${protocol} dport ${destinationPort}`;
+  const packets = `${protocol} dport ${destinationPort} ct original proto-dst ${port}`;
   const chains = [
     chain("forward", "filter hook forward priority 0", [
       ...sources.map((range) => `${fromRange(range)} ${packets} accept`),
