@@ -22,6 +22,8 @@ import { ownPodNetwork } from "#node/network";
 import type { NodeOptions } from "#node/options";
 import { runNode } from "#node/run";
 import { runServiceProxy } from "#service/run";
+import { openRoutingStatus } from "#service/status/open";
+import { SERVICE_SOCKET } from "#service/status/serve";
 import type { Logger } from "#telemetry/log";
 import { Metrics } from "#telemetry/metrics";
 import { runCniPlugin } from "./cni-plugin.ts";
@@ -229,18 +231,24 @@ function serviceRouting(
   if (membership.cluster.disableKubeProxy) return [];
   const log = options.log.child({ room: "service" });
   const watching = { clock, log, signal };
-  const proxy = runServiceProxy({
+  const common = {
     kernel,
     services: openInformer(client, SERVICES, watching),
     endpointSlices: openInformer(client, ENDPOINT_SLICES, watching),
     nodes,
     nodeName: options.node.name,
-    config: { localPods: { kind: "cidrs", cidrs: clusterCidrs }, serviceCidrs },
+    config: { localPods: { kind: "cidrs", cidrs: clusterCidrs }, serviceCidrs } as const,
     clock,
     log,
     signal,
+  };
+  const status = openRoutingStatus({ ...common, socketPath: SERVICE_SOCKET });
+  const proxy = runServiceProxy({
+    ...common,
+    onRound: status.hearRound,
+    onProblems: status.hearProblems,
   });
-  return [proxy];
+  return [proxy, status.kept];
 }
 
 function followFabric({ kernel, membership, log }: AgentOptions): PodNetworkFollower {
