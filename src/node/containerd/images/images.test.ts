@@ -82,6 +82,9 @@ test("Twill's own images are made once, and among them are those that packaged p
   const packaged = corednsManifest({ clusterDns: [], clusterDomain: "cluster.local" });
   for (const [, image] of packaged.matchAll(/image: (\S+)/g))
     assert.ok(names.includes(`docker.io/${image}`), image);
+  if (names.some((name) => name.includes("klipper-lb")))
+    // else libnftables is not installed
+    assert.ok(names.includes("docker.io/rancher/klipper-lb:v0.4.17"), "what ServiceLB asks for");
   const demo = ["web.yaml", "client.yaml"].map((name) =>
     readFileSync(join(import.meta.dirname, "../../../../demo", name), "utf8"),
   );

@@ -7,7 +7,9 @@ import { fromFile, type TarEntry } from "./tar.ts";
 export const NODE_IN_IMAGE = "/usr/bin/node";
 
 const REPORT =
-  "process.report.excludeNetwork=true;console.log(JSON.stringify(process.report.getReport().sharedObjects))";
+  "const shared=()=>process.report.getReport().sharedObjects;process.report.excludeNetwork=true;const own=shared();" +
+  "const[,koffi,...more]=process.argv;if(koffi)for(const name of more)require(koffi).load(name);" +
+  "console.log(JSON.stringify(koffi?shared().filter((path)=>path!==koffi&&!own.includes(path)):own))";
 
 /** Everything a program on Node needs below its own files: this process's Node, the libraries that one loads, users, names. */
 export async function nodeLayer(): Promise<Layer> {
@@ -20,9 +22,16 @@ export async function nodeLayer(): Promise<Layer> {
   ]);
 }
 
+/** C libraries that a program loads by koffi, whose native part is at `koffi`, with those that they load, but for Node's.
+ *  @throws what loading them throws, where they are not installed */
+export async function libraryLayer(koffi: string, names: readonly string[]): Promise<Layer> {
+  const libraries = await librariesOf(process.execPath, [koffi, ...names]);
+  return withFolders(libraries.map((path) => program(path, path)));
+}
+
 /** What that Node has loaded when it runs a script, as absolute paths; empty for one that is linked statically. */
-async function librariesOf(node: string): Promise<readonly string[]> {
-  const { stdout } = await promisify(execFile)(node, ["-e", REPORT], { env: {}, timeout: 30_000 });
+async function librariesOf(node: string, args: readonly string[] = []): Promise<readonly string[]> {
+  const { stdout } = await promisify(execFile)(node, ["-e", REPORT, ...args], { env: {}, timeout: 30_000 });
   const loaded: unknown = JSON.parse(stdout);
   if (!Array.isArray(loaded)) return [];
   return loaded.filter((path): path is string => typeof path === "string" && path.startsWith("/"));

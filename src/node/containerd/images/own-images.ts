@@ -5,11 +5,11 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildImages } from "../../runtime/process/images/build.ts";
 import { bundleFiles } from "../../runtime/process/images/bundle.ts";
-import { type CarriedImage, findImage } from "../../runtime/process/images/catalog.ts";
+import { type CarriedImage, findImage, PAUSE_FILE } from "../../runtime/process/images/catalog.ts";
 import { pauseProgram } from "../../runtime/process/images/pause-program.ts";
 import { IMAGES_FOLDER } from "../../runtime/process/images/preamble.ts";
 import { busyboxLayer, findBusybox } from "./busybox-layer.ts";
-import { NODE_IN_IMAGE, nodeLayer, program, text, users, withFolders } from "./node-layer.ts";
+import { libraryLayer, NODE_IN_IMAGE, nodeLayer, program, text, users, withFolders } from "./node-layer.ts";
 import { type ImageSpec, type Layer, writeOciArchive } from "./oci-archive.ts";
 
 /** The image of every pod's first process. */
@@ -26,11 +26,14 @@ const PROGRAMS: readonly (readonly [reference: string, ...others: string[]])[] =
   ["docker.io/rancher/mirrored-coredns-coredns:1.14.6", "docker.io/twill/coredns:latest"],
   ["docker.io/twill/agnhost:latest", ...agnhostNames()],
 ];
+/** The image of ServiceLB's pods, by the name they ask for; only where its library is installed. */
+const KLIPPER_LB = ["docker.io/rancher/klipper-lb:v0.4.17", "docker.io/twill/klipper-lb:latest"] as const;
+const NFTABLES_LIBRARY = "libnftables.so.1";
 const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Nobody's: as in the image that K3s uses. */
 const PAUSE_USER = "65535:65535";
 /** Raised when the way of making them changes in what the fingerprint does not see. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 export const ARCHIVE = "containerd-images.tar";
 export const BUSYBOX_ARCHIVE = "busybox.tar";
@@ -43,12 +46,12 @@ export async function ensureOwnImages(dir: string): Promise<string> {
   const shell = await shellLayer();
   const base = await nodeLayer();
   const programs = PROGRAMS.map(([reference, ...others]) => {
-    const image = findImage(reference);
-    if (!image) throw new Error(`broken invariant: ${reference} is not carried`);
+    const image = carried(reference);
     const layers = [base, ...(image.name === "agnhost" && shell ? [shell] : []), programLayer(image, dir)];
     return programImage(image, [reference, ...others], layers);
   });
-  return ensureArchive(join(dir, ARCHIVE), [pauseImage(), ...programs]);
+  const balancer = await klipperLbImage(dir, base);
+  return ensureArchive(join(dir, ARCHIVE), [pauseImage(), ...programs, ...(balancer ? [balancer] : [])]);
 }
 
 /** Makes `<dir>/pause.tar`: all that a containerd needs of its own. */
@@ -86,6 +89,29 @@ function pauseImage(): ImageSpec {
     config: { Entrypoint: ["/pause"], Env: [PATH], WorkingDir: "/", User: PAUSE_USER },
     layers: [layer],
   };
+}
+
+/** Undefined without libnftables. */
+async function klipperLbImage(dir: string, base: Layer): Promise<ImageSpec | undefined> {
+  const image = carried(KLIPPER_LB[0]);
+  const koffi = bundleFiles(dir, image.name).find((file) => file.endsWith(".node")) ?? "";
+  try {
+    const libraries = await libraryLayer(join(dir, koffi), [NFTABLES_LIBRARY]);
+    const waiting = program(`${IMAGES_FOLDER}/${PAUSE_FILE}`, join(dir, PAUSE_FILE));
+    return programImage(image, KLIPPER_LB, [
+      base,
+      libraries,
+      withFolders([...programLayer(image, dir), waiting]),
+    ]);
+  } catch {
+    return undefined;
+  }
+}
+
+function carried(reference: string): CarriedImage {
+  const image = findImage(reference);
+  if (!image) throw new Error(`broken invariant: ${reference} is not carried`);
+  return image;
 }
 
 /** The bundle's files, and a program of the image's own name that runs them. */
