@@ -24,6 +24,8 @@ const TABLE = "twill-service";
 export interface RoutedOptions {
   readonly config?: ServiceConfig;
   readonly clock?: Clock;
+  /** What former runs loaded, which this one may find standing; it adds what it loads. */
+  readonly texts?: string[];
 }
 
 export type RoutedKernel = Pick<NetKernel, "netlink" | "nft" | "conntrack" | "openChanges">;
@@ -37,13 +39,17 @@ export class Routed implements AsyncDisposable {
   readonly faults: Fault[] = [];
   problems: readonly ServiceProblem[] = [];
   readonly #kernel: RoutedKernel;
-  readonly #texts: string[] = [];
+  readonly #texts: string[];
   readonly #ending = new AbortController();
   readonly #running: Promise<void>;
   #round = Promise.withResolvers<{ ops: number }>();
 
-  constructor(kernel: RoutedKernel, { config = TEST_CONFIG, clock = systemClock }: RoutedOptions = {}) {
+  constructor(
+    kernel: RoutedKernel,
+    { config = TEST_CONFIG, clock = systemClock, texts = [] }: RoutedOptions = {},
+  ) {
     this.#kernel = kernel;
+    this.#texts = texts;
     this.#running = runServiceProxy({
       kernel: recorded(kernel, this.#texts),
       services: this.services,
@@ -80,7 +86,7 @@ export class Routed implements AsyncDisposable {
     });
   }
 
-  /** The program loaded in this run and the elements that stand now. */
+  /** The program loaded in this run, or found, and the elements that stand now. */
   table(family: Family): Ruleset {
     const { nft } = FAMILY[family];
     const loaded = new Ruleset(`${nft} ${TABLE}`).run(this.#texts.join(""));
@@ -118,8 +124,12 @@ function recorded(kernel: RoutedKernel, texts: string[]): RoutedKernel {
 }
 
 /** All scenes of a setting, routed. */
-export async function routeSetting(kernel: RoutedKernel, { config, scenes }: Setting): Promise<Routed> {
-  const routed = new Routed(kernel, { config: configOf(config) });
+export async function routeSetting(
+  kernel: RoutedKernel,
+  { config, scenes }: Setting,
+  options: Omit<RoutedOptions, "config"> = {},
+): Promise<Routed> {
+  const routed = new Routed(kernel, { ...options, config: configOf(config) });
   for (const node of sceneNodes()) routed.nodes.put(node);
   for (const [i, cidr] of (config.moreServiceCidrs ?? []).entries())
     routed.serviceCidrs.put({

@@ -88,6 +88,14 @@ export function walked(
   return { gives: inWords(outcomes, shot.family), rules: outcomes[0]?.rules ?? [] };
 }
 
+/** Packets that do not come out as the table says, and by which rules. */
+export function astray(table: Table, shots: readonly Shot[]): readonly string[] {
+  return shots.flatMap((shot) => {
+    const { gives, rules } = walked(table, shot);
+    return gives === shot.gives ? [] : [`${shot.name}: ${gives}; not ${shot.gives}; by ${rules.join(" | ")}`];
+  });
+}
+
 /** Several outcomes are one sentence only if they differ in nothing but the endpoint. */
 export function inWords(outcomes: readonly Outcome[], family: Family): string {
   const kinds = new Set(outcomes.map((outcome) => kindOf(outcome)));

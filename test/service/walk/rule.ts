@@ -43,7 +43,7 @@ export type Statement =
   | { readonly kind: "set-mark"; readonly value: Expression }
   | { readonly kind: "dnat"; readonly to: Expression }
   | { readonly kind: "masquerade" }
-  | { readonly kind: "counter" }
+  | { readonly kind: "counter"; readonly name: string | undefined }
   | {
       readonly kind: "remember";
       readonly op: "add" | "update" | "delete";
@@ -83,8 +83,7 @@ function statement(words: Words): Statement {
       return { kind: words.take() as "jump" | "goto", chain: words.take() };
     case "counter":
       words.take();
-      if (words.takes("name")) words.take();
-      return { kind: "counter" };
+      return { kind: "counter", name: words.takes("name") ? words.take().replaceAll('"', "") : undefined };
     case "masquerade":
       words.take();
       words.takes("fully-random");

@@ -33,6 +33,7 @@ export interface Table {
 export class Ruleset implements Table {
   readonly #chains = new Map<string, { name: string; hook: Hook | undefined; rules: Rule[] }>();
   readonly #sets = new Map<string, NamedSet>();
+  readonly #counters = new Set<string>();
   readonly #at: string;
 
   /** @param at the table's family and name, such as `ip twill-service` */
@@ -93,6 +94,7 @@ export class Ruleset implements Table {
       else if (line === "}") open = undefined;
       else if (open) this.#chainLine(open, line);
       else if (/^(?:set|map) /.test(line)) this.#addSet(line);
+      else if (/^counter \S+ \{/.test(line)) this.#counters.add(line.split(" ")[1] ?? "");
       else throw new Error(`Cannot read "${line}" in a table`);
     }
   }
@@ -113,6 +115,14 @@ export class Ruleset implements Table {
     const made = this.#chains.get(name) ?? { name, hook: undefined, rules: [] };
     this.#chains.set(name, made);
     return made;
+  }
+
+  /** A base chain's hook stands in braces after its name. */
+  #addChainAs(name: string, braces: string): void {
+    const chain = this.#addChain(name);
+    const hook = /^\{ (type .*;) \}$/.exec(braces)?.[1];
+    if (hook !== undefined) this.#chainLine(chain, hook);
+    else if (braces !== "") throw new Error(`Cannot read the chain ${name} "${braces}"`);
   }
 
   #addSet(line: string): void {
@@ -141,7 +151,7 @@ export class Ruleset implements Table {
     const [first = "", more = ""] = /^(\S+) (.*)$/.exec(rest)?.slice(1) ?? [rest];
     if (what === "table") this.#table(op);
     else if (what === "element") this.#element(op, rest);
-    else if (op === "add" && what === "chain") this.#addChain(rest);
+    else if (op === "add" && what === "chain") this.#addChainAs(first, more);
     else if (op === "flush" && what === "chain") this.#addChain(rest).rules.splice(0);
     else if (op === "add" && what === "rule") this.#chainOf(first).rules.push(parseRule(more));
     else if (op === "add" && (what === "set" || what === "map")) this.#addSet(`${what} ${rest}`);
@@ -159,6 +169,7 @@ export class Ruleset implements Table {
     if (op === "flush") throw new Error("Cannot flush a table: the program never does");
     this.#chains.clear();
     this.#sets.clear();
+    this.#counters.clear();
   }
 
   #element(op: string, rest: string): void {
@@ -190,6 +201,8 @@ export class Ruleset implements Table {
   #checkStatement(statement: Statement): void {
     if (statement.kind === "jump" || statement.kind === "goto") this.chain(statement.chain);
     if ("map" in statement) this.set(statement.map);
+    if (statement.kind === "counter" && statement.name !== undefined && !this.#counters.has(statement.name))
+      throw new Error(`no counter ${statement.name}`);
     if (statement.kind === "match" && statement.right.kind === "set") this.set(statement.right.set);
     for (const map of JSON.stringify(statement).matchAll(/"kind":"mapped".*?"map":"([\w-]+)"/g))
       this.set(map[1] ?? "");
