@@ -35,6 +35,7 @@ import { openFirewallWatch } from "./firewall-watch.ts";
 import { openForeignNetwork } from "./foreign-network.ts";
 import type { Life } from "./life.ts";
 import { openListedNetwork } from "./listed-network.ts";
+import { cloudViewOf } from "./node-marks.ts";
 import { ownSignal } from "./own-signal.ts";
 import { PodNetworkFollower } from "./pod-network.ts";
 import { openManifests } from "./static-pods.ts";
@@ -115,6 +116,7 @@ async function runPods(
     externalIps: node.externalIps,
     labels: node.labels,
     taints: node.taints,
+    ...cloudViewOf(node, membership.cluster, nodeIps),
     clusterDns: node.kubelet.clusterDns ?? membership.cluster.clusterDns,
     clusterDomain: node.kubelet.clusterDomain ?? membership.cluster.clusterDomain,
     ...kubeletOptions(node.kubelet),

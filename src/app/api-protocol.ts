@@ -28,6 +28,7 @@ export type ApiNews =
       readonly admin: Certified;
       readonly controller: Certified;
       readonly scheduler: Certified;
+      readonly cloudController: Certified;
       /** What this server's controllers sign with. */
       readonly signing: SigningKeyset;
       /** Full, for this server's own agent. */

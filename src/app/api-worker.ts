@@ -50,6 +50,7 @@ async function serve(
     admin: authority.admin,
     controller: authority.controller,
     scheduler: authority.scheduler,
+    cloudController: authority.cloudController,
     signing: {
       clientCa: authority.clientCa,
       serverCa: authority.serverCa,

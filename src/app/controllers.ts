@@ -1,16 +1,15 @@
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { SigningKeys } from "#apiserver/auth/signing-keys";
 import type { CertificateSigner } from "#controllers/certificates/signer";
 import { runControllers } from "#controllers/run";
 import type { Certified } from "#join/certificate";
-import { readIfThere, writeFileAtomic } from "#join/file";
 import { signRequest } from "#join/sign-request";
 import type { KubeClient } from "#kube/client";
 import { lead } from "#kube/leader-election";
 import { systemClock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { ServerConfig } from "./config/config.ts";
+import { ownId } from "./own-id.ts";
 
 interface Means {
   readonly client: KubeClient;
@@ -58,13 +57,4 @@ function signersOf({ clientCa, serverCa, serviceAccountKey }: SigningKeyset) {
     sign: (order) => signRequest(order.authority === "client" ? clientCa : serverCa, order),
   };
   return { certificates, signToken: (claims: object) => keys.sign(claims) };
-}
-
-/** The same at every start: this server's predecessor is over when it starts, and need not be waited for. */
-function ownId(path: string): string {
-  const stored = readIfThere(path)?.trim();
-  if (stored) return stored;
-  const fresh = randomUUID();
-  writeFileAtomic(path, fresh, 0o600);
-  return fresh;
 }

@@ -1,29 +1,23 @@
 /** A server node, composed: the API in its thread, the controllers, the packaged components, and this machine's own agent. */
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { deploy } from "#addons/deploy";
-import { parseManifest } from "#addons/manifest";
-import { runNodeHosts } from "#addons/node-hosts";
-import { corednsManifest } from "#addons/packaged/coredns";
 import { cidrFamily, nthIp } from "#addr/cidr";
 import { FAMILY } from "#addr/family";
 import type { Ip } from "#addr/ip";
-import { explain, Fault } from "#fault/fault";
+import { Fault } from "#fault/fault";
 import type { Certified } from "#join/certificate";
 import { writeFileAtomic } from "#join/file";
 import { openKernel } from "#kernel/open";
-import type { KubeClient } from "#kube/client";
 import { openClient } from "#kube/http-client";
 import { formatKubeconfig } from "#kube/kubeconfig";
-import { openInformer } from "#kube/open-informer";
-import { CONFIG_MAPS, NODES } from "#kube/resources";
-import { retry } from "#life/backoff";
 import { systemClock } from "#life/clock";
 import type { Live } from "#life/live";
 import { workerUrl } from "#life/worker-url";
 import type { Logger } from "#telemetry/log";
+import { runAddons } from "./addons.ts";
 import { runAgent } from "./agent.ts";
 import type { ApiNews, ApiTask } from "./api-protocol.ts";
+import { runServerCloud } from "./cloud.ts";
 import type { ServerConfig } from "./config/config.ts";
 import { labelControlPlane } from "./control-plane-label.ts";
 import { leadControllers } from "./controllers.ts";
@@ -50,13 +44,9 @@ export async function runServer(
   using _told = nodeIps.subscribe((ips) => tellAdvertised(task, found, ips, log));
   const api = await startApi(task, signal);
   const url = `https://127.0.0.1:${config.cluster.httpsPort}`;
-  const admin = formatKubeconfig({
-    server: url,
-    ca: api.ready.serverCaPem,
-    cert: api.ready.admin.certPem,
-    key: api.ready.admin.keyPem,
-  });
-  writeFileAtomic(config.kubeconfig.path, admin, config.kubeconfig.mode);
+  const kubeconfigOf = ({ certPem: cert, keyPem: key }: Certified) =>
+    formatKubeconfig({ server: url, ca: api.ready.serverCaPem, cert, key });
+  writeFileAtomic(config.kubeconfig.path, kubeconfigOf(api.ready.admin), config.kubeconfig.mode);
   log.info("the API answers", { url, kubeconfig: config.kubeconfig.path });
   if (config.inherited.relay) openRelay(config.inherited.relay.fd, config.inherited.relay, signal);
   const clientAs = ({ certPem, keyPem }: Certified, name: string) =>
@@ -70,6 +60,7 @@ export async function runServer(
     });
   await using client = clientAs(api.ready.controller, "twill-controllers");
   await using schedulerClient = clientAs(api.ready.scheduler, "twill-scheduler");
+  await using cloudClient = clientAs(api.ready.cloudController, "twill-cloud-controller");
   using parts = ownSignal(signal);
   const life = { log, signal: parts.signal, imagesDir, program };
   await Promise.all([
@@ -78,6 +69,11 @@ export async function runServer(
       config,
       { client, schedulerClient, serverCa: api.ready.serverCaPem, signing: api.ready.signing },
       { log: log.child({ room: "controllers" }), signal: life.signal },
+    ),
+    runServerCloud(
+      config,
+      { client, cloudClient, kubeconfig: kubeconfigOf(api.ready.cloudController) },
+      { ...life, log: log.child({ room: "cloud" }) },
     ),
     runAddons(config, client, { ...life, log: log.child({ room: "addons" }) }),
     labelControlPlane(client, config.node.name, life),
@@ -105,31 +101,6 @@ async function runOwnAgent(
     log,
     signal,
   });
-}
-
-async function runAddons(
-  config: ServerConfig,
-  client: KubeClient,
-  { log, signal }: Pick<Life, "log" | "signal">,
-): Promise<void> {
-  if (config.disable.includes("coredns")) return;
-  const { clusterDns, clusterDomain } = config.cluster;
-  const text = corednsManifest({ clusterDns, clusterDomain });
-  const path = join(config.node.dataDir, "server/manifests/coredns.yaml");
-  writeFileAtomic(path, text, 0o600);
-  await retry(() => deploy(client, parseManifest(text, path), `deploy@${config.node.name}`), {
-    clock: systemClock,
-    shape: { firstMs: 50, maxMs: 5000 },
-    signal,
-    onFailure: (error) => log.warn("could not deploy coredns; will try again", { error: explain(error) }),
-  });
-  const watching = { clock: systemClock, log, signal };
-  const configMaps = openInformer(client, CONFIG_MAPS, {
-    ...watching,
-    namespace: "kube-system",
-    fieldSelector: "metadata.name=coredns",
-  });
-  await runNodeHosts({ ...watching, client, nodes: openInformer(client, NODES, watching), configMaps });
 }
 
 /** What agents and pods know the API by is settled at the start. */

@@ -23,6 +23,8 @@ export interface Authority {
   readonly controller: Certified;
   /** CN system:kube-scheduler, in no group: the roles bound to that user say what this server's scheduler may do. */
   readonly scheduler: Certified;
+  /** CN k3s-cloud-controller-manager, in no group: what it may do its packaged role says. */
+  readonly cloudController: Certified;
   readonly serviceAccount: { readonly privateKey: string; readonly publicKey: string };
 }
 
@@ -53,6 +55,7 @@ export async function openAuthority(
     apiserver: await client("client-kube-apiserver", "system:apiserver", ["system:masters"]),
     controller: await client("client-controller", "system:kube-controller-manager", ["system:masters"]),
     scheduler: await client("client-scheduler", "system:kube-scheduler", []),
+    cloudController: await client("client-k3s-cloud-controller", "k3s-cloud-controller-manager", []),
     serviceAccount: ensureServiceAccountKey(join(dir, "service.key")),
   };
 }

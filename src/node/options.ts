@@ -1,7 +1,7 @@
 import type { Ip } from "#addr/ip";
 import type { Kernel } from "#kernel/kernel";
 import type { KubeClient } from "#kube/client";
-import type { Taint } from "#kube/generated/types";
+import type { ObjectMeta, Taint } from "#kube/generated/types";
 import type { Clock } from "#life/clock";
 import type { Live } from "#life/live";
 import type { Logger } from "#telemetry/log";
@@ -9,6 +9,7 @@ import type { CollectionPolicy } from "./image/image-collector.ts";
 import type { PullLimits } from "./image/pulls.ts";
 import type { PodNetwork } from "./network.ts";
 import type { Reservations } from "./object/allocatable.ts";
+import type { NodeMarks } from "./object/desired-node.ts";
 import type { EvictionSettings } from "./pressure/thresholds.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import type { StaticPodsOptions } from "./static/open-statics.ts";
@@ -27,8 +28,11 @@ export interface NodeOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Only at registration. */
   readonly taints?: readonly Taint[];
-  /** Writes `alpha.kubernetes.io/provided-node-ip`, and leaves the addresses to a cloud controller once it set them. */
+  /** Registers as not ready for pods until a cloud controller says what the machine is, and leaves the addresses to it; default no. */
   readonly hasCloudProvider?: boolean;
+  /** Labels and annotations beside the standard ones, given what stands on the Node; written at the start and when the node's addresses
+   *  have changed. */
+  readonly marks?: (standing: ObjectMeta) => NodeMarks;
   /** Until it is there, only pods of the host's network run and the Node is not Ready. */
   readonly network: PodNetwork | Promise<PodNetwork>;
   readonly clusterDns: readonly Ip[];

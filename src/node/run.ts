@@ -114,10 +114,10 @@ export async function runNode(options: NodeOptions): Promise<void> {
       get nodeIps() {
         return options.nodeIps.current;
       },
-      externalIps: options.externalIps ?? [],
       labels: options.labels ?? {},
       taints: options.taints ?? [],
       hasCloudProvider: options.hasCloudProvider ?? false,
+      marks: options.marks ?? (() => ({ labels: {}, annotations: {} })),
     },
     state: async () => ({
       capacity,
@@ -170,7 +170,7 @@ export async function runNode(options: NodeOptions): Promise<void> {
   );
   workers.follow(pods, { otherPodsKnown: statics.known });
   using _moves = options.nodeIps.subscribe(() => {
-    void reporter.report().catch(() => {});
+    void reporter.move().catch(() => {});
     // Their statuses say where they are.
     workers.wakeAll();
   });

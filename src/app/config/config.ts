@@ -3,8 +3,10 @@ import type { Ip } from "#addr/ip";
 import type { ServiceLbConfig } from "#cloud/servicelb/model";
 import type { ClusterConfig } from "#join/cluster-config";
 import type { ApiServerArgs } from "./apiserver-args.ts";
+import type { CloudArgs } from "./cloud-args.ts";
 import type { KubeProxyArgs } from "./kube-proxy-args.ts";
 import type { KubeletArgs } from "./kubelet-args.ts";
+import type { NodeOrigin } from "./node-origin.ts";
 import type { NodeFabricConfig } from "./read-fabric.ts";
 
 /** What any node is told about itself. */
@@ -13,6 +15,9 @@ export interface NodeConfig {
   /** Primary family first; undefined means "ask the kernel". */
   readonly ips: readonly Ip[] | undefined;
   readonly externalIps: readonly Ip[];
+  /** Names of its own addresses, and of those others know it by. */
+  readonly internalDns: readonly string[];
+  readonly externalDns: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
   readonly fabric: NodeFabricConfig;
@@ -26,6 +31,8 @@ export interface NodeConfig {
   /** Every cgroup of this node's pods lies in here; empty is the machine's root. Only a lab says it. */
   readonly cgroupRoot: string;
   readonly kubelet: KubeletArgs;
+  /** What it was started with, as its Node tells it. */
+  readonly origin: NodeOrigin;
   readonly kubeProxy: KubeProxyArgs;
   readonly isDebug: boolean;
 }
@@ -69,6 +76,7 @@ export interface ServerConfig {
   readonly disable: readonly string[];
   readonly serviceLb: ServiceLbConfig;
   readonly apiServer: ApiServerArgs;
+  readonly cloud: CloudArgs;
   readonly kubeconfig: { readonly path: string; readonly mode: number };
   readonly inherited: InheritedSockets;
 }

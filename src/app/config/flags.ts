@@ -64,6 +64,8 @@ export const FLAGS: readonly FlagSpec[] = [
     shown: "addresses of the default route's interface",
   },
   { name: "node-external-ip", takes: "csv", on: "both", help: "addresses others know this node by" },
+  { name: "node-internal-dns", takes: "csv", on: "both", help: "names that this node's own addresses have" },
+  { name: "node-external-dns", takes: "csv", on: "both", help: "names that others know this node by" },
   { name: "node-label", takes: "list", on: "both", help: "label key=value put on the node at registration" },
   {
     name: "node-taint",
@@ -105,13 +107,13 @@ export const FLAGS: readonly FlagSpec[] = [
     help: "argument of a kubelet, such as max-pods=200 or system-reserved=memory=500Mi",
   },
   {
-    name: "resolv-conf",
-  {
     name: "kube-proxy-arg",
     takes: "list",
     on: "both",
     help: "argument of kube-proxy, such as nodeport-addresses=192.0.2.0/24 or metrics-bind-address=0.0.0.0:10249",
   },
+  {
+    name: "resolv-conf",
     env: "K3S_RESOLV_CONF",
     takes: "text",
     on: "both",
@@ -258,7 +260,12 @@ export const FLAGS: readonly FlagSpec[] = [
     on: "server",
     help: "file holding the agent token",
   },
-  { name: "disable", takes: "csv", on: "server", help: "packaged components to leave out: coredns, servicelb" },
+  {
+    name: "disable",
+    takes: "csv",
+    on: "server",
+    help: "packaged components to leave out: coredns, servicelb",
+  },
   {
     name: "servicelb-namespace",
     takes: "text",
@@ -273,6 +280,18 @@ export const FLAGS: readonly FlagSpec[] = [
     help: "argument of kube-apiserver, such as audit-log-path=-",
   },
   { name: "disable-kube-proxy", takes: "switch", on: "server", help: "no service routing on any node" },
+  {
+    name: "disable-cloud-controller",
+    takes: "switch",
+    on: "server",
+    help: "leave it to somebody else to say what addresses nodes have, and to make them ready for pods",
+  },
+  {
+    name: "kube-cloud-controller-manager-arg",
+    takes: "list",
+    on: "server",
+    help: "argument of a cloud controller manager, such as node-status-update-frequency=30s",
+  },
   {
     name: "write-kubeconfig",
     short: "o",
@@ -304,6 +323,8 @@ export const ONE_NODE: ReadonlySet<string> = new Set([
   "node-name",
   "node-ip",
   "node-external-ip",
+  "node-internal-dns",
+  "node-external-dns",
   "node-label",
   "node-taint",
 ]);
@@ -311,7 +332,6 @@ export const ONE_NODE: ReadonlySet<string> = new Set([
 /** K3s flags that Twill does not act on yet: refusing them beats ignoring them. */
 export const NOT_YET: ReadonlySet<string> = new Set([
   "egress-selector-mode",
-  "disable-cloud-controller",
   "disable-helm-controller",
   "disable-agent",
   "disable-scheduler",
@@ -332,8 +352,6 @@ export const NOT_YET: ReadonlySet<string> = new Set([
   "embedded-registry",
   "supervisor-metrics",
   "enable-pprof",
-  "node-internal-dns",
-  "node-external-dns",
   "write-kubeconfig-group",
   "advertise-port",
   "tls-san-security",

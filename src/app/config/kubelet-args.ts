@@ -33,6 +33,8 @@ export interface KubeletArgs {
   /** The folder, or the one file, that says what runs here whatever the API says; default: `agent/pod-manifests` in the data folder. */
   readonly podManifestPath: string | undefined;
   readonly nodeStatusMs: number | undefined;
+  /** Whether somebody else is to say what the node's machine is, whatever the cluster says of that. */
+  readonly cloudProvider: "external" | "none" | undefined;
   readonly logs: { readonly maxBytes: number | undefined; readonly maxFiles: number | undefined };
 }
 
@@ -88,6 +90,7 @@ export function readKubeletArgs(reader: ValueReader): KubeletArgs {
     seccompDefault: args.flag("seccomp-default") ?? false,
     podManifestPath: args.parse("pod-manifest-path", parsePath),
     nodeStatusMs: args.parse("node-status-update-frequency", parseDuration),
+    cloudProvider: args.parse("cloud-provider", parseCloudProvider),
     logs: {
       maxBytes: args.parse("container-log-max-size", parseBytes),
       maxFiles: args.parse("container-log-max-files", parseFiles),
@@ -135,6 +138,15 @@ function parseCount(text: string): number {
   if (!/^\d{1,6}$/.test(text) || Number(text) === 0)
     throw new Error(`${JSON.stringify(text)} is not a whole number above 0`);
   return Number(text);
+}
+
+/** Those that were part of Kubernetes are no more. */
+function parseCloudProvider(text: string): "external" | "none" {
+  if (text === "external") return "external";
+  if (text === "") return "none";
+  throw new Error(
+    `${JSON.stringify(text)} is not in Kubernetes any more; there is external, or nothing at all`,
+  );
 }
 
 /** -1 is no bound, as it is for kubelets. */

@@ -16,6 +16,7 @@ import {
   overlapWarnings,
   tenthIp,
 } from "./check-networks.ts";
+import { readCloudArgs } from "./cloud-args.ts";
 import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerConfig } from "./config.ts";
 import { type FileValues, readConfigFiles } from "./config-file.ts";
 import { FLAGS } from "./flags.ts";
@@ -24,6 +25,7 @@ import { readKubeletArgs } from "./kubelet-args.ts";
 import { parseLabel, parseTaint } from "./label-and-taint.ts";
 import { matchNetConf } from "./match-net-conf.ts";
 import { readNodeMask } from "./node-mask.ts";
+import { nodeOrigin } from "./node-origin.ts";
 import { parseBackend, readNodeFabric } from "./read-fabric.ts";
 import { addValue, type FlagValues, findFlag, readFlags } from "./read-flags.ts";
 import { readRuntime } from "./read-runtime.ts";
@@ -33,8 +35,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const DEFAULT_CONFIG = "/etc/rancher/k3s/config.yaml";
 
 export function readServerConfig(argv: readonly string[], env: Environment): ConfigReading<ServerConfig> {
-  const { reader, problems, warnings } = gather(argv, env, "server");
-  const node = readNode(reader, env);
+  const { reader, problems, warnings, words } = gather(argv, env, "server");
+  const node = readNode(reader, words, env);
   const cluster = readCluster(reader, node);
   checkNetConf(reader, node, cluster);
   const config: ServerConfig = {
@@ -55,6 +57,7 @@ export function readServerConfig(argv: readonly string[], env: Environment): Con
         SERVICELB_DEFAULTS.namespace,
     },
     apiServer: readApiServerArgs(reader),
+    cloud: readCloudArgs(reader),
     kubeconfig: {
       path: reader.text("write-kubeconfig") ?? "/etc/rancher/k3s/k3s.yaml",
       mode: reader.parse("write-kubeconfig-mode", parseMode) ?? 0o600,
@@ -65,8 +68,8 @@ export function readServerConfig(argv: readonly string[], env: Environment): Con
 }
 
 export function readAgentConfig(argv: readonly string[], env: Environment): ConfigReading<AgentConfig> {
-  const { reader, problems, warnings } = gather(argv, env, "agent");
-  const node = readNode(reader, env);
+  const { reader, problems, warnings, words } = gather(argv, env, "agent");
+  const node = readNode(reader, words, env);
   const token = reader.fileText("token-file") ?? reader.text("token");
   const serverUrl = reader.parse("server", parseServerUrl);
   if (reader.text("server") === undefined)
@@ -108,7 +111,13 @@ function gather(argv: readonly string[], env: Environment, command: "server" | "
   overlay(values, fromFile(file.values, { command, places, problems, warnings }));
   overlay(values, given.values);
   for (const name of given.values.keys()) places.delete(name);
-  return { reader: new ValueReader(values, places), problems, warnings };
+  const inFile = [...file.values].flatMap(([name, { texts }]) => texts.map((text) => `--${name}=${text}`));
+  return {
+    reader: new ValueReader(values, places),
+    problems,
+    warnings,
+    words: [command, ...inFile, ...argv],
+  };
 }
 
 function fromFile(
@@ -139,7 +148,11 @@ function overlay(into: Map<string, string[]>, from: FlagValues): void {
   for (const [name, values] of from) into.set(name, [...values]);
 }
 
-function readNode(reader: ValueReader, env: Environment): NodeConfig {
+function readNames(reader: ValueReader, flag: string): readonly string[] {
+  return reader.list(flag).flatMap((text) => reader.try(flag, () => parseDnsSubdomain("name", text)) ?? []);
+}
+
+function readNode(reader: ValueReader, words: readonly string[], env: Environment): NodeConfig {
   const name =
     reader.parse("node-name", (text) => parseDnsSubdomain("node name", text)) ?? hostname().toLowerCase();
   if (reader.text("node-name") === undefined && (!isDnsSubdomain(name) || name === "localhost")) {
@@ -154,6 +167,8 @@ function readNode(reader: ValueReader, env: Environment): NodeConfig {
     name,
     ips: ips.length > 0 ? ips : undefined,
     externalIps: reader.ips("node-external-ip"),
+    internalDns: readNames(reader, "node-internal-dns"),
+    externalDns: readNames(reader, "node-external-dns"),
     labels: Object.fromEntries([
       ...reader
         .list("node-label")
@@ -175,6 +190,7 @@ function readNode(reader: ValueReader, env: Environment): NodeConfig {
     runtime: readRuntime(reader),
     registriesFile: resolve(reader.text("private-registry") ?? "/etc/rancher/k3s/registries.yaml"),
     cgroupRoot: kubelet.cgroupRoot ?? env["TWILL_CGROUP_ROOT"] ?? "",
+    origin: nodeOrigin(words, env),
     isDebug: reader.isOn("debug"),
   };
 }
@@ -220,7 +236,8 @@ function readCluster(reader: ValueReader, node: NodeConfig): ClusterConfig {
     flannelExternalIp: reader.isOn("flannel-external-ip"),
     disableNetworkPolicy: reader.isOn("disable-network-policy"),
     disableKubeProxy: reader.isOn("disable-kube-proxy"),
-    disableCloudController: false,
+    disableCloudController: reader.isOn("disable-cloud-controller"),
+    disableServiceLb: reader.list("disable").includes("servicelb"),
     httpsPort: reader.port("https-listen-port", 6443),
   };
 }

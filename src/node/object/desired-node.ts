@@ -5,6 +5,7 @@ import type {
   NodeCondition,
   NodeStatus,
   NodeSystemInfo,
+  ObjectMeta,
   Taint,
 } from "#kube/generated/types";
 import type { Pressure } from "../pressure/signals.ts";
@@ -12,7 +13,6 @@ import type { RuntimeFeatures } from "../runtime/runtime.ts";
 
 const MAX_IMAGES = 50;
 const MAX_IMAGE_NAMES = 5;
-const PROVIDED_IP = "alpha.kubernetes.io/provided-node-ip";
 const UNINITIALIZED: Taint = {
   key: "node.cloudprovider.kubernetes.io/uninitialized",
   value: "true",
@@ -23,38 +23,65 @@ export interface NodeIdentity {
   readonly name: string;
   readonly arch: string;
   readonly nodeIps: readonly Ip[];
-  readonly externalIps: readonly Ip[];
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
+  /** A cloud controller says what the node's addresses are; until it has, nothing is scheduled here. */
   readonly hasCloudProvider: boolean;
+  /** What else is to stand on the Node, given what does. */
+  readonly marks: (standing: ObjectMeta) => NodeMarks;
 }
 
-/** The Node as it is first registered. */
+/** Labels and annotations; undefined: none of that name. */
+export interface NodeMarks {
+  readonly labels: Wanted;
+  readonly annotations: Wanted;
+}
+type Wanted = Readonly<Record<string, string | undefined>>;
+
+/** The Node as it is first registered. It has addresses from the start, and nobody's are written over later. */
 export function desiredNode(identity: NodeIdentity): Node {
   const taints = [...identity.taints, ...(identity.hasCloudProvider ? [UNINITIALIZED] : [])];
+  const { labels, annotations } = wantedMarks(identity, { name: identity.name });
   return {
     apiVersion: "v1",
     kind: "Node",
-    metadata: { name: identity.name, labels: nodeLabels(identity), annotations: nodeAnnotations(identity) },
+    metadata: { name: identity.name, labels: present(labels), annotations: present(annotations) },
     spec: taints.length > 0 ? { taints } : {},
+    status: { addresses: ownAddresses(identity) },
   };
 }
 
 /** What a patch must bring onto a Node that an earlier life registered: labels and annotations, never taints. */
 export function adoptionPatch(identity: NodeIdentity, standing: Node): unknown {
-  const labels = missing(nodeLabels(identity), standing.metadata.labels);
-  const annotations = missing(nodeAnnotations(identity), standing.metadata.annotations);
+  const wanted = wantedMarks(identity, standing.metadata);
+  const labels = differing(wanted.labels, standing.metadata.labels);
+  const annotations = differing(wanted.annotations, standing.metadata.annotations);
   return labels || annotations
     ? { metadata: { labels: labels ?? {}, annotations: annotations ?? {} } }
     : undefined;
 }
 
-function missing(
-  wanted: Readonly<Record<string, string>>,
+/** Null is how a patch takes away. */
+function differing(
+  wanted: Wanted,
   standing: Readonly<Record<string, string>> = {},
-): Readonly<Record<string, string>> | undefined {
+): Readonly<Record<string, string | null>> | undefined {
   const out = Object.entries(wanted).filter(([key, value]) => standing[key] !== value);
-  return out.length === 0 ? undefined : Object.fromEntries(out);
+  return out.length === 0 ? undefined : Object.fromEntries(out.map(([key, value]) => [key, value ?? null]));
+}
+
+function present(wanted: Wanted): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(wanted).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  );
+}
+
+function wantedMarks(identity: NodeIdentity, standing: ObjectMeta): NodeMarks {
+  const { labels, annotations } = identity.marks(standing);
+  return {
+    labels: { ...nodeLabels(identity), ...labels },
+    annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true", ...annotations },
+  };
 }
 
 function nodeLabels({ name, arch, labels }: NodeIdentity): Record<string, string> {
@@ -65,13 +92,6 @@ function nodeLabels({ name, arch, labels }: NodeIdentity): Record<string, string
     "kubernetes.io/hostname": name,
     "kubernetes.io/os": "linux",
     ...labels,
-  };
-}
-
-function nodeAnnotations({ nodeIps, hasCloudProvider }: NodeIdentity): Record<string, string> {
-  return {
-    "volumes.kubernetes.io/controller-managed-attach-detach": "true",
-    ...(hasCloudProvider ? { [PROVIDED_IP]: nodeIps.join(",") } : {}),
   };
 }
 
@@ -103,7 +123,8 @@ export function isTakingOver({ complaints, isSure, info }: NodeState, before: No
   return !isSure && complaints.length > 0 && isSameBoot && wasReady === true;
 }
 
-/** The Node's status; `before` gives the times of conditions that did not flip and what others wrote. */
+/** The Node's status; `before` gives the times of conditions that did not flip and what others wrote. Addresses that a cloud controller
+ *  may have set are the very ones that stand. */
 export function nodeStatus(state: NodeState, before: NodeStatus): NodeStatus {
   return {
     addresses: addresses(state.identity, before),
@@ -145,14 +166,16 @@ function runtimeParts(
   };
 }
 
-function addresses({ name, nodeIps, externalIps, hasCloudProvider }: NodeIdentity, before: NodeStatus) {
-  const own: NodeAddress[] = [
+function addresses(identity: NodeIdentity, before: NodeStatus): readonly NodeAddress[] {
+  const isOthers = identity.hasCloudProvider && before.addresses !== undefined && before.addresses.length > 0;
+  return isOthers ? before.addresses : ownAddresses(identity);
+}
+
+function ownAddresses({ name, nodeIps }: NodeIdentity): readonly NodeAddress[] {
+  return [
     ...nodeIps.map((address) => ({ type: "InternalIP", address })),
-    ...externalIps.map((address) => ({ type: "ExternalIP", address })),
     { type: "Hostname", address: name },
   ];
-  // Once a cloud controller has set them they are its own.
-  return hasCloudProvider && before.addresses?.length ? before.addresses : own;
 }
 
 type Row = [type: string, status: "True" | "False", reason: string, message: string];

@@ -68,6 +68,12 @@ export class NodeReporter {
     return this.#untilDone("the node's status could not be written", () => this.#reportOnce());
   }
 
+  /** Resolves once the API has what follows from the node's addresses of now; tries until then. */
+  async move(): Promise<void> {
+    await this.#untilDone("the node's addresses could not be written", () => this.#adopt());
+    await this.report();
+  }
+
   /** Reports again and again until aborted. */
   async run(): Promise<void> {
     const { clock, signal } = this.#options;
@@ -105,7 +111,7 @@ export class NodeReporter {
     const status = nodeStatus(state, before);
     const isDue = at - this.#reportedAt >= REPORT_MS;
     if (!isDue && isDeepStrictEqual(timeless(status), timeless(before))) return;
-    const patch = { status: replacingAddresses(status) };
+    const patch = { status: replacingAddresses(status, before) };
     this.#node = await client.patch(NODES, { name: identity.name }, patch, {
       type: "strategic",
       subresource: "status",
@@ -121,15 +127,23 @@ export class NodeReporter {
     } catch (error) {
       if (!isApiFault(error, "AlreadyExists")) throw error;
     }
+    return this.#adopt();
+  }
+
+  /** The Node that stands, with all that this node wants on it. */
+  async #adopt(): Promise<Node> {
+    const { client, identity } = this.#options;
     const standing = await client.get(NODES, { name: identity.name });
     const patch = adoptionPatch(identity, standing);
     return patch ? client.patch(NODES, { name: identity.name }, patch, { type: "strategic" }) : standing;
   }
 }
 
-/** Addresses merge by type, which would drop the second of two families: the list is replaced as a whole. */
-function replacingAddresses(status: NodeStatus): unknown {
-  return { ...status, addresses: [{ $patch: "replace" }, ...(status.addresses ?? [])] };
+/** Addresses merge by type, which would drop the second of two families: the list is replaced as a whole. Those that stand are left
+ *  out, for a cloud controller may have written others by now. */
+function replacingAddresses({ addresses, ...status }: NodeStatus, before: NodeStatus): unknown {
+  if (addresses === before.addresses) return status;
+  return { ...status, addresses: [{ $patch: "replace" }, ...(addresses ?? [])] };
 }
 
 function timeless({

@@ -28,7 +28,7 @@ function nativePart(): string {
 
 function isGlibc(): boolean {
   // With it, the other end of each socket is looked up in DNS while everything waits.
-  process.report.excludeNetwork = true;
+  Object.assign(process.report, { excludeNetwork: true });
   const report: unknown = process.report.getReport();
   const header = typeof report === "object" && report !== null && "header" in report ? report.header : {};
   return typeof header === "object" && header !== null && "glibcVersionRuntime" in header;
