@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { namespacedName } from "#addr/name";
 import { isApiFault, wordsOf } from "#kube/api-fault";
 import { type EventRecorder, openEventRecorder } from "#kube/event-recorder";
 import type { DaemonSet, Service } from "#kube/generated/types";
@@ -11,7 +12,7 @@ import { desiredDaemonSet, priorityClassOf } from "./daemonset.ts";
 import { choosesOthers, isMarked, rewritten } from "./daemonset-change.ts";
 import { furnish } from "./furnish.ts";
 import { FINALIZER, hasFinalizer, isForeign, isServed, LEGACY_FINALIZER } from "./model.ts";
-import { isBalancer, serviceKeyOf } from "./names.ts";
+import { balancerName, isBalancer, serviceKeyOf } from "./names.ts";
 import { openServiceQueue } from "./queue.ts";
 import { release, withFinalizer, withoutLegacy } from "./release.ts";
 import { balancerInputs, changeNotes } from "./service-change.ts";
@@ -28,6 +29,8 @@ export function runBalancers(means: Means): void {
 
 /** What a DaemonSet was after our last write: as long as its generation stays nobody changed it. */
 interface Settled {
+  /** Whose it is, whatever its labels say now. */
+  readonly service: string;
   readonly uid: string;
   readonly generation: number | undefined;
   readonly desired: DaemonSet;
@@ -64,12 +67,10 @@ class Balancers {
       else this.#queue.add(change.key);
     });
     daemonSets.subscribe((change) => {
+      const settled = this.#settled.get(change.key);
       if (change.type === "removed") this.#settled.delete(change.key);
-      const seen = [
-        ...(change.type === "added" ? [] : [change.before]),
-        ...(change.type === "removed" ? [] : [change.object]),
-      ];
-      for (const key of seen.flatMap((each) => serviceKeyOf(each) ?? [])) this.#queue.add(key);
+      const owner = serviceKeyOf(change.type === "removed" ? change.before : change.object);
+      for (const key of new Set([settled?.service, owner])) if (key !== undefined) this.#queue.add(key);
     });
     nodes.subscribe(() => this.#nodesChanged());
   }
@@ -100,15 +101,24 @@ class Balancers {
   }
 
   async #sync(key: string): Promise<undefined> {
-    const { services, daemonSets } = this.#means.watched;
-    const service = services.get(key);
-    const standing = daemonSets.byIndex(BY_SERVICE, key).filter(isBalancer);
+    const service = this.#means.watched.services.get(key);
+    const standing = this.#standing(key, service);
     if (service !== undefined && isServed(service)) return await this.#ensure(key, service, standing);
     this.#changed.delete(key);
     this.#unknownClasses.delete(key);
     if (service === undefined) await this.#deleteAll(standing, undefined);
     else if (isForeign(service)) await this.#letGo(service, standing);
     else await this.#cleanUp(service, standing);
+  }
+
+  /** The DaemonSets that are the Service's: by what they say, by name, and by what we wrote. */
+  #standing(key: string, service: Service | undefined): readonly DaemonSet[] {
+    const { watched, config } = this.#means;
+    const own = service && namespacedName({ namespace: config.namespace, name: balancerName(service) });
+    const named = own && watched.daemonSets.get(own);
+    const labelled = watched.daemonSets.byIndex(BY_SERVICE, key).filter(isBalancer);
+    const isElses = (each: DaemonSet) => (this.#settled.get(keyOf(each))?.service ?? key) !== key;
+    return [...new Set([...(named ? [named] : []), ...labelled.filter((each) => !isElses(each))])];
   }
 
   async #ensure(key: string, service: Service, standing: readonly DaemonSet[]): Promise<undefined> {
@@ -123,7 +133,7 @@ class Balancers {
       service,
     );
     const live = standing.find(isOwn);
-    const isWritten = !(live && this.#isRight(live, desired)) && (await this.#write(live, desired));
+    const isWritten = !(live && this.#isRight(live, desired)) && (await this.#write(key, live, desired));
     if (isWritten || isAsked) {
       const message = `Applied LoadBalancer DaemonSet ${keyOf(desired)}`;
       this.#events.lb.record(service, { type: "Normal", reason: "AppliedDaemonSet", message });
@@ -144,7 +154,7 @@ class Balancers {
   }
 
   /** Whether it was not as it should be. What is being deleted is made again when it is gone, which its watch tells. */
-  async #write(live: DaemonSet | undefined, desired: DaemonSet): Promise<boolean> {
+  async #write(service: string, live: DaemonSet | undefined, desired: DaemonSet): Promise<boolean> {
     if (live !== undefined && isDeleting(live)) return false;
     if (live !== undefined && choosesOthers(live, desired)) {
       await this.#means.client.delete(DAEMON_SETS, live.metadata, { uid: uidOf(live) });
@@ -152,7 +162,7 @@ class Balancers {
     }
     const written = live ? await this.#replace(live, desired) : await this.#create(desired);
     const { generation } = written.metadata;
-    this.#settled.set(keyOf(written), { uid: uidOf(written), generation, desired });
+    this.#settled.set(keyOf(written), { service, uid: uidOf(written), generation, desired });
     return written.metadata.resourceVersion !== live?.metadata.resourceVersion;
   }
 
