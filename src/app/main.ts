@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   agent: async () => (await import("./commands/node-commands.ts")).agent,
   fabric: async () => (await import("./commands/fabric.ts")).fabric,
   service: async () => (await import("./commands/service.ts")).service,
+  servicelb: async () => (await import("./commands/servicelb.ts")).servicelb,
   cleanup: async () => (await import("./commands/cleanup.ts")).cleanup,
 };
 

@@ -1,0 +1,33 @@
+import { openLog } from "#telemetry/log";
+import { readServiceLbAlone, SERVICELB_FLAGS } from "../config/read-servicelb-alone.ts";
+import type { Command } from "./command.ts";
+
+const BAD_USAGE = 2;
+
+export const servicelb: Command = {
+  summary:
+    "give Services of type LoadBalancer addresses of nodes, on any cluster: servicelb --kubeconfig FILE",
+  help: help(),
+  async run(argv, context) {
+    const reading = readServiceLbAlone(argv);
+    if (reading.kind === "bad") {
+      context.writeError(`Cannot start:\n${reading.problems.map((problem) => `  ${problem}\n`).join("")}`);
+      return BAD_USAGE;
+    }
+    const log = openLog({ write: context.writeError, level: reading.config.isDebug ? "debug" : "info" });
+    const { runServiceLbAlone } = await import("../servicelb-alone.ts");
+    await runServiceLbAlone(reading.config, { log, signal: context.signal });
+    return 0;
+  },
+};
+
+function help(): string {
+  const rows = SERVICELB_FLAGS.map(({ name, takes, help, shown }) => {
+    const flag = `  --${name}${takes === "switch" ? "" : " VALUE"}`;
+    return `${flag.padEnd(32)}${help}${shown ? ` (default: ${shown})` : ""}`;
+  });
+  return `Usage: twill servicelb [flags]\n\n${rows.join("\n")}\n
+It needs no root, and the rights of K3s's cloud controller: services and services/status patch; daemonsets all; nodes, pods and
+endpointslices list and watch; namespaces and serviceaccounts get and create; leases get, create and update; events create and patch.
+A server runs it by itself: start that with --disable=servicelb to have only this one. What it made stays when it ends.\n`;
+}

@@ -1,0 +1,55 @@
+/** ServiceLB alone, composed: load balancers for a cluster that somebody else runs. */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { furnish } from "#cloud/servicelb/furnish";
+import { retireServiceLb, runServiceLb } from "#cloud/servicelb/run";
+import { explain } from "#fault/fault";
+import { isApiFault } from "#kube/api-fault";
+import type { KubeClient } from "#kube/client";
+import { openClient } from "#kube/http-client";
+import { inClusterOptions } from "#kube/in-cluster";
+import { readKubeconfigFile } from "#kube/kubeconfig";
+import { lead } from "#kube/leader-election";
+import { retry } from "#life/backoff";
+import { systemClock } from "#life/clock";
+import type { Logger } from "#telemetry/log";
+import type { ServiceLbAloneConfig } from "./config/read-servicelb-alone.ts";
+import { ownSignal } from "./own-signal.ts";
+import { VERSION } from "./version.ts";
+
+/** Runs until aborted; what stands in the cluster then stays. Asked to remove, it ends when that is done.
+ *  @throws {Fault} what keeps it from starting */
+export async function runServiceLbAlone(
+  { kubeconfig, serviceLb, lease, isRemoval }: ServiceLbAloneConfig,
+  { log, signal: outer }: { readonly log: Logger; readonly signal: AbortSignal },
+): Promise<void> {
+  using parts = ownSignal(outer);
+  const { signal } = parts;
+  const userAgent = `twill-servicelb/${VERSION}`;
+  const connection = kubeconfig === undefined ? inClusterOptions(userAgent) : readKubeconfigFile(kubeconfig);
+  await using client = openClient({ ...connection, userAgent, clock: systemClock });
+  const options = { client, config: serviceLb, clock: systemClock, log, signal };
+  if (isRemoval) return await retireServiceLb(options);
+  await settle(client, serviceLb.namespace, { log, signal });
+  const identity = `${hostname().toLowerCase()}_${randomUUID()}`;
+  await lead(client, { ...lease, identity, clock: systemClock, log, signal }, (leading) =>
+    runServiceLb({ ...options, signal: leading }),
+  );
+}
+
+/** Where the load balancers and the lease are to be is there, and the cluster lets us make it: a refusal ends this at once. */
+async function settle(
+  client: KubeClient,
+  namespace: string,
+  { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
+): Promise<void> {
+  await retry(() => furnish(client, namespace), {
+    clock: systemClock,
+    shape: { firstMs: 200, maxMs: 5_000 },
+    signal,
+    onFailure: (error, waitMs) => {
+      if (!isApiFault(error) || isApiFault(error, "Forbidden", "Unauthorized")) throw error;
+      log.warn("the cluster could not be asked; will try again", { error: explain(error), waitMs });
+    },
+  });
+}
