@@ -1,12 +1,12 @@
-/** A standing lab gets another backend as a real cluster does: the server is started again with the new flags, then the agents,
- *  one after the other, each when the one before is ready. Pods go on meanwhile. */
+/** A standing lab gets another backend, or leaves a component out, as a real cluster does: the server is started again with the
+ *  new flags, then the agents, one after the other, each when the one before is ready. Pods go on meanwhile. */
 import type { Clock } from "#life/clock";
 import { flagValues } from "./launch.ts";
 import type { LabLayout, LabNode } from "./layout.ts";
 import { isNodeProcess, processesIn } from "./processes.ts";
 
 /** What a server may be given anew while its cluster stands. */
-const CHANGEABLE = ["flannel-backend", "flannel-conf"];
+const CHANGEABLE = ["flannel-backend", "flannel-conf", "disable"];
 /** A node that has not ended by then is ended the hard way, which pods do not see either. */
 const END_MS = 10_000;
 const POLL_MS = 20;

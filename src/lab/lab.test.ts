@@ -168,6 +168,8 @@ for (const [standing, asked, is] of [
   ["--debug --flannel-backend vxlan", "--debug --flannel-conf=/etc/x.json", true],
   ["--debug", "--flannel-backend=host-gw", false],
   ["", "--flannel-backend=host-gw --debug", false],
+  ["", "--disable=servicelb", true],
+  ["--disable servicelb --disable coredns", "--disable coredns", true],
   ["--flannel-backend=none", "--flannel-backend=vxlan", false],
   ["", "--flannel-backend=none", false],
   ["--cluster-cidr=10.42.0.0/16", "--cluster-cidr=10.52.0.0/16 --flannel-backend=host-gw", false],

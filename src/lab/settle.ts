@@ -48,7 +48,7 @@ export async function settleLab(
 function goOn(standing: LabRecord, layout: LabLayout, options: UpOptions): LabRecord {
   const { nodes } = layoutOf(standing.name, standing.nodes);
   const stopped = nodes.filter((node) => !isRunning(layout, node));
-  const changed = withOtherBackend(standing, layout, options);
+  const changed = withOtherFlags(standing, layout, options);
   if (changed) return changed;
   if (standing.isUp && stopped.length === 0) {
     throw new Fault(
@@ -68,7 +68,7 @@ function goOn(standing: LabRecord, layout: LabLayout, options: UpOptions): LabRe
 }
 
 /** The record with other flags, and all nodes to be started again with them; nothing when that is not what was asked for. */
-function withOtherBackend(standing: LabRecord, layout: LabLayout, options: UpOptions): LabRecord | undefined {
+function withOtherFlags(standing: LabRecord, layout: LabLayout, options: UpOptions): LabRecord | undefined {
   const { serverFlags, write } = options;
   const isOther = serverFlags.length > 0 && serverFlags.join("\n") !== standing.serverFlags.join("\n");
   if (!isOther || !isChange(standing.serverFlags, serverFlags)) return undefined;
