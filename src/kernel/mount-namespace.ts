@@ -63,6 +63,8 @@ export interface NamespacedProcess {
   /** Where the namespaces are mounted. */
   readonly netns: string;
   readonly mountNamespace: string;
+  /** What the program finds to be the machine's name. */
+  readonly hostname: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -79,6 +81,8 @@ export function spawnInNamespaces(spec: NamespacedProcess): ChildProcess {
       libc.setns(fd, 0);
       libc.close(fd);
     }
+    libc.unshare(libc.CLONE_NEWUTS);
+    libc.sethostname(spec.hostname);
     return spawn(spec.command, [...spec.args], {
       stdio: [...spec.stdio],
       detached: true,

@@ -55,6 +55,7 @@ export function launchNode(
     return spawnInNamespaces({
       netns: node.netns,
       mountNamespace: node.mountNamespace,
+      hostname: node.name,
       command: program.node,
       args: [...NODE_FLAGS, program.entry, ...argsOf(layout, node, record)],
       env: {
