@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { CCM_MANIFEST } from "#addons/packaged/ccm";
 import { CLOUD_CONTROLLER } from "#cloud/names";
 import { runCloudNodes } from "#cloud/node/run";
+import type { ServiceLbConfig } from "#cloud/servicelb/model";
+import { retireServiceLb, runServiceLb } from "#cloud/servicelb/run";
 import { writeFileAtomic } from "#join/file";
 import type { KubeClient } from "#kube/client";
 import { lead } from "#kube/leader-election";
@@ -22,6 +24,9 @@ export interface CloudTask {
   readonly client: KubeClient;
   /** Whether Nodes are its business. */
   readonly nodes: boolean;
+  /** Whether load balancers are: run them, take down what stands of them, or leave them alone. */
+  readonly serviceLb: "run" | "retire" | "leave";
+  readonly serviceLbConfig: ServiceLbConfig;
   readonly args: CloudArgs;
   /** Tells candidates for the lease apart. */
   readonly identity: string;
@@ -37,7 +42,7 @@ export interface CloudMeans {
   readonly kubeconfig: string;
 }
 
-/** Runs until aborted; returns at once where both its parts are turned off, and then leaves no rights either. */
+/** Runs until aborted; where both its parts are turned off there is no cloud controller, and nobody is given its rights. */
 export async function runServerCloud(
   config: ServerConfig,
   { client, cloudClient, kubeconfig }: CloudMeans,
@@ -45,7 +50,9 @@ export async function runServerCloud(
 ): Promise<void> {
   const { node, cluster, disable } = config;
   const nodes = !cluster.disableCloudController;
-  if (!nodes && cluster.disableServiceLb) return;
+  const serviceLb = cluster.disableServiceLb ? "retire" : "run";
+  if (!nodes && serviceLb === "retire")
+    return retireServiceLb({ client, config: config.serviceLb, clock: systemClock, log, signal });
   writeFileAtomic(
     join(node.dataDir, "server/etc/cloud-config.yaml"),
     `${JSON.stringify(cloudConfig(config))}\n`,
@@ -56,7 +63,8 @@ export async function runServerCloud(
     await putPackaged(client, { name: "ccm", text: CCM_MANIFEST, node }, { log, signal });
   const identity = `${node.name}_${ownId(join(node.dataDir, "server/controllers-id"))}`;
   const lease = { namespace: "kube-system", name: CLOUD_CONTROLLER };
-  await runCloud({ client: cloudClient, nodes, args: config.cloud, identity, lease }, { log, signal });
+  const tasks = { nodes, serviceLb, serviceLbConfig: config.serviceLb } as const;
+  await runCloud({ client: cloudClient, ...tasks, args: config.cloud, identity, lease }, { log, signal });
 }
 
 /** Acts while it is the one of the cluster that leads, until aborted. */
@@ -68,29 +76,40 @@ export async function runCloud(task: CloudTask, { log, signal }: Ends): Promise<
   await lead(client, { ...lease, identity, timing, clock: systemClock, log, signal }, act);
 }
 
-async function actAsCloud({ client, nodes, args }: CloudTask, { log, signal }: Ends): Promise<void> {
+async function actAsCloud(
+  { client, nodes, serviceLb, serviceLbConfig, args }: CloudTask,
+  { log, signal }: Ends,
+): Promise<void> {
   const watching = { clock: systemClock, log, signal };
-  const work: Promise<void>[] = [];
-  if (nodes)
-    work.push(
-      runCloudNodes({
+  const onNodes = nodes
+    ? runCloudNodes({
         ...watching,
         client,
         nodes: openInformer(client, NODES, watching),
         periodMs: args.nodeStatusMs,
         workers: args.workers,
-      }),
-    );
-  await Promise.all(work);
+      })
+    : idle(signal);
+  const balancing = { ...watching, client, config: serviceLbConfig };
+  const act = { run: runServiceLb, retire: retireServiceLb, leave: async () => {} }[serviceLb];
+  await Promise.all([onNodes, act(balancing)]);
+}
+
+/** Who leads goes on leading, also with nothing left to do. */
+function idle(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 /** As K3s tells its provider; here for people to read. */
-function cloudConfig({ cluster }: ServerConfig): object {
+function cloudConfig({ cluster, serviceLb }: ServerConfig): object {
   return {
-    lbDefaultPriorityClassName: "system-node-critical",
+    lbDefaultPriorityClassName: serviceLb.priorityClassName,
     lbEnabled: !cluster.disableServiceLb,
-    lbImage: "rancher/klipper-lb:v0.4.17",
-    lbNamespace: "kube-system",
+    lbImage: serviceLb.image,
+    lbNamespace: serviceLb.namespace,
     nodeEnabled: !cluster.disableCloudController,
     rootless: false,
   };
