@@ -15,14 +15,12 @@ import type { Node } from "#kube/generated/types";
 import { openClient } from "#kube/http-client";
 import type { Informer } from "#kube/informer";
 import { openInformer } from "#kube/open-informer";
-import { ENDPOINT_SLICES, NODES, SERVICES } from "#kube/resources";
+import { NODES, SERVICE_CIDRS } from "#kube/resources";
 import type { Clock } from "#life/clock";
 import { type Live, mapLive } from "#life/live";
 import { ownPodNetwork } from "#node/network";
 import type { NodeOptions } from "#node/options";
 import { runNode } from "#node/run";
-import { runServiceProxy } from "#service/run";
-import { openRoutingStatus } from "#service/status/open";
 import { SERVICE_SOCKET } from "#service/status/serve";
 import type { Logger } from "#telemetry/log";
 import { Metrics } from "#telemetry/metrics";
@@ -38,6 +36,8 @@ import { openListedNetwork } from "./listed-network.ts";
 import { cloudViewOf } from "./node-marks.ts";
 import { ownSignal } from "./own-signal.ts";
 import { PodNetworkFollower } from "./pod-network.ts";
+import { reservedPorts } from "./reserved-ports.ts";
+import { k3sListenIps, retireServiceRouting, runServiceRouting } from "./service-routing.ts";
 import { openManifests } from "./static-pods.ts";
 import { VERSION } from "./version.ts";
 
@@ -86,12 +86,12 @@ export async function runAgent(options: AgentOptions): Promise<void> {
           { client: fabricClient, nodes, config: fabric, metrics, findings: () => firewalls.findings },
         );
   const pods = runPods(options, { ...common, network: ground.network });
-  const routing = serviceRouting({ ...options, signal }, { client: proxyClient, nodes });
+  const routing = keepServices({ ...options, signal }, { client: proxyClient, nodes });
   const tidied =
     fabric === undefined
       ? withdrawEnds({ ...common, client: fabricClient, nodes, log: watching.log })
       : undefined;
-  await Promise.all([ground.kept, firewalls.keep({ signal }), pods, tidied, ...routing]);
+  await Promise.all([ground.kept, firewalls.keep({ signal }), pods, tidied, routing]);
 }
 
 /** The node's own part, on the runtime it was told to use. */
@@ -224,33 +224,31 @@ function clientAs({ serverUrl, serverCaPem }: Membership, who: Certified, clock:
   return openClient({ server: serverUrl, ca: serverCaPem, cert, key, userAgent: `twill/${VERSION}`, clock });
 }
 
-function serviceRouting(
+/** Everything of kube-proxy, where the cluster wants it. */
+async function keepServices(
   options: AgentOptions,
   { client, nodes }: { client: KubeClient; nodes: Informer<Node> },
-): readonly Promise<void>[] {
-  const { kernel, membership, clock, signal } = options;
-  const { clusterCidrs, serviceCidrs } = membership.cluster;
-  if (membership.cluster.disableKubeProxy) return [];
+): Promise<void> {
+  const { kernel, node, nodeIps, membership, clock, signal } = options;
   const log = options.log.child({ room: "service" });
-  const watching = { clock, log, signal };
-  const common = {
+  const { cluster } = membership;
+  if (cluster.disableKubeProxy) return retireServiceRouting(kernel, log);
+  await runServiceRouting({
     kernel,
-    services: openInformer(client, SERVICES, watching),
-    endpointSlices: openInformer(client, ENDPOINT_SLICES, watching),
+    client,
     nodes,
-    nodeName: options.node.name,
-    config: { localPods: { kind: "cidrs", cidrs: clusterCidrs }, serviceCidrs } as const,
+    serviceCidrObjects: openInformer(client, SERVICE_CIDRS, { clock, log, signal }),
+    nodeName: node.kubeProxy.nodeName ?? node.name,
+    args: node.kubeProxy,
+    clusterCidrs: cluster.clusterCidrs,
+    serviceCidrs: cluster.serviceCidrs,
+    reservedPorts: reservedPorts(membership, nodeIps.current),
+    listenIps: k3sListenIps(nodeIps.current),
+    statusSocket: SERVICE_SOCKET,
     clock,
     log,
     signal,
-  };
-  const status = openRoutingStatus({ ...common, socketPath: SERVICE_SOCKET });
-  const proxy = runServiceProxy({
-    ...common,
-    onRound: status.hearRound,
-    onProblems: status.hearProblems,
   });
-  return [proxy, status.kept];
 }
 
 function followFabric({ kernel, membership, log }: AgentOptions): PodNetworkFollower {
