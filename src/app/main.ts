@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   fabric: async () => (await import("./commands/fabric.ts")).fabric,
   service: async () => (await import("./commands/service.ts")).service,
   servicelb: async () => (await import("./commands/servicelb.ts")).servicelb,
+  ccm: async () => (await import("./commands/ccm.ts")).ccm,
   cleanup: async () => (await import("./commands/cleanup.ts")).cleanup,
 };
 
