@@ -10,6 +10,8 @@ import { BY_NODE, BY_SERVICE, type Means } from "./watched.ts";
 const BACKOFF = { firstMs: 50, maxMs: 60_000 };
 /** Events are forgotten after an hour; what still holds is told again before. */
 const AGAIN_MS = 1_800_000;
+/** Pods come and go one by one: what is told is what they come to. */
+const SETTLE_MS = 1_000;
 
 /** Tells each Service whose pods wait for a port who has it: on the Service, as an event, and in the log when it begins and ends. */
 export function runPortReports(means: Means): void {
@@ -22,6 +24,8 @@ class PortReports {
   readonly #events: EventRecorder;
   /** What was told of each Service, and when. */
   readonly #told = new Map<string, { readonly text: string; readonly at: number }>();
+  /** What is going to be told, since when it is so. */
+  readonly #seen = new Map<string, { readonly text: string; readonly at: number }>();
 
   constructor(means: Means) {
     this.#means = means;
@@ -39,7 +43,7 @@ class PortReports {
       const pod = change.type === "removed" ? change.before : change.object;
       const key = serviceKeyOf(pod);
       if (key !== undefined) this.#queue.add(key);
-      if (holdsPorts(pod)) for (const waiting of this.#told.keys()) this.#queue.add(waiting);
+      if (holdsPorts(pod)) for (const waiting of this.#seen.keys()) this.#queue.add(waiting);
     });
     services.subscribe(({ type, key }) => {
       if (type === "removed") this.#queue.add(key);
@@ -50,16 +54,21 @@ class PortReports {
     const { watched, log, clock } = this.#means;
     const service = watched.services.get(key);
     const text = service && isServed(service) ? this.#look(key) : "";
-    const before = this.#told.get(key);
+    const told = this.#told.get(key);
     if (service === undefined || text === "") {
-      if (before) log.info("is over: a port was taken", { service: key });
+      if (told) log.info("is over: a port was taken", { service: key });
       this.#told.delete(key);
+      this.#seen.delete(key);
       return undefined;
     }
     const now = clock.now();
-    if (before?.text === text && now - before.at < AGAIN_MS) return before.at + AGAIN_MS - now;
+    const seen = this.#seen.get(key);
+    const since = seen?.text === text ? seen.at : now;
+    this.#seen.set(key, { text, at: since });
+    if (now - since < SETTLE_MS) return since + SETTLE_MS - now;
+    if (told?.text === text && now - told.at < AGAIN_MS) return told.at + AGAIN_MS - now;
     this.#told.set(key, { text, at: now });
-    if (before?.text !== text) log.warn("a port is taken", { service: key, why: text });
+    if (told?.text !== text) log.warn("a port is taken", { service: key, why: text });
     const message = `Waits for ports of nodes: ${text}`;
     this.#events.record(service, { type: "Warning", reason: "PortTaken", message });
     return AGAIN_MS;
