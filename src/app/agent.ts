@@ -232,7 +232,7 @@ async function keepServices(
   const { kernel, node, nodeIps, membership, clock, signal } = options;
   const log = options.log.child({ room: "service" });
   const { cluster } = membership;
-  if (cluster.disableKubeProxy) return retireServiceRouting(kernel, log);
+  if (cluster.disableKubeProxy) return retireServiceRouting(kernel, log, "--disable-kube-proxy");
   await runServiceRouting({
     kernel,
     client,

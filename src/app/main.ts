@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   server: async () => (await import("./commands/node-commands.ts")).server,
   agent: async () => (await import("./commands/node-commands.ts")).agent,
   fabric: async () => (await import("./commands/fabric.ts")).fabric,
+  proxy: async () => (await import("./commands/proxy.ts")).proxy,
   service: async () => (await import("./commands/service.ts")).service,
   servicelb: async () => (await import("./commands/servicelb.ts")).servicelb,
   ccm: async () => (await import("./commands/ccm.ts")).ccm,

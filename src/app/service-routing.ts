@@ -93,19 +93,16 @@ export async function runServiceRouting(options: ServiceRoutingOptions): Promise
   await Promise.all([proxy, status.kept, health.kept, teller.run(), loopback]);
 }
 
-/** Where no node routes services: what an earlier run left here goes. */
-export function retireServiceRouting(kernel: Kernel, log: Logger): void {
+/** Where this node shall route no services: what an earlier run left here goes. @param flag which said so */
+export function retireServiceRouting(kernel: Kernel, log: Logger, flag: string): void {
   try {
     const done = retireServices(kernel);
     if (done.length > 0)
-      log.info("service routing is off (--disable-kube-proxy): what an earlier run left here is gone", {
-        done,
-      });
+      log.info("service routing is off: what an earlier run left here is gone", { flag, done });
   } catch (error) {
     if (!isFault(error)) throw error;
-    log.warn("service routing is off (--disable-kube-proxy), but what an earlier run left stays", {
-      error: explain(error),
-    });
+    const fields = { flag, error: explain(error) };
+    log.warn("service routing is off, but what an earlier run left stays", fields);
   }
 }
 
@@ -127,7 +124,7 @@ function localPods({ args: { pods }, clusterCidrs }: ServiceRoutingOptions): Loc
     case "node-cidrs":
       return pods;
     case "cidrs":
-      return { kind: "cidrs", cidrs: pods.cidrs ?? clusterCidrs };
+      return cidrPods(pods.cidrs ?? clusterCidrs);
     case "interface":
       return pods.isPrefix
         ? { kind: "interfaces", prefixes: [pods.name] }
@@ -135,6 +132,11 @@ function localPods({ args: { pods }, clusterCidrs }: ServiceRoutingOptions): Loc
     default:
       return pods satisfies never;
   }
+}
+
+/** Of pods nobody knows where they are, nobody is one, and nobody is masqueraded for not being one. */
+function cidrPods(cidrs: readonly Cidr[]): LocalPods {
+  return cidrs.length === 0 ? { kind: "none" } : { kind: "cidrs", cidrs };
 }
 
 function nodePortAddresses(given: KubeProxyArgs["nodePortAddresses"]): NodePortAddresses {

@@ -5,15 +5,15 @@ import type { ValueReader } from "./value-reader.ts";
 export class ComponentArgs {
   readonly #reader: ValueReader;
   readonly #flag: string;
-  readonly #labelOf: (name: string) => string;
+  readonly #isOwn: boolean;
   readonly #values = new Map<string, string[]>();
   readonly #known = new Set<string>();
 
-  /** @param labelOf how whoever gave the argument `name` wrote it, without dashes */
-  constructor(reader: ValueReader, flag: string, labelOf = (name: string) => `${flag}=${name}`) {
+  /** @param isOwn whether each was given as a flag of its own, and `flag` is only where the reader has them */
+  constructor(reader: ValueReader, flag: string, { isOwn = false }: { readonly isOwn?: boolean } = {}) {
     this.#reader = reader;
     this.#flag = flag;
-    this.#labelOf = labelOf;
+    this.#isOwn = isOwn;
     for (const word of reader.list(flag)) {
       const [, name = "", value = "true"] = /^(?:--)?([^=]+)(?:=([\s\S]*))?$/.exec(word) ?? [];
       this.#values.set(name, [...(this.#values.get(name) ?? []), value]);
@@ -65,7 +65,7 @@ export class ComponentArgs {
 
   /** Refused, with what to do instead. */
   refuse(name: string, instead: string): void {
-    if (this.text(name) !== undefined) this.#reader.problem(this.#flag, `${name}: ${instead}`);
+    if (this.text(name) !== undefined) this.#refuse(name, `: ${instead}`);
   }
 
   refuseOthers(): void {
@@ -74,8 +74,17 @@ export class ComponentArgs {
       const near = nearestWord(name, [...this.#known]);
       const hint =
         near === undefined ? `it knows ${[...this.#known].sort().join(", ")}` : `did you mean ${near}?`;
-      this.#reader.problem(this.#flag, `${name} is not an argument that Twill acts on; ${hint}`);
+      this.#refuse(name, ` is not an argument that Twill acts on; ${hint}`);
     }
+  }
+
+  #labelOf(name: string): string {
+    return this.#isOwn ? name : `${this.#flag}=${name}`;
+  }
+
+  #refuse(name: string, why: string): void {
+    if (this.#isOwn) this.#reader.problem(name, why.replace(/^[: ]+/, ""));
+    else this.#reader.problem(this.#flag, `${name}${why}`);
   }
 
   #try<T>(name: string, read: () => T): T | undefined {
