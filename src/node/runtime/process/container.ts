@@ -1,4 +1,4 @@
-import { closeSync, type FSWatcher, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { explain } from "#fault/fault";
@@ -13,6 +13,8 @@ import { removeLog } from "../../logs/rotation.ts";
 import type { ContainerExit, ExecResult, Resources, Run, Usage } from "../runtime.ts";
 import type { ContainerCgroups } from "./container-cgroup.ts";
 import { collectOutput } from "./exec.ts";
+import { askToEnd } from "./first-moments.ts";
+import { oomScoreAdjOf } from "./identity.ts";
 import { OutputPump } from "./output.ts";
 import type { Pump } from "./pump.ts";
 import type { PodFolder, RunRecord } from "./record.ts";
@@ -60,6 +62,7 @@ export class ProcessContainer {
   #pump: Pump | undefined;
   #watcher: FSWatcher | undefined;
   #isFinishing = false;
+  readonly #life = new AbortController();
   /** Whatever happens from now on is not this agent's to write down. */
   #isLeft = false;
   #isSaved = true;
@@ -170,7 +173,7 @@ export class ProcessContainer {
       this.check();
       return this.#ended.promise;
     }
-    if (this.#deadline === undefined && graceMs > 0) this.#signal("SIGTERM");
+    if (this.#deadline === undefined && graceMs > 0) this.#ask();
     if (this.#deadline === undefined || at < this.#deadline.at) {
       clearTimeout(this.#deadline?.timer);
       this.#deadline = { at, timer: setTimeout(() => this.#signal("SIGKILL"), graceMs) };
@@ -258,6 +261,7 @@ export class ProcessContainer {
   }
 
   #close(): void {
+    this.#life.abort();
     clearTimeout(this.#deadline?.timer);
     this.#watcher?.close();
     this.#pump?.[Symbol.dispose]();
@@ -286,6 +290,21 @@ export class ProcessContainer {
       cgroups: cgroup === undefined ? [] : (this.#deps.cgroups?.entrances(cgroup) ?? []),
       oomScoreAdj: oomScoreAdjOf(pid),
     });
+  }
+
+  #ask(): void {
+    const ask = () => this.#signal("SIGTERM");
+    const { hasOwnPids, run } = this.#record;
+    const { clock } = this.#deps;
+    if (!hasOwnPids) ask();
+    else
+      void askToEnd({
+        pid: () => this.pid,
+        startedAtMs: Date.parse(run.startedAt),
+        ask,
+        clock,
+        signal: this.#life.signal,
+      });
   }
 
   /** To process 1 of its own namespace alone: all others end with it. Else SIGKILL goes to all that it started. */
@@ -376,14 +395,5 @@ function tail(path: string, bytes: number): string {
     }
   } catch {
     return "";
-  }
-}
-
-/** How readily the kernel kills a process; undefined of one that has ended. */
-function oomScoreAdjOf(pid: number): number | undefined {
-  try {
-    return Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"));
-  } catch {
-    return undefined;
   }
 }

@@ -16,3 +16,12 @@ export function startTicksOf(pid: number): string | undefined {
     return undefined;
   }
 }
+
+/** How readily the kernel kills a process; undefined of one that has ended. */
+export function oomScoreAdjOf(pid: number): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8"));
+  } catch {
+    return undefined;
+  }
+}

@@ -150,6 +150,21 @@ describe("how containers end, and what becomes of them without an agent", () => 
     }
   });
 
+  test("who is asked to end before it listens is asked again", async () => {
+    const listens = "process.on('SIGTERM', () => process.exit(7)); setTimeout(() => {}, 1e6)";
+    const becomes = "process.on('SIGTERM', () => {}); process.execve('/.twill/images/pause', ['pause'], {})";
+    for (const [i, [script, code]] of (
+      [
+        [listens, 7],
+        [becomes, 0],
+      ] as const
+    ).entries()) {
+      const run = await start(`early-${i}`, { command: ["/.twill/node"], args: ["-e", script] });
+      await runtime.stopContainer(run.id, { graceMs: 10_000 });
+      assert.equal((await exitOf(run)).code, code);
+    }
+  });
+
   test("memory, processors and processes are limited, counted and changed", async (t) => {
     if (!findCgroupMounts()) return t.skip("this machine has no cgroups");
     const limits: Resources = {

@@ -25,6 +25,7 @@ export async function klipperLb(
     const families = forwardingFamilies();
     program(forwarding, families);
     process.stdout.write(describe(forwarding, families));
+    await new Promise((resolve) => setImmediate(resolve)); // Signals are heard between turns only.
     return signal.aborted ? 0 : wait(forwarding);
   } catch (error) {
     if (!isFault(error)) throw error;
