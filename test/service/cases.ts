@@ -35,8 +35,9 @@ export const OTHER_NODE = "192.168.9.3";
 export const ZONE = "z1";
 /** Where every endpoint listens. */
 export const TARGET_PORT = 8080;
+export const OTHER_TARGET_PORT = 8081;
 
-/** `a c` one of these, who see the sender itself; `masq a c` the same, who see this node; `refused`, `dropped`, or `left alone`:
+/** `a c` one of these (`a:8081` at that port), who see the sender itself; `masq a c` the same, who see this node; `refused`, `dropped`, or `left alone`:
  *  accepted as it is, for whoever has that address. */
 export type Expected = string;
 
@@ -63,7 +64,8 @@ export interface Scene {
     /** The VIP's ipMode, or addresses to give instead of the scene's own VIP; no status without. */
     readonly ingress?: "VIP" | "Proxy" | "hostname" | readonly string[];
   };
-  /** `a` ready, `a~` serving and terminating, `a!` neither ready nor serving, `a@z1` hinted for a zone, `a%here` for a node. */
+  /** `a` ready, `a~` serving and terminating, `a!` neither ready nor serving, `a@z1` hinted for a zone, `a%here` for a node,
+   *  `a:8081` at another port than the others, in a slice of its own. */
   readonly endpoints: string;
   readonly rows: readonly Row[];
 }
@@ -409,6 +411,25 @@ const topology: readonly Scene[] = [
   },
 ];
 
+/** Named target ports that are other numbers at other endpoints. */
+const targetPorts: readonly Scene[] = [
+  {
+    name: "other-ports-elsewhere",
+    service: FULL,
+    endpoints: "a:8081 c",
+    rows: [
+      { from: "b", to: "cluster", gives: "a:8081 c" },
+      { from: "outside", to: OUTSIDE_WAYS, gives: "a:8081" },
+    ],
+  },
+  {
+    name: "two-ports-of-one-pod",
+    service: FULL,
+    endpoints: "a a:8081",
+    rows: [{ from: "b", to: "cluster", gives: "a a:8081" }],
+  },
+];
+
 /** Endpoints that reach themselves, and endpoints in a node's own network. */
 const endpointsOfAllKinds: readonly Scene[] = [
   {
@@ -604,6 +625,7 @@ export const SCENES: readonly Scene[] = [
   ...internalLocal,
   ...sourceRanges,
   ...topology,
+  ...targetPorts,
   ...endpointsOfAllKinds,
   ...addresses,
   ...nobodys,
@@ -716,10 +738,18 @@ export const SETTINGS: readonly Setting[] = [
   {
     name: "more ranges of ClusterIPs",
     config: { moreServiceCidrs: ["192.168.43.0/24"] },
-    scenes: plain([
-      { from: EVERYBODY, to: `@${UNALLOCATED}`, gives: "dropped" },
-      { from: EVERYBODY, to: "@192.168.43.77", gives: "dropped" },
-      { from: "outside", to: "@192.168.44.77", gives: "left alone" },
-    ]),
+    scenes: [
+      ...plain([
+        { from: EVERYBODY, to: `@${UNALLOCATED}`, gives: "dropped" },
+        { from: EVERYBODY, to: "@192.168.43.77", gives: "dropped" },
+        { from: "outside", to: "@192.168.44.77", gives: "left alone" },
+      ]),
+      {
+        name: "in-a-further-range",
+        service: { clusterIP: "192.168.43.5" },
+        endpoints: "a c",
+        rows: [{ from: PODS, to: "cluster", gives: "a c" }],
+      },
+    ],
   },
 ];

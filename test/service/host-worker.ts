@@ -9,7 +9,7 @@ import { CLONE_NEWNET, setns } from "#kernel/ffi/libc";
 export interface HostData {
   readonly netns: string;
   readonly addresses: readonly string[];
-  readonly port: number;
+  readonly ports: readonly number[];
 }
 
 export interface Question {
@@ -31,10 +31,10 @@ export type HostOrder =
   /** Whether to close connections when their clients do, or leave them half closed. */
   | { readonly id: number; readonly do: "linger"; readonly on: boolean };
 
-/** `SERVER CLIENT`, or the code of the error, or `silence` when the asker gave up. */
+/** `SERVER CLIENT PORT`, or the code of the error, or `silence` when the asker gave up. */
 export type Answer = string;
 
-const { netns, addresses, port } = workerData as HostData;
+const { netns, addresses, ports } = workerData as HostData;
 setns(openSync(netns, "r"), CLONE_NEWNET);
 const parent = parentPort;
 const waiting = new Map<number, () => void>();
@@ -43,16 +43,16 @@ let lingers = false;
 
 const plain = (address = "") => address.replace(/^::ffff:/, "");
 
-async function serve(address: string): Promise<void> {
+async function serve(address: string, port: number): Promise<void> {
   const tcp = createServer({ allowHalfOpen: true }, (socket) => {
-    const answer = `${plain(socket.localAddress)} ${plain(socket.remoteAddress)}\n`;
+    const answer = `${plain(socket.localAddress)} ${plain(socket.remoteAddress)} ${port}\n`;
     socket.on("error", () => {});
     socket.on("end", () => lingers || socket.end());
     socket.on("data", () => socket.write(answer));
   });
   const udp = createSocket(address.includes(":") ? "udp6" : "udp4");
   udp.on("message", (_, { address: from, port: fromPort }) =>
-    udp.send(`${address} ${plain(from)}`, fromPort, from),
+    udp.send(`${address} ${plain(from)} ${port}`, fromPort, from),
   );
   const ready = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
   tcp.listen({ host: address, port, backlog: 1024 }, ready[0].resolve);
@@ -145,7 +145,7 @@ function obey(order: HostOrder): Promise<Answer> {
   }
 }
 
-await Promise.all(addresses.map(serve));
+await Promise.all(addresses.flatMap((address) => ports.map((port) => serve(address, port))));
 parent?.on("message", (order: HostOrder) => {
   void obey(order).then((answer) => parent.postMessage({ id: order.id, answer }));
 });

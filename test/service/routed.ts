@@ -15,7 +15,7 @@ import { TEST_CONFIG } from "#service/testing/config";
 import { MemoryInformer } from "#service/testing/memory-informer";
 import { translate } from "#service/testing/objects";
 import { silentLog } from "#telemetry/log";
-import type { Setting, SettingConfig } from "./cases.ts";
+import type { Scene, Setting, SettingConfig } from "./cases.ts";
 import { sceneNodes, sceneService, sceneSlices } from "./scene-objects.ts";
 import { Ruleset } from "./walk/ruleset.ts";
 
@@ -40,6 +40,7 @@ export class Routed implements AsyncDisposable {
   problems: readonly ServiceProblem[] = [];
   readonly #kernel: RoutedKernel;
   readonly #texts: string[];
+  readonly #parsed = new Map<Family, { texts: number; ruleset: Ruleset }>();
   readonly #ending = new AbortController();
   readonly #running: Promise<void>;
   #round = Promise.withResolvers<{ ops: number }>();
@@ -89,8 +90,7 @@ export class Routed implements AsyncDisposable {
   /** The program loaded in this run, or found, and the elements that stand now. */
   table(family: Family): Ruleset {
     const { nft } = FAMILY[family];
-    const loaded = new Ruleset(`${nft} ${TABLE}`).run(this.#texts.join(""));
-    for (const { elements } of loaded.sets) elements.clear();
+    const loaded = this.#loaded(family).emptied();
     const lines = SET_NAMES.flatMap((set) =>
       this.#kernel.nft.listElements({ family: nft, table: TABLE, set }).map((raw) => {
         const { key, data } = decodeElement(family, set, raw);
@@ -98,6 +98,15 @@ export class Routed implements AsyncDisposable {
       }),
     );
     return loaded.run(lines.join(""));
+  }
+
+  /** Read anew only where more was loaded since. */
+  #loaded(family: Family): Ruleset {
+    const known = this.#parsed.get(family);
+    if (known?.texts === this.#texts.length) return known.ruleset;
+    const ruleset = new Ruleset(`${FAMILY[family].nft} ${TABLE}`).run(this.#texts.join(""));
+    this.#parsed.set(family, { texts: this.#texts.length, ruleset });
+    return ruleset;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -167,5 +176,20 @@ function localPodsOf(wanted: NonNullable<SettingConfig["localPods"]>): ServiceCo
       return { kind: wanted.kind };
     default:
       return wanted;
+  }
+}
+
+/** Makes the objects of a story's step what the API has. */
+export function putScenes(
+  routed: Pick<Routed, "services" | "slices">,
+  scenes: readonly (Scene & { readonly isAbsent: boolean })[],
+): void {
+  for (const [i, scene] of scenes.entries()) {
+    const service = sceneService(scene, i);
+    if (scene.isAbsent) routed.services.remove(service);
+    else routed.services.put(service);
+    for (const slice of sceneSlices(scene))
+      if (scene.isAbsent) routed.slices.remove(slice);
+      else routed.slices.put(slice);
   }
 }

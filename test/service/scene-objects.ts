@@ -8,6 +8,7 @@ import {
   type EndpointName,
   NODE,
   OTHER_NODE,
+  OTHER_TARGET_PORT,
   type Protocol,
   type Scene,
   TARGET_PORT,
@@ -20,7 +21,7 @@ export const PROTOCOLS: readonly Protocol[] = ["tcp", "udp", "sctp"];
 /** Where a scene's frontends are, in IPv4 words; `index` is its place in the setting. */
 export function placeOf(scene: Scene, index: number) {
   return {
-    cluster: `10.43.0.${10 + index}`,
+    cluster: scene.service.clusterIP ?? `10.43.0.${10 + index}`,
     vip: `192.168.7.${10 + index}`,
     external: `192.168.6.${10 + index}`,
     port: scene.service.ports?.[0]?.port ?? 8_100 + index,
@@ -74,7 +75,7 @@ export function sceneService(scene: Scene, index: number): Service {
       ...(spec.loadBalancerSourceRanges
         ? { loadBalancerSourceRanges: [...new Set(spec.loadBalancerSourceRanges.flatMap(both))] }
         : {}),
-      ports: ports.map((port) => (withNodePort ? { ...port, nodePort: place.nodePort } : port)),
+      ports: ports.map((port) => (withNodePort ? { nodePort: place.nodePort, ...port } : port)),
     },
     ...(ingress === undefined
       ? {}
@@ -96,28 +97,32 @@ function allPorts(port: number): readonly ServicePort[] {
   return PROTOCOLS.map((protocol) => ({ name: protocol, port, protocol: protocol.toUpperCase() }));
 }
 
-/** Its EndpointSlices, one of each family. */
+/** Its EndpointSlices: one for each family, and for each port endpoints have. */
 export function sceneSlices(scene: Scene): readonly EndpointSlice[] {
   const named = scene.service.ports ?? allPorts(0);
-  const ports = named.map(({ name = "", protocol = "TCP" }) => ({ name, protocol, port: TARGET_PORT }));
-  return FAMILIES.map((family) => ({
-    metadata: {
-      name: `${scene.name}-${family}`,
-      namespace: "default",
-      labels: { "kubernetes.io/service-name": scene.name },
-    },
-    addressType: `IPv${family}`,
-    ports,
-    endpoints: scene.endpoints
-      .split(" ")
-      .filter((word) => word !== "")
-      .map((word) => endpointOf(word, family)),
-  }));
+  const words = scene.endpoints.split(" ").filter((word) => word !== "");
+  const numbers = new Set([TARGET_PORT, OTHER_TARGET_PORT]);
+  return FAMILIES.flatMap((family) =>
+    [...numbers].map((number) => ({
+      metadata: {
+        name: `${scene.name}-${family}-${number}`,
+        namespace: "default",
+        labels: { "kubernetes.io/service-name": scene.name },
+      },
+      addressType: `IPv${family}`,
+      ports: named.map(({ name = "", protocol = "TCP" }) => ({ name, protocol, port: number })),
+      endpoints: words.filter((word) => portOf(word) === number).map((word) => endpointOf(word, family)),
+    })),
+  );
+}
+
+function portOf(word: string): number {
+  return Number(/:(\d+)/.exec(word)?.[1] ?? TARGET_PORT);
 }
 
 /** `a@z1%here~`: the endpoint named a, hinted for a zone and a node, leaving. */
 export function endpointOf(word: string, family: Family): Endpoint {
-  const [, name = "", zone, node, state] = /^(\w)(?:@(\w+))?(?:%(\w+))?([~!]?)$/.exec(word) ?? [];
+  const [, name = "", zone, node, state] = /^(\w)(?:@(\w+))?(?:%(\w+))?(?::\d+)?([~!]?)$/.exec(word) ?? [];
   const place = Object.hasOwn(ENDPOINTS, name) ? ENDPOINTS[name as EndpointName] : undefined;
   if (!place) throw new Error(`no endpoint is named "${word}"`);
   return {

@@ -2,7 +2,7 @@
 import type { Family } from "#addr/family";
 import { ENDPOINTS } from "./cases.ts";
 import { addressIn } from "./scene-objects.ts";
-import type { Shot } from "./walked.ts";
+import { endpointName, type Shot } from "./walked.ts";
 import { flowName, type Witness } from "./witness.ts";
 import type { ServiceWorld } from "./world.ts";
 
@@ -133,15 +133,11 @@ function isRefusal({ from, protocol }: Shot, answer: string | undefined): boolea
 }
 
 function isAnswer(world: ServiceWorld, { gives, family, from, source }: Shot, answer = ""): boolean {
-  const [server = "", client = ""] = answer.split(" ");
+  const [server = "", client = "", port = ""] = answer.split(" ");
   const words = gives.split(" ");
   const isMasqueraded = words[0] === "masq";
   const names = isMasqueraded ? words.slice(1) : words;
-  const isOneOf = names.some((name) =>
-    Object.entries(ENDPOINTS).some(([key, { ip }]) => key === name && addressIn(ip, family) === server),
-  );
-  const own: readonly string[] = world.ownAddresses(family);
-  if (!isOneOf) return false;
-  if (from === "node" || !isMasqueraded) return from === "node" ? own.includes(client) : client === source;
-  return own.includes(client);
+  if (!names.includes(endpointName(server, Number(port), family))) return false;
+  if (from !== "node" && !isMasqueraded) return client === source;
+  return world.ownAddresses(family).some((own) => own === client);
 }

@@ -27,7 +27,7 @@ export interface Shot {
   readonly gives: string;
 }
 
-const DOORS: Readonly<Record<Sender, string | undefined>> = {
+export const DOORS: Readonly<Record<Sender, string | undefined>> = {
   a: "to-a",
   b: "to-b",
   d: "to-there",
@@ -114,7 +114,12 @@ function kindOf({ verdict, to, isMasqueraded }: Outcome): string {
 }
 
 function nameOf(to: string, family: Family): string {
-  for (const [name, { ip }] of Object.entries(ENDPOINTS))
-    if (to === `${addressIn(ip, family)} . ${TARGET_PORT}`) return name;
-  return to;
+  const [address = "", port = ""] = to.split(" . ");
+  return endpointName(address, Number(port), family);
+}
+
+/** As the table names it. */
+export function endpointName(address: string, port: number, family: Family): string {
+  const found = Object.entries(ENDPOINTS).find(([, { ip }]) => addressIn(ip, family) === address);
+  return `${found?.[0] ?? address}${port === TARGET_PORT ? "" : `:${port}`}`;
 }

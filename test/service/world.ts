@@ -7,7 +7,15 @@ import type { Ip } from "#addr/ip";
 import { CLAIMS } from "#kernel/claims";
 import type { Kernel, Netns } from "#kernel/kernel";
 import { openKernel } from "#kernel/open";
-import { ENDPOINTS, NODE, OTHER_NODE, SENDERS, type Sender, TARGET_PORT } from "./cases.ts";
+import {
+  ENDPOINTS,
+  NODE,
+  OTHER_NODE,
+  OTHER_TARGET_PORT,
+  SENDERS,
+  type Sender,
+  TARGET_PORT,
+} from "./cases.ts";
 import { Host } from "./host.ts";
 import { addressIn } from "./scene-objects.ts";
 
@@ -102,8 +110,9 @@ export class ServiceWorld implements AsyncDisposable {
   #prepare({ sysctl }: Kernel): void {
     sysctl.write("net/ipv4/ip_forward", 1);
     sysctl.write("net/ipv6/conf/all/forwarding", 1);
-    sysctl.write("net/ipv4/icmp_ratelimit", 0);
-    sysctl.write("net/ipv6/icmp/ratelimit", 0);
+    // ICMP errors are few a second for each other machine, and few for all of them together, unless their types are not counted.
+    sysctl.write("net/ipv4/icmp_ratemask", 0);
+    sysctl.write("net/ipv6/icmp/ratemask", "127");
   }
 
   #wire(name: keyof typeof MACHINES): void {
@@ -159,7 +168,11 @@ export class ServiceWorld implements AsyncDisposable {
     const all = { node: [NODE.internal, NODE.external, NODE.unlisted], ...MACHINES } as const;
     const start = async (name: MachineName, texts: readonly string[]) => {
       const addresses = texts.flatMap((text) => FAMILIES.map((family) => addressIn(text, family)));
-      const host = await Host.start({ netns: this.pathOf(name), addresses, port: TARGET_PORT });
+      const host = await Host.start({
+        netns: this.pathOf(name),
+        addresses,
+        ports: [TARGET_PORT, OTHER_TARGET_PORT],
+      });
       this.#hosts.set(name, this.#stack.use(host));
     };
     await Promise.all(Object.entries(all).map(([name, texts]) => start(name as MachineName, texts)));

@@ -40,6 +40,7 @@ export type Statement =
   | { readonly kind: "verdict"; readonly verdict: "accept" | "drop" | "return" | "reject" }
   | { readonly kind: "jump" | "goto"; readonly chain: string }
   | { readonly kind: "vmap"; readonly key: Expression; readonly map: string }
+  | { readonly kind: "verdicts"; readonly key: Expression; readonly by: ReadonlyMap<string, string> }
   | { readonly kind: "set-mark"; readonly value: Expression }
   | { readonly kind: "dnat"; readonly to: Expression }
   | { readonly kind: "masquerade" }
@@ -126,7 +127,10 @@ function secondsOf(word: string): number {
 
 function match(words: Words): Statement {
   const left = expression(words);
-  if (words.takes("vmap")) return { kind: "vmap", key: left, map: setName(words.take()) };
+  if (words.takes("vmap"))
+    return words.peek() === "{"
+      ? { kind: "verdicts", key: left, by: verdicts(words) }
+      : { kind: "vmap", key: left, map: setName(words.take()) };
   if (words.takes("set")) {
     if (left.kind !== "field" || left.field !== "mark") throw new Error("only the mark is ever set");
     return { kind: "set-mark", value: expression(words) };
@@ -134,6 +138,20 @@ function match(words: Words): Statement {
   const isNegated = words.takes("!=");
   if (!isNegated) words.takes("==");
   return { kind: "match", left, isNegated, right: operand(words) };
+}
+
+/** `{ new : jump untranslated, invalid : drop }` */
+function verdicts(words: Words): ReadonlyMap<string, string> {
+  const by = new Map<string, string>();
+  words.expect("{");
+  while (!words.takes("}")) {
+    const value = plain(words.take());
+    words.expect(":");
+    const verdict = words.take();
+    by.set(value, ["jump", "goto"].includes(verdict) ? `${verdict} ${words.take()}` : verdict);
+    words.takes(",");
+  }
+  return by;
 }
 
 function operand(words: Words): Operand {

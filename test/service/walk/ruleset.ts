@@ -86,6 +86,16 @@ export class Ruleset implements Table {
     return this;
   }
 
+  /** The same program without any element. */
+  emptied(): Ruleset {
+    const copy = new Ruleset(this.#at);
+    for (const [name, { hook, rules }] of this.#chains)
+      copy.#chains.set(name, { name, hook, rules: [...rules] });
+    for (const [name, set] of this.#sets) copy.#sets.set(name, { ...set, elements: new Map() });
+    for (const name of this.#counters) copy.#counters.add(name);
+    return copy;
+  }
+
   #block(lines: readonly string[]): void {
     let open: { rules: Rule[]; hook: Hook | undefined } | undefined;
     for (const line of lines) {
@@ -200,6 +210,8 @@ export class Ruleset implements Table {
 
   #checkStatement(statement: Statement): void {
     if (statement.kind === "jump" || statement.kind === "goto") this.chain(statement.chain);
+    if (statement.kind === "verdicts")
+      for (const data of statement.by.values()) if (/^(?:goto|jump) /.test(data)) this.chain(data.slice(5));
     if ("map" in statement) this.set(statement.map);
     if (statement.kind === "counter" && statement.name !== undefined && !this.#counters.has(statement.name))
       throw new Error(`no counter ${statement.name}`);

@@ -154,6 +154,8 @@ class Walk {
         return this.#chain(statement.chain);
       case "vmap":
         return this.#verdictMap(statement.key, statement.map);
+      case "verdicts":
+        return this.#verdict(statement.by.get(this.#value(statement.key) ?? ""));
       case "set-mark":
         return this.#setMark(this.#value(statement.value));
       case "dnat":
@@ -177,12 +179,15 @@ class Walk {
 
   #verdictMap(key: Expression, map: string): Verdict | undefined {
     const value = this.#value(key);
-    const data = value === undefined ? undefined : findElement(this.#table.set(map), value);
+    return this.#verdict(value === undefined ? undefined : findElement(this.#table.set(map), value));
+  }
+
+  #verdict(data: string | undefined): Verdict | undefined {
     if (data === undefined) return undefined;
     if (data.startsWith("goto ")) return this.#chain(data.slice(5));
     if (data.startsWith("jump ")) return this.#jump(data.slice(5));
     if (data === "drop" || data === "accept" || data === "return") return data;
-    throw new Error(`no meaning for the verdict "${data}" in ${map}`);
+    throw new Error(`no meaning for the verdict "${data}"`);
   }
 
   #setMark(value: string | undefined): Verdict | undefined {
