@@ -12,7 +12,7 @@ import { desiredDaemonSet, priorityClassOf } from "./daemonset.ts";
 import { choosesOthers, isMarked, rewritten } from "./daemonset-change.ts";
 import { furnish } from "./furnish.ts";
 import { FINALIZER, hasFinalizer, isForeign, isServed, LEGACY_FINALIZER } from "./model.ts";
-import { balancerName, isBalancer, serviceKeyOf } from "./names.ts";
+import { balancerName, ownerOf } from "./names.ts";
 import { openServiceQueue } from "./queue.ts";
 import { release, withFinalizer, withoutLegacy } from "./release.ts";
 import { balancerInputs, changeNotes } from "./service-change.ts";
@@ -69,7 +69,7 @@ class Balancers {
     daemonSets.subscribe((change) => {
       const settled = this.#settled.get(change.key);
       if (change.type === "removed") this.#settled.delete(change.key);
-      const owner = serviceKeyOf(change.type === "removed" ? change.before : change.object);
+      const owner = ownerOf(change.type === "removed" ? change.before : change.object);
       for (const key of new Set([settled?.service, owner])) if (key !== undefined) this.#queue.add(key);
     });
     nodes.subscribe(() => this.#nodesChanged());
@@ -116,7 +116,7 @@ class Balancers {
     const { watched, config } = this.#means;
     const own = service && namespacedName({ namespace: config.namespace, name: balancerName(service) });
     const named = own && watched.daemonSets.get(own);
-    const labelled = watched.daemonSets.byIndex(BY_SERVICE, key).filter(isBalancer);
+    const labelled = watched.daemonSets.byIndex(BY_SERVICE, key);
     const isElses = (each: DaemonSet) => (this.#settled.get(keyOf(each))?.service ?? key) !== key;
     return [...new Set([...(named ? [named] : []), ...labelled.filter((each) => !isElses(each))])];
   }
@@ -175,7 +175,7 @@ class Balancers {
     try {
       return await client.create(DAEMON_SETS, desired);
     } catch (error) {
-      // One of that name that lost its labels is not watched.
+      // Made a moment ago, by a predecessor that did not live to see it.
       if (isApiFault(error, "AlreadyExists"))
         return await this.#replace(await client.get(DAEMON_SETS, desired.metadata), desired);
       if (isApiFault(error, "NotFound")) await furnish(client, config.namespace);

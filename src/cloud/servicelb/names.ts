@@ -31,13 +31,20 @@ export function serviceKeyOf({ metadata }: KubeObject): NamespacedName | undefin
   return name && namespace ? namespacedName({ name, namespace }) : undefined;
 }
 
-/** Whether ServiceLB made it: that of K3s, or this one. */
-export function isBalancer(daemonSet: DaemonSet): boolean {
-  const isMarked = daemonSet.metadata.labels?.[SERVICELB.nodeSelector] !== undefined;
-  return isMarked && daemonSet.metadata.name.startsWith(PREFIX) && serviceKeyOf(daemonSet) !== undefined;
-}
-
 const SET = "objectset.rio.cattle.io";
+const OWNER_KIND = "/v1, Kind=Service";
+
+/** The Service that ServiceLB made a DaemonSet for, that of K3s or this one; undefined for everybody else's. Marks and labels both say it, so
+ *  that one that somebody edited is known still. */
+export function ownerOf(daemonSet: DaemonSet): NamespacedName | undefined {
+  const { name, labels, annotations } = daemonSet.metadata;
+  if (!name.startsWith(PREFIX)) return undefined;
+  const owner = annotations?.[`${SET}/owner-name`];
+  const namespace = annotations?.[`${SET}/owner-namespace`];
+  if (annotations?.[`${SET}/owner-gvk`] === OWNER_KIND && owner && namespace)
+    return namespacedName({ name: owner, namespace });
+  return labels?.[SERVICELB.nodeSelector] === undefined ? undefined : serviceKeyOf(daemonSet);
+}
 
 /** The marks by which K3s finds what it made for a Service; with them either takes over from the other.
  *  @see rancher/wrangler pkg/apply/desiredset_apply.go */
@@ -46,7 +53,7 @@ export function ownershipMarks({ metadata }: Service): {
   readonly annotations: Readonly<Record<string, string>>;
 } {
   const { name, namespace = "" } = metadata;
-  return setMarks({ kind: "/v1, Kind=Service", name, namespace });
+  return setMarks({ kind: OWNER_KIND, name, namespace });
 }
 
 export function setMarks(owner: {

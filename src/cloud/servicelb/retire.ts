@@ -3,10 +3,9 @@ import type { DaemonSet, Node, Service } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import { uidOf } from "#kube/owner";
 import { DAEMON_SETS, NODES, SERVICES } from "#kube/resources";
-import { SERVICELB } from "../names.ts";
 import { finalizerAuthors } from "./finalizer-authors.ts";
 import { FINALIZER, hasFinalizer, isForeign, LEGACY_FINALIZER, wantsBalancer } from "./model.ts";
-import { isBalancer, serviceKeyOf } from "./names.ts";
+import { ownerOf } from "./names.ts";
 import { release } from "./release.ts";
 import type { ServiceLbOptions } from "./watched.ts";
 
@@ -14,9 +13,9 @@ import type { ServiceLbOptions } from "./watched.ts";
  *  the middle, the next attempt finds the rest. @throws {ApiFault} where the API refuses; what is done stays done */
 export async function retireAll(options: ServiceLbOptions): Promise<void> {
   const { client, log } = options;
-  const all = (await client.list(DAEMON_SETS, { labelSelector: SERVICELB.nodeSelector })).items;
-  const balancers = all.filter(isBalancer);
-  const served = new Set(balancers.flatMap((daemonSet) => serviceKeyOf(daemonSet) ?? []));
+  const all = (await client.list(DAEMON_SETS)).items;
+  const balancers = all.filter((daemonSet) => ownerOf(daemonSet) !== undefined);
+  const served = new Set(balancers.flatMap((daemonSet) => ownerOf(daemonSet) ?? []));
   const services = (await client.list(SERVICES)).items;
   const nodes = (await client.list(NODES)).items;
   const events = openEventRecorder(client, { ...options, component: "service-lb-controller" });

@@ -4,9 +4,8 @@ import { type LiveInformer, openInformer } from "#kube/open-informer";
 import { DAEMON_SETS, ENDPOINT_SLICES, NODES, PODS, SERVICES } from "#kube/resources";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
-import { SERVICELB } from "../names.ts";
 import type { ServiceLbConfig } from "./model.ts";
-import { serviceKeyOf } from "./names.ts";
+import { ownerOf, serviceKeyOf } from "./names.ts";
 
 export interface ServiceLbOptions {
   readonly client: KubeClient;
@@ -36,8 +35,7 @@ export function openWatched({ client, clock, log, signal }: ServiceLbOptions) {
     services: openInformer(client, SERVICES, { ...common, keep: keepService }),
     daemonSets: openInformer(client, DAEMON_SETS, {
       ...common,
-      labelSelector: SERVICELB.nodeSelector,
-      indexes: { [BY_SERVICE]: (daemonSet) => asList(serviceKeyOf(daemonSet)) },
+      indexes: { [BY_SERVICE]: (daemonSet) => asList(ownerOf(daemonSet)) },
     }),
     pods: openInformer(client, PODS, {
       ...common,
