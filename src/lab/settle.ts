@@ -5,7 +5,7 @@ import { Fault } from "#fault/fault";
 import { randomSecret } from "#join/authority";
 import type { Kernel } from "#kernel/kernel";
 import { removeCgroups } from "./cgroups.ts";
-import { isChange } from "./change.ts";
+import { isChange, isServersAlone } from "./change.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
 import { createMachine, createSwitch, deleteMachines, isStanding } from "./machines.ts";
 import { choosePort } from "./ports.ts";
@@ -67,17 +67,18 @@ function goOn(standing: LabRecord, layout: LabLayout, options: UpOptions): LabRe
   return stopped.some(({ role }) => role === "server") ? withFreePorts(standing, layout, options) : standing;
 }
 
-/** The record with other flags, and all nodes to be started again with them; nothing when that is not what was asked for. */
+/** The record with other flags, and the nodes to be started again with them; nothing when that is not what was asked for. */
 function withOtherFlags(standing: LabRecord, layout: LabLayout, options: UpOptions): LabRecord | undefined {
   const { serverFlags, write } = options;
   const isOther = serverFlags.length > 0 && serverFlags.join("\n") !== standing.serverFlags.join("\n");
   if (!isOther || !isChange(standing.serverFlags, serverFlags)) return undefined;
   if (differenceTo(standing, { ...options, serverFlags: standing.serverFlags }) !== undefined)
     return undefined;
-  const outdated = layout.nodes.filter((node) => isRunning(layout, node)).map(({ name }) => name);
-  write(
-    `Lab "${layout.name}" stands; starting its nodes again, one after the other, with ${serverFlags.join(" ")}\n`,
-  );
+  const isForAll = !isServersAlone(standing.serverFlags, serverFlags);
+  const concerned = layout.nodes.filter((node) => isForAll || node.role === "server");
+  const outdated = concerned.filter((node) => isRunning(layout, node)).map(({ name }) => name);
+  const whom = isForAll ? "its nodes again, one after the other," : "its server again";
+  write(`Lab "${layout.name}" stands; starting ${whom} with ${serverFlags.join(" ")}\n`);
   const changed = { ...standing, serverFlags, agentFlags: options.agentFlags, outdated, isUp: false };
   writeRecord(layout.dir, changed);
   return changed;

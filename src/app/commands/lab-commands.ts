@@ -21,8 +21,8 @@ export const up: Command = {
 Every other flag is one of twill server, such as --cluster-cidr; see twill server --help. Agents get those that they take too,
 such as --debug, except those about one node, such as --node-label.
 
-A lab that stands is not made again: what has ended in it is started. With another --flannel-backend, --flannel-conf or
---disable its nodes are started again with that, one after the other, under its pods.
+A lab that stands is not made again: what has ended in it is started. With another --flannel-backend or --flannel-conf its nodes are
+started again with that, one after the other, under its pods; with another --disable its server is.
 `,
   async run(argv, { write, writeError, program, signal }) {
     const { flags, problems, warnings } = readLabFlags(argv);
