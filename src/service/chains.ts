@@ -12,17 +12,24 @@ export const MASQUERADE = markText(CLAIMS.marks.masquerade);
 /** Fixed, so that every rule hashes a client alike; two clients with one hash merely share a pin. */
 const HASH_SEED = "0x7477696c";
 const STICKY_CLIENTS = 262_144;
+/** Counts packets that read two generations of the maps. */
+export const FALLBACKS = "fallbacks";
 /** A port to translate is only taken after a match on the transport protocol. */
 const TRANSPORT = "meta l4proto { tcp, udp, sctp }";
 
 /** How a connection comes in decides where its endpoint is looked up and whether its source is hidden: `inside` hides
- *  sources from outside the cluster, `outside` all, `local` none and stays on this node. */
-export const ENTRIES = ["inside", "outside", "local"] as const;
+ *  sources from outside the cluster, `outside` all, `local` and `near` none, and both stay on this node. */
+export const ENTRIES = ["inside", "outside", "local", "near"] as const;
 export type Entry = (typeof ENTRIES)[number];
 
 /** `inside-3`, or `inside-3-10800` with affinity. */
 export function chainFor(entry: Entry, count: number, stickySeconds?: number): string {
   return stickySeconds === undefined ? `${entry}-${count}` : `${entry}-${count}-${stickySeconds}`;
+}
+
+/** Whether the endpoints are those on this node. */
+export function staysHere(entry: Entry): boolean {
+  return entry === "local" || entry === "near";
 }
 
 /** Commands that make the chain, or write it afresh where it stands; both are one transaction, so no packet misses it. */
@@ -33,19 +40,33 @@ export function chainText(name: string, family: Family, config: ServiceConfig): 
   if (seconds === undefined) return commands(name, family, countRules(at, family, config, Number(count)));
   const pin = `pin-${at}-${seconds}`;
   return [
+    forgetText(family),
     commands(pin, family, pinRules(at, family, config, Number(seconds))),
-    commands(name, family, stickyRules(at, family, Number(count), pin)),
+    commands(name, family, stickyRules(at, family, config, { count: Number(count), pin })),
   ].join("");
 }
 
 /** The rules of a chain without affinity. */
 export function countRules(entry: Entry, family: Family, config: ServiceConfig, count: number): string[] {
-  const { nft } = FAMILY[family];
-  const map = entry === "local" ? "local-endpoints" : "endpoints";
   return [
     ...masqueradeRules(entry, family, config),
-    `${TRANSPORT} dnat ${nft} to ${frontendOf(family)} . numgen random mod ${count} map @${map}`,
+    translation(entry, family, count),
+    ...fallbackRules(entry, family),
   ];
+}
+
+function translation(entry: Entry, family: Family, count: number, extra = ""): string {
+  const map = staysHere(entry) ? "local-endpoints" : "endpoints";
+  const choice = `${frontendOf(family)} . numgen random mod ${count}`;
+  return `${TRANSPORT} ${extra}dnat ${FAMILY[family].nft} to ${choice} map @${map}`;
+}
+
+/** For a packet that found its chain before a change and looks for its endpoint after it. What has any endpoint has a number
+ *  0. If even that is gone the packet is: it will be sent again, while a refusal would be believed. What looked on this node
+ *  only by preference goes on to where everybody looks. */
+function fallbackRules(entry: Entry, family: Family): string[] {
+  const rules = [translation(entry, family, 1, `counter name "${FALLBACKS}" `)];
+  return entry === "near" ? rules : [...rules, "drop"];
 }
 
 /** What clients send to, as a lookup key. */
@@ -90,7 +111,7 @@ function commands(chain: string, family: Family, rules: readonly string[]): stri
 }
 
 function masqueradeRules(entry: Entry, family: Family, config: ServiceConfig): string[] {
-  if (entry === "local") return [];
+  if (staysHere(entry)) return [];
   const set = `meta mark set meta mark | ${MASQUERADE}`;
   if (entry === "outside" || config.masqueradeAll) return [set];
   const notPod = notAPod(family, config);
@@ -99,8 +120,13 @@ function masqueradeRules(entry: Entry, family: Family, config: ServiceConfig): s
 
 /** The group, then the client's slot if it has one that lives, else a new one by chance. A slot that died is forgotten
  *  first: an update of what is remembered only starts its time anew. */
-function stickyRules(entry: Entry, family: Family, count: number, pin: string): string[] {
-  const ids = entry === "local" ? "sticky-local-ids" : "sticky-ids";
+function stickyRules(
+  entry: Entry,
+  family: Family,
+  config: ServiceConfig,
+  { count, pin }: { count: number; pin: string },
+): string[] {
+  const ids = staysHere(entry) ? "sticky-local-ids" : "sticky-ids";
   const group = `meta mark set ${frontendOf(family)} map @${ids}`;
   return [
     group,
@@ -109,7 +135,9 @@ function stickyRules(entry: Entry, family: Family, count: number, pin: string): 
     group,
     `delete @sticky-clients { ${clientOf(family)} . meta mark : meta mark }`,
     `meta mark set meta mark . numgen random mod ${count} map @sticky-choices`,
-    `goto ${pin}`,
+    `meta mark @sticky-live goto ${pin}`,
+    ...masqueradeRules(entry, family, config),
+    ...fallbackRules(entry, family),
   ];
 }
 
@@ -121,7 +149,20 @@ function pinRules(entry: Entry, family: Family, config: ServiceConfig, seconds: 
     `update @sticky-clients { ${clientOf(family)} . ${group} timeout ${seconds}s : meta mark }`,
     ...masqueradeRules(entry, family, config),
     `${TRANSPORT} dnat ${FAMILY[family].nft} to ${slot} map @sticky-slots`,
+    ...fallbackRules(entry, family),
   ];
+}
+
+/** Makes marks that hold a slot keep nothing but the masquerade bit before a packet is routed. A base chain that every packet
+ *  of the node passes, so it comes with the first service that has affinity. */
+function forgetText(family: Family): string {
+  const at = `${FAMILY[family].nft} ${TABLE} forget-prerouting`;
+  return [
+    `add chain ${at} { type filter hook prerouting priority -90; policy accept; }`,
+    `flush chain ${at}`,
+    `add rule ${at} ct state new jump forget-slot`,
+    "",
+  ].join("\n");
 }
 
 function clientOf(family: Family): string {

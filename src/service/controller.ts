@@ -5,7 +5,7 @@ import { familyOf } from "#addr/ip";
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import { desiredRoutes } from "./desired.ts";
 import { groundElements } from "./ground.ts";
-import type { Elements, Ground, Place, ServiceConfig, ServiceState } from "./model.ts";
+import type { Elements, Ground, Place, ReservedPort, ServiceConfig, ServiceState } from "./model.ts";
 import type { Programs } from "./plan.ts";
 import type { ServiceProblem } from "./problems.ts";
 import { programOf } from "./program.ts";
@@ -30,13 +30,15 @@ export function programsOf(config: ServiceConfig): Programs {
 export class DesiredServices {
   readonly #programs: Programs;
   readonly #source: ServiceSource;
+  readonly #reservedPorts: readonly ReservedPort[];
   readonly #table = new ServiceTable();
   #ground: Ground | undefined;
   #revision = 0;
 
-  constructor(programs: Programs, source: ServiceSource) {
+  constructor(programs: Programs, source: ServiceSource, config: Pick<ServiceConfig, "reservedPorts"> = {}) {
     this.#programs = programs;
     this.#source = source;
+    this.#reservedPorts = config.reservedPorts ?? [];
   }
 
   /** Keeps to the numbers of what stands in the kernel, for services the next `update` sees first. */
@@ -57,6 +59,7 @@ export class DesiredServices {
     if (ground !== this.#ground)
       this.#table.setGround([...this.#programs.keys()].flatMap((family) => groundElements(ground, family)));
     this.#ground = ground;
+    if (check) this.#table.sweep();
     for (const name of names) this.#look(name, place);
     this.#table.forgetAdopted();
     const since = this.#revision;
@@ -72,7 +75,8 @@ export class DesiredServices {
     const service = this.#source.service(name);
     const slices = service ? this.#source.slices(name) : [];
     for (const family of this.#programs.keys()) {
-      const routes = service && desiredRoutes(service, slices, { family, place });
+      const at = { family, place, reservedPorts: this.#reservedPorts };
+      const routes = service && desiredRoutes(service, slices, at);
       this.#table.set(name, family, service?.metadata.creationTimestamp ?? "", routes);
     }
   }

@@ -12,14 +12,19 @@ import {
   type Place,
   PROTOCOLS,
   type Protocol,
+  type ReservedPort,
   type Route,
   type ServiceRoutes,
   type Target,
 } from "./model.ts";
+import type { Problem } from "./problems.ts";
 
 /** Objects that belong to another proxy, or are headless by label. */
 const LABELS_OF_OTHERS = ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"];
 const DEFAULT_AFFINITY_SECONDS = 10_800;
+/** `masquerade`: policy Cluster hides clients always, as kube-proxy does. */
+export const CLIENT_ADDRESS = "service.twill.io/client-address";
+const NAMED_AT_MOST = 3;
 
 export function isOurs(object: {
   metadata: { labels?: Readonly<Record<string, string>> | undefined };
@@ -28,31 +33,44 @@ export function isOurs(object: {
   return LABELS_OF_OTHERS.every((label) => labels[label] === undefined);
 }
 
+export interface RoutedAt {
+  readonly family: Family;
+  readonly place: Place;
+  readonly reservedPorts?: readonly ReservedPort[];
+}
+
 /** @returns undefined for a service that has no ClusterIP of this family, or is not routed at all */
 export function desiredRoutes(
   service: Service,
   slices: readonly EndpointSlice[],
-  at: { family: Family; place: Place },
+  at: RoutedAt,
 ): ServiceRoutes | undefined {
   const { spec } = service;
   if (!spec || spec.type === "ExternalName" || !isOurs(service)) return undefined;
   const clusterIp = addressesOf(clusterIps(spec), at.family)[0];
   if (clusterIp === undefined) return undefined;
   const ours = slices.filter(isOurs);
-  const outside = outsideFrontends(service, spec, at);
+  const outside = outsideAddresses(service, spec, at);
+  const clientAddress = readClientAddress(service);
   const routes: Route[] = [];
+  const ignored = new Set<Ip>();
   const udpAnswerers = new Map<Frontend, ReadonlySet<Ip>>();
   for (const port of spec.ports ?? []) {
     const protocol = protocolOf(port);
     if (protocol === undefined) continue;
     const backends = portBackends(ours, { name: port.name ?? "", protocol }, at);
+    for (const ip of backends.ignored) ignored.add(ip);
     const sets = chooseSets(backends.all, at.place);
-    const own = portRoutes({ service, spec, port, protocol, clusterIp, sets, outside, place: at.place });
+    const hidesClients = clientAddress.value === "masquerade";
+    const { place } = at;
+    const own = portRoutes({ service, spec, port, protocol, clusterIp, sets, outside, place, hidesClients });
     routes.push(...own);
     if (protocol === "udp" && backends.serving.size > 0)
       for (const { frontend } of own) udpAnswerers.set(frontend, backends.serving);
   }
-  return { clusterIp, routes: firstOfEach(routes), udpAnswerers, problems: [] };
+  const { allowed, problems } = withoutReserved(firstOfEach(routes), at);
+  problems.push(...clientAddress.problems, ...ignoredEndpoints(ignored));
+  return { clusterIp, routes: allowed, udpAnswerers, problems };
 }
 
 /** A load balancer or external address may repeat the ClusterIP or a node's NodePort: the first one counts. */
@@ -73,6 +91,8 @@ interface PortInput {
   readonly sets: BackendSets;
   readonly outside: readonly OutsideAddress[];
   readonly place: Place;
+  /** Even where an endpoint of this node could see them. */
+  readonly hidesClients: boolean;
 }
 
 /** An address clients from outside use, besides NodePorts. */
@@ -101,16 +121,22 @@ function portRoutes(input: PortInput): Route[] {
   return routes;
 }
 
-/** With policy Local, pods and this node still reach every endpoint: only strangers are led to the local ones. */
+/** With policy Local, pods and this node still reach every endpoint: only strangers are led to the local ones. With policy
+ *  Cluster they are too, as long as one is ready: there it can see who they are. */
 function outsideRoute(
   frontend: Frontend,
-  { spec, sets }: PortInput,
+  { spec, sets, hidesClients }: PortInput,
   affinity: Affinities | undefined,
   sources?: readonly Cidr[],
 ): Route {
   const cluster = targetOf(sets.cluster, sets, "reject", affinity?.cluster);
   const common = { frontend, isClusterIp: false, ...(sources === undefined ? {} : { sources }) };
-  if (spec.externalTrafficPolicy !== "Local") return { ...common, entry: "outside", target: cluster };
+  if (spec.externalTrafficPolicy !== "Local") {
+    const route: Route = { ...common, entry: "outside", target: cluster };
+    const near = hidesClients ? [] : sets.local.filter(({ isReady }) => isReady);
+    const nearTarget = targetOf(near, sets, "drop", affinity?.local);
+    return nearTarget.kind === "backends" ? { ...route, nearTarget } : route;
+  }
   const local = targetOf(sets.local, sets, "drop", affinity?.local);
   if (local.kind === "reject") return { ...common, entry: "inside", target: cluster };
   return { ...common, entry: "inside", target: cluster, localTarget: local };
@@ -143,19 +169,65 @@ function affinityOf({ service, spec, port, protocol }: PortInput): Affinities | 
 }
 
 /** External addresses, and load balancer addresses this node may answer for. */
-function outsideFrontends(
+function outsideAddresses(
   service: Service,
   spec: ServiceSpec,
-  { family, place }: { family: Family; place: Place },
-): OutsideAddress[] {
+  { family, place }: RoutedAt,
+): readonly OutsideAddress[] {
   const external = addressesOf(spec.externalIPs ?? [], family).map((ip) => ({ ip }));
   const ingress = spec.type === "LoadBalancer" ? (service.status?.loadBalancer?.ingress ?? []) : [];
-  const vips = addressesOf(
+  const given = addressesOf(
     ingress.flatMap(({ ip, ipMode }) => (ip !== undefined && (ipMode ?? "VIP") === "VIP" ? [ip] : [])),
     family,
-  ).filter((vip) => !external.some(({ ip }) => ip === vip));
+  );
+  const vips = withAliases(given, place).filter((vip) => !external.some(({ ip }) => ip === vip));
   const ranges = sourceRanges(spec, { family, place, vips });
   return [...external, ...vips.map((ip) => (ranges === undefined ? { ip } : { ip, sources: ranges }))];
+}
+
+/** A cloud may rewrite this node's external address to the internal one on the way here, so where one of the node's
+ *  addresses balances load the others of its family do. */
+function withAliases(vips: readonly Ip[], { nodeIps }: Place): readonly Ip[] {
+  const own = vips.filter((vip) => nodeIps.includes(vip));
+  const aliases = nodeIps.filter((ip) => own.some((vip) => familyOf(vip) === familyOf(ip)));
+  return [...new Set([...vips, ...aliases])];
+}
+
+/** Leaves out what would cut this node off from itself. */
+function withoutReserved(
+  routes: readonly Route[],
+  { place, reservedPorts = [] }: RoutedAt,
+): { allowed: readonly Route[]; problems: Problem[] } {
+  const refused = new Map<Route, ReservedPort>();
+  for (const route of routes) {
+    const { ip, protocol, port } = route.frontend;
+    if (route.isClusterIp || !(place.localIps.includes(ip) || place.nodeIps.includes(ip))) continue;
+    const reserved = reservedPorts.find((one) => one.protocol === protocol && one.port === port);
+    if (reserved) refused.set(route, reserved);
+  }
+  const problems = [...new Set(refused.values())].map(({ protocol, port, why }): Problem => {
+    const message = `Port ${port}/${protocol} of node ${place.nodeName} is not routed: it is ${why}`;
+    return { reason: "PortReserved", message };
+  });
+  return { allowed: refused.size === 0 ? routes : routes.filter((route) => !refused.has(route)), problems };
+}
+
+function readClientAddress({ metadata }: Service): {
+  readonly value: "preserve" | "masquerade";
+  readonly problems: readonly Problem[];
+} {
+  const value = metadata.annotations?.[CLIENT_ADDRESS] ?? "preserve";
+  if (value === "preserve" || value === "masquerade") return { value, problems: [] };
+  const message = `Annotation ${CLIENT_ADDRESS}: ${JSON.stringify(value.slice(0, 64))} is neither "preserve" nor "masquerade"; taken as "preserve"`;
+  return { value: "preserve", problems: [{ reason: "BadAnnotation", message }] };
+}
+
+function ignoredEndpoints(ips: ReadonlySet<Ip>): readonly Problem[] {
+  if (ips.size === 0) return [];
+  const named = [...ips].sort().slice(0, NAMED_AT_MOST).join(", ");
+  const more = ips.size > NAMED_AT_MOST ? ` and ${ips.size - NAMED_AT_MOST} more` : "";
+  const message = `Endpoints that nothing can be sent to are left out: ${named}${more}`;
+  return [{ reason: "EndpointIgnored", message }];
 }
 
 /** Ranges of this family, none inside another; undefined when anybody may come. Where this node may, its own load

@@ -12,7 +12,7 @@ const cases: readonly Omit<Element, "family">[] = [
   { set: "frontends", key: "10.43.0.7 . tcp . 80", data: "goto inside-3" },
   { set: "no-endpoints", key: "10.43.0.7 . udp . 53", data: "drop" },
   { set: "endpoints", key: "10.43.0.7 . sctp . 80 . 2", data: "10.42.1.2 . 8080" },
-  { set: "hairpin", key: "10.42.0.2 . 10.42.0.2 . tcp . 8080", data: "" },
+  { set: "hairpin", key: "10.42.0.2 . 10.42.0.2", data: "" },
   { set: "allowed-sources", key: "10.43.0.7 . tcp . 80 . 192.168.9.0/24", data: "" },
   { set: "sticky-ids", key: "10.43.0.7 . tcp . 80", data: "0x80008000" },
   { set: "sticky-choices", key: "0x80008000 . 1", data: "0x80008002" },

@@ -1,14 +1,31 @@
 /** EndpointSlices of one service to the endpoints of one of its ports, and those to the sets traffic policies choose from. */
+
+import { containsIp, parseCidr } from "#addr/cidr";
 import type { Family } from "#addr/family";
-import { familyOf, formatEndpoint, type Ip, isIp, parseIp } from "#addr/ip";
+import {
+  familyOf,
+  formatEndpoint,
+  type Ip,
+  isIp,
+  isLinkLocal,
+  isLoopback,
+  isMulticast,
+  parseIp,
+} from "#addr/ip";
 import type { Endpoint, EndpointSlice } from "#kube/generated/types";
 import type { Backend, Place, Protocol } from "./model.ts";
+
+/** This host on this network; no address at all; and IPv4 written as IPv6, which no packet carries. */
+const UNREACHABLE = ["0.0.0.0/8", "::/128", "::ffff:0:0/96"].map((text) => parseCidr(text));
+const BROADCAST = "255.255.255.255";
 
 /** A service port's endpoints, sorted: equal inputs give equal numbers. */
 export interface PortBackends {
   readonly all: readonly Backend[];
   /** Addresses that may answer: ready, or serving while they terminate. */
   readonly serving: ReadonlySet<Ip>;
+  /** Addresses that nothing can be sent to from here. */
+  readonly ignored: ReadonlySet<Ip>;
 }
 
 export interface BackendSets {
@@ -27,6 +44,7 @@ export function portBackends(
 ): PortBackends {
   const found = new Map<string, Backend>();
   const serving = new Set<Ip>();
+  const ignored = new Set<Ip>();
   for (const slice of slices) {
     if (slice.addressType !== `IPv${family}`) continue;
     const number = slicePort(slice, port);
@@ -34,13 +52,17 @@ export function portBackends(
     for (const endpoint of slice.endpoints ?? []) {
       const backend = backendOf(endpoint, number, family, place);
       if (backend === undefined) continue;
+      if (!isReachable(backend.ip)) {
+        ignored.add(backend.ip);
+        continue;
+      }
       const key = formatEndpoint(backend.ip, backend.port);
       if (!found.has(key) || backend.isLocal) found.set(key, backend);
       if (backend.isReady || backend.isLeaving) serving.add(backend.ip);
     }
   }
   const keys = [...found.keys()].sort();
-  return { all: keys.flatMap((key) => found.get(key) ?? []), serving };
+  return { all: keys.flatMap((key) => found.get(key) ?? []), serving, ignored };
 }
 
 /** @see kube-proxy's CategorizeEndpoints */
@@ -62,6 +84,12 @@ function nearest(ready: readonly Backend[], { nodeName, zone }: Place): readonly
   const sameZone = ready.filter(({ hints }) => zone !== undefined && hints.zones.includes(zone));
   if (sameZone.length > 0 && ready.every(({ hints }) => hints.zones.length > 0)) return sameZone;
   return ready;
+}
+
+/** Whether packets to it leave this node, or reach a pod of it. */
+function isReachable(ip: Ip): boolean {
+  if (isLoopback(ip) || isLinkLocal(ip) || isMulticast(ip) || ip === BROADCAST) return false;
+  return !UNREACHABLE.some((range) => containsIp(range, ip));
 }
 
 function slicePort(slice: EndpointSlice, { name, protocol }: { name: string; protocol: Protocol }) {

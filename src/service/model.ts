@@ -96,10 +96,13 @@ export interface Affinity {
 }
 
 /** What becomes of new connections to a frontend. */
-export type Target =
-  | { readonly kind: "backends"; readonly backends: readonly Backend[]; readonly affinity?: Affinity }
-  | { readonly kind: "reject" }
-  | { readonly kind: "drop" };
+export type Target = BackendTarget | { readonly kind: "reject" } | { readonly kind: "drop" };
+
+export interface BackendTarget {
+  readonly kind: "backends";
+  readonly backends: readonly Backend[];
+  readonly affinity?: Affinity;
+}
 
 /** A frontend and where it leads. */
 export interface Route {
@@ -111,6 +114,8 @@ export interface Route {
   readonly target: Target;
   /** With externalTrafficPolicy Local: where clients that are neither pods nor this node are led, unmasqueraded. */
   readonly localTarget?: Exclude<Target, { kind: "reject" }>;
+  /** With externalTrafficPolicy Cluster: ready endpoints of this node, where strangers are led unmasqueraded. */
+  readonly nearTarget?: BackendTarget;
   /** Only these sources may use it (loadBalancerSourceRanges). */
   readonly sources?: readonly Cidr[];
 }

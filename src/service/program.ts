@@ -6,6 +6,7 @@ import {
   chainFor,
   countRules,
   ENTRIES,
+  FALLBACKS,
   frontendOf,
   MASQUERADE,
   notAPod,
@@ -33,9 +34,10 @@ export interface Program {
 
 export function programOf(family: Family, config: ServiceConfig): Program {
   const choosing = readyChains(family, config);
-  const chains = [...serviceChains(family, config), ...choosing, ...HOOKS];
+  const chains = [...serviceChains(family, config), ...choosing, ...hooks(config)];
   const sets = SET_NAMES.map((name) => `  ${declareSet(name, family)}\n`);
-  const body = [...sets, `  ${STICKY_CLIENTS_MAP}\n`, ...chains.map(chainBlock)].join("");
+  const counter = `  counter ${FALLBACKS} { comment "packets that came between two states of the maps" }\n`;
+  const body = [counter, ...sets, `  ${STICKY_CLIENTS_MAP}\n`, ...chains.map(chainBlock)].join("");
   const hash = `0x${createHash("sha256").update(body).digest("hex").slice(0, 8)}`;
   const { nft } = FAMILY[family];
   return {
@@ -63,13 +65,21 @@ function serviceChains(family: Family, config: ServiceConfig): Chain[] {
   return [
     // A reset and not an ICMP error for TCP: the kernel sends a client only a few of those a second.
     ["refuse", ["meta l4proto tcp reject with tcp reset", "reject"]],
-    ["guard", [`${frontend} @guarded ${frontend} . ${nft} saddr != @allowed-sources drop`]],
-    // Clients that are neither pods nor this node meet external policy Local; everybody else sees all endpoints.
     [
       "services",
       [
-        `${notAPod(family, config)}fib saddr type != local ${frontend} vmap @local-frontends`,
+        `${frontend} @guarded ${frontend} . ${nft} saddr != @allowed-sources drop`,
+        `${notAPod(family, config)}fib saddr type != local jump strangers`,
         `${frontend} vmap @frontends`,
+      ],
+    ],
+    // Clients that are neither pods nor this node meet external policy Local. Under policy Cluster those of no node go to an
+    // endpoint of this node, if there is one, so that it sees who they are.
+    [
+      "strangers",
+      [
+        `${frontend} vmap @local-frontends`,
+        `${nft} saddr != @cluster-nodes ${frontend} vmap @near-frontends`,
       ],
     ],
     ["unanswered", [`${frontend} vmap @no-endpoints`]],
@@ -94,24 +104,26 @@ function serviceChains(family: Family, config: ServiceConfig): Chain[] {
       "masquerading",
       [
         `meta mark & ${MASQUERADE} == ${MASQUERADE} meta mark set meta mark ^ ${MASQUERADE} masquerade fully-random`,
-        `ct status dnat ${nft} saddr . ${nft} daddr . meta l4proto . th dport @hairpin masquerade fully-random`,
+        `ct status dnat ${nft} saddr . ${nft} daddr @hairpin masquerade fully-random`,
       ],
     ],
   ];
 }
 
 /** Hooks and priorities are kube-proxy's. NAT chains see first packets only; filter chains ask for them. */
-const HOOKS: readonly Chain[] = [
-  hook("guard-prerouting", "filter", "prerouting", -110, "ct state new jump guard"),
-  hook("guard-output", "filter", "output", -110, "ct state new jump guard"),
-  hook("nat-prerouting", "nat", "prerouting", -100, "jump services"),
-  hook("nat-output", "nat", "output", -100, "jump services"),
-  hook("forget-prerouting", "filter", "prerouting", -90, "ct state new jump forget-slot"),
-  hook("filter-input", "filter", "input", 0, "ct state new jump unanswered"),
-  hook("filter-forward", "filter", "forward", 0, "ct state new jump untranslated"),
-  hook("filter-output", "filter", "output", 0, "ct state new jump leaving"),
-  hook("nat-postrouting", "nat", "postrouting", 100, "jump masquerading"),
-];
+function hooks({ conntrackBeLiberal = false }: ServiceConfig): readonly Chain[] {
+  const forward = conntrackBeLiberal
+    ? "ct state new jump untranslated"
+    : "ct state vmap { new : jump untranslated, invalid : drop }";
+  return [
+    hook("nat-prerouting", "nat", "prerouting", -100, "jump services"),
+    hook("nat-output", "nat", "output", -100, "jump services"),
+    hook("filter-input", "filter", "input", 0, "ct state new jump unanswered"),
+    hook("filter-forward", "filter", "forward", 0, forward),
+    hook("filter-output", "filter", "output", 0, "ct state new jump leaving"),
+    hook("nat-postrouting", "nat", "postrouting", 100, "jump masquerading"),
+  ];
+}
 
 function hook(name: string, type: string, at: string, priority: number, rule: string): Chain {
   return [name, [`type ${type} hook ${at} priority ${priority}; policy accept;`, rule]];

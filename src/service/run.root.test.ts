@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { FAMILIES } from "#addr/family";
+import type { NftElement } from "#kernel/kernel";
 import type { Service } from "#kube/generated/types";
 import { TEST_CONFIG } from "./testing/config.ts";
 import {
   type EndpointShape,
+  nodeObject,
   type ServiceShape,
   serviceObject,
   sliceObject,
@@ -18,11 +21,19 @@ const A: EndpointShape = { ip: "10.42.0.2", ...HERE };
 const B: EndpointShape = { ip: "10.42.0.3", ...HERE };
 const C: EndpointShape = { ip: "10.42.1.2", ...THERE };
 const CLIENT = "192.168.9.2";
+const MASQUERADED = { annotations: { "service.twill.io/client-address": "masquerade" } };
 const WAIT = 3000;
 /** For what must stay silent: the drop is in force before, so this only bounds how long a wrong answer could take. */
 const SILENCE = 300;
 
 let world: World;
+
+function fallbacks(table: string): number {
+  return Number(
+    /packets (\d+)/.exec(world.net.nft.list(`list counter ${table} twill-service fallbacks`))?.[1],
+  );
+}
+
 before(async () => {
   world = await World.open();
 });
@@ -105,6 +116,45 @@ for (const family of FAMILIES) {
       assert.deepEqual(await tcp("node", "192.168.9.1", 30080), answer("c", "10.42.0.1"));
     });
 
+    test("a node with a ready endpoint shows it the client's own address; pods and nodes of the cluster go anywhere", async () => {
+      await serve({ externalIPs: ["192.168.7.9"] }, [A, C]);
+      for (let i = 0; i < 8; i++) {
+        assert.deepEqual(await tcp("client", "192.168.9.1", 30080), answer("a", CLIENT));
+        assert.deepEqual(await udp("client", "192.168.7.9"), answer("a", CLIENT));
+      }
+      const other = nodeObject({ name: "there", internalIps: [at(CLIENT)] });
+      await proxy.change(() => proxy.nodes.put(other));
+      const names = new Set<string>();
+      for (let i = 0; i < 40; i++) names.add((await tcp("client", "192.168.9.1", 30080)).answer ?? "none");
+      assert.deepEqual([...names].sort(), [`a ${at("10.42.0.1")}`, `c ${at("10.42.0.1")}`]);
+      await proxy.change(() => proxy.nodes.remove(other));
+      const leaving = { ready: false, serving: true, terminating: true };
+      await endpoints([{ ...A, conditions: leaving }, C]);
+      assert.deepEqual(await tcp("client", "192.168.9.1", 30080), answer("c", "10.42.0.1"));
+      await serve(MASQUERADED, [A]);
+      assert.deepEqual(await tcp("client", "192.168.9.1", 30080), answer("a", "10.42.0.1"));
+    });
+
+    test("an address that comes to the node answers on NodePorts, and with the node's own comes its alias", async () => {
+      await serve({ type: "LoadBalancer", ingress: [{ ip: "192.168.8.8" }] }, [A]);
+      const own = `${at("192.168.8.1")}/${family === 4 ? 32 : 128}`;
+      const [show, hide] = ["add", "del"].map(
+        (verb) => () => execFileSync("ip", ["-n", world.ns("node"), "addr", verb, own, "dev", "to-client"]),
+      );
+      await proxy.change(() => show?.());
+      assert.deepEqual(await tcp("client", "192.168.8.1", 30080), answer("a", CLIENT));
+      await proxy.change(() => hide?.());
+      assert.equal((await tcp("client", "192.168.8.1", 30080, SILENCE)).answer, undefined);
+      // A cloud makes 192.168.8.8 of the node into 192.168.9.1 before the packet comes.
+      assert.deepEqual(await tcp("client", "192.168.9.1", 80), { error: "ECONNREFUSED" });
+      const internalIps = FAMILIES.map((of) => translate("192.168.9.1", of));
+      await proxy.change(() =>
+        proxy.nodes.put(nodeObject({ internalIps, externalIps: [at("192.168.8.8")] })),
+      );
+      assert.deepEqual(await tcp("client", "192.168.9.1", 80), answer("a", CLIENT));
+      await proxy.change(() => proxy.nodes.put(nodeObject({ internalIps })));
+    });
+
     test("a NodePort never answers on loopback", async () => {
       const host = family === 4 ? "127.0.0.1" : "::1";
       const reply = await world.tell("node", { do: "tcp", host, port: 30080, waitMs: WAIT });
@@ -162,10 +212,10 @@ for (const family of FAMILIES) {
     });
 
     test("session affinity keeps a client with its endpoint until that is gone", async () => {
-      await serve({ sessionAffinity: "ClientIP" }, [A, B, C]);
+      await serve({ sessionAffinity: "ClientIP", externalIPs: ["192.168.7.9"], ...MASQUERADED }, [A, B, C]);
       const names = new Set<string>();
       for (let i = 0; i < 20; i++) names.add((await tcp("client", "10.43.0.7")).answer ?? "none");
-      for (let i = 0; i < 5; i++) names.add((await tcp("client", "192.168.9.1", 30080)).answer ?? "none");
+      for (let i = 0; i < 5; i++) names.add((await tcp("client", "192.168.7.9")).answer ?? "none");
       const [first = ""] = [...names].map((text) => text.split(" ")[0]);
       assert.deepEqual(
         [...names],
@@ -184,7 +234,7 @@ for (const family of FAMILIES) {
       const ingress = [{ ip: "192.168.7.7" }, { ip: "192.168.7.8", ipMode: "Proxy" }];
       const shape: ServiceShape = { type: "LoadBalancer", ingress };
       await serve({ ...shape, loadBalancerSourceRanges: ["192.168.9.0/24"] }, [A]);
-      assert.deepEqual(await tcp("client", "192.168.7.7"), answer("a", "10.42.0.1"));
+      assert.deepEqual(await tcp("client", "192.168.7.7"), answer("a", CLIENT));
       assert.deepEqual(await tcp("b", "192.168.7.7", 80, SILENCE), { error: "silence" });
       await serve({ ...shape, externalIPs: ["192.168.7.9"] }, [A]);
       assert.deepEqual(await tcp("b", "192.168.7.9"), answer("a", "10.42.0.1"));
@@ -262,6 +312,68 @@ for (const family of FAMILIES) {
       assert.deepEqual(await storm, []);
     });
 
+    test("a packet between two states finds an endpoint, whatever the count it was told", async () => {
+      const table = family === 4 ? "ip" : "ip6";
+      const change = (set: string, op: "add" | "delete", elements: readonly NftElement[]) =>
+        world.net.nft.changeElements([{ op, set: { family: table, table: "twill-service", set }, elements }]);
+      for (const sessionAffinity of ["None", "ClientIP"]) {
+        await serve({ sessionAffinity, ...MASQUERADED }, [A, B, C]);
+        // As if frontends had been read before the change to one endpoint, and endpoints after it.
+        const gone = ["endpoints", "sticky-ids", "sticky-choices"].map((set) => {
+          const all = world.net.nft.listElements({ family: table, table: "twill-service", set });
+          const isFirst = (key: Uint8Array) => set === "endpoints" && key.at(-4) === 0;
+          return [set, all.filter(({ key }) => !isFirst(key))] as const;
+        });
+        for (const [set, elements] of gone) change(set, "delete", elements);
+        const before = fallbacks(table);
+        for (const from of ["a", "node", "client"] as const)
+          for (let i = 0; i < 12; i++)
+            assert.ok((await tcp(from, "10.43.0.7")).answer, `${from}, affinity ${sessionAffinity}`);
+        assert.ok(fallbacks(table) > before + 6, "the last rule was asked");
+        for (const [set, elements] of gone) change(set, "add", elements);
+      }
+    });
+
+    test("whatever changes of a service with a ready endpoint, nobody is refused, lost or late", async () => {
+      const local: ServiceShape = { externalTrafficPolicy: "Local" };
+      const sticky: ServiceShape = { sessionAffinity: "ClientIP" };
+      const states: readonly (readonly [ServiceShape, readonly EndpointShape[]])[] = [
+        [{}, [A, B, C]],
+        [{}, [A]],
+        [{}, [B, C]],
+        [local, [A, B]],
+        [local, [B]],
+        [{ ...local, ...sticky }, [A, B]],
+        [sticky, [A, B, C]],
+        [sticky, [A]],
+        [sticky, [B, C]],
+        [{ ...sticky, ...MASQUERADED }, [C, A]],
+        [MASQUERADED, [C]],
+        [MASQUERADED, [B, A, C]],
+      ];
+      const ports = servicePorts.slice(0, 1);
+      await serve({ ports }, [A, B, C]);
+      const storm = (from: Host, host: string, port: number) =>
+        world.tell(from, { do: "storm", host: at(host), port, waitMs: WAIT });
+      // Neighbours are known before anybody is called late.
+      await tcp("client", "192.168.9.1", 30080);
+      await storm("client", "192.168.9.1", 30080);
+      await storm("client", "10.43.0.7", 80);
+      await storm("a", "10.43.0.7", 80);
+      await storm("node", "192.168.9.1", 30080);
+      let seed = 7;
+      for (let n = 0; n < 800; n++) {
+        seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+        const [shape, list] = states[n < states.length ? n : seed % states.length] ?? [{}, [A]];
+        await serve({ ports, ...shape }, list);
+      }
+      for (const from of ["client", "a", "node"] as const) {
+        const { storm: seen } = await world.tell(from, { do: "calm" });
+        assert.deepEqual(seen?.failed, {}, from);
+        assert.ok((seen?.answered ?? 0) > 100, `${from}: ${seen?.answered}`);
+      }
+    });
+
     test("a deleted service leaves nothing behind", async () => {
       const service = await serve({}, [A]);
       await proxy.change(() => {
@@ -269,7 +381,7 @@ for (const family of FAMILIES) {
         for (const slice of proxy.slices.list()) proxy.slices.remove(slice);
       });
       const table = family === 4 ? "ip" : "ip6";
-      for (const set of ["frontends", "endpoints", "cluster-ips", "no-endpoints", "hairpin", "sticky-slots"])
+      for (const set of ["frontends", "endpoints", "cluster-ips", "no-endpoints", "sticky-slots"])
         assert.deepEqual(world.net.nft.listElements({ family: table, table: "twill-service", set }), [], set);
       assert.deepEqual(await tcp("a", "10.43.0.7", 80, SILENCE), { error: "silence" });
     });

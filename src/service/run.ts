@@ -51,10 +51,11 @@ export async function runServiceProxy(options: ServiceProxyOptions): Promise<voi
     if (signal.aborted) return;
     const programs = programsOf(config);
     const slices = touched.slices;
-    const desired = new DesiredServices(programs, {
-      service: (name) => services.get(name),
-      slices: (name) => slices.of(name),
-    });
+    const source = {
+      service: (name: string) => services.get(name),
+      slices: (name: string) => slices.of(name),
+    };
+    const desired = new DesiredServices(programs, source, config);
     const tellNew = whenOther(options.onProblems);
     touched.start();
     await Promise.all([

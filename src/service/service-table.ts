@@ -1,5 +1,5 @@
 import type { Family } from "#addr/family";
-import type { Ip } from "#addr/ip";
+import { formatEndpoint, type Ip } from "#addr/ip";
 import { standingOrder } from "./backend-order.ts";
 import { ElementTable, elementId } from "./element-table.ts";
 import {
@@ -15,6 +15,9 @@ import {
 import { type Problem, type ServiceProblem, sortedProblems } from "./problems.ts";
 import { clusterIpElement, routeElements } from "./route-elements.ts";
 import { StickyNumbers } from "./sticky-numbers.ts";
+
+/** A sentence is no place for all addresses of a node. */
+const NAMED_AT_MOST = 3;
 
 type OrderAt = Parameters<typeof standingOrder>[1];
 
@@ -42,6 +45,10 @@ export class ServiceTable {
   readonly #problems = new Map<string, readonly ServiceProblem[]>();
   #sortedProblems: readonly ServiceProblem[] | undefined;
   #ground: ReadonlyMap<string, Element> = new Map();
+  /** Endpoints that may reach themselves and are none any more. They stay for a while: a packet that was just led to one would
+   *  otherwise reach it under its own address, and every later packet of the connection too. Never wrong, only idle. */
+  #lingering: Element[] = [];
+  #lingered: readonly Element[] = [];
 
   /** What stands in the kernel from a former run, for services not seen yet. */
   #adopted: Elements = new Map();
@@ -78,6 +85,13 @@ export class ServiceTable {
     this.#ground = now;
   }
 
+  /** Takes out what has lingered since before this was last called. */
+  sweep(): void {
+    for (const element of this.#lingered) this.#table.remove(element);
+    this.#lingered = this.#lingering;
+    this.#lingering = [];
+  }
+
   /** Makes `desired` what the service asks for; undefined takes it out. */
   set(name: string, family: Family, createdAt: string, desired: ServiceRoutes | undefined): void {
     const id = `${family} ${name}`;
@@ -91,7 +105,6 @@ export class ServiceTable {
       this.#standing.set(id, { name, family, createdAt, desired, elements, udp });
     }
     this.#rebuild(id, desired, before);
-    this.#tell(id, { name, problems: desired?.problems ?? [] });
     if (!desired) this.#standing.delete(id);
     for (const rival of rivals) {
       const other = this.#standing.get(rival);
@@ -110,9 +123,11 @@ export class ServiceTable {
     const routes = (desired?.routes ?? []).filter((route) => this.#ownerOf(route) === id);
     const elements = new Map<string, Element>();
     const standing = before ? this.#table.elements : this.#adopted;
-    const numbering = { sticky: this.#sticky, order: (at: OrderAt) => standingOrder(standing, at) };
+    const order = (at: OrderAt) => standingOrder(standing, at);
+    const numbering = { sticky: this.#sticky, order, withoutAffinity: new Set<string>() };
     if (desired) put(elements, clusterIpElement(desired.clusterIp));
     for (const route of routes) for (const element of routeElements(route, numbering)) put(elements, element);
+    this.#tell(id, desired, numbering.withoutAffinity);
     this.#swap(before?.elements ?? new Map(), elements);
     const udp = desired ? udpOf(routes, desired) : new Map<string, ReadonlySet<Ip>>();
     this.#swapAnswerers(before?.udp ?? new Map(), udp);
@@ -129,7 +144,11 @@ export class ServiceTable {
       if (old) this.#table.remove(old);
       this.#table.add(element);
     }
-    for (const [id, element] of before) if (!now.has(id)) this.#table.remove(element);
+    for (const [id, element] of before) {
+      if (now.has(id)) continue;
+      if (element.set === "hairpin") this.#lingering.push(element);
+      else this.#table.remove(element);
+    }
   }
 
   /** One more answerer makes no connection stale; only the first one, and one that goes, may. Looking costs the kernel a
@@ -142,12 +161,31 @@ export class ServiceTable {
     }
   }
 
-  #tell(id: string, { name, problems }: { name: string; problems: readonly Problem[] }): void {
-    const now = problems.map((problem): ServiceProblem => ({ service: name, ...problem }));
-    if (JSON.stringify(now) === JSON.stringify(this.#problems.get(id) ?? [])) return;
+  /** Says what is wrong with the service: with itself, because others came first, and because there are too many. */
+  #tell(id: string, desired: ServiceRoutes | undefined, withoutAffinity: ReadonlySet<string>): void {
+    const service = nameOf(id);
+    const taken = (desired?.routes ?? []).filter((route) => this.#ownerOf(route) !== id);
+    const found: readonly Problem[] = [
+      ...(desired?.problems ?? []),
+      ...(taken.length === 0 ? [] : [this.#takenProblem(taken)]),
+      ...[...withoutAffinity].map((message) => ({ reason: "TooManyAffinityGroups", message }) as const),
+    ];
+    const now = found.map((problem): ServiceProblem => ({ service, ...problem }));
+    const before = this.#problems.get(id) ?? [];
+    if (now.length === 0 && before.length === 0) return;
+    if (JSON.stringify(now) === JSON.stringify(before)) return;
     if (now.length === 0) this.#problems.delete(id);
     else this.#problems.set(id, now);
     this.#sortedProblems = undefined;
+  }
+
+  #takenProblem(taken: readonly Route[]): Problem {
+    const named = taken.slice(0, NAMED_AT_MOST).map((route) => {
+      const { ip, protocol, port } = route.frontend;
+      return `${formatEndpoint(ip, port)}/${protocol} belongs to service ${nameOf(this.#ownerOf(route) ?? "")}`;
+    });
+    const more = taken.length > NAMED_AT_MOST ? `, and ${taken.length - NAMED_AT_MOST} more are taken` : "";
+    return { reason: "FrontendTaken", message: `${named.join(", ")}${more}` };
   }
 
   #releaseGroups(before: Standing | undefined, desired: ServiceRoutes | undefined): void {
@@ -178,6 +216,11 @@ export class ServiceTable {
     for (const [id, rank] of claims) if (best === undefined || rank < best.rank) best = { id, rank };
     return best?.id;
   }
+}
+
+/** An id is a family and a name. */
+function nameOf(id: string): string {
+  return id.slice(2);
 }
 
 function put(elements: Map<string, Element>, element: Element): void {

@@ -26,10 +26,19 @@ export const SETS = {
   frontends: { key: FRONTEND, data: "verdict", why: "address, protocol, port: to the chain for its count" },
   endpoints: { key: [...FRONTEND, "index"], data: BACKEND, why: "the endpoints of each frontend, numbered" },
   "local-frontends": { key: FRONTEND, data: "verdict", why: "the same for external policy Local" },
-  "local-endpoints": { key: [...FRONTEND, "index"], data: BACKEND, why: "their endpoints on this node" },
+  "near-frontends": {
+    key: FRONTEND,
+    data: "verdict",
+    why: "for strangers, where policy Cluster has one here",
+  },
+  "local-endpoints": {
+    key: [...FRONTEND, "index"],
+    data: BACKEND,
+    why: "the endpoints on this node for both",
+  },
   "no-endpoints": { key: FRONTEND, data: "verdict", why: "frontends that nobody answers" },
   hairpin: {
-    key: ["address", "address", "protocol", "port"],
+    key: ["address", "address"],
     why: "local endpoints, which may reach themselves through a service",
   },
   guarded: { key: FRONTEND, why: "load balancer addresses with source ranges" },

@@ -6,6 +6,9 @@ import { createInterface } from "node:readline";
 export type Command =
   | { readonly do: "serve"; readonly name: string; readonly port: number }
   | { readonly do: "tcp" | "hold"; readonly host: string; readonly port: number; readonly waitMs: number }
+  /** Connects again and again, several at once, until `calm`. */
+  | { readonly do: "storm"; readonly host: string; readonly port: number; readonly waitMs: number }
+  | { readonly do: "calm" }
   | { readonly do: "say"; readonly connection: number; readonly waitMs: number }
   | {
       readonly do: "udp";
@@ -21,7 +24,18 @@ export interface Reply {
   /** `ECONNREFUSED`, or `silence` when nothing came in time. */
   readonly error?: string;
   readonly connection?: number;
+  /** Of all storms: how many connections were answered, and the others by their error. */
+  readonly storm?: { readonly answered: number; readonly failed: Readonly<Record<string, number>> };
 }
+
+const STORM_WIDTH = 4;
+/** A packet that was lost is sent again after a second. */
+const LATE_MS = 900;
+
+let storms: Promise<void>[] = [];
+let isCalm = false;
+let answered = 0;
+const failed: Record<string, number> = {};
 
 const held: Socket[] = [];
 const udp = new Map<string, UdpSocket>();
@@ -40,6 +54,12 @@ function run(command: Command): Promise<Reply> {
       return ask(command, false);
     case "hold":
       return ask(command, true);
+    case "storm":
+      isCalm = false;
+      for (let i = 0; i < STORM_WIDTH; i++) storms.push(storm(command));
+      return Promise.resolve({});
+    case "calm":
+      return calm();
     case "say":
       return say(held[command.connection], command.waitMs);
     case "udp":
@@ -47,6 +67,26 @@ function run(command: Command): Promise<Reply> {
     default:
       return command satisfies never;
   }
+}
+
+async function storm(to: { host: string; port: number; waitMs: number }): Promise<void> {
+  while (!isCalm) {
+    const from = performance.now();
+    const reply = await ask(to, false);
+    const error = reply.error ?? (performance.now() - from > LATE_MS ? "late" : undefined);
+    if (error === undefined) answered++;
+    else failed[`${error} ${to.host}`] = (failed[`${error} ${to.host}`] ?? 0) + 1;
+  }
+}
+
+async function calm(): Promise<Reply> {
+  isCalm = true;
+  await Promise.all(storms);
+  storms = [];
+  const all = { answered, failed: { ...failed } };
+  answered = 0;
+  for (const error of Object.keys(failed)) delete failed[error];
+  return { storm: all };
 }
 
 async function serve(name: string, port: number): Promise<Reply> {

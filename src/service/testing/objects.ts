@@ -18,6 +18,7 @@ export function translate(text: string, family: Family): string {
 export interface ServiceShape extends Partial<ServiceSpec> {
   readonly name?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly createdAt?: string;
   readonly ingress?: readonly {
     readonly ip?: string;
@@ -27,10 +28,16 @@ export interface ServiceShape extends Partial<ServiceSpec> {
 }
 
 export function serviceObject(shape: ServiceShape, family: Family = 4): Service {
-  const { name = "web", labels, createdAt = "2026-01-01T00:00:00Z", ingress, ...spec } = shape;
+  const { name = "web", labels, annotations, createdAt = "2026-01-01T00:00:00Z", ingress, ...spec } = shape;
   const ports: readonly ServicePort[] = spec.ports ?? [{ port: 80 }];
   const service: Service = {
-    metadata: { name, namespace: "default", creationTimestamp: createdAt, ...(labels ? { labels } : {}) },
+    metadata: {
+      name,
+      namespace: "default",
+      creationTimestamp: createdAt,
+      ...(labels ? { labels } : {}),
+      ...(annotations ? { annotations } : {}),
+    },
     spec: { clusterIP: "10.43.0.7", ...spec, ports },
     ...(ingress ? { status: { loadBalancer: { ingress } } } : {}),
   };
