@@ -81,6 +81,12 @@ export class Routed implements AsyncDisposable {
     return promise;
   }
 
+  /** One more round, begun after everything that was put before. */
+  async again(): Promise<void> {
+    const [service] = this.services.list();
+    if (service) await this.change(() => this.services.put(service));
+  }
+
   start(): Promise<{ ops: number }> {
     return this.change(() => {
       for (const informer of [this.services, this.slices, this.nodes, this.serviceCidrs]) informer.sync();
