@@ -212,7 +212,8 @@ function withoutReserved(
   return { allowed: refused.size === 0 ? routes : routes.filter((route) => !refused.has(route)), problems };
 }
 
-function readClientAddress({ metadata }: Service): {
+/** What a Service asks for its clients' addresses; what cannot be read counts as not said. */
+export function readClientAddress({ metadata }: Service): {
   readonly value: "preserve" | "masquerade";
   readonly problems: readonly Problem[];
 } {

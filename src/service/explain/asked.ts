@@ -1,14 +1,13 @@
 /** One connection that somebody asks about: from an address, to an address and port. */
 import { containsIp } from "#addr/cidr";
-import { FAMILIES } from "#addr/family";
-import { familyOf, formatEndpoint, type Ip } from "#addr/ip";
+import { formatEndpoint, type Ip } from "#addr/ip";
 import type { EndpointSlice, Node, Service } from "#kube/generated/types";
-import { desiredRoutes } from "../desired.ts";
 import type { Place, Route, ServiceConfig } from "../model.ts";
 import { wayOf } from "./cases.ts";
-import type { ClientKind } from "./model.ts";
+import type { Case, ClientKind } from "./model.ts";
 import { whyNotRouted } from "./notes.ts";
 import { type Client, clientOf } from "./places.ts";
+import { routesAt } from "./routes.ts";
 import { SENTENCES } from "./sentences.ts";
 import { type Verdict, verdictOn } from "./verdict.ts";
 
@@ -32,43 +31,81 @@ export interface AskedInput {
 const MOST_TOLD = 4;
 const MOST_LISTED = 4;
 
-/** What becomes of it, a sentence for each way that fits: the first few. Without `from` the client is taken to be outside. */
+/** What becomes of it. With an address that it goes to, a sentence for each port that fits: the first few; without `from` the client
+ *  is then taken to be outside. With none, who the client is: `narrowed` has the rest. */
 export function tellConnection(asked: AskedConnection, input: AskedInput): readonly string[] {
   const client = clientOfAsked(asked, input);
-  const entry = entryOf(asked, client, input);
+  if (asked.to === undefined)
+    return asked.from === undefined ? [] : [`${asked.from} is ${clientText(client)}.`];
+  const { entry, routes } = entryOf(asked, client, input);
   if (entry === undefined) return ["This node does not know itself yet."];
-  const routes = routesAt(entry, input);
-  const fitting = routes.filter(({ frontend }) => fits(frontend, asked));
-  if (fitting.length === 0) return [noWay(asked, input, routes)];
-  const told = fitting.map((route) => tellRoute(route, asked, { ...input, client, entry }));
+  if (routes.length === 0) return [noWay(asked, input, routesAt(entry, input))];
+  const told = routes.map((route) => tellRoute(route, asked, { ...input, client, entry }));
   return [...new Set(told)].slice(0, MOST_TOLD);
 }
 
-function fits({ ip, port }: Route["frontend"], { from, to, port: wanted }: AskedConnection): boolean {
-  const family = to ?? from;
-  return (
-    (to === undefined || ip === to) &&
-    (wanted === undefined || port === wanted) &&
-    (family === undefined || familyOf(ip) === familyOf(family))
-  );
+/** The cases of such clients, by ways that fit; none where an address is named, for that is told by itself. */
+export function narrowed(
+  cases: readonly Case[],
+  asked: AskedConnection,
+  input: Pick<AskedInput, "nodes" | "config" | "places">,
+): readonly Case[] {
+  const { from, to, port } = asked;
+  if (to !== undefined) return [];
+  const kind = from === undefined ? undefined : clientOfAsked(asked, input).kind;
+  return cases
+    .filter(({ client }) => kind === undefined || client === kind)
+    .map((each) => ({ ...each, entries: each.entries.filter((entry) => isEntryOf(entry, { from, port })) }))
+    .filter(({ entries }) => entries.length > 0)
+    .map((each) => (from === undefined ? each : ofSource(each, from)));
 }
 
-function routesAt(place: Place, { service, slices }: AskedInput): readonly Route[] {
-  return FAMILIES.flatMap((family) => desiredRoutes(service, slices, { family, place })?.routes ?? []);
+/** Of the family of the client, and that port. */
+function isEntryOf(
+  entry: string,
+  { from, port }: { from: Ip | undefined; port: number | undefined },
+): boolean {
+  const isFamily =
+    from === undefined || entry.startsWith(":") || entry.startsWith("[") === from.includes(":");
+  return isFamily && (port === undefined || entry.includes(`:${port}/`));
 }
 
-function clientOfAsked({ from }: AskedConnection, { nodes, config, places }: AskedInput): Client {
+function ofSource(told: Case, from: Ip): Case {
+  if (told.sources.length === 0 || told.sources.some((cidr) => containsIp(cidr, from))) return told;
+  const why = `loadBalancerSourceRanges do not hold ${from}.`;
+  return { ...told, outcome: "dropped", sees: "nothing", why, remedy: "", endpoints: [], endpointCount: 0 };
+}
+
+function fits({ ip, port }: Route["frontend"], { to, port: wanted }: AskedConnection): boolean {
+  return ip === to && (wanted === undefined || port === wanted);
+}
+
+function clientOfAsked(
+  { from }: AskedConnection,
+  { nodes, config, places }: Pick<AskedInput, "nodes" | "config" | "places">,
+): Client {
   const [here] = places;
   return from === undefined || here === undefined
     ? { kind: "outside" }
     : clientOf(from, { nodes, config, at: here });
 }
 
-/** A client inside the cluster is translated by its own node; one outside by the node that has the address, else by this one. */
-function entryOf({ to }: AskedConnection, client: Client, { places }: AskedInput): Place | undefined {
-  const owner = places.find(({ localIps }) => to !== undefined && localIps.includes(to));
+/** Where it is translated, and by what: a client inside the cluster by its own node, if that knows the address; else by the node that
+ *  has the address, else by this one. */
+function entryOf(
+  asked: AskedConnection,
+  client: Client,
+  input: AskedInput,
+): { readonly entry: Place | undefined; readonly routes: readonly Route[] } {
+  const { places } = input;
+  const { to } = asked;
   const home = places.find(({ nodeName }) => nodeName === client.node);
-  return owner ?? home ?? places[0];
+  const owner = places.find(({ localIps }) => to !== undefined && localIps.includes(to));
+  const fitting = (place: Place) => routesAt(place, input).filter(({ frontend }) => fits(frontend, asked));
+  const atHome = home ? fitting(home) : [];
+  if (atHome.length > 0) return { entry: home, routes: atHome };
+  const entry = owner ?? home ?? places[0];
+  return { entry, routes: entry ? fitting(entry) : [] };
 }
 
 interface Entering extends AskedInput {
@@ -85,9 +122,9 @@ function tellRoute(route: Route, asked: AskedConnection, at: Entering): string {
   const where = `${who} to ${formatEndpoint(frontend.ip, frontend.port)}/${frontend.protocol.toUpperCase()} at ${entry.nodeName}`;
   const { from } = asked;
   if (from !== undefined && sources && !sources.some((cidr) => containsIp(cidr, from)))
-    return `${where}: dropped. loadBalancerSourceRanges (${sources.join(", ")}) do not hold it.`;
+    return `${where}: dropped. loadBalancerSourceRanges (${listed(at.service.spec?.loadBalancerSourceRanges ?? [])}) do not hold it.`;
   const verdict = verdictOn(route, { ...at, way, client });
-  return `${where}: ${outcomeText(verdict, at)} ${SENTENCES[verdict.reason].why}${remedyText(verdict)}${itselfText(verdict, from)}`;
+  return `${where}${outcomeText(verdict, at)} ${SENTENCES[verdict.reason].why}${remedyText(verdict)}${itselfText(verdict, from)}`;
 }
 
 /** Seen from the node where the packet enters: a pod of another node has been masqueraded there, unless that is its own. */
@@ -112,14 +149,14 @@ function clientText({ kind, node }: Client): string {
 }
 
 function outcomeText({ outcome, sees, backends }: Verdict, { client, entry }: Entering): string {
-  if (outcome !== "reaches") return `${outcome}.`;
+  if (outcome !== "reaches") return `: ${outcome}.`;
   const shown = backends.slice(0, MOST_LISTED).map(({ ip, port }) => formatEndpoint(ip, port));
   const more = backends.length > MOST_LISTED ? ` or ${backends.length - MOST_LISTED} more` : "";
   const isMasqueradedBefore =
     client.kind === "pod" && client.node !== undefined && client.node !== entry.nodeName;
   const own = isMasqueradedBefore ? `an address of node ${client.node}` : "the client's own address";
   const seen = sees === "client" ? own : `an address of node ${entry.nodeName}`;
-  return `${shown.join(", ")}${more} sees ${seen}.`;
+  return ` leads to ${shown.join(" or ")}${more}, which sees ${seen}.`;
 }
 
 function remedyText({ reason }: Verdict): string {
@@ -133,25 +170,35 @@ function itselfText({ backends }: Verdict, from: Ip | undefined): string {
     : "";
 }
 
+/** Why no way fits. */
 function noWay({ to, port }: AskedConnection, input: AskedInput, routes: readonly Route[]): string {
   const { service, places } = input;
-  const name = `${service.metadata.namespace}/${service.metadata.name}`;
+  const { metadata, spec, status } = service;
+  const name = `${metadata.namespace}/${metadata.name}`;
   const notRouted = whyNotRouted(service);
   if (notRouted !== undefined) return `${name} is not routed. ${notRouted}`;
-  if (to === undefined || routes.some(({ frontend }) => frontend.ip === to))
-    return `${name} has no port ${port} there; it has ${listed(routes.map(({ frontend }) => String(frontend.port)))}.`;
-  const ingress = (service.status?.loadBalancer?.ingress ?? []).find(({ ip }) => ip === to);
+  const owner = places.find(({ localIps }) => to !== undefined && localIps.includes(to))?.nodeName;
+  const isServiceLb = spec?.type === "LoadBalancer" && spec.loadBalancerClass === undefined;
+  const isServicePort = port === undefined || (spec?.ports ?? []).some((each) => each.port === port);
+  if (owner !== undefined && isServiceLb && isServicePort)
+    return `${to} is an address of ${owner}, but not one that ${name} is reached by: a svclb pod, where one runs there, takes port ${port ?? "of the Service"}, and the pods see that pod's address.`;
+  const there = routes.filter(({ frontend }) => to === undefined || frontend.ip === to);
+  if (there.length > 0)
+    return `${name} has no port ${port} there; it has ${listed(there.map(({ frontend }) => String(frontend.port)))}.`;
+  const ingress = (status?.loadBalancer?.ingress ?? []).find(({ ip }) => ip === to);
   if (ingress?.ipMode === "Proxy")
     return `${to} is a load balancer's that wants to see every packet (ipMode Proxy): nothing is translated, and pods see what it makes of the connection.`;
-  const owner = places.find(({ localIps }) => localIps.includes(to))?.nodeName;
-  const isServiceLb = service.spec?.type === "LoadBalancer" && service.spec.loadBalancerClass === undefined;
-  if (owner !== undefined && isServiceLb)
-    return `${to} is an address of ${owner}, but not one that ${name} is reached by: a svclb pod, where one runs there, takes port ${port ?? "of the Service"}, and the pods see that pod's address.`;
-  return `${to} is no address of ${name}; it has ${listed(routes.map(({ frontend }) => frontend.ip))}.`;
+  const rewritten = places.find(({ nodeIps }) => to !== undefined && nodeIps.includes(to));
+  if (rewritten)
+    return `${to} is an address of ${rewritten.nodeName} that the machine itself does not have: what stands before it rewrites it on the way. Ask with --to ${rewritten.nodeIps.find((ip) => rewritten.localIps.includes(ip)) ?? "the machine's own address"}.`;
+  const others = routes.filter((route) => wayOf(route, input) !== "node-port");
+  const ports = (spec?.ports ?? []).flatMap(({ nodePort }) => nodePort ?? []);
+  const nodes = ports.length > 0 ? `, and addresses of nodes at port ${listed(ports.map(String))}` : "";
+  return `${to} is no address of ${name}; it has ${listed(others.map(({ frontend }) => frontend.ip))}${nodes}.`;
 }
 
 function listed(texts: readonly string[]): string {
-  const all = [...new Set(texts)];
+  const all = [...new Set(texts)].sort();
   const shown = all.slice(0, MOST_TOLD * 2).join(", ");
   return all.length === 0 ? "none" : all.length > MOST_TOLD * 2 ? `${shown} and more` : shown;
 }

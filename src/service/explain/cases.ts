@@ -1,10 +1,9 @@
 /** Every kind of client, by every way in, at every node: what becomes of it. What is the same at several nodes is told once. */
-import { FAMILIES } from "#addr/family";
 import { formatEndpoint } from "#addr/ip";
-import type { EndpointSlice, Service } from "#kube/generated/types";
-import { desiredRoutes } from "../desired.ts";
-import { type Place, PROTOCOLS, type Route, type ServiceConfig } from "../model.ts";
+import type { EndpointSlice } from "#kube/generated/types";
+import { type Place, PROTOCOLS, type Route } from "../model.ts";
 import { type Case, CLIENTS, type ClientKind, type WayKind } from "./model.ts";
+import { type RoutedObjects, routesAt } from "./routes.ts";
 import { SENTENCES } from "./sentences.ts";
 import { verdictOn } from "./verdict.ts";
 
@@ -13,10 +12,7 @@ const MOST_LISTED = 8;
 /** Nodes differ in what they hold and in their zone: so many kinds of node are looked at. */
 const MOST_KINDS = 64;
 
-export interface CasesInput {
-  readonly service: Service;
-  readonly slices: readonly EndpointSlice[];
-  readonly config: ServiceConfig;
+export interface CasesInput extends RoutedObjects {
   readonly clientAddress: "preserve" | "masquerade";
   readonly places: readonly Place[];
 }
@@ -24,11 +20,7 @@ export interface CasesInput {
 export function casesOf(input: CasesInput): readonly Case[] {
   const groups = new Map<string, Group>();
   for (const kind of kindsOf(input).slice(0, MOST_KINDS))
-    for (const family of FAMILIES) {
-      const { service, slices } = input;
-      const routes = desiredRoutes(service, slices, { family, place: kind.place })?.routes ?? [];
-      for (const route of routes) putRoute(groups, route, { ...input, kind });
-    }
+    for (const route of routesAt(kind.place, input)) putRoute(groups, route, { ...input, kind });
   return [...groups.values()].map(caseOf).sort(byClientAndWay);
 }
 

@@ -1,13 +1,13 @@
 /** Why the pods of a Service see the client addresses they see. Pure: told by what the routing is made from. */
 import type { EndpointSlice, Node, Service } from "#kube/generated/types";
+import { readClientAddress } from "../desired.ts";
 import type { Place, ServiceConfig } from "../model.ts";
-import { type AskedConnection, tellConnection } from "./asked.ts";
+import { type AskedConnection, narrowed, tellConnection } from "./asked.ts";
 import { casesOf } from "./cases.ts";
 import type { EndpointSummary, Explanation } from "./model.ts";
 import { notesOf, whyNotRouted } from "./notes.ts";
 import { placesOf } from "./places.ts";
 
-const CLIENT_ADDRESS = "service.twill.io/client-address";
 const MOST_NODES = 8;
 
 export interface ExplainInput {
@@ -25,9 +25,10 @@ export function explainService(input: ExplainInput): Explanation {
   const { service, slices, nodes, config, here, asked } = input;
   const { metadata, spec } = service;
   const notRouted = whyNotRouted(service);
-  const clientAddress = clientAddressOf(service);
+  const clientAddress = readClientAddress(service).value;
   const places = placesOf(nodes, here);
-  const cases = notRouted === undefined ? casesOf({ service, slices, config, clientAddress, places }) : [];
+  const at = { service, slices, nodes, config, clientAddress, places };
+  const cases = notRouted === undefined ? casesOf(at) : [];
   return {
     service: `${metadata.namespace}/${metadata.name}`,
     type: spec?.type ?? "ClusterIP",
@@ -36,17 +37,10 @@ export function explainService(input: ExplainInput): Explanation {
     externalTrafficPolicy: spec?.externalTrafficPolicy ?? "Cluster",
     clientAddress,
     ready: summaryOf(slices),
-    cases,
+    cases: asked === undefined ? cases : narrowed(cases, asked, at),
     notes: notesOf({ service, slices, nodes, config }),
-    ...(asked === undefined
-      ? {}
-      : { asked: tellConnection(asked, { service, slices, nodes, config, clientAddress, places }) }),
+    ...(asked === undefined ? {} : { asked: tellConnection(asked, at) }),
   };
-}
-
-/** What the Service asks for its clients' addresses; what cannot be read counts as not said. */
-export function clientAddressOf({ metadata }: Service): "preserve" | "masquerade" {
-  return metadata.annotations?.[CLIENT_ADDRESS] === "masquerade" ? "masquerade" : "preserve";
 }
 
 function summaryOf(slices: readonly EndpointSlice[]): EndpointSummary {

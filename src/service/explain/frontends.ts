@@ -1,18 +1,11 @@
-import { FAMILIES } from "#addr/family";
-import type { EndpointSlice, Service } from "#kube/generated/types";
-import { desiredRoutes } from "../desired.ts";
 import { type Place, PROTOCOLS, type Protocol } from "../model.ts";
 import type { ServiceFrontends } from "../status/connections.ts";
+import { type RoutedObjects, routesAt } from "./routes.ts";
 
 /** Where clients may send to reach the service at this place: its frontends, and what a svclb pod's host port may take. */
-export function frontendsOf(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  place: Place,
-): ServiceFrontends {
-  const routes = FAMILIES.flatMap(
-    (family) => desiredRoutes(service, slices, { family, place })?.routes ?? [],
-  );
+export function frontendsOf(place: Place, objects: RoutedObjects): ServiceFrontends {
+  const routes = routesAt(place, objects);
+  const { service } = objects;
   const { type, ports = [] } = service.spec ?? {};
   const hostPorts =
     type === "LoadBalancer" ? ports.flatMap(({ protocol, port }) => portOf(protocol, port)) : [];

@@ -35,7 +35,7 @@ export const SENTENCES: Readonly<Record<Reason, Sentences>> = {
     remedy: "",
   },
   "no-endpoint-here": {
-    why: "externalTrafficPolicy is Cluster and the entry node holds no ready endpoint: the connection goes on to another node, whose answer must come back this way, or it would reach the client from an address that he never asked.",
+    why: "externalTrafficPolicy is Cluster and the entry node holds no ready endpoint: the connection may go on to another node, whose answer must come back this way, or it would reach the client from an address that it never asked.",
     remedy: `${LOCAL}, or ${EVERYWHERE}`,
   },
   "asked-for": {

@@ -18,15 +18,13 @@ export function knowsPods({ localPods }: Pick<ServiceConfig, "localPods">): bool
   return localPods.kind !== "none" && !(localPods.kind === "cidrs" && localPods.cidrs.length === 0);
 }
 
-type Near = Route & { readonly nearTarget?: Extract<Route["target"], { kind: "backends" }> };
-
 /** @see the chain `services` of program.ts */
 export function verdictOn(route: Route, at: Circumstances): Verdict {
   const { client, config } = at;
   const isStranger = client !== "this-node" && !(client === "pod" && knowsPods(config));
   if (isStranger && route.localTarget) return localVerdict(route.localTarget);
-  const { nearTarget } = route as Near;
-  if (isStranger && client !== "other-node" && nearTarget) return kept("near-endpoint", nearTarget.backends);
+  if (isStranger && client !== "other-node" && route.nearTarget)
+    return kept("near-endpoint", route.nearTarget.backends);
   const { target } = route;
   if (target.kind === "reject") return none("refused", "no-endpoints");
   if (target.kind === "drop") return none("dropped", "no-endpoint-for-pods-here");

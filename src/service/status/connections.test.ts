@@ -75,6 +75,20 @@ test("others' connections, and those that lead nowhere, are left out", () => {
   );
 });
 
+test("those that are asked for are told", () => {
+  const flows = tracking(
+    flow("203.0.113.9 40000 192.168.9.1 30080 / 10.42.1.2 8080 10.42.0.1 5000"),
+    flow("203.0.113.9 40000 10.43.0.7 80 / 10.42.0.2 8080 10.42.0.1 40000"),
+    flow("10.42.0.3 40000 10.43.0.7 80 / 10.42.0.2 8080 10.42.0.3 40000"),
+  );
+  const count = (only: Parameters<typeof connectionsOf>[2]) => connectionsOf(flows, SERVICE, only).total;
+  assert.equal(count({ from: parseIp("203.0.113.9") }), 2);
+  assert.equal(count({ to: parseIp("10.43.0.7") }), 2);
+  assert.equal(count({ port: 30080 }), 1);
+  assert.equal(count({ from: parseIp("10.42.0.3"), to: parseIp("10.43.0.7"), port: 80 }), 1);
+  assert.equal(count({ from: parseIp("10.42.0.3"), port: 30080 }), 0);
+});
+
 test("of very many some are listed and all are counted", () => {
   const flows = Array.from({ length: 5_000 }, (_, i) =>
     flow(`203.0.113.9 ${1_000 + i} 10.43.0.7 80 / 10.42.0.2 8080 ${i % 2 ? "10.42.0.1" : "203.0.113.9"} 9`),

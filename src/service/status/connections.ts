@@ -16,9 +16,17 @@ export interface ServiceFrontends {
   readonly hostPorts: readonly Pick<Frontend, "protocol" | "port">[];
 }
 
+/** Of those only; what is left out is free. */
+export interface OnlyThose {
+  readonly from?: Ip;
+  readonly to?: Ip;
+  readonly port?: number;
+}
+
 export function connectionsOf(
   conntrack: Pick<Conntrack, "listFlows">,
   service: ServiceFrontends,
+  only: OnlyThose = {},
 ): Omit<Connections, "unread"> {
   const wanted = new Map<string, Connection["by"]>();
   for (const { protocol, port } of service.hostPorts)
@@ -31,12 +39,20 @@ export function connectionsOf(
     for (const protocol of protocols)
       for (const flow of conntrack.listFlows({ family, protocol: PROTOCOLS[protocol] })) {
         const connection = connectionOf(flow, protocol, wanted);
-        if (connection === undefined) continue;
+        if (connection === undefined || !isOf(only, flow)) continue;
         total += 1;
         if (connection.isMasqueraded) masqueraded += 1;
         if (listed.length < MOST_LISTED) listed.push(connection);
       }
   return { listed, total, masqueraded };
+}
+
+function isOf({ from, to, port }: OnlyThose, { original }: ConntrackFlow): boolean {
+  return (
+    (from === undefined || original.source === from) &&
+    (to === undefined || original.destination === to) &&
+    (port === undefined || original.destinationPort === port)
+  );
 }
 
 /** Only what was led to somebody else than it was sent to: a packet that was refused has an entry too, for a moment. */

@@ -10,7 +10,7 @@ import type { Place, ServiceConfig } from "../model.ts";
 import type { ServiceProblem } from "../problems.ts";
 import { SERVICE_NAME } from "../slice-index.ts";
 import { Surroundings } from "../surroundings.ts";
-import { connectionsOf } from "./connections.ts";
+import { connectionsOf, type OnlyThose, type ServiceFrontends } from "./connections.ts";
 import { listServices } from "./list.ts";
 import type { Answer, Connections, Question, RoutingStatus, UnknownAnswer } from "./model.ts";
 import type { RoundTally } from "./rounds.ts";
@@ -61,7 +61,7 @@ function explainOne(question: Extract<Question, { ask: "explain" }>, source: Rou
     ...(Object.keys(asked).length > 0 ? { asked } : {}),
   });
   const problems = source.problems().filter((problem) => problem.service === name);
-  const connections = readConnections(source, frontendsOf(service, slices, here));
+  const connections = readConnections(source, frontendsOf(here, { service, slices, config }), asked);
   return { kind: "explain", ...statusOf(source), explanation, problems, connections };
 }
 
@@ -86,10 +86,11 @@ function placeNow({ nodes, kernel: { netlink }, nodeName, config }: RoutingSourc
 
 function readConnections(
   { kernel }: RoutingSourceOptions,
-  frontends: ReturnType<typeof frontendsOf>,
+  frontends: ServiceFrontends,
+  asked: OnlyThose,
 ): Connections {
   try {
-    return { ...connectionsOf(kernel.conntrack, frontends), unread: null };
+    return { ...connectionsOf(kernel.conntrack, frontends, asked), unread: null };
   } catch (error) {
     if (!isFault(error)) throw error;
     return { listed: [], total: 0, masqueraded: 0, unread: explain(error) };
