@@ -15,6 +15,7 @@ import { tuneConntrack } from "#service/conntrack-settings";
 import { openRoutingHealth } from "#service/health/run";
 import { keepLoopback } from "#service/loopback";
 import type { LocalPods, NodePortAddresses, ReservedPort, ServiceConfig } from "#service/model";
+import { watchPortHolders } from "#service/port-holders";
 import { retireServices } from "#service/retire";
 import { runServiceProxy } from "#service/run";
 import { openRoutingStatus } from "#service/status/open";
@@ -90,7 +91,8 @@ export async function runServiceRouting(options: ServiceRoutingOptions): Promise
     onProblems: tell("routes"),
   });
   const loopback = keepLoopback({ ...watching, kernel, isWanted: hasLocalhostNodePorts(options) });
-  await Promise.all([proxy, status.kept, health.kept, teller.run(), loopback]);
+  const holders = watchPortHolders({ ...common, onProblems: tell("processes") });
+  await Promise.all([proxy, status.kept, health.kept, teller.run(), loopback, holders]);
 }
 
 /** Where this node shall route no services: what an earlier run left here goes. @param flag which said so */

@@ -242,6 +242,35 @@ export interface Conntrack extends Disposable {
   deleteFlow(flow: ConntrackFlow): void;
 }
 
+/** A socket that waits for whoever comes: one that takes connections, or datagrams of anybody. */
+export interface WaitingSocket {
+  readonly protocol: "tcp" | "udp" | "sctp";
+  /** Of its address. */
+  readonly family: Family;
+  /** Unspecified: every address of its family. */
+  readonly ip: Ip;
+  readonly port: number;
+  /** An IPv6 one at every address that takes IPv4 too. */
+  readonly isDual: boolean;
+  /** Index of the only link it hears; 0 is any. */
+  readonly interface: number;
+  /** The kernel's name for it, which no other socket of the machine has. */
+  readonly inode: number;
+}
+
+export interface SocketHolder {
+  readonly pid: number;
+  /** As ps(1) shows it. */
+  readonly name: string;
+}
+
+/** Sockets of one network namespace. */
+export interface Sockets extends Disposable {
+  listWaiting(): readonly WaitingSocket[];
+  /** Whose they are, as far as this process may look; one search through all processes, so for the few that matter. */
+  findHolders(inodes: ReadonlySet<number>): Promise<ReadonlyMap<number, SocketHolder>>;
+}
+
 /** Names with dots or slashes, such as `net.ipv4.ip_forward`, of the network namespace the kernel handle belongs to. */
 export interface Sysctl {
   read(name: string): string;
@@ -351,6 +380,7 @@ export interface NetKernel extends Disposable {
   readonly netlink: Netlink;
   readonly nft: Nft;
   readonly conntrack: Conntrack;
+  readonly sockets: Sockets;
   readonly sysctl: Sysctl;
   readonly features: LinkFeatures;
   /** `listener` is called in a turn of its own. Hearing does not keep the process alive. */

@@ -34,6 +34,7 @@ import {
 import { NetlinkError } from "./netlink-error.ts";
 
 export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_NETFILTER = 12;
 export const NETLINK_GENERIC = 16;
 const NETLINK_CAP_ACK = 10;

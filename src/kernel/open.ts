@@ -10,6 +10,7 @@ import { openNft } from "./nft.ts";
 import { OwnChanges } from "./own-changes.ts";
 import { openPacketFilters } from "./packet-filters.ts";
 import { openProbes } from "./probes.ts";
+import { openSockets } from "./sockets.ts";
 import { openSysctl } from "./sysctl.ts";
 import { UnheardChanges } from "./unheard-changes.ts";
 import { USUAL_FOLDERS, type WireguardFolders } from "./wireguard/folders.ts";
@@ -49,6 +50,7 @@ function netKernelOf(ns: Netns, folders: WireguardFolders): NetKernel {
   const netlink = once(() => openNetlink(own));
   const nft = once(openNft);
   const conntrack = once(openConntrack);
+  const sockets = once(openSockets);
   const wireguard = once(() => {
     return openWireguard({ netlink: netlink(), inside: (f) => enter(ns, f), folders });
   });
@@ -61,6 +63,9 @@ function netKernelOf(ns: Netns, folders: WireguardFolders): NetKernel {
     },
     get conntrack() {
       return conntrack();
+    },
+    get sockets() {
+      return sockets();
     },
     get wireguard() {
       return wireguard();

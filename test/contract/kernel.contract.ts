@@ -858,6 +858,12 @@ export function kernelContract(open: () => ContractWorld): void {
     });
   });
 
+  test("in a fresh namespace no socket waits, and nobody holds what is not there", async () => {
+    assert.deepEqual(net.sockets.listWaiting(), []);
+    assert.deepEqual(await net.sockets.findHolders(new Set([4_294_967_295])), new Map());
+    assert.deepEqual(await net.sockets.findHolders(new Set()), new Map());
+  });
+
   describe("namespaces", () => {
     test("a path holds one", () => {
       assert.throws(() => world.kernel.createNetns(world.path("a")), { code: "EEXIST" });

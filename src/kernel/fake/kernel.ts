@@ -10,6 +10,7 @@ import type {
   Netlink,
   Netns,
   Nft,
+  Sockets,
 } from "../kernel.ts";
 import { fakeAddresses } from "./addresses.ts";
 import { countingOwn, fakeChanges, overheard } from "./changes.ts";
@@ -24,6 +25,7 @@ import { fakePacketFilters } from "./packet-filters.ts";
 import { type FakePath, fakeProbes } from "./probes.ts";
 import { renderNamespace } from "./render.ts";
 import { fakeRoutes } from "./routes.ts";
+import type { FakeSockets } from "./sockets.ts";
 import { fakeSysctl } from "./sysctl.ts";
 import type { FakeWireguard } from "./wireguard.ts";
 
@@ -31,6 +33,7 @@ export type FaultyCall =
   | (keyof Netlink & string)
   | (keyof Nft & string)
   | (keyof Conntrack & string)
+  | (keyof Sockets & string)
   | (keyof FakeWireguard & string)
   | keyof LinkFeatures
   | "openProbes"
@@ -44,6 +47,7 @@ export type FaultyCall =
 export interface FakeKernel extends Kernel {
   readonly nft: FakeNft;
   readonly conntrack: FakeConntrack;
+  readonly sockets: FakeSockets;
   readonly wireguard: FakeWireguard;
   /** The next `times` calls of `call`, in any namespace, are refused with `errno` and change nothing. */
   fail(call: FaultyCall, errno: ErrnoName, times?: number): void;
@@ -93,7 +97,7 @@ function netKernelOf(
   namespaceOf: (ns: Netns) => FakeNamespace,
   missing: ReadonlySet<KernelModule>,
   guarded: <T extends object>(api: T) => T,
-): NetKernel & { nft: FakeNft; conntrack: FakeConntrack; wireguard: FakeWireguard } {
+): NetKernel & { nft: FakeNft; conntrack: FakeConntrack; sockets: FakeSockets; wireguard: FakeWireguard } {
   const handle = {};
   const guard = <T extends object>(api: T) => overheard(guarded(api), here, handle);
   return {
@@ -106,6 +110,7 @@ function netKernelOf(
     }),
     nft: countingOwn(guard(here.nft)),
     conntrack: guard(here.conntrack),
+    sockets: guard(here.sockets),
     wireguard: guard(here.wireguard),
     sysctl: guard(fakeSysctl(here, missing)),
     features: guard(fakeFeatures(here)),

@@ -6,6 +6,7 @@ import { FakeConntrack } from "./conntrack.ts";
 import { refusal } from "./faults.ts";
 import { FakeNft } from "./nft.ts";
 import type { FakePath } from "./probes.ts";
+import { FakeSockets } from "./sockets.ts";
 import { FakeWireguard } from "./wireguard.ts";
 
 export type FakeLink = { -readonly [K in keyof Link]: Link[K] } & {
@@ -35,6 +36,7 @@ export class FakeNamespace {
   readonly paths = new Map<Ip, FakePath>();
   readonly nft = new FakeNft();
   readonly conntrack = new FakeConntrack();
+  readonly sockets = new FakeSockets();
   readonly wireguard = new FakeWireguard(this);
   readonly ears = new Set<FakeEars>();
   addresses: Address[] = [];
