@@ -18,6 +18,7 @@ import { openInformer } from "#kube/open-informer";
 import { NODES, SERVICE_CIDRS } from "#kube/resources";
 import type { Clock } from "#life/clock";
 import { type Live, mapLive } from "#life/live";
+import { K3S_UNSAFE_SYSCTLS } from "#node/admission/sysctls";
 import { ownPodNetwork } from "#node/network";
 import type { NodeOptions } from "#node/options";
 import { runNode } from "#node/run";
@@ -120,6 +121,11 @@ async function runPods(
     clusterDns: node.kubelet.clusterDns ?? membership.cluster.clusterDns,
     clusterDomain: node.kubelet.clusterDomain ?? membership.cluster.clusterDomain,
     ...kubeletOptions(node.kubelet),
+    // Pods of ServiceLB pass packets on, which takes them; without it they are nobody's.
+    allowedSysctls: [
+      ...(membership.cluster.disableServiceLb ? [] : K3S_UNSAFE_SYSCTLS),
+      ...node.kubelet.allowedSysctls,
+    ],
     staticPods: openManifests(node),
     dataDir: node.dataDir,
     imagesDir: options.imagesDir,
@@ -137,21 +143,10 @@ async function runPods(
 
 /** What was said of the node by a kubelet's arguments. */
 function kubeletOptions(kubelet: KubeletArgs): Partial<NodeOptions> {
-  const {
-    maxPods,
-    podPids,
-    allowedSysctls,
-    nodeStatusMs,
-    logs,
-    reservations,
-    seccompDefault,
-    eviction,
-    images,
-  } = kubelet;
+  const { maxPods, podPids, nodeStatusMs, logs, reservations, seccompDefault, eviction, images } = kubelet;
   return {
     ...(maxPods === undefined ? {} : { maxPods }),
     ...(podPids === undefined ? {} : { podPids }),
-    ...(allowedSysctls === undefined ? {} : { allowedSysctls }),
     ...(nodeStatusMs === undefined ? {} : { nodeStatusMs }),
     ...(logs.maxBytes === undefined ? {} : { logMaxBytes: logs.maxBytes }),
     ...(logs.maxFiles === undefined ? {} : { logMaxFiles: logs.maxFiles }),

@@ -3,7 +3,7 @@
 import { type Ip, parseIp } from "#addr/ip";
 import { parseDnsSubdomain } from "#addr/name";
 import { amountOf, parseQuantity } from "#kube/quantity";
-import { isNamespaced, K3S_UNSAFE_SYSCTLS } from "#node/admission/sysctls";
+import { isNamespaced } from "#node/admission/sysctls";
 import type { EvictionThresholds, Reservations } from "#node/object/allocatable";
 import type { Signal } from "#node/pressure/signals";
 import type { EvictionSettings, Threshold } from "#node/pressure/thresholds";
@@ -28,7 +28,8 @@ export interface KubeletArgs {
   readonly reservations: Reservations;
   readonly eviction: EvictionSettings;
   readonly images: ImageArgs;
-  readonly allowedSysctls: readonly string[] | undefined;
+  /** Beside those that the cluster's own load balancers need. */
+  readonly allowedSysctls: readonly string[];
   readonly seccompDefault: boolean;
   /** The folder, or the one file, that says what runs here whatever the API says; default: `agent/pod-manifests` in the data folder. */
   readonly podManifestPath: string | undefined;
@@ -86,7 +87,7 @@ export function readKubeletArgs(reader: ValueReader): KubeletArgs {
     reservations: readReservations(args, eviction),
     eviction,
     images: readImageArgs(args),
-    allowedSysctls: readSysctls(list("allowed-unsafe-sysctls", parseSysctl)),
+    allowedSysctls: list("allowed-unsafe-sysctls", parseSysctl),
     seccompDefault: args.flag("seccomp-default") ?? false,
     podManifestPath: args.parse("pod-manifest-path", parsePath),
     nodeStatusMs: args.parse("node-status-update-frequency", parseDuration),
@@ -119,10 +120,6 @@ function hardOf(thresholds: readonly Threshold[]): EvictionThresholds {
     thresholds.find((threshold) => threshold.signal === signal && threshold.graceMs === 0)?.value;
   const [memory, disk] = [of("memory.available"), of("nodefs.available")];
   return { ...(memory ? { memory } : {}), ...(disk ? { disk } : {}) };
-}
-
-function readSysctls(named: readonly string[]): readonly string[] | undefined {
-  return named.length > 0 ? [...K3S_UNSAFE_SYSCTLS, ...named] : undefined;
 }
 
 function checkFixed(text: string, values: readonly string[]): void {
