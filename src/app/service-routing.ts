@@ -1,6 +1,6 @@
 /** Service routing, composed: the kernel's program, and all of kube-proxy around it. Nothing is decided here. */
 import { availableParallelism } from "node:os";
-import { type Cidr, cidrFamily } from "#addr/cidr";
+import { type Cidr, cidrFamily, containsIp } from "#addr/cidr";
 import { FAMILIES } from "#addr/family";
 import { type Ip, parseIp } from "#addr/ip";
 import { explain, isFault } from "#fault/fault";
@@ -25,6 +25,8 @@ import type { KubeProxyArgs, ListenChoice } from "./config/kube-proxy-args.ts";
 
 /** Without success for so many periods, and this node is unhealthy: as kube-proxy. */
 const PATIENCE_PERIODS = 2;
+
+const LOOPBACK = parseIp("127.0.0.1");
 
 export interface ServiceRoutingOptions {
   readonly kernel: Kernel;
@@ -146,9 +148,12 @@ function nodePortAddresses(given: KubeProxyArgs["nodePortAddresses"]): NodePortA
   return given === "primary" ? { cidrs: [], primary: true } : { cidrs: given, primary: false };
 }
 
-/** IPv4's only: the kernel refuses answers to ::1 from anywhere else. */
+/** IPv4's only, for the kernel refuses answers to ::1 from anywhere else; and as kube-proxy, not where the addresses of node ports
+ *  are named and loopback is not. */
 function hasLocalhostNodePorts({ args, serviceCidrs }: ServiceRoutingOptions): boolean {
-  return args.localhostNodePorts && serviceCidrs.some((cidr) => cidrFamily(cidr) === 4);
+  const { localhostNodePorts, nodePortAddresses: named } = args;
+  if (!localhostNodePorts || !serviceCidrs.some((cidr) => cidrFamily(cidr) === 4)) return false;
+  return named === undefined || (named !== "primary" && named.some((cidr) => containsIp(cidr, LOOPBACK)));
 }
 
 function listenAt(choice: ListenChoice, usual: Ip) {
@@ -158,5 +163,5 @@ function listenAt(choice: ListenChoice, usual: Ip) {
 /** Loopback, as K3s has it: health by the family of the node's first address, metrics always by IPv4's. */
 export function k3sListenIps(nodeIps: readonly Ip[]): ServiceRoutingOptions["listenIps"] {
   const isIpv6 = nodeIps[0]?.includes(":") ?? false;
-  return { healthz: parseIp(isIpv6 ? "::1" : "127.0.0.1"), metrics: parseIp("127.0.0.1") };
+  return { healthz: isIpv6 ? parseIp("::1") : LOOPBACK, metrics: LOOPBACK };
 }

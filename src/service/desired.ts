@@ -116,6 +116,12 @@ function portRoutes(input: PortInput): Route[] {
   const routes = [inside];
   for (const ip of port.nodePort ? nodePortIps(place, familyOf(clusterIp)) : [])
     routes.push(outsideRoute({ ip, protocol, port: port.nodePort ?? 0 }, input, affinity));
+  for (const ip of port.nodePort ? loopbackIps(place, familyOf(clusterIp)) : []) {
+    const frontend = { ip, protocol, port: port.nodePort ?? 0 };
+    const target = targetOf(sets.cluster, sets, "reject", affinity?.cluster);
+    // Nobody but this node comes there, whatever the policy, and no answer finds the way back to that address.
+    routes.push({ frontend, isClusterIp: false, entry: "outside", target });
+  }
   for (const { ip, sources } of outside)
     routes.push(outsideRoute({ ip, protocol, port: port.port }, input, affinity, sources));
   return routes;
@@ -201,7 +207,8 @@ function withoutReserved(
   const refused = new Map<Route, ReservedPort>();
   for (const route of routes) {
     const { ip, protocol, port } = route.frontend;
-    if (route.isClusterIp || !(place.localIps.includes(ip) || place.nodeIps.includes(ip))) continue;
+    const own = [place.localIps, place.nodeIps, place.loopbackIps ?? []];
+    if (route.isClusterIp || !own.some((ips) => ips.includes(ip))) continue;
     const reserved = reservedPorts.find((one) => one.protocol === protocol && one.port === port);
     if (reserved) refused.set(route, reserved);
   }
@@ -261,6 +268,10 @@ export function outermost(cidrs: readonly Cidr[]): Cidr[] {
 
 function nodePortIps(place: Place, family: Family): readonly Ip[] {
   return place.nodePortIps.filter((ip) => familyOf(ip) === family);
+}
+
+function loopbackIps({ loopbackIps = [] }: Place, family: Family): readonly Ip[] {
+  return loopbackIps.filter((ip) => familyOf(ip) === family);
 }
 
 function clusterIps({ clusterIP, clusterIPs }: ServiceSpec): readonly string[] {

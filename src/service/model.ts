@@ -59,6 +59,8 @@ export interface Place {
   readonly nodeIps: readonly Ip[];
   /** Those that answer on NodePorts. */
   readonly nodePortIps: readonly Ip[];
+  /** Those that do for this node alone (127.0.0.1); left out: none. */
+  readonly loopbackIps?: readonly Ip[];
 }
 
 /** What belongs to no service and still is in elements. */

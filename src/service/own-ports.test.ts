@@ -22,6 +22,7 @@ const place: Place = {
   localIps: [parseIp("192.0.2.1"), parseIp("10.42.0.1"), parseIp("2001:db8::1")],
   nodeIps: [parseIp("192.0.2.1")],
   nodePortIps: [parseIp("192.0.2.1"), parseIp("2001:db8::1")],
+  loopbackIps: [parseIp("127.0.0.1")],
 };
 
 function socket(text: string, more: Partial<WaitingSocket> = {}): WaitingSocket {
@@ -51,11 +52,11 @@ describe("a socket and a service share an address", () => {
     ["at an external address of this node's", external("10.42.0.1"), socket("tcp 0.0.0.0 1"), "10.42.0.1"],
     ["at one of another's", external("198.51.100.1"), socket("tcp 0.0.0.0 1"), undefined],
   ] as const)
-    test(name, () => assert.equal(sharedAddress(port, at, { place, isOnLoopback: true }), want));
+    test(name, () => assert.equal(sharedAddress(port, at, place), want));
 
   test("not on loopback where node ports are not", () =>
     assert.equal(
-      sharedAddress(nodePort, socket("tcp 127.0.0.1 1"), { place, isOnLoopback: false }),
+      sharedAddress(nodePort, socket("tcp 127.0.0.1 1"), { ...place, loopbackIps: [] }),
       undefined,
     ));
 });

@@ -5,8 +5,6 @@ import type { Service } from "#kube/generated/types";
 import { isOurs } from "./desired.ts";
 import { type Place, PROTOCOLS, type Protocol } from "./model.ts";
 
-const LOOPBACK = parseIp("127.0.0.1");
-
 /** A port of a service at addresses that this node may have. */
 export interface OwnPort {
   readonly service: string;
@@ -43,9 +41,9 @@ function isProtocol(word: string): word is Protocol {
 export function sharedAddress(
   { at }: OwnPort,
   { ip, family, isDual }: Pick<WaitingSocket, "ip" | "family" | "isDual">,
-  { place, isOnLoopback }: { readonly place: Place; readonly isOnLoopback: boolean },
+  place: Place,
 ): Ip | undefined {
-  const nodePorts = () => [...place.nodePortIps, ...(isOnLoopback ? [LOOPBACK] : [])];
+  const nodePorts = () => [...place.nodePortIps, ...(place.loopbackIps ?? [])];
   const ips = at.kind === "node-port" ? nodePorts() : at.ips.filter((own) => place.localIps.includes(own));
   const isAny = ip === "0.0.0.0" || ip === "::";
   return ips.find((own) => (isAny ? familyOf(own) === family || isDual : own === ip));

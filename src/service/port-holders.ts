@@ -96,13 +96,12 @@ class Look {
 
   #shared(sockets: readonly WaitingSocket[]): readonly Shared[] {
     const { place } = this.#around;
-    const isOnLoopback = this.#options.config.localhostNodePorts ?? false;
     // Several sockets of one server may share a port.
     const found = new Map<string, Shared>();
     for (const socket of sockets) {
       for (const port of this.#ports.at(socket.protocol, socket.port)) {
         const key = `${port.service} ${port.protocol} ${port.port} ${socket.ip}`;
-        if (found.has(key) || sharedAddress(port, socket, { place, isOnLoopback }) === undefined) continue;
+        if (found.has(key) || sharedAddress(port, socket, place) === undefined) continue;
         if (!this.#isItsEndpoint(port, socket)) found.set(key, { port, socket });
         if (found.size >= MOST_PROBLEMS) return [...found.values()];
       }

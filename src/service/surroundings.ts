@@ -8,6 +8,7 @@ import type { Change, Informer } from "#kube/informer";
 import type { Ground, NodePortAddresses, Place, ServiceConfig } from "./model.ts";
 
 const ZONE = "topology.kubernetes.io/zone";
+const LOOPBACK = parseIp("127.0.0.1");
 const ADDRESS_TYPES = ["InternalIP", "ExternalIP"];
 
 export interface SurroundingsOptions {
@@ -112,6 +113,7 @@ function placeOf({ nodes, nodeName, config }: SurroundingsOptions, local: readon
     localIps: local,
     nodeIps,
     nodePortIps: nodePortIps(config.nodePortAddresses ?? "all", { local, nodeIps }),
+    ...(config.localhostNodePorts ? { loopbackIps: [LOOPBACK] } : {}),
   };
 }
 
