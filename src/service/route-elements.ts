@@ -111,9 +111,10 @@ function plainElements(backends: readonly Backend[], { key, entry, make }: At): 
 
 function stickyElements({ group: name }: Affinity, backends: readonly Backend[], at: At): Element[] {
   const { key, family, entry, make, numbering } = at;
-  const { group, slots } = numbering.sticky.assign(family, name, key, backends);
+  const isLocal = staysHere(entry);
+  const { group, slots } = numbering.sticky.assign(family, name, { frontend: key, isLocal }, backends);
   const mark = markText(groupMark(group));
-  const out = [make(staysHere(entry) ? "sticky-local-ids" : "sticky-ids", key, mark)];
+  const out = [make(isLocal ? "sticky-local-ids" : "sticky-ids", key, mark)];
   for (const [i, { ip, port }] of backends.entries()) {
     const slot = markText(slots[i] ?? 0);
     out.push(make("sticky-choices", `${mark} . ${i}`, slot));

@@ -35,14 +35,15 @@ export class StickyNumbers {
       this.#stoodSlots.set(`${family} ${groupOf(Number(mark))} ${backend}`, slotOf(Number(mark)));
   }
 
-  /** The group's number, and each endpoint's slot as a mark. Endpoints that are gone lose their slot. */
+  /** The group's number, and each endpoint's slot as a mark. Endpoints that are gone lose their slot. `isLocal`: it is found
+   *  among `sticky-local-ids`. */
   assign(
     family: Family,
     name: string,
-    frontend: string,
+    at: { readonly frontend: string; readonly isLocal: boolean },
     backends: readonly Backend[],
   ): { group: number; slots: readonly number[] } {
-    const group = this.#groupOf(family, name, frontend);
+    const group = this.#groupOf(family, name, at);
     const keys = backends.map(({ ip, port }) => `${ip} . ${port}`);
     const kept = keys.map(
       (key) => group.slots.get(key) ?? this.#stoodSlots.get(`${family} ${group.number} ${key}`),
@@ -61,12 +62,12 @@ export class StickyNumbers {
     this.#takenOf(family).delete(group.number);
   }
 
-  #groupOf(family: Family, name: string, frontend: string): Group {
+  #groupOf(family: Family, name: string, at: { frontend: string; isLocal: boolean }): Group {
     const key = groupKey(family, name);
     const known = this.#groups.get(key);
     if (known) return known;
     const taken = this.#takenOf(family);
-    const stood = this.#stood.get(stoodKey(family, frontend, name.endsWith("/local")));
+    const stood = this.#stood.get(stoodKey(family, at.frontend, at.isLocal));
     const number = stood !== undefined && !taken.has(stood) ? stood : this.#freeGroup(taken);
     taken.add(number);
     const group = { number, slots: new Map(), nextSlot: 1 };
