@@ -38,6 +38,7 @@ const AGGREGATE_AFTER = 10;
 const AGGREGATE_WINDOW_MS = 600_000;
 const BURST = 25;
 const REFILL_MS = 300_000;
+const MAX_NAMES = 5;
 
 interface Written {
   readonly name: string;
@@ -104,9 +105,7 @@ class Recorder implements EventRecorder {
   async #first(key: string, involvedObject: ObjectReference, note: EventNote): Promise<void> {
     const { clock, component, host } = this.#options;
     const time = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, "Z");
-    const { name, namespace } = this.#names.next(involvedObject);
-    const event: Event = {
-      metadata: { name, namespace },
+    const event: Omit<Event, "metadata"> = {
       involvedObject,
       type: note.type,
       reason: note.reason,
@@ -118,8 +117,21 @@ class Recorder implements EventRecorder {
       reportingComponent: component,
       reportingInstance: host ?? "",
     };
-    await this.#client.create(EVENTS, event);
-    remember(this.#written, key, { name, namespace, count: 1 });
+    const named = await this.#create(event);
+    remember(this.#written, key, { ...named, count: 1 });
+  }
+
+  /** Others count from the same clock: a name that is taken was one of theirs. */
+  async #create(event: Omit<Event, "metadata">): Promise<{ name: string; namespace: string }> {
+    for (let tries = 1; ; tries++) {
+      const metadata = this.#names.next(event.involvedObject);
+      try {
+        await this.#client.create(EVENTS, { ...event, metadata });
+        return metadata;
+      } catch (error) {
+        if (tries === MAX_NAMES || !isApiFault(error, "AlreadyExists")) throw error;
+      }
+    }
   }
 
   /** False when the event is no longer there (it expired): then it is the first one again. */

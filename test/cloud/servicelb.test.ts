@@ -358,3 +358,18 @@ test("disabled, it leaves nothing: another load balancer may begin, and Services
     assert.ok(await isGone(name));
   }
 });
+
+test("where K3s took its DaemonSets down itself, its finalizers go too, and nobody else's", async () => {
+  await lb?.stop();
+  for (const [name, fieldManager] of [
+    ["left", "k3s"],
+    ["other", "cloud-manager"],
+  ] as const) {
+    const { metadata } = await serve(name);
+    const patch = { metadata: { finalizers: [FINALIZER] } };
+    await client.patch(SERVICES, metadata, patch, { type: "merge", subresource: "status", fieldManager });
+  }
+  await retireServiceLb(options(new AbortController().signal));
+  assert.deepEqual((await get("left")).metadata.finalizers ?? [], []);
+  assert.deepEqual((await get("other")).metadata.finalizers, [FINALIZER]);
+});

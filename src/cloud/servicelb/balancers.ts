@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { namespacedName } from "#addr/name";
 import { isApiFault, wordsOf } from "#kube/api-fault";
-import { type EventRecorder, openEventRecorder } from "#kube/event-recorder";
 import type { DaemonSet, Service } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import { isDeleting, uidOf } from "#kube/owner";
@@ -39,8 +38,6 @@ interface Settled {
 class Balancers {
   readonly #means: Means;
   readonly #queue: WorkQueue<string>;
-  /** K3s's own part, and upstream's: two names, as users know them. */
-  readonly #events: { readonly lb: EventRecorder; readonly service: EventRecorder };
   readonly #settled = new Map<string, Settled>();
   /** Services that people changed, who are told what is done about it. */
   readonly #changed = new Set<string>();
@@ -49,8 +46,6 @@ class Balancers {
 
   constructor(means: Means) {
     this.#means = means;
-    const recorder = (component: string) => openEventRecorder(means.client, { ...means, component });
-    this.#events = { lb: recorder("service-lb-controller"), service: recorder("service-controller") };
     this.#queue = openServiceQueue(means, "load balancers", {
       workers: WORKERS,
       backoff: BACKOFF,
@@ -76,7 +71,7 @@ class Balancers {
   }
 
   #serviceChanged(key: string, before: Service, after: Service): void {
-    for (const note of changeNotes(before, after)) this.#events.service.record(after, note);
+    for (const note of changeNotes(before, after)) this.#means.events.service.record(after, note);
     if (isDeepStrictEqual(balancerInputs(before), balancerInputs(after))) return;
     const isPeoples = !isDeepStrictEqual(
       balancerInputs({ ...before, metadata: { ...before.metadata, finalizers: [] } }),
@@ -136,7 +131,7 @@ class Balancers {
     const isWritten = !(live && this.#isRight(live, desired)) && (await this.#write(key, live, desired));
     if (isWritten || isAsked) {
       const message = `Applied LoadBalancer DaemonSet ${keyOf(desired)}`;
-      this.#events.lb.record(service, { type: "Normal", reason: "AppliedDaemonSet", message });
+      this.#means.events.lb.record(service, { type: "Normal", reason: "AppliedDaemonSet", message });
     }
     this.#changed.delete(key);
     await this.#checkPriorityClass(key, service);
@@ -205,7 +200,8 @@ class Balancers {
       if (isDeleting(daemonSet)) continue;
       await this.#means.client.delete(DAEMON_SETS, daemonSet.metadata, { uid: uidOf(daemonSet) });
       const message = `Deleted LoadBalancer DaemonSet ${keyOf(daemonSet)}`;
-      if (service) this.#events.lb.record(service, { type: "Normal", reason: "DeletedDaemonSet", message });
+      if (service)
+        this.#means.events.lb.record(service, { type: "Normal", reason: "DeletedDaemonSet", message });
       else this.#means.log.info("a load balancer without a Service is gone", { daemonSet: keyOf(daemonSet) });
     }
   }
@@ -222,12 +218,12 @@ class Balancers {
       if (!isApiFault(error, "NotFound")) return;
       this.#unknownClasses.set(key, name);
       const message = `Annotation ${SERVICELB.priorityClass} names PriorityClass ${name.slice(0, 253)}, which does not exist: its pods cannot be made until it does`;
-      this.#events.lb.record(service, { type: "Warning", reason: "UnknownPriorityClass", message });
+      this.#means.events.lb.record(service, { type: "Warning", reason: "UnknownPriorityClass", message });
     }
   }
 
   #tell(service: Service, reason: string, message: string): void {
-    this.#events.service.record(service, { type: "Normal", reason, message });
+    this.#means.events.service.record(service, { type: "Normal", reason, message });
   }
 
   #tellFailure(key: string, error: Error): void {
@@ -235,6 +231,10 @@ class Balancers {
     if (service === undefined) return;
     const what = isServed(service) ? "ensure" : "delete";
     const message = `Error syncing load balancer: failed to ${what} load balancer: ${wordsOf(error)}`;
-    this.#events.service.record(service, { type: "Warning", reason: "SyncLoadBalancerFailed", message });
+    this.#means.events.service.record(service, {
+      type: "Warning",
+      reason: "SyncLoadBalancerFailed",
+      message,
+    });
   }
 }

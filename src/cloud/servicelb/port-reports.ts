@@ -1,4 +1,3 @@
-import { type EventRecorder, openEventRecorder } from "#kube/event-recorder";
 import type { Pod } from "#kube/generated/types";
 import type { WorkQueue } from "#life/work-queue";
 import { isServed } from "./model.ts";
@@ -21,7 +20,6 @@ export function runPortReports(means: Means): void {
 class PortReports {
   readonly #means: Means;
   readonly #queue: WorkQueue<string>;
-  readonly #events: EventRecorder;
   /** What was told of each Service, and when. */
   readonly #told = new Map<string, { readonly text: string; readonly at: number }>();
   /** What is going to be told, since when it is so. */
@@ -29,7 +27,6 @@ class PortReports {
 
   constructor(means: Means) {
     this.#means = means;
-    this.#events = openEventRecorder(means.client, { ...means, component: "service-lb-controller" });
     this.#queue = openServiceQueue(means, "ports", {
       workers: 1,
       backoff: BACKOFF,
@@ -70,7 +67,7 @@ class PortReports {
     this.#told.set(key, { text, at: now });
     if (told?.text !== text) log.warn("a port is taken", { service: key, why: text });
     const message = `Waits for ports of nodes: ${text}`;
-    this.#events.record(service, { type: "Warning", reason: "PortTaken", message });
+    this.#means.events.lb.record(service, { type: "Warning", reason: "PortTaken", message });
     return AGAIN_MS;
   }
 

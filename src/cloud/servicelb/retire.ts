@@ -1,4 +1,4 @@
-import { type EventRecorder, openEventRecorder } from "#kube/event-recorder";
+import type { EventRecorder } from "#kube/event-recorder";
 import type { DaemonSet, Node, Service } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import { uidOf } from "#kube/owner";
@@ -7,7 +7,7 @@ import { finalizerAuthors } from "./finalizer-authors.ts";
 import { FINALIZER, hasFinalizer, isForeign, LEGACY_FINALIZER, wantsBalancer } from "./model.ts";
 import { ownerOf } from "./names.ts";
 import { release } from "./release.ts";
-import type { ServiceLbOptions } from "./watched.ts";
+import { openEvents, type ServiceLbOptions } from "./watched.ts";
 
 /** Everything that ServiceLB made is gone: first what it wrote into Services, then the DaemonSets, which are what shows whose it was: ended in
  *  the middle, the next attempt finds the rest. @throws {ApiFault} where the API refuses; what is done stays done */
@@ -18,7 +18,7 @@ export async function retireAll(options: ServiceLbOptions): Promise<void> {
   const served = new Set(balancers.flatMap((daemonSet) => ownerOf(daemonSet) ?? []));
   const services = (await client.list(SERVICES)).items;
   const nodes = (await client.list(NODES)).items;
-  const events = openEventRecorder(client, { ...options, component: "service-lb-controller" });
+  const events = openEvents(options).service;
   for (const service of services)
     if (served.has(keyOf(service)) || isMarkedByUs(service))
       await retire(options, { service, nodes, events });

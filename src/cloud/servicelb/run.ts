@@ -5,7 +5,7 @@ import { furnish } from "./furnish.ts";
 import { runPortReports } from "./port-reports.ts";
 import { retireAll } from "./retire.ts";
 import { runStatuses } from "./statuses.ts";
-import { openWatched, type ServiceLbOptions, whenWatched } from "./watched.ts";
+import { openEvents, openWatched, type ServiceLbOptions, whenWatched } from "./watched.ts";
 
 const PATIENCE = { firstMs: 200, maxMs: 30_000 };
 /** Without its account no pod can be made. */
@@ -18,7 +18,7 @@ export async function runServiceLb(options: ServiceLbOptions): Promise<void> {
   try {
     await keepFurnished(options);
     await whenWatched(watched);
-    const means = { ...options, watched };
+    const means = { ...options, watched, events: openEvents(options) };
     runBalancers(means);
     runStatuses(means);
     runPortReports(means);

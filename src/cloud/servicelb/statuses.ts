@@ -1,4 +1,3 @@
-import { type EventRecorder, openEventRecorder } from "#kube/event-recorder";
 import type { Service } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import type { WorkQueue } from "#life/work-queue";
@@ -20,11 +19,9 @@ export function runStatuses(means: Means): void {
 class Statuses {
   readonly #means: Means;
   readonly #queue: WorkQueue<string>;
-  readonly #events: EventRecorder;
 
   constructor(means: Means) {
     this.#means = means;
-    this.#events = openEventRecorder(means.client, { ...means, component: "service-lb-controller" });
     this.#queue = openServiceQueue(means, "load balancer addresses", {
       workers: WORKERS,
       backoff: BACKOFF,
@@ -64,13 +61,13 @@ class Statuses {
     await writeAddresses(this.#means.client, service, addresses);
     const formatted = formatIngress(addresses.map((ip) => ({ ip })));
     if (addresses.length > 0)
-      this.#events.record(service, {
+      this.#means.events.lb.record(service, {
         type: "Normal",
         reason: "UpdatedLoadBalancer",
         message: `Updated LoadBalancer with new IPs: ${formatIngress(ingress)} -> ${formatted}`,
       });
     else
-      this.#events.record(service, {
+      this.#means.events.lb.record(service, {
         type: "Warning",
         reason: "UnAvailableLoadBalancer",
         message: "There are no available nodes for LoadBalancer",

@@ -1,4 +1,5 @@
 import type { KubeClient } from "#kube/client";
+import { type EventRecorder, openEventRecorder } from "#kube/event-recorder";
 import type { EndpointSlice, Node, Pod, Service } from "#kube/generated/types";
 import { type LiveInformer, openInformer } from "#kube/open-informer";
 import { DAEMON_SETS, ENDPOINT_SLICES, NODES, PODS, SERVICES } from "#kube/resources";
@@ -19,6 +20,18 @@ export type Watched = ReturnType<typeof openWatched>;
 /** What each part of ServiceLB works with. */
 export interface Means extends ServiceLbOptions {
   readonly watched: Watched;
+  readonly events: Events;
+}
+
+/** What is K3s's own, and what is upstream's: told under the names that users know them by. */
+export interface Events {
+  readonly lb: EventRecorder;
+  readonly service: EventRecorder;
+}
+
+export function openEvents(options: ServiceLbOptions): Events {
+  const open = (component: string) => openEventRecorder(options.client, { ...options, component });
+  return { lb: open("service-lb-controller"), service: open("service-controller") };
 }
 
 /** Index of DaemonSets and pods by the Service they belong to, and of endpoint slices by theirs. */
