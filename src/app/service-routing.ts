@@ -18,6 +18,7 @@ import type { LocalPods, NodePortAddresses, ReservedPort, ServiceConfig } from "
 import { watchPortHolders } from "#service/port-holders";
 import { retireServices } from "#service/retire";
 import { runServiceProxy } from "#service/run";
+import { declareProblemMetrics } from "#service/status/metrics";
 import { openRoutingStatus } from "#service/status/open";
 import { ProblemTeller } from "#service/tell-problems";
 import type { Logger } from "#telemetry/log";
@@ -76,6 +77,7 @@ export async function runServiceRouting(options: ServiceRoutingOptions): Promise
     patienceMs: PATIENCE_PERIODS * args.syncPeriodMs,
     onProblems: tell("health checks"),
   });
+  declareProblemMetrics(health.registry, () => teller.all);
   const { netlink, nft } = kernel;
   const proxy = runServiceProxy({
     ...common,

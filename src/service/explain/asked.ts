@@ -1,6 +1,6 @@
 /** One connection that somebody asks about: from an address, to an address and port. */
 import { containsIp } from "#addr/cidr";
-import { formatEndpoint, type Ip } from "#addr/ip";
+import { formatEndpoint, type Ip, isLoopback } from "#addr/ip";
 import type { EndpointSlice, Node, Service } from "#kube/generated/types";
 import type { Place, Route, ServiceConfig } from "../model.ts";
 import { wayOf } from "./cases.ts";
@@ -81,10 +81,12 @@ function fits({ ip, port }: Route["frontend"], { to, port: wanted }: AskedConnec
 }
 
 function clientOfAsked(
-  { from }: AskedConnection,
+  { from, to }: AskedConnection,
   { nodes, config, places }: Pick<AskedInput, "nodes" | "config" | "places">,
 ): Client {
   const [here] = places;
+  if (here !== undefined && [from, to].some((ip) => ip !== undefined && isLoopback(ip)))
+    return { kind: "this-node", node: here.nodeName };
   return from === undefined || here === undefined
     ? { kind: "outside" }
     : clientOf(from, { nodes, config, at: here });
@@ -118,13 +120,18 @@ function tellRoute(route: Route, asked: AskedConnection, at: Entering): string {
   const client = kindAt(entry, at.client);
   const way = wayOf(route, at);
   const { frontend, sources } = route;
-  const who = asked.from === undefined ? "A client outside" : `${asked.from} (${clientText(at.client)})`;
+  const who = whoText(asked.from, at.client);
   const where = `${who} to ${formatEndpoint(frontend.ip, frontend.port)}/${frontend.protocol.toUpperCase()} at ${entry.nodeName}`;
   const { from } = asked;
   if (from !== undefined && sources && !sources.some((cidr) => containsIp(cidr, from)))
     return `${where}: dropped. loadBalancerSourceRanges (${listed(at.service.spec?.loadBalancerSourceRanges ?? [])}) do not hold it.`;
   const verdict = verdictOn(route, { ...at, way, client });
   return `${where}${outcomeText(verdict, at)} ${SENTENCES[verdict.reason].why}${remedyText(verdict)}${itselfText(verdict, from)}`;
+}
+
+function whoText(from: Ip | undefined, client: Client): string {
+  if (from !== undefined) return `${from} (${clientText(client)})`;
+  return client.kind === "outside" ? "A client outside" : clientText(client);
 }
 
 /** Seen from the node where the packet enters: a pod of another node has been masqueraded there, unless that is its own. */

@@ -1,5 +1,5 @@
 /** Every kind of client, by every way in, at every node: what becomes of it. What is the same at several nodes is told once. */
-import { formatEndpoint } from "#addr/ip";
+import { formatEndpoint, isLoopback } from "#addr/ip";
 import type { EndpointSlice } from "#kube/generated/types";
 import { type Place, PROTOCOLS, type Route } from "../model.ts";
 import { type Case, CLIENTS, type ClientKind, type WayKind } from "./model.ts";
@@ -72,7 +72,7 @@ interface Group extends Omit<Case, "entries" | "nodes" | "nodeCount" | "endpoint
 
 function putRoute(groups: Map<string, Group>, route: Route, at: CasesInput & { kind: NodeKind }): void {
   const way = wayOf(route, at);
-  for (const client of clientsOf(way)) {
+  for (const client of clientsOf(way, route.frontend)) {
     const { outcome, sees, reason, backends } = verdictOn(route, { ...at, way, client });
     const sources = route.sources ?? [];
     const key = JSON.stringify([client, way, outcome, sees, reason, sources]);
@@ -87,8 +87,9 @@ function putRoute(groups: Map<string, Group>, route: Route, at: CasesInput & { k
   }
 }
 
-/** Other nodes translate all addresses of services themselves; only this node's own they leave to it. */
-function clientsOf(way: WayKind): readonly ClientKind[] {
+/** Other nodes translate all addresses of services themselves; only this node's own they leave to it, and loopback is its own alone. */
+function clientsOf(way: WayKind, { ip }: Route["frontend"]): readonly ClientKind[] {
+  if (isLoopback(ip)) return ["this-node"];
   return way === "node-port" ? CLIENTS : CLIENTS.filter((client) => client !== "other-node");
 }
 
@@ -108,7 +109,7 @@ function protocolName(text: string | undefined): string {
 }
 
 function entryText({ frontend: { ip, port, protocol } }: Route, way: WayKind): string {
-  const at = way === "node-port" ? `:${port}` : formatEndpoint(ip, port);
+  const at = way === "node-port" && !isLoopback(ip) ? `:${port}` : formatEndpoint(ip, port);
   return `${at}/${protocol.toUpperCase()}`;
 }
 

@@ -125,6 +125,22 @@ describe("as configured", () => {
   for (const sample of SAMPLES) trials(sample, () => proxy);
 
   for (const family of FAMILIES)
+    test(`a connection that stands keeps what is seen of it when its Service changes, IPv${family}`, async () => {
+      const nodes = [nodeObject({ name: "here", internalIps: FAMILIES.map(nodeIp) })];
+      const sample: Sample = { name: "", service: OUTSIDE, endpoints: [A] };
+      const to = { host: translate(NODE_IP, family), port: 30080, waitMs: WAIT };
+      await put(sample, family, proxy, nodes);
+      const { answer, connection = -1 } = await world.tell("client", { do: "hold", ...to });
+      assert.equal(answer, `a ${translate(CLIENT_IP, family)}`);
+      const annotations = { "service.twill.io/client-address": "masquerade" };
+      await put({ ...sample, annotations }, family, proxy, nodes);
+      const next = await world.tell("client", { do: "tcp", ...to });
+      assert.equal(next.answer, `a ${translate("10.42.0.1", family)}`);
+      const again = await world.tell("client", { do: "say", connection, waitMs: WAIT });
+      assert.equal(again.answer, answer);
+    });
+
+  for (const family of FAMILIES)
     test(`connections of the moment are listed with what the pod sees, IPv${family}`, async () => {
       const sample = { name: "", service: OUTSIDE, endpoints: [A] };
       const nodes = [nodeObject({ name: "here", internalIps: FAMILIES.map(nodeIp) })];

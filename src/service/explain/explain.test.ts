@@ -59,7 +59,7 @@ function explain({
     slices: [sliceObject({ endpoints })],
     nodes: NODES,
     config: { ...TEST_CONFIG, ...config },
-    here: HERE,
+    here: { ...HERE, ...(config?.localhostNodePorts ? { loopbackIps: [parseIp("127.0.0.1")] } : {}) },
     ...(asked ? { asked } : {}),
   });
 }
@@ -85,6 +85,12 @@ const PAGES: readonly Sample[] = [
     name: "node-port-leaving",
     service: { type: "NodePort", ports: PORTS },
     endpoints: [{ ...ON_A, conditions: LEAVING }],
+  },
+  {
+    name: "on-loopback",
+    service: { type: "NodePort", ports: PORTS, externalTrafficPolicy: "Local" },
+    endpoints: [ON_B],
+    config: { localhostNodePorts: true },
   },
   {
     name: "other-load-balancers",
@@ -199,6 +205,12 @@ const CONNECTIONS: readonly (Omit<Sample, "name"> & {
     service: BALANCER,
     asked: { to: ip("198.51.100.1") },
     told: /^198.51.100.1 is no address .*; it has 10.43.0.7, 192.168.9.1, 192.168.9.2, 198.51.100.7, and addresses of nodes at port 30080\.$/,
+  },
+  {
+    service: { type: "NodePort", ports: PORTS, externalTrafficPolicy: "Local" },
+    config: { localhostNodePorts: true },
+    asked: { to: ip("127.0.0.1"), port: 30080 },
+    told: /^node a to 127.0.0.1:30080\/TCP at a leads to 10.42.0.2:8080 or 10.42.1.2:8080, which sees an address of node a\./,
   },
   { service: BALANCER, asked: { from: ip("203.0.113.9") }, told: /^203.0.113.9 is outside the cluster\.$/ },
   { service: BALANCER, asked: { from: ip("10.42.2.9") }, told: /^10.42.2.9 is a pod of c\.$/ },

@@ -83,11 +83,12 @@ function balancerNotes({ service, nodes }: NotesInput): readonly Note[] {
 function serviceLbNote(service: Service, nodes: readonly Node[]): readonly Note[] {
   const told = new Set((service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []));
   const all = nodes.flatMap(nodeIpsOf);
+  const isLocal = service.spec?.externalTrafficPolicy === "Local";
   if (told.size === 0 || !all.some((ip) => told.has(ip))) return [];
   return [
     {
       about: "svclb pods",
-      text: "A packet to a node, at the Service's port, whose destination is neither in status.loadBalancer nor an address that this Node tells of itself (behind 1:1 address translation, where the cloud rewrites it) is taken by the svclb pod on that node, and the pods see that pod's address. Give the node its addresses: --node-ip and --node-external-ip.",
+      text: `A packet to a node, at the Service's port, whose destination is neither in status.loadBalancer nor an address that this Node tells of itself (behind 1:1 address translation, where the cloud rewrites it) is taken by the svclb pod on that node, and the pods see that pod's address.${isLocal ? " So is a packet to a node without an endpoint, which is not in the status." : ""} Give the node its addresses: --node-ip and --node-external-ip.`,
     },
   ];
 }

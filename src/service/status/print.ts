@@ -159,7 +159,10 @@ function connectionLines(answers: readonly ExplainAnswer[]): readonly string[] {
     unread === null ? [] : [`${node}: connections could not be read: ${unread}`],
   );
   const shown = all.slice(0, MOST_CONNECTIONS);
-  const rows = shown.map(({ node, connection }) => connectionRow(node, connection));
+  const takers = new Set(
+    all.flatMap(({ connection: { by, endpoint } }) => (by === "host-port" ? [hostOf(endpoint)] : [])),
+  );
+  const rows = shown.map(({ node, connection }) => connectionRow(node, connection, takers));
   return [
     "",
     total === 0
@@ -171,13 +174,19 @@ function connectionLines(answers: readonly ExplainAnswer[]): readonly string[] {
   ];
 }
 
-function connectionRow(node: string, connection: Connection): readonly string[] {
+/** `takers`: addresses of pods that hold the service's ports on nodes. */
+function connectionRow(node: string, connection: Connection, takers: ReadonlySet<string>): readonly string[] {
   const { protocol, client, entry, endpoint, seenAs, isMasqueraded, by } = connection;
   const remarks = [
     ...(isMasqueraded ? ["masqueraded"] : []),
     ...(by === "host-port" ? ["taken by a pod's host port (svclb)"] : []),
+    ...(takers.has(client) ? ["from the pod with the host port"] : []),
   ];
   return [node, client, `${entry}/${protocol.toUpperCase()}`, endpoint, seenAs, remarks.join(", ")];
+}
+
+function hostOf(endpoint: string): string {
+  return endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 }
 
 /** The text in lines that are not too long, `indent` spaces in; what goes on is two further in. */
