@@ -4,7 +4,7 @@ const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   "pod-setup": async () => (await import("../bench/pod-setup.ts")).benchPodSetup(),
   pods: async () => (await import("../bench/pods.ts")).benchPods(),
   fabric: async () => (await import("../bench/fabric.ts")).benchFabric(),
-  service: async () => (await import("../bench/service.ts")).benchService(),
+  services: async () => (await import("../bench/services.ts")).benchServices(),
   dns: async () => (await import("../bench/dns.ts")).benchDns(),
   api: async () => (await import("../bench/api.ts")).benchApi(),
   scheduler: async () => (await import("../bench/scheduler.ts")).benchScheduler(),

@@ -8,6 +8,7 @@ const raw = {
   socket: libc.func("int socket(int domain, int type, int protocol)"),
   bind: libc.func("int bind(int fd, void *addr, unsigned int length)"),
   listen: libc.func("int listen(int fd, int backlog)"),
+  connect: libc.func("int connect(int fd, void *addr, unsigned int length)"),
   send: libc.func("long send(int fd, void *data, size_t length, int flags)"),
   recv: libc.func("long recv(int fd, void *data, size_t length, int flags)"),
   setsockopt: libc.func("int setsockopt(int fd, int level, int name, void *value, unsigned int length)"),
@@ -92,6 +93,11 @@ export function bind(fd: number, address: Uint8Array): void {
 
 export function listen(fd: number, backlog: number): void {
   checked(raw.listen(fd, backlog), "listen on", `descriptor ${fd}`);
+}
+
+/** Waits until the other end has answered, unless the descriptor is told not to. */
+export function connect(fd: number, address: Uint8Array): void {
+  checked(raw.connect(fd, address, address.length), "connect", `descriptor ${fd}`);
 }
 
 export function send(fd: number, data: Uint8Array, flags = 0): number {
