@@ -30,12 +30,19 @@ function program(wasOff: boolean): string {
 
 type Guarded = Pick<NetKernel, "nft" | "sysctl">;
 
+/** What is known of the setting from before us, for as long as somebody keeps loopback open: the guard, which says it too, may be
+ *  taken away. */
+export interface LoopbackPast {
+  wasOff?: boolean;
+}
+
 /** Guard first, then the setting. @returns what was done, in words; nothing where all stood. @throws {Fault} the kernel's refusal */
-export function openLoopback({ nft, sysctl }: Guarded): readonly string[] {
+export function openLoopback({ nft, sysctl }: Guarded, past: LoopbackPast = {}): readonly string[] {
   const standing = listGuard(nft);
   const isOn = sysctl.read(SETTING) === "1";
   const done: string[] = [];
-  const wasOff = standing === undefined ? !isOn : standing.includes(WAS_OFF);
+  past.wasOff ??= standing === undefined ? !isOn : standing.includes(WAS_OFF);
+  const { wasOff } = past;
   if (standing === undefined || !isWhole(standing)) {
     nft.run(`add table ${TABLE}\ndelete table ${TABLE}\n${program(wasOff)}`);
     done.push(`table ${TABLE}`);

@@ -26,6 +26,16 @@ test("what was open before us stays open after us", () => {
   assert.equal(kernel.sysctl.read(SETTING), "1");
 });
 
+test("a guard that was taken away comes back with what it knew", () => {
+  const kernel = openFakeKernel();
+  const past = {};
+  openLoopback(kernel, past);
+  kernel.nft.run("delete table ip twill-loopback");
+  openLoopback(kernel, past);
+  closeLoopback(kernel);
+  assert.equal(kernel.sysctl.read(SETTING), "0");
+});
+
 test("the setting is not written where the guard is refused, nor the guard taken where the setting is", () => {
   const kernel = openFakeKernel();
   kernel.fail("run", "EPERM");

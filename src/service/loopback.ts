@@ -20,7 +20,8 @@ export async function keepLoopback(options: {
 }): Promise<void> {
   const { kernel, isWanted } = options;
   const disturbed = new Cell<void>();
-  const putRight = () => (isWanted ? openLoopback(kernel) : closeLoopback(kernel));
+  const past = {};
+  const putRight = () => (isWanted ? openLoopback(kernel, past) : closeLoopback(kernel));
   using _ = kernel.openChanges({ links: [], nftables: true, settings: [SETTING] }, () => disturbed.set());
   await keepRight(putRight, { ...options, disturbances: disturbed.values(options), resyncMs: RESYNC_MS });
 }

@@ -1,5 +1,4 @@
 import { FAMILIES, FAMILY } from "#addr/family";
-import { isFault } from "#fault/fault";
 import { CLAIMS } from "#kernel/claims";
 import type { NetKernel } from "#kernel/kernel";
 import { closeLoopback } from "#kernel/loopback-guard";
@@ -8,18 +7,9 @@ import { closeLoopback } from "#kernel/loopback-guard";
  *  tables. @returns what was done, in words; nothing where there was nothing. @throws {Fault} the kernel's refusal */
 export function retireServices(kernel: Pick<NetKernel, "nft" | "sysctl">): readonly string[] {
   const tables = FAMILIES.map((family) => `${FAMILY[family].nft} ${CLAIMS.tables.service}`);
-  const standing = tables.filter((table) => stands(kernel.nft, table));
+  const listed = kernel.nft.list("list tables");
+  const standing = tables.filter((table) => listed.split("\n").includes(`table ${table}`));
   const closed = closeLoopback(kernel);
   if (standing.length > 0) kernel.nft.run(standing.map((table) => `delete table ${table}\n`).join(""));
   return [...closed, ...standing.map((table) => `no table ${table}`)];
-}
-
-function stands(nft: NetKernel["nft"], table: string): boolean {
-  try {
-    nft.list(`list table ${table}`);
-    return true;
-  } catch (error) {
-    if (isFault(error) && error.code === "ENOENT") return false;
-    throw error;
-  }
 }

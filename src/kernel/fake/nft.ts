@@ -23,8 +23,10 @@ export class FakeNft implements Nft {
     this.transactions.push(text);
   }
 
-  /** Knows `list ruleset` and `list table FAMILY NAME`. */
+  /** Knows `list tables`, `list ruleset` and `list table FAMILY NAME`. */
   list(text: string): string {
+    if (text.trim() === "list tables")
+      return [...this.#tables.keys()].map((head) => `table ${head}\n`).join("");
     const [, what, name] = /^list (ruleset|table (\S+ \S+))\s*$/.exec(text.trim()) ?? [];
     if (what === undefined) throw new Error(`the fake nft does not know ${JSON.stringify(text)}`);
     if (name === undefined) return [...this.#tables].map(([head, table]) => printed(head, table)).join("");
