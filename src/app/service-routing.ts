@@ -87,6 +87,8 @@ export async function runServiceRouting(options: ServiceRoutingOptions): Promise
       nft,
       conntrack: health.conntrack,
       openChanges: (scope, listener) => kernel.openChanges(scope, listener),
+      openFilters: () => kernel.openFilters(),
+      openFilters: () => kernel.openFilters(),
     },
     onRound: (round) => {
       status.hearRound(round);
