@@ -88,7 +88,6 @@ export async function runServiceRouting(options: ServiceRoutingOptions): Promise
       conntrack: health.conntrack,
       openChanges: (scope, listener) => kernel.openChanges(scope, listener),
       openFilters: () => kernel.openFilters(),
-      openFilters: () => kernel.openFilters(),
     },
     onRound: (round) => {
       status.hearRound(round);
