@@ -246,6 +246,16 @@ test("an old spelling works and is warned about", () => {
   assert.match(warnings.join(), /--no-deploy is now --disable/);
 });
 
+test("load balancers: their namespace, and whether there are any", () => {
+  assert.equal(good([]).config.serviceLb.namespace, "kube-system");
+  assert.equal(good([]).config.cluster.disableServiceLb, false);
+  const { config } = good(["--servicelb-namespace=lbs", "--disable=coredns,servicelb"]);
+  assert.equal(config.serviceLb.namespace, "lbs");
+  assert.equal(config.cluster.disableServiceLb, true);
+  const bad = readServerConfig(["--servicelb-namespace=Not_one"], none);
+  assert.match(bad.kind === "bad" ? bad.problems.join() : "", /--servicelb-namespace: .*Not_one/);
+});
+
 test("an agent needs a server and a token, and both are asked for at once", () => {
   const reading = readAgentConfig(["--node-name", "a"], none);
   assert.equal(reading.kind, "bad");
