@@ -36,6 +36,10 @@ for (const { family, ip, port } of [
         .listFlows({ family, protocol: 17 })
         .filter(({ original }) => original.destinationPort === port);
     const [flow] = list();
+    const filter = { family, protocol: 17, toPort: port };
+    assert.deepEqual(net.conntrack.listFlows(filter), list(), "the kernel looks for a port");
+    assert.deepEqual(net.conntrack.listFlows({ ...filter, toPort: port + 9 }), []);
+    assert.deepEqual(net.conntrack.listFlows({ ...filter, protocol: 6 }), []);
     assert.equal(flow?.original.destination, ip);
     assert.equal(flow?.reply.source, ip);
     assert.ok(flow);

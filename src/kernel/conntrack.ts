@@ -1,5 +1,11 @@
 import { FAMILY } from "#addr/family";
-import { decodeFlow, encodeFlowName, IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET } from "#wire/conntrack";
+import {
+  decodeFlow,
+  encodeFlowName,
+  encodePortFilter,
+  IPCTNL_MSG_CT_DELETE,
+  IPCTNL_MSG_CT_GET,
+} from "#wire/conntrack";
 import { NFNL_SUBSYS_CTNETLINK, nfGenMsg, nfType } from "#wire/nfnetlink";
 import type { Conntrack } from "./kernel.ts";
 import { isRefusal } from "./netlink-error.ts";
@@ -9,16 +15,18 @@ import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink-socket.ts";
 export function openConntrack(): Conntrack {
   const socket = new NetlinkSocket(NETLINK_NETFILTER);
   return {
-    listFlows({ family, protocol }) {
+    listFlows({ family, protocol, toPort }) {
+      const only = toPort === undefined ? [] : encodePortFilter({ protocol, toPort });
       return socket.dump(
         {
           op: `list IPv${family} connections`,
           type: nfType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET),
-          parts: [nfGenMsg(FAMILY[family].af)],
+          parts: [nfGenMsg(FAMILY[family].af), ...only],
         },
         (message) => {
           const flow = decodeFlow(message.payload);
-          return flow?.family === family && flow.protocol === protocol ? flow : undefined;
+          if (flow?.family !== family || flow.protocol !== protocol) return undefined;
+          return toPort === undefined || flow.original.destinationPort === toPort ? flow : undefined;
         },
       );
     },

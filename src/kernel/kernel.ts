@@ -236,8 +236,8 @@ export interface ConntrackFlow {
 }
 
 export interface Conntrack extends Disposable {
-  /** One dump, filtered here: flows of a family and protocol (17 UDP, 6 TCP). */
-  listFlows(filter: { family: Family; protocol: number }): readonly ConntrackFlow[];
+  /** One dump: flows of a family and protocol (17 UDP, 6 TCP). The kernel itself looks for those sent to `toPort`. */
+  listFlows(filter: { family: Family; protocol: number; toPort?: number }): readonly ConntrackFlow[];
   /** Absent is success. */
   deleteFlow(flow: ConntrackFlow): void;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseIp } from "#addr/ip";
-import { decodeFlow, encodeFlowName } from "./conntrack.ts";
+import { decodeFlow, encodeFlowName, encodePortFilter } from "./conntrack.ts";
 import { decodeAttributes } from "./netlink-attribute.ts";
 import { WireError } from "./wire-error.ts";
 
@@ -38,6 +38,13 @@ for (const { bytes, family, ip, from, to } of cases) {
     assert.deepEqual(Buffer.from(named?.subarray(4) ?? []), Buffer.from(dumped ?? []));
   });
 }
+
+test("asks for a port as the kernel wants it", () => {
+  const bytes = encodePortFilter({ protocol: 17, toPort: 53 }).map((part) =>
+    Buffer.from(part).toString("hex"),
+  );
+  assert.deepEqual(bytes, ["180001801400028005000100110000000600030000350000", "0c0019800800010028000000"]);
+});
 
 test("another family is passed over", () => {
   assert.equal(decodeFlow(Uint8Array.of(1, 0, 0, 0)), undefined);

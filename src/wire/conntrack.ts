@@ -11,6 +11,7 @@ import {
   readU16be,
   u8,
   u16be,
+  u32,
 } from "./netlink-attribute.ts";
 import { afterNfGenMsg } from "./nfnetlink.ts";
 import { WireError } from "./wire-error.ts";
@@ -18,10 +19,12 @@ import { WireError } from "./wire-error.ts";
 export const IPCTNL_MSG_CT_GET = 1;
 export const IPCTNL_MSG_CT_DELETE = 2;
 
-const CTA = { original: 1, reply: 2, zone: 18 } as const;
+const CTA = { original: 1, reply: 2, zone: 18, filter: 25 } as const;
 const TUPLE = { ip: 1, protocol: 2 } as const;
 const PROTOCOL = { number: 1, sourcePort: 2, destinationPort: 3 } as const;
 const ADDRESS = { 4: { source: 1, destination: 2 }, 6: { source: 3, destination: 4 } } as const;
+
+const FILTER = { originalFlags: 1, byProtocol: 1 << 3, byDestinationPort: 1 << 5 } as const;
 
 /** One direction of a connection: as its packets look on the wire. */
 export interface WireTuple {
@@ -78,6 +81,18 @@ export function encodeFlowName(
     ),
   );
   return zone === 0 ? [tuple] : [tuple, u16be(CTA.zone, zone)];
+}
+
+/** The attributes that ask for connections of one protocol that were sent to one port. Kernels before 5.8 pass over them and tell
+ *  of all. @see CTA_FILTER_F_* in net/netfilter/nf_internals.h */
+export function encodePortFilter({ protocol, toPort }: { protocol: number; toPort: number }): Uint8Array[] {
+  return [
+    nest(
+      CTA.original,
+      nest(TUPLE.protocol, u8(PROTOCOL.number, protocol), u16be(PROTOCOL.destinationPort, toPort)),
+    ),
+    nest(CTA.filter, u32(FILTER.originalFlags, FILTER.byProtocol | FILTER.byDestinationPort)),
+  ];
 }
 
 function decodeTuple(family: Family, tuple: NlAttributes): WireTuple {

@@ -9,8 +9,13 @@ export class FakeConntrack implements Conntrack {
     this.#flows.push(flow);
   }
 
-  listFlows({ family, protocol }: Parameters<Conntrack["listFlows"]>[0]): readonly ConntrackFlow[] {
-    return this.#flows.filter((flow) => flow.family === family && flow.protocol === protocol);
+  listFlows({ family, protocol, toPort }: Parameters<Conntrack["listFlows"]>[0]): readonly ConntrackFlow[] {
+    return this.#flows.filter(
+      (flow) =>
+        flow.family === family &&
+        flow.protocol === protocol &&
+        (toPort === undefined || flow.original.destinationPort === toPort),
+    );
   }
 
   deleteFlow(flow: ConntrackFlow): void {

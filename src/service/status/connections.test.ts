@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { familyOf, parseIp } from "#addr/ip";
-import type { ConntrackFlow } from "#kernel/kernel";
+import type { Conntrack, ConntrackFlow } from "#kernel/kernel";
 import { connectionsOf } from "./connections.ts";
 
 /** `203.0.113.9 40000 192.168.9.1 80 / 10.42.0.2 8080 10.42.0.1 5000`: as it was sent, and as it is answered. */
@@ -21,8 +21,13 @@ function flow(text: string, protocol = 6): ConntrackFlow {
 
 function tracking(...flows: readonly ConntrackFlow[]) {
   return {
-    listFlows: ({ family, protocol }: { family: number; protocol: number }) =>
-      flows.filter((each) => each.family === family && each.protocol === protocol),
+    listFlows: ({ family, protocol, toPort }: Parameters<Conntrack["listFlows"]>[0]) =>
+      flows.filter(
+        (each) =>
+          each.family === family &&
+          each.protocol === protocol &&
+          (toPort === undefined || each.original.destinationPort === toPort),
+      ),
   };
 }
 
@@ -38,10 +43,12 @@ const SERVICE = {
 } as const;
 
 const seen = (...flows: readonly ConntrackFlow[]) =>
-  connectionsOf(tracking(...flows), SERVICE).listed.map(
-    ({ client, entry, endpoint, seenAs, isMasqueraded, by }) =>
-      `${client} ${entry} ${endpoint} ${seenAs} ${isMasqueraded ? "masqueraded" : "own"} ${by}`,
-  );
+  connectionsOf(tracking(...flows), SERVICE)
+    .listed.map(
+      ({ client, entry, endpoint, seenAs, isMasqueraded, by }) =>
+        `${client} ${entry} ${endpoint} ${seenAs} ${isMasqueraded ? "masqueraded" : "own"} ${by}`,
+    )
+    .sort();
 
 test("a connection is told with what its endpoint sees", () => {
   assert.deepEqual(
@@ -51,8 +58,8 @@ test("a connection is told with what its endpoint sees", () => {
       flow("fd42::3 40000 fd43::7 80 / fd42::2 8080 fd42::3 40000"),
     ),
     [
-      "203.0.113.9 192.168.9.1:30080 10.42.1.2:8080 10.42.0.1 masqueraded service",
       "10.42.0.3 10.43.0.7:80 10.42.0.2:8080 10.42.0.3 own service",
+      "203.0.113.9 192.168.9.1:30080 10.42.1.2:8080 10.42.0.1 masqueraded service",
       "fd42::3 [fd43::7]:80 [fd42::2]:8080 fd42::3 own service",
     ],
   );
@@ -87,6 +94,19 @@ test("those that are asked for are told", () => {
   assert.equal(count({ port: 30080 }), 1);
   assert.equal(count({ from: parseIp("10.42.0.3"), to: parseIp("10.43.0.7"), port: 80 }), 1);
   assert.equal(count({ from: parseIp("10.42.0.3"), port: 30080 }), 0);
+});
+
+test("a service with very many ports is told as any other", () => {
+  const frontends = Array.from({ length: 100 }, (_, i) => ({
+    ip: parseIp("10.43.0.7"),
+    protocol: "tcp" as const,
+    port: 1 + i,
+  }));
+  const flows = tracking(
+    flow("203.0.113.9 40000 10.43.0.7 77 / 10.42.0.2 8080 10.42.0.1 5000"),
+    flow("203.0.113.9 40000 10.43.0.7 101 / 10.42.0.2 8080 10.42.0.1 5000"),
+  );
+  assert.equal(connectionsOf(flows, { frontends, localIps: [], hostPorts: [] }).total, 1);
 });
 
 test("of very many some are listed and all are counted", () => {

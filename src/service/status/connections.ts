@@ -6,6 +6,8 @@ import { type Frontend, frontendKey, PROTOCOLS, type Protocol } from "../model.t
 import type { Connection, Connections } from "./model.ts";
 
 const MOST_LISTED = 200;
+/** Each is a walk of the kernel's through its table. */
+const MOST_LOOKS = 16;
 
 export interface ServiceFrontends {
   /** Addresses and ports that the service is reached by here. */
@@ -32,19 +34,31 @@ export function connectionsOf(
   for (const { protocol, port } of service.hostPorts)
     for (const ip of service.localIps) wanted.set(frontendKey({ ip, protocol, port }), "host-port");
   for (const frontend of service.frontends) wanted.set(frontendKey(frontend), "service");
-  const protocols = new Set([...service.frontends, ...service.hostPorts].map(({ protocol }) => protocol));
   const listed: Connection[] = [];
   let [total, masqueraded] = [0, 0];
-  for (const family of FAMILIES)
-    for (const protocol of protocols)
-      for (const flow of conntrack.listFlows({ family, protocol: PROTOCOLS[protocol] })) {
-        const connection = connectionOf(flow, protocol, wanted);
-        if (connection === undefined || !isOf(only, flow)) continue;
-        total += 1;
-        if (connection.isMasqueraded) masqueraded += 1;
-        if (listed.length < MOST_LISTED) listed.push(connection);
-      }
+  for (const { flow, protocol } of flowsTo([...service.frontends, ...service.hostPorts], conntrack)) {
+    const connection = connectionOf(flow, protocol, wanted);
+    if (connection === undefined || !isOf(only, flow)) continue;
+    total += 1;
+    if (connection.isMasqueraded) masqueraded += 1;
+    if (listed.length < MOST_LISTED) listed.push(connection);
+  }
   return { listed, total, masqueraded };
+}
+
+/** Of all there are, which may be hundreds of thousands, the kernel finds those to each port; of very many ports it tells all. */
+function* flowsTo(
+  ends: readonly Pick<Frontend, "protocol" | "port">[],
+  conntrack: Pick<Conntrack, "listFlows">,
+): Iterable<{ readonly flow: ConntrackFlow; readonly protocol: Protocol }> {
+  for (const [protocol, own] of Map.groupBy(ends, ({ protocol }) => protocol)) {
+    const ports = new Set(own.map(({ port }) => port));
+    const filters = ports.size > MOST_LOOKS ? [{}] : [...ports].map((toPort) => ({ toPort }));
+    for (const family of FAMILIES)
+      for (const filter of filters)
+        for (const flow of conntrack.listFlows({ family, protocol: PROTOCOLS[protocol], ...filter }))
+          yield { flow, protocol };
+  }
 }
 
 function isOf({ from, to, port }: OnlyThose, { original }: ConntrackFlow): boolean {
