@@ -6,6 +6,7 @@ import type { AddressMark } from "#wire/rtnetlink-address";
 import type { VxlanData } from "#wire/rtnetlink-vxlan";
 import type { PeerChange, WireguardChange, WireguardDevice, WireguardPeer } from "#wire/wireguard";
 import type { PacketFilters } from "./packet-filters.ts";
+import type { Sockets } from "./waiting-socket.ts";
 
 export type { PeerChange, WireguardChange, WireguardDevice, WireguardPeer };
 
@@ -210,6 +211,8 @@ export interface Nft extends Disposable {
   /** Applies element changes as one nfnetlink transaction: all or none. Deleting an absent element is an error (ENOENT). */
   changeElements(ops: readonly NftElementOp[]): void;
   listElements(set: NftSetRef): readonly NftElement[];
+  /** The same, for sets of many thousands: everything else of this thread has its turn every few milliseconds. */
+  listElementsInTurns(set: NftSetRef): Promise<readonly NftElement[]>;
   /** Another number after each change to this namespace's tables, whoever made it. One request, so a loop may ask before it
    *  looks closely. */
   generation(): number;
@@ -240,35 +243,6 @@ export interface Conntrack extends Disposable {
   listFlows(filter: { family: Family; protocol: number; toPort?: number }): readonly ConntrackFlow[];
   /** Absent is success. */
   deleteFlow(flow: ConntrackFlow): void;
-}
-
-/** A socket that waits for whoever comes: one that takes connections, or datagrams of anybody. */
-export interface WaitingSocket {
-  readonly protocol: "tcp" | "udp" | "sctp";
-  /** Of its address. */
-  readonly family: Family;
-  /** Unspecified: every address of its family. */
-  readonly ip: Ip;
-  readonly port: number;
-  /** An IPv6 one at every address that takes IPv4 too. */
-  readonly isDual: boolean;
-  /** Index of the only link it hears; 0 is any. */
-  readonly interface: number;
-  /** The kernel's name for it, which no other socket of the machine has. */
-  readonly inode: number;
-}
-
-export interface SocketHolder {
-  readonly pid: number;
-  /** As ps(1) shows it. */
-  readonly name: string;
-}
-
-/** Sockets of one network namespace. */
-export interface Sockets extends Disposable {
-  listWaiting(): readonly WaitingSocket[];
-  /** Whose they are, as far as this process may look; one search through all processes, so for the few that matter. */
-  findHolders(inodes: ReadonlySet<number>): Promise<ReadonlyMap<number, SocketHolder>>;
 }
 
 /** Names with dots or slashes, such as `net.ipv4.ip_forward`, of the network namespace the kernel handle belongs to. */

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { openFds } from "./fd.ts";
-import type { WaitingSocket } from "./kernel.ts";
 import { openKernel } from "./open.ts";
+import type { WaitingSocket } from "./waiting-socket.ts";
 
 const NAME = `twt-${process.pid}-sockets`;
 const PATH = `/run/netns/${NAME}`;

@@ -2,9 +2,9 @@ import type { Dirent } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { FAMILIES } from "#addr/family";
 import { decodeSocket, encodeSocketQuery, SOCK_DIAG_BY_FAMILY } from "#wire/sock-diag";
-import type { SocketHolder, Sockets, WaitingSocket } from "./kernel.ts";
 import { isRefusal } from "./netlink-error.ts";
 import { NETLINK_SOCK_DIAG, NetlinkSocket } from "./netlink-socket.ts";
+import type { SocketHolder, Sockets, WaitingSocket } from "./waiting-socket.ts";
 
 const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const;
 /** Descriptors looked at in one search: more than a busy machine has, and a second's work. */

@@ -4,7 +4,7 @@ import { parseIpPrefix } from "#addr/cidr";
 import { parseIp } from "#addr/ip";
 import { openFakeKernel } from "#kernel/fake/kernel";
 import { FakeSockets } from "#kernel/fake/sockets";
-import type { WaitingSocket } from "#kernel/kernel";
+import type { WaitingSocket } from "#kernel/waiting-socket";
 import type { EndpointSlice, Node, Service } from "#kube/generated/types";
 import { HandClock } from "#life/testing/hand-clock";
 import { silentLog } from "#telemetry/log";

@@ -1,6 +1,6 @@
 /** Ports of services at addresses that this node may have: where a process of the node could listen too. */
 import { familyOf, type Ip, isIp, parseIp } from "#addr/ip";
-import type { WaitingSocket } from "#kernel/kernel";
+import type { WaitingSocket } from "#kernel/waiting-socket";
 import type { Service } from "#kube/generated/types";
 import { isOurs } from "./desired.ts";
 import { type Place, PROTOCOLS, type Protocol } from "./model.ts";

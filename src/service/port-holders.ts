@@ -1,7 +1,8 @@
 /** Processes of this node that listen where a service answers: what arrives there goes to the service, and they wonder why. */
 import { formatEndpoint, isIp, parseIp } from "#addr/ip";
 import { explain, isFault } from "#fault/fault";
-import type { NetKernel, SocketHolder, WaitingSocket } from "#kernel/kernel";
+import type { NetKernel } from "#kernel/kernel";
+import type { SocketHolder, WaitingSocket } from "#kernel/waiting-socket";
 import type { EndpointSlice, Node, Service } from "#kube/generated/types";
 import type { Informer } from "#kube/informer";
 import { Cell } from "#life/cell";

@@ -10,8 +10,8 @@ import type {
   Netlink,
   Netns,
   Nft,
-  Sockets,
 } from "../kernel.ts";
+import type { Sockets } from "../waiting-socket.ts";
 import { fakeAddresses } from "./addresses.ts";
 import { countingOwn, fakeChanges, overheard } from "./changes.ts";
 import type { FakeConntrack } from "./conntrack.ts";

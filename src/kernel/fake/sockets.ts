@@ -1,4 +1,4 @@
-import type { SocketHolder, Sockets, WaitingSocket } from "../kernel.ts";
+import type { SocketHolder, Sockets, WaitingSocket } from "../waiting-socket.ts";
 
 /** Sockets that tests put there. */
 export class FakeSockets implements Sockets {
