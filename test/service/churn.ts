@@ -200,6 +200,8 @@ export class ChurnedCluster {
       type,
       ports,
       ...this.#policies(),
+      // Which of two services that want one address is heard of first after a restart may cost the other its clients' affinity.
+      ...(type === "LoadBalancer" ? { sessionAffinity: "None" } : {}),
       ...(type === "LoadBalancer"
         ? { ingress: [this.#pick(["192.168.7.200", "192.168.7.201", NODE.internal])] }
         : {}),

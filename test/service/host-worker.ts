@@ -90,16 +90,17 @@ function answerOf(id: number, socket: Socket, keep: boolean): Promise<Answer> {
 function askUdp(id: number, { from, fromPort, to, port: toPort, keep = false }: Question): Promise<Answer> {
   const socket = createSocket(to.includes(":") ? "udp6" : "udp4");
   return new Promise((resolve) => {
-    const settle = (answer: Answer, isGood = false) => {
+    const settle = (answer: Answer) => {
       socket.removeAllListeners("message").removeAllListeners("error");
       socket.on("error", () => {});
-      if (isGood && keep) kept.set(id, socket);
+      // A client that was refused may go on asking from where it is.
+      if (keep) kept.set(id, socket);
       else socket.close();
       resolve(answer);
     };
     waiting.set(id, () => settle("silence"));
     socket.once("error", (error) => settle("code" in error ? String(error.code) : error.message));
-    socket.once("message", (data) => settle(data.toString(), true));
+    socket.once("message", (data) => settle(data.toString()));
     socket.bind(fromPort, from, () => socket.connect(toPort, to, () => socket.send("who?")));
   });
 }
@@ -108,15 +109,21 @@ function again(id: number, of: number): Promise<Answer> {
   const socket = kept.get(of);
   if (!socket) return Promise.resolve("no such connection");
   return new Promise<Answer>((resolve) => {
-    waiting.set(id, () => resolve("silence"));
-    socket.removeAllListeners("error");
-    socket.once("error", (error: Error) => resolve("code" in error ? String(error.code) : error.message));
+    const events = ["data", "message", "error", "close"];
+    const settle = (answer: Answer) => {
+      for (const event of events) socket.removeAllListeners(event);
+      socket.on("error", () => {});
+      resolve(answer);
+    };
+    for (const event of events) socket.removeAllListeners(event);
+    waiting.set(id, () => settle("silence"));
+    socket.once("error", (error: Error) => settle("code" in error ? String(error.code) : error.message));
+    socket.once("close", () => settle("closed"));
     if ("write" in socket) {
-      socket.once("data", (data) => resolve(data.toString().trim()));
-      socket.once("close", () => resolve("closed"));
+      socket.once("data", (data) => settle(data.toString().trim()));
       socket.write("who?\n");
     } else {
-      socket.once("message", (data) => resolve(data.toString()));
+      socket.once("message", (data) => settle(data.toString()));
       socket.send("who?");
     }
   }).finally(() => waiting.delete(id));

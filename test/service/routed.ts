@@ -3,13 +3,12 @@
 import { parseCidr } from "#addr/cidr";
 import { FAMILIES, FAMILY, type Family } from "#addr/family";
 import type { Fault } from "#fault/fault";
-import type { NetKernel, Nft } from "#kernel/kernel";
 import type { EndpointSlice, Node, Service, ServiceCIDR } from "#kube/generated/types";
 import { type Clock, systemClock } from "#life/clock";
 import { decodeElement } from "#service/element-codec";
 import type { ServiceConfig } from "#service/model";
 import type { ServiceProblem } from "#service/problems";
-import { runServiceProxy } from "#service/run";
+import { runServiceProxy, type ServiceProxyOptions } from "#service/run";
 import { SET_NAMES } from "#service/sets";
 import { TEST_CONFIG } from "#service/testing/config";
 import { MemoryInformer } from "#service/testing/memory-informer";
@@ -28,7 +27,7 @@ export interface RoutedOptions {
   readonly texts?: string[];
 }
 
-export type RoutedKernel = Pick<NetKernel, "netlink" | "nft" | "conntrack" | "openChanges">;
+export type RoutedKernel = ServiceProxyOptions["kernel"];
 
 /** Routes until disposed of; the program stays. */
 export class Routed implements AsyncDisposable {
@@ -123,19 +122,22 @@ export class Routed implements AsyncDisposable {
 
 /** The same kernel, whose nft texts are also kept. */
 function recorded(kernel: RoutedKernel, texts: string[]): RoutedKernel {
-  const { netlink, conntrack, nft } = kernel;
+  const { nft } = kernel;
   const run = (text: string) => {
     nft.run(text);
     texts.push(text.endsWith("\n") ? text : `${text}\n`);
   };
-  const watched = new Proxy<Nft>(nft, {
+  return withOther(kernel, { nft: withOther(nft, { run }) });
+}
+
+/** The same object, but for these of its properties. */
+function withOther<T extends object>(object: T, other: Partial<T>): T {
+  return new Proxy(object, {
     get: (target, name) => {
-      if (name === "run") return run;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
+      const value: unknown = Reflect.get(name in other ? other : target, name);
+      return typeof value === "function" && !(name in other) ? value.bind(target) : value;
     },
   });
-  return { netlink, conntrack, nft: watched, openChanges: kernel.openChanges.bind(kernel) };
 }
 
 /** All scenes of a setting, routed. */

@@ -48,6 +48,7 @@ export class ServiceWorld implements AsyncDisposable {
   readonly #prefix: string;
   readonly #hosts = new Map<MachineName, Host>();
   readonly #paths = new Map<MachineName, string>();
+  readonly #machines = new Map<MachineName, { readonly kernel: Kernel; readonly ns: Netns }>();
   /** The node's kernel. */
   readonly kernel: Kernel;
   /** The same in other hands than the proxy's. */
@@ -90,6 +91,13 @@ export class ServiceWorld implements AsyncDisposable {
     return this.#paths.get(machine) ?? "";
   }
 
+  /** A machine beside the node, in the hands of whoever is root there. */
+  machine(name: keyof typeof MACHINES): { readonly kernel: Kernel; readonly ns: Netns } {
+    const machine = this.#machines.get(name);
+    if (!machine) throw new Error(`no machine ${name}`);
+    return machine;
+  }
+
   /** All addresses the node has. */
   ownAddresses(family: Family): readonly Ip[] {
     return [...Object.values(NODE), GATEWAY].map((text) => addressIn(text, family));
@@ -116,11 +124,13 @@ export class ServiceWorld implements AsyncDisposable {
   }
 
   #wire(name: keyof typeof MACHINES): void {
-    const there = this.#stack.use(this.#host.inNetns(this.#netns(name), () => openKernel()));
+    const ns = this.#netns(name);
+    const there = this.#stack.use(this.#host.inNetns(ns, () => openKernel()));
+    this.#machines.set(name, { kernel: there, ns });
     const near = this.kernel.netlink.addLink({
       kind: "veth",
       name: `to-${name}`,
-      peer: { name: "eth0", netns: this.#openedNetns(name) },
+      peer: { name: "eth0", netns: ns },
     }).index;
     const far = there.netlink.findLink("eth0")?.index ?? 0;
     for (const [kernel, link, index] of [
@@ -131,10 +141,6 @@ export class ServiceWorld implements AsyncDisposable {
       kernel.netlink.changeLink(index, { isUp: true });
     }
     for (const family of FAMILIES) this.#address({ name, near, far, there, family });
-  }
-
-  #openedNetns(name: MachineName): Netns {
-    return this.#stack.use(this.#host.openNetns(this.pathOf(name)));
   }
 
   #address(cable: {
