@@ -139,8 +139,22 @@ export class NetlinkSocket implements Disposable {
   }
 
   #dumpOnce<T>(request: NlRequest, decode: (message: NlMessage) => T | undefined): T[] | "interrupted" {
-    const seq = this.#send(request, NLM_F_DUMP);
     const out: T[] = [];
+    const pages = this.pages(request, decode);
+    for (;;) {
+      const { value, done } = pages.next();
+      if (done) return value === "interrupted" ? value : out;
+      for (const each of value) out.push(each);
+    }
+  }
+
+  /** Asks for all objects once and decodes them as they are asked for, so that the caller may do something else in between; but
+   *  nothing with this socket. Ends with `interrupted` when they changed meanwhile: what came is then worth nothing. */
+  *pages<T>(
+    request: NlRequest,
+    decode: (message: NlMessage) => T | undefined,
+  ): Generator<readonly T[], "interrupted" | "complete"> {
+    const seq = this.#send(request, NLM_F_DUMP);
     let interrupted = false;
     for (;;) {
       const messages = this.#receive();
@@ -148,16 +162,19 @@ export class NetlinkSocket implements Disposable {
         this.#drain();
         return "interrupted";
       }
+      const page: T[] = [];
       for (const message of messages) {
         if (message.seq !== seq || message.type === NLMSG_NOOP) continue;
         interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
         if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
           throwIfRefused(request.op, message);
-          return interrupted ? "interrupted" : out;
+          if (page.length > 0) yield page;
+          return interrupted ? "interrupted" : "complete";
         }
         const value = decode(message);
-        if (value !== undefined) out.push(value);
+        if (value !== undefined) page.push(value);
       }
+      yield page;
     }
   }
 

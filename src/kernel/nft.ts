@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { Turns } from "#life/turns";
 import { string } from "#wire/netlink-attribute";
 import { NFNL_SUBSYS_NFTABLES, nfGenMsg, nfType } from "#wire/nfnetlink";
 import { decodeElements, LIST, NF_FAMILY, NFT_MSG_GETSETELEM } from "#wire/nfnetlink-element";
@@ -6,12 +7,13 @@ import { decodeGeneration, NFT_MSG_GETGEN } from "#wire/nfnetlink-generation";
 import { NftContext } from "./ffi/libnftables.ts";
 import type { Netns, Nft, NftElement, NftElementOp, NftSetRef } from "./kernel.ts";
 import { NetlinkError } from "./netlink-error.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "./netlink-socket.ts";
+import { NETLINK_NETFILTER, NetlinkSocket, type NlRequest } from "./netlink-socket.ts";
 import { inNetns, openOwnNetns } from "./netns.ts";
 import { refusedText } from "./nft-error.ts";
 import { NftSocket, setText } from "./nft-socket.ts";
 
 const LIST_ATTEMPTS = 16;
+const PATIENT_ATTEMPTS = 4;
 
 /** nftables of the namespace this thread is in now. Text goes through libnftables; elements go to the kernel directly,
  *  because libnftables re-reads what it needs of the ruleset before every change. */
@@ -70,15 +72,35 @@ class OpenNft implements Nft {
   }
 
   #listOnce(ref: NftSetRef): readonly NftElement[] {
-    const pages = this.#dumps.dump(
-      {
-        op: `list ${setText(ref)}`,
-        type: nfType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM),
-        parts: [nfGenMsg(NF_FAMILY[ref.family]), string(LIST.table, ref.table), string(LIST.set, ref.set)],
-      },
-      (message) => decodeElements(message.payload),
-    );
+    const pages = this.#dumps.dump(listing(ref), (message) => decodeElements(message.payload));
     return pages.flat();
+  }
+
+  /** The longer it takes, the likelier somebody changes something meanwhile; and a listing that is never whole is no listing. */
+  async listElementsInTurns(ref: NftSetRef): Promise<readonly NftElement[]> {
+    for (let attempt = 0; attempt < PATIENT_ATTEMPTS; attempt++) {
+      const elements = await this.#listPatiently(ref);
+      if (elements) return elements;
+    }
+    return this.listElements(ref);
+  }
+
+  /** On a socket of its own, since others may ask something in between. @returns nothing when it was not whole */
+  async #listPatiently(ref: NftSetRef): Promise<readonly NftElement[] | undefined> {
+    using socket = inNetns(this.#ns, () => new NetlinkSocket(NETLINK_NETFILTER));
+    const out: NftElement[] = [];
+    const keys = new Set<string>();
+    const turns = new Turns();
+    const pages = socket.pages(listing(ref), (message) => decodeElements(message.payload));
+    for (;;) {
+      const { value, done } = pages.next();
+      if (done) return value === "complete" && keys.size === out.length ? out : undefined;
+      for (const element of value.flat()) {
+        out.push(element);
+        keys.add(identityOf(element));
+      }
+      await turns.rest();
+    }
   }
 
   generation(): number {
@@ -119,6 +141,18 @@ class OpenNft implements Nft {
   }
 }
 
+function listing(ref: NftSetRef): NlRequest {
+  return {
+    op: `list ${setText(ref)}`,
+    type: nfType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETSETELEM),
+    parts: [nfGenMsg(NF_FAMILY[ref.family]), string(LIST.table, ref.table), string(LIST.set, ref.set)],
+  };
+}
+
 function identityOf({ key, keyEnd }: NftElement): string {
-  return Buffer.concat(keyEnd ? [key, keyEnd] : [key]).toString("latin1");
+  return keyEnd ? latin1(key) + latin1(keyEnd) : latin1(key);
+}
+
+function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }

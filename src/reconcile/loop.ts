@@ -1,4 +1,4 @@
-import { explain, type Fault, isFault } from "#fault/fault";
+import { explain, Fault, isFault } from "#fault/fault";
 import { Backoff } from "#life/backoff";
 import type { Clock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
@@ -19,8 +19,9 @@ export interface Stages<Snapshot, State, Op> {
   render(ops: readonly Op[]): string;
   /** Idempotent; absent on delete is success. */
   apply(ops: readonly Op[], known: State): Applied<State>;
-  /** Reads what stands: at start and after a failure, never on the hot path. */
-  observe(): State;
+  /** Reads what stands: at start and after a failure, never on the hot path. Where there is much to read it may take turns with
+   *  others; the snapshot that is acted on is the newest one by then. */
+  observe(): State | Promise<State>;
 }
 
 export interface ReconcileOptions<Snapshot> {
@@ -111,19 +112,24 @@ class Loop<Snapshot, State, Op> {
       if (signal.aborted || reasons.has("end")) return;
       if (reasons.has("resync")) this.#planResync();
       if (reasons.has("disturbance") || reasons.has("time") || reasons.has("resync")) this.#known = undefined;
-      if (this.#latest) this.#round(this.#latest.snapshot, reasons);
+      if (this.#latest) await this.#round(reasons);
     }
   }
 
-  #round(snapshot: Snapshot, reasons: ReadonlySet<Reason>): void {
-    const { onRound } = this.#options;
+  async #round(reasons: ReadonlySet<Reason>): Promise<void> {
     const beganMs = performance.now();
-    const round = this.#runRound(snapshot);
+    const observed = this.#known ?? this.#observe();
+    // What is there at once is acted on at once.
+    const standing = observed instanceof Promise ? await observed : observed;
+    const latest = this.#latest;
+    if (latest === undefined || this.#options.signal.aborted) return;
+    const round =
+      standing instanceof Fault ? this.#failed(standing) : this.#runRound(latest.snapshot, standing);
     const ms = performance.now() - beganMs;
     this.#known = round.known;
     const number = ++this.#rounds;
     if (reasons.has("disturbance")) this.#keepPace(round, reasons);
-    onRound?.({ ops: round.ops, faults: round.faults, ms });
+    this.#options.onRound?.({ ops: round.ops, faults: round.faults, ms });
     if (round.faults.length === 0) {
       this.#backoff.reset();
       this.#told.clear();
@@ -136,11 +142,10 @@ class Loop<Snapshot, State, Op> {
   }
 
   /** A bug ends the loop; only a Fault is caught, and makes the next round observe afresh. */
-  #runRound(snapshot: Snapshot): Round & { known: State | undefined; text: string } {
+  #runRound(snapshot: Snapshot, standing: State): RoundOf<State> {
     const { log } = this.#options;
     const stages = this.#stages;
     try {
-      const standing = this.#known ?? stages.observe();
       const ops = stages.plan(stages.desired(snapshot), standing);
       if (ops.length === 0) return { known: standing, ops: 0, faults: [], text: "" };
       const text = stages.render(ops);
@@ -151,9 +156,26 @@ class Loop<Snapshot, State, Op> {
       return { known: left, ops: ops.length, faults: done.faults, text };
     } catch (error) {
       if (!isFault(error)) throw error;
-      this.#tell("a round failed; will try again", error);
-      return { known: undefined, ops: 0, faults: [error], text: "" };
+      return this.#failed(error);
     }
+  }
+
+  #observe(): State | Fault | Promise<State | Fault> {
+    const caught = (error: unknown): Fault => {
+      if (!isFault(error)) throw error;
+      return error;
+    };
+    try {
+      const observed = this.#stages.observe();
+      return observed instanceof Promise ? observed.catch(caught) : observed;
+    } catch (error) {
+      return caught(error);
+    }
+  }
+
+  #failed(fault: Fault): RoundOf<State> {
+    this.#tell("a round failed; will try again", fault);
+    return { known: undefined, ops: 0, faults: [fault], text: "" };
   }
 
   /** What is waited for may fail many times in the same way: that is worth a line once. */
@@ -206,6 +228,8 @@ class Loop<Snapshot, State, Op> {
     act();
   }
 }
+
+type RoundOf<State> = Round & { readonly known: State | undefined; readonly text: string };
 
 interface Round {
   readonly ops: number;

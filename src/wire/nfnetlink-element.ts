@@ -117,10 +117,11 @@ export function elementAt(message: BatchMessage, offset: number | undefined): Wi
   return at < 0 ? undefined : message.op.elements[message.first + at];
 }
 
-/** The elements of one message of a dump. @throws {WireError} */
+/** The elements of one message of a dump. They share one copy of it: with one for each key, copying would be half the time.
+ *  @throws {WireError} */
 export function decodeElements(payload: Uint8Array): WireElement[] {
   const out: WireElement[] = [];
-  for (const [type, list] of listAttributes(afterNfGenMsg(payload).attributes)) {
+  for (const [type, list] of listAttributes(afterNfGenMsg(payload.slice()).attributes)) {
     if (type !== LIST.elements) continue;
     for (const [kind, element] of listAttributes(list)) {
       if (kind !== LIST_ELEM) continue;
@@ -230,8 +231,8 @@ function decodeElement(bytes: Uint8Array): WireElement | undefined {
   const counter = decodeCounter(attributes);
   const expiresMs = readU64be(attributes, ELEM.expiration);
   return {
-    key: key.slice(),
-    ...(keyEnd ? { keyEnd: keyEnd.slice() } : {}),
+    key,
+    ...(keyEnd ? { keyEnd } : {}),
     ...(data ? { data } : {}),
     ...(counter ? { counter } : {}),
     ...(expiresMs === undefined ? {} : { expiresMs }),
@@ -255,7 +256,7 @@ function decodeCounter(attributes: NlAttributes): WireCounter | undefined {
 
 function decodeData(data: ReturnType<typeof nested>): WireData | undefined {
   const value = data.get(DATA.value);
-  if (value) return { kind: "value", bytes: value.slice() };
+  if (value) return { kind: "value", bytes: value };
   const verdict = nested(data, DATA.verdict);
   const code = (readU32be(verdict, VERDICT.code) ?? 0) | 0;
   const chain = readString(verdict, VERDICT.chain);

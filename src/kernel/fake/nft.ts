@@ -62,6 +62,10 @@ export class FakeNft implements Nft {
     return found(this.#tables.get(`${family} ${table}`)?.set(set)).elements();
   }
 
+  async listElementsInTurns(ref: NftSetRef): Promise<readonly NftElement[]> {
+    return this.listElements(ref);
+  }
+
   /** As if packets had found the element of a set that counts. */
   count({ family, table, set }: NftSetRef, element: NftElement, counted: NftCounter): void {
     found(this.#tables.get(`${family} ${table}`)?.set(set)).count(element, counted);
