@@ -15,6 +15,7 @@ import { systemClock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
 import type { ServiceLbAloneConfig } from "./config/read-servicelb-alone.ts";
 import { ownSignal } from "./own-signal.ts";
+import { checkServiceLbRights } from "./servicelb-rights.ts";
 import { VERSION } from "./version.ts";
 
 /** Runs until aborted; what stands in the cluster then stays. Asked to remove, it ends when that is done.
@@ -29,26 +30,27 @@ export async function runServiceLbAlone(
   const connection = kubeconfig === undefined ? inClusterOptions(userAgent) : readKubeconfigFile(kubeconfig);
   await using client = openClient({ ...connection, userAgent, clock: systemClock });
   const options = { client, config: serviceLb, clock: systemClock, log, signal };
+  await settle(client, { log, signal });
   if (isRemoval) return await retireServiceLb(options);
-  await settle(client, serviceLb.namespace, { log, signal });
+  // The lease is kept there.
+  await furnish(client, serviceLb.namespace);
   const identity = `${hostname().toLowerCase()}_${randomUUID()}`;
   await lead(client, { ...lease, identity, clock: systemClock, log, signal }, (leading) =>
     runServiceLb({ ...options, signal: leading }),
   );
 }
 
-/** Where the load balancers and the lease are to be is there, and the cluster lets us make it: a refusal ends this at once. */
+/** Returns when the cluster answers and lets us do what ServiceLB does; a refusal ends this at once. */
 async function settle(
   client: KubeClient,
-  namespace: string,
   { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
 ): Promise<void> {
-  await retry(() => furnish(client, namespace), {
+  await retry(() => checkServiceLbRights(client), {
     clock: systemClock,
     shape: { firstMs: 200, maxMs: 5_000 },
     signal,
     onFailure: (error, waitMs) => {
-      if (!isApiFault(error) || isApiFault(error, "Forbidden", "Unauthorized")) throw error;
+      if (!isApiFault(error) || isApiFault(error, "Unauthorized")) throw error;
       log.warn("the cluster could not be asked; will try again", { error: explain(error), waitMs });
     },
   });

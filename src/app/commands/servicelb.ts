@@ -1,5 +1,6 @@
 import { openLog } from "#telemetry/log";
 import { readServiceLbAlone, SERVICELB_FLAGS } from "../config/read-servicelb-alone.ts";
+import { SERVICELB_ROLE } from "../servicelb-rights.ts";
 import type { Command } from "./command.ts";
 
 const BAD_USAGE = 2;
@@ -27,7 +28,6 @@ function help(): string {
     return `${flag.padEnd(32)}${help}${shown ? ` (default: ${shown})` : ""}`;
   });
   return `Usage: twill servicelb [flags]\n\n${rows.join("\n")}\n
-It needs no root, and the rights of K3s's cloud controller: services and services/status patch; daemonsets all; nodes, pods and
-endpointslices list and watch; namespaces and serviceaccounts get and create; leases get, create and update; events create and patch.
+It needs no root, but these rights:\n\n${SERVICELB_ROLE}\n
 A server runs it by itself: start that with --disable=servicelb to have only this one. What it made stays when it ends.\n`;
 }

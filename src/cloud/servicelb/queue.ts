@@ -6,7 +6,7 @@ import type { ServiceLbOptions } from "./watched.ts";
 /** What a stale copy leads to; another look is due as soon as the copy has caught up. */
 const STALE = ["Conflict", "NotFound", "AlreadyExists"] as const;
 const STALE_WAIT_MS = 50;
-/** A refusal that stays is none of a stale copy. */
+/** A refusal that stays this often, ten seconds long, is none of a stale copy. */
 const MOST_STALE = 20;
 
 /** A queue of Service keys. What only says that a copy was old is looked at again at once; other failures wait as `backoff` says, after
@@ -31,7 +31,7 @@ export function openServiceQueue(
       const times = (stale.get(key) ?? 0) + 1;
       if (!isApiFault(error, ...STALE) || times > MOST_STALE) throw error;
       stale.set(key, times);
-      return STALE_WAIT_MS;
+      return STALE_WAIT_MS * times;
     }
   };
   return new WorkQueue<string>({
