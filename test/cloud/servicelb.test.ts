@@ -279,6 +279,23 @@ test("what others make of its DaemonSet is put right, but for what they may add"
   await shows("web", ...all);
 });
 
+test("started again it changes nothing; what happened meanwhile it makes up for", async () => {
+  await serve("web");
+  await serve("gone", { ports: [port(81)] });
+  await shows("web", ...all);
+  await shows("gone", ...all);
+  const rest = await only("web");
+  await lb?.stop();
+  const before = [await get("web"), (await only("web")).metadata.generation];
+  await client.delete(SERVICES, { namespace: "default", name: "gone" });
+  start();
+  await until("what was deleted meanwhile is gone", () => isGone("gone"));
+  await serve("later", { ports: [port(82)] });
+  await shows("later", ...all);
+  assert.deepEqual([await get("web"), (await only("web")).metadata.generation], before);
+  assert.equal((await only("web")).metadata.uid, rest.metadata.uid);
+});
+
 test("what cannot be read is told, and mended as soon as it can", async () => {
   const annotations = { [SERVICELB.tolerations]: "[{operator: Equal, value: x}]" };
   await serve("web", {}, { annotations });
