@@ -128,6 +128,38 @@ test("the pod sees its client where the node has an endpoint, and that node wher
   }
 });
 
+test("twill service explain tells what the pod sees, and why, at each node", () => {
+  const told = lab.twill("service", "explain", "default/web");
+  assert.equal(told.code, 0, told.err);
+  const outside = told.out.slice(told.out.indexOf("CLIENTS OUTSIDE"), told.out.indexOf("\nPODS"));
+  const cases = outside.replace(/\s+/g, " ");
+  const near = new RegExp(`at ${lab.node("agent-1")}: the pod sees the client's own address`);
+  const far = new RegExp(`at ${lab.node("server")}, ${lab.node("agent-2")}: the pod sees THE NODE`);
+  for (const expected of [near, far]) assert.match(cases, expected);
+  for (const [family, stranger] of STRANGER.entries()) {
+    const at = (role: string) => NODE_IPS[role]?.[family]?.replaceAll(".", "\\.") ?? "";
+    const rows = (role: string) =>
+      new RegExp(`^ +\\S+${role} +${stranger} +\\[?${at(role)}\\]?:80/TCP .*$`, "m");
+    assert.match(rows("agent-1").exec(told.out)?.[0] ?? "", new RegExp(` ${stranger}$`));
+    assert.match(rows("server").exec(told.out)?.[0] ?? "", / masqueraded$/);
+  }
+  const one = lab.twill(
+    "service",
+    "explain",
+    "web",
+    "--from",
+    "172.30.0.1",
+    "--to",
+    "172.30.0.13",
+    "--port",
+    "80",
+  );
+  assert.match(
+    one.out.replace(/\s+/g, " "),
+    /which sees an address of node \S+agent-2\. externalTrafficPolicy is Cluster/,
+  );
+});
+
 test("who wants a port that another has stays pending and is told who has it; another port is free", async () => {
   lab.apply(balancer("late", ""));
   lab.apply(balancer("beside", "", "[{ name: http, port: 81, targetPort: 8080 }]"));

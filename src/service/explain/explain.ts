@@ -7,6 +7,7 @@ import { casesOf } from "./cases.ts";
 import type { EndpointSummary, Explanation } from "./model.ts";
 import { notesOf, whyNotRouted } from "./notes.ts";
 import { placesOf } from "./places.ts";
+import { readyEndpoints } from "./ready-endpoints.ts";
 
 const MOST_NODES = 8;
 
@@ -44,16 +45,10 @@ export function explainService(input: ExplainInput): Explanation {
 }
 
 function summaryOf(slices: readonly EndpointSlice[]): EndpointSummary {
-  const seen = new Set<string>();
+  const ready = readyEndpoints(slices);
   const counts = new Map<string, number>();
-  for (const { endpoints } of slices)
-    for (const { addresses, conditions, nodeName = "no node" } of endpoints ?? []) {
-      const address = addresses[0] ?? "";
-      if (conditions?.ready === false || seen.has(address)) continue;
-      seen.add(address);
-      counts.set(nodeName, (counts.get(nodeName) ?? 0) + 1);
-    }
-  const byNode = [...counts].map(([node, count]) => ({ node, count }));
+  for (const node of ready.values()) counts.set(node, (counts.get(node) ?? 0) + 1);
+  const byNode = [...counts].map(([node, count]) => ({ node: node === "" ? "no node" : node, count }));
   byNode.sort((a, b) => (a.node < b.node ? -1 : 1));
-  return { total: seen.size, byNode: byNode.slice(0, MOST_NODES), nodeCount: counts.size };
+  return { total: ready.size, byNode: byNode.slice(0, MOST_NODES), nodeCount: counts.size };
 }

@@ -2,6 +2,7 @@
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import type { Informer } from "#kube/informer";
 import { whyNotRouted } from "../explain/notes.ts";
+import { readyEndpoints } from "../explain/ready-endpoints.ts";
 import type { ServiceProblem } from "../problems.ts";
 import type { ListAnswer, ListedService } from "./model.ts";
 
@@ -51,13 +52,4 @@ function listedService(
     notRouted: whyNotRouted(service) ?? null,
     problems: problems.get(name) ?? 0,
   };
-}
-
-/** By address, the node of each. */
-function readyEndpoints(slices: readonly EndpointSlice[]): ReadonlyMap<string, string> {
-  const nodes = new Map<string, string>();
-  for (const { endpoints } of slices)
-    for (const { addresses, conditions, nodeName } of endpoints ?? [])
-      if (conditions?.ready !== false) nodes.set(addresses[0] ?? "", nodeName ?? "");
-  return nodes;
 }

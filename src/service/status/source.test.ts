@@ -76,6 +76,22 @@ test("until all is known it says what it waits for", () => {
   });
 });
 
+test("a pod of both families is one endpoint", () => {
+  const { ask, source } = cluster();
+  const targetRef = { kind: "Pod", namespace: "default", name: "api-1" };
+  for (const family of [4, 6] as const)
+    source.endpointSlices.put(
+      sliceObject({ service: "api", endpoints: [{ ip: "10.42.0.9", nodeName: "here", targetRef }] }, family),
+    );
+  const listed = ask({ ask: "list" });
+  const all = listed.kind === "list" ? listed.services : [];
+  assert.equal(all.find(({ service }) => service === "default/api")?.ready, 1);
+  const told = ask({ ask: "explain", service: "api" });
+  assert.deepEqual(told.kind === "explain" && told.explanation.ready, {
+    ...{ total: 1, byNode: [{ node: "here", count: 1 }], nodeCount: 1 },
+  });
+});
+
 const NAMES: readonly (readonly [asked: string, found: string])[] = [
   ["default/web", "default/web"],
   ["web", "default/web"],
