@@ -2,8 +2,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Pool } from "undici";
 import { parseManifest } from "#addons/manifest";
+import { familyOf } from "#addr/ip";
 import type { KubeObject } from "#kube/object";
 import type { Clock } from "#life/clock";
+import { leavesOut, nodeIps } from "./launch.ts";
+import type { LabLayout } from "./layout.ts";
+import type { LabRecord } from "./record.ts";
 
 /** The demo's manifests, in the order of their file names, marked as `kubectl apply` marks what it applies: so that a user
  *  can go on with kubectl, and edit and apply the same files. */
@@ -65,4 +69,18 @@ async function readTally(page: Pool, signal: AbortSignal): Promise<Tally> {
     signal.throwIfAborted();
     return [];
   }
+}
+
+/** What to type to ask the demo's load balancer as somebody who is neither a node nor a pod: the switch that the nodes' cables lead
+ *  to. Nothing without ServiceLB. */
+export function askFromOutside(
+  { nodes: [server], switchNetns }: LabLayout,
+  { serverFlags }: LabRecord,
+): readonly string[] {
+  if (server === undefined || leavesOut(serverFlags, "servicelb")) return [];
+  const [ip] = nodeIps(server, serverFlags);
+  const url = familyOf(ip) === 6 ? `-g 'http://[${ip}]/hostname'` : `http://${ip}/hostname`;
+  return [
+    `  nsenter --net=${switchNetns} curl -s ${url}    # port 80 of every node: Service web, from outside`,
+  ];
 }

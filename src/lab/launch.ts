@@ -88,7 +88,7 @@ function argsOf(layout: LabLayout, node: LabNode, record: LabRecord): readonly s
 }
 
 /** The families of the pods' networks, in their order: a node needs an address of each. */
-function nodeIps(node: LabNode, serverFlags: readonly string[]): readonly [Ip, ...Ip[]] {
+export function nodeIps(node: LabNode, serverFlags: readonly string[]): readonly [Ip, ...Ip[]] {
   const cidrs = flagValues(serverFlags, "cluster-cidr").flatMap((text) => text.split(","));
   const [first = "10.42.0.0/16", ...rest] = cidrs.map((cidr) => cidr.trim());
   const ipOf = (cidr: string) => node.ips[cidr.includes(":") ? 1 : 0];
@@ -106,9 +106,14 @@ export function bringsOwnNetwork(serverFlags: readonly string[]): boolean {
 
 /** Whether these flags of a server leave the cluster without working names: no CoreDNS, or none that pods could reach. */
 export function withoutDns(serverFlags: readonly string[]): boolean {
-  const left = ["disable", "no-deploy"].flatMap((name) => flagValues(serverFlags, name));
   const hasNoProxy = serverFlags.some((word) => /^--disable-kube-proxy(=true)?$/.test(word));
-  return hasNoProxy || left.some((text) => text.split(",").some((item) => item.trim() === "coredns"));
+  return hasNoProxy || leavesOut(serverFlags, "coredns");
+}
+
+/** Whether these flags of a server leave a packaged component out. */
+export function leavesOut(serverFlags: readonly string[], component: string): boolean {
+  const left = ["disable", "no-deploy"].flatMap((name) => flagValues(serverFlags, name));
+  return left.some((text) => text.split(",").some((item) => item.trim() === component));
 }
 
 /** Whether `up` was told what runs containers; otherwise processes do, whatever is installed here. */

@@ -23,7 +23,7 @@ import {
 } from "./await-cluster.ts";
 import { endNode } from "./change.ts";
 import { buildContainerdImages, placeBusybox } from "./containerd.ts";
-import { awaitAnswers, readDemo, type Tally } from "./demo.ts";
+import { askFromOutside, awaitAnswers, readDemo, type Tally } from "./demo.ts";
 import { holdLab } from "./hold.ts";
 import {
   type BuiltProgram,
@@ -180,6 +180,7 @@ async function awaitCluster(
         tally,
         tables: `${nodeTable(nodes.list())}\n\n${podTable(pods.items)}`,
         seconds: steps.seconds(),
+        outside: tally ? askFromOutside(layout, record) : [],
         networkDirs: needReady ? [] : layout.nodes.map(({ dir }) => join(dir, "etc/cni/net.d")),
       }),
     );
@@ -218,6 +219,7 @@ function farewell(told: {
   tally: Tally | undefined;
   tables: string;
   seconds: number;
+  outside: readonly string[];
   networkDirs: readonly string[];
 }): string {
   const { record, tally } = told;
@@ -240,7 +242,7 @@ function farewell(told: {
     "Next:",
     `  ./twill kubectl${name} get pods -A -o wide`,
     ...(tally
-      ? [`  ./twill kubectl${name} logs deploy/client -f`]
+      ? [`  ./twill kubectl${name} logs deploy/client -f`, ...told.outside]
       : [`  ./twill kubectl${name} apply -f demo/`]),
     `  export KUBECONFIG=${record.kubeconfig}`,
     `  ./twill down${name}`,
