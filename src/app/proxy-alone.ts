@@ -6,8 +6,10 @@ import { explain, Fault } from "#fault/fault";
 import { openKernel } from "#kernel/open";
 import { isApiFault } from "#kube/api-fault";
 import type { KubeClient } from "#kube/client";
+import type { Node } from "#kube/generated/types";
 import { openClient } from "#kube/http-client";
 import { inClusterOptions } from "#kube/in-cluster";
+import type { Informer } from "#kube/informer";
 import { readKubeconfigFile } from "#kube/kubeconfig";
 import type { KubeObject } from "#kube/object";
 import { openInformer } from "#kube/open-informer";
@@ -41,10 +43,12 @@ export async function runProxyAlone(
   log.info("routing services", { node: config.nodeName, serviceCidrs: cidrs });
   tellLeftovers(kernel, log);
   const watching = { clock: systemClock, log: log.child({ room: "kube" }), signal };
+  const nodes = openInformer(client, NODES, watching);
+  void tellMissing(nodes, config.nodeName, log);
   await runServiceRouting({
     kernel,
     client,
-    nodes: openInformer(client, NODES, watching),
+    nodes,
     ...(hasObjects ? { serviceCidrObjects: openInformer(client, SERVICE_CIDRS, watching) } : {}),
     nodeName: config.nodeName,
     args: config.args,
@@ -108,6 +112,16 @@ async function settleServiceCidrs(
       },
     },
   );
+}
+
+/** Without its Node nothing here is local, and health says so for ever. */
+async function tellMissing(nodes: Informer<Node>, name: string, log: Logger): Promise<void> {
+  const isSynced = await nodes.synced.then(
+    () => true,
+    () => false,
+  );
+  if (isSynced && nodes.get(name) === undefined)
+    log.warn("the cluster has no Node of this name; give it by --hostname-override", { name });
 }
 
 /** @throws {Fault} NotAllowed with the role that has what is missing */

@@ -61,7 +61,10 @@ export async function runServiceRouting(options: ServiceRoutingOptions): Promise
     nodeName: options.nodeName,
     config: serviceConfig(options),
   };
-  tuneConntrack(args.conntrack, { sysctl: kernel.sysctl, cores: availableParallelism(), log });
+  // The kernel may begin to track connections only when the first program asks for them.
+  const tune = once(() =>
+    tuneConntrack(args.conntrack, { sysctl: kernel.sysctl, cores: availableParallelism(), log }),
+  );
   const teller = new ProblemTeller({ ...common, client });
   const status = openRoutingStatus({ ...common, socketPath: options.statusSocket });
   const tell = (source: string) => (problems: Parameters<ProblemTeller["hear"]>[1]) => {
@@ -92,12 +95,21 @@ export async function runServiceRouting(options: ServiceRoutingOptions): Promise
     onRound: (round) => {
       status.hearRound(round);
       health.hearRound(round);
+      if (round.faults.length === 0) tune();
     },
     onProblems: tell("routes"),
   });
   const loopback = keepLoopback({ ...watching, kernel, isWanted: hasLocalhostNodePorts(options) });
   const holders = watchPortHolders({ ...common, onProblems: tell("processes") });
   await Promise.all([proxy, status.kept, health.kept, teller.run(), loopback, holders]);
+}
+
+function once(act: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) act();
+    isDone = true;
+  };
 }
 
 /** Where this node shall route no services: what an earlier run left here goes. @param flag which said so */

@@ -97,9 +97,13 @@ class Look {
 
   #shared(sockets: readonly WaitingSocket[]): readonly Shared[] {
     const { place } = this.#around;
+    const { reservedPorts = [] } = this.#options.config;
     // Several sockets of one server may share a port.
     const found = new Map<string, Shared>();
     for (const socket of sockets) {
+      // Those no service gets: a problem of another kind.
+      if (reservedPorts.some(({ protocol, port }) => protocol === socket.protocol && port === socket.port))
+        continue;
       for (const port of this.#ports.at(socket.protocol, socket.port)) {
         const key = `${port.service} ${port.protocol} ${port.port} ${socket.ip}`;
         if (found.has(key) || sharedAddress(port, socket, place) === undefined) continue;
