@@ -239,6 +239,52 @@ test("labels of nodes and pools choose, at once and back", async () => {
   assert.equal((await only("web")).metadata.labels?.[SERVICELB.nodeSelector], "false");
 });
 
+test("pools share a port: each Service has the nodes of its own", async () => {
+  const label = (name: string, pool: string | null) =>
+    client.patch(
+      NODES,
+      { name },
+      { metadata: { labels: { [SERVICELB.enable]: pool && "true", [SERVICELB.pool]: pool } } },
+      { type: "merge" },
+    );
+  await label("node-1", "a");
+  await label("node-2", "b");
+  await serve("in-a", { ports: [port(443)] }, { labels: { [SERVICELB.pool]: "a" } });
+  await serve("in-b", { ports: [port(443)] }, { labels: { [SERVICELB.pool]: "b" } });
+  await shows("in-a", "192.0.2.1");
+  await shows("in-b", "192.0.2.2");
+  await client.delete(SERVICES, { namespace: "default", name: "in-b" });
+  await change("in-a", { metadata: { labels: { [SERVICELB.pool]: null } } });
+  await shows("in-a", ...all);
+  await label("node-1", null);
+  await shows("in-a", "192.0.2.2");
+  await label("node-2", null);
+  await shows("in-a", ...all);
+});
+
+test("an address that a node gets later is the Service's at once", async () => {
+  await serve("web");
+  await shows("web", ...all);
+  const addresses = [
+    { type: "InternalIP", address: "192.0.2.1" },
+    { type: "ExternalIP", address: "203.0.113.1" },
+  ];
+  const write = (list: typeof addresses) =>
+    client.patch(
+      NODES,
+      { name: "node-1" },
+      { status: { addresses: list } },
+      {
+        type: "merge",
+        subresource: "status",
+      },
+    );
+  await write(addresses);
+  await shows("web", "203.0.113.1");
+  await write(addresses.slice(0, 1));
+  await shows("web", ...all);
+});
+
 test("what others make of its DaemonSet is put right, but for what they may add", async () => {
   await serve("web");
   const { metadata } = await only("web");
@@ -315,6 +361,8 @@ test("what cannot be read is told, and mended as soon as it can", async () => {
 test("a priority class that does not exist is named", async () => {
   await serve("web", {}, { annotations: { [SERVICELB.priorityClass]: "no-such" } });
   await hasEvent("web", "UnknownPriorityClass", /names PriorityClass no-such, which does not exist/);
+  await change("web", { metadata: { annotations: { [SERVICELB.priorityClass]: "x".repeat(200_000) } } });
+  await hasEvent("web", "SyncLoadBalancerFailed", /priorityClassName/);
   await change("web", { metadata: { annotations: { [SERVICELB.priorityClass]: null } } });
   await shows("web", ...all);
 });

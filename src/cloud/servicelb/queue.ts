@@ -1,3 +1,4 @@
+import { explain } from "#fault/fault";
 import { isApiFault } from "#kube/api-fault";
 import type { BackoffShape } from "#life/backoff";
 import { WorkQueue } from "#life/work-queue";
@@ -6,6 +7,7 @@ import type { ServiceLbOptions } from "./watched.ts";
 /** What a stale copy leads to; another look is due as soon as the copy has caught up. */
 const STALE = ["Conflict", "NotFound", "AlreadyExists"] as const;
 const STALE_WAIT_MS = 50;
+const LONGEST_WORDS = 1_000;
 /** A refusal that stays this often, ten seconds long, is none of a stale copy. */
 const MOST_STALE = 20;
 
@@ -42,7 +44,9 @@ export function openServiceQueue(
     work,
     onFailure: (key, error, waitMs) => {
       stale.delete(key);
-      log.warn("will try again", { part: name, service: key, error, waitMs });
+      // An API quotes what it refuses, however long that is.
+      const words = explain(error).slice(0, LONGEST_WORDS);
+      log.warn("will try again", { part: name, service: key, error: words, waitMs });
       part.onFailure?.(key, error);
     },
   });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Service } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import type { WorkQueue } from "#life/work-queue";
@@ -39,6 +40,7 @@ class Statuses {
       if (key !== undefined) this.#queue.add(key);
     });
     nodes.subscribe((change) => {
+      if (change.type === "changed" && isDeepStrictEqual(change.before.status, change.object.status)) return;
       const { name } = (change.type === "removed" ? change.before : change.object).metadata;
       for (const pod of pods.byIndex(BY_NODE, name)) {
         const key = serviceKeyOf(pod);
