@@ -10,7 +10,7 @@ interface Rule {
 
 /** All that ServiceLB asks of an API. */
 const RULES: readonly Rule[] = [
-  { group: "", resources: ["services"], verbs: ["list", "watch"] },
+  { group: "", resources: ["services"], verbs: ["get", "list", "watch"] },
   { group: "", resources: ["services/status"], verbs: ["patch"] },
   { group: "", resources: ["nodes", "pods"], verbs: ["list", "watch"] },
   { group: "discovery.k8s.io", resources: ["endpointslices"], verbs: ["list", "watch"] },

@@ -54,7 +54,7 @@ test("whoever may not is told what is missing, and which role has it", async () 
   await assert.rejects(run([], never), (error: Error) => {
     assert.match(
       error.message,
-      /the cluster does not allow list services, watch services, patch services\/status/,
+      /the cluster does not allow get services, list services, watch services, patch services\/status/,
     );
     assert.ok(error.message.includes(SERVICELB_ROLE));
     return true;

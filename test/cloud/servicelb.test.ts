@@ -189,6 +189,20 @@ test("a class is somebody else's: nothing of it is touched", async () => {
   assert.deepEqual(await get("theirs"), before);
 });
 
+test("a Service that goes to somebody else takes nothing of ours along, and keeps what is theirs", async () => {
+  await serve("web");
+  await shows("web", ...all);
+  await lb?.stop();
+  await change("web", { spec: { type: "ClusterIP" } });
+  await change("web", { spec: { type: "LoadBalancer", loadBalancerClass: "example.com/lb" } });
+  await client.delete(DAEMON_SETS, (await only("web")).metadata);
+  const held = await serve("held", { loadBalancerClass: "example.com/lb" }, { finalizers: [FINALIZER] });
+  start();
+  await until("ours is off", async () => ((await get("web")).metadata.finalizers ?? []).length === 0);
+  assert.deepEqual(await get("held"), held);
+  await client.patch(SERVICES, held.metadata, { metadata: { finalizers: null } }, { type: "merge" });
+});
+
 test("the second Service at a port waits, says who holds it, and gets it as soon as it is free", async () => {
   await serve("first");
   await shows("first", ...all);

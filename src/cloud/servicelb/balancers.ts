@@ -4,11 +4,12 @@ import { isApiFault, wordsOf } from "#kube/api-fault";
 import type { DaemonSet, Service } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import { isDeleting, uidOf } from "#kube/owner";
-import { DAEMON_SETS, PRIORITY_CLASSES } from "#kube/resources";
+import { DAEMON_SETS, PRIORITY_CLASSES, SERVICES } from "#kube/resources";
 import type { WorkQueue } from "#life/work-queue";
 import { SERVICELB } from "../names.ts";
 import { desiredDaemonSet, priorityClassOf } from "./daemonset.ts";
 import { choosesOthers, isMarked, rewritten } from "./daemonset-change.ts";
+import { isFinalizerOurs } from "./finalizer-authors.ts";
 import { furnish } from "./furnish.ts";
 import { FINALIZER, hasFinalizer, isForeign, isServed, LEGACY_FINALIZER } from "./model.ts";
 import { balancerName, ownerOf } from "./names.ts";
@@ -190,9 +191,17 @@ class Balancers {
 
   /** Somebody else's now: only what is surely ours goes. The finalizer before the DaemonSet, which is what shows whose it is. */
   async #letGo(service: Service, standing: readonly DaemonSet[]): Promise<void> {
-    if (standing.length === 0) return await withoutLegacy(this.#means.client, service);
-    await release(this.#means.client, service, [FINALIZER, LEGACY_FINALIZER], { keepsStatus: true });
+    const { client } = this.#means;
+    const isOurs = standing.length > 0 || (await this.#hasOurFinalizer(service));
+    const finalizers = isOurs ? [FINALIZER, LEGACY_FINALIZER] : [LEGACY_FINALIZER];
+    await release(client, service, finalizers, { keepsStatus: true });
     await this.#deleteAll(standing, service);
+  }
+
+  /** One that was put there a moment before the Service became somebody else's: the API knows by whom. */
+  async #hasOurFinalizer(service: Service): Promise<boolean> {
+    if (!hasFinalizer(service, FINALIZER)) return false;
+    return isFinalizerOurs(await this.#means.client.get(SERVICES, service.metadata));
   }
 
   async #deleteAll(daemonSets: readonly DaemonSet[], service: Service | undefined): Promise<void> {

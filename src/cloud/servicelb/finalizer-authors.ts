@@ -1,7 +1,16 @@
-import type { KubeObject } from "#kube/object";
+import type { Service } from "#kube/generated/types";
+import { FIELD_MANAGER, FINALIZER } from "./model.ts";
+
+/** Under which K3s writes, and this one. */
+const OURS: ReadonlySet<string> = new Set(["k3s", FIELD_MANAGER]);
+
+/** Whether a ServiceLB put the finalizer of all load balancers there. Others use the same one, and would miss theirs. */
+export function isFinalizerOurs(service: Service): boolean {
+  return finalizerAuthors(service, FINALIZER).some((author) => OURS.has(author));
+}
 
 /** Who put the finalizer there, by the names under which they write; nobody where the API does not keep count. */
-export function finalizerAuthors({ metadata }: KubeObject, finalizer: string): readonly string[] {
+function finalizerAuthors({ metadata }: Service, finalizer: string): readonly string[] {
   return (metadata.managedFields ?? []).flatMap(({ manager, fieldsV1 }) =>
     manager && has(fieldsV1, ["f:metadata", "f:finalizers", `v:${JSON.stringify(finalizer)}`])
       ? [manager]

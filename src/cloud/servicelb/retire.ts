@@ -3,8 +3,8 @@ import type { DaemonSet, Node, Service } from "#kube/generated/types";
 import { keyOf } from "#kube/object";
 import { uidOf } from "#kube/owner";
 import { DAEMON_SETS, NODES, SERVICES } from "#kube/resources";
-import { finalizerAuthors } from "./finalizer-authors.ts";
-import { FINALIZER, hasFinalizer, isForeign, LEGACY_FINALIZER, wantsBalancer } from "./model.ts";
+import { isFinalizerOurs } from "./finalizer-authors.ts";
+import { FINALIZER, hasFinalizer, LEGACY_FINALIZER, wantsBalancer } from "./model.ts";
 import { ownerOf } from "./names.ts";
 import { release } from "./release.ts";
 import { openEvents, type ServiceLbOptions } from "./watched.ts";
@@ -34,12 +34,8 @@ async function remove({ client }: ServiceLbOptions, daemonSet: DaemonSet): Promi
 
 /** K3s deletes the DaemonSets when it is disabled, and nothing else. What it wrote into a Service carries its name. */
 function isMarkedByUs(service: Service): boolean {
-  if (hasFinalizer(service, LEGACY_FINALIZER)) return true;
-  if (isForeign(service) || !hasFinalizer(service, FINALIZER)) return false;
-  return finalizerAuthors(service, FINALIZER).some((author) => AUTHORS.has(author));
+  return hasFinalizer(service, LEGACY_FINALIZER) || isFinalizerOurs(service);
 }
-
-const AUTHORS: ReadonlySet<string> = new Set(["k3s", "twill-servicelb"]);
 
 async function retire(
   { client }: ServiceLbOptions,

@@ -43,6 +43,8 @@ test("only what a load balancer is made of counts as a change", () => {
     withSpec({ ports: [{ port: 80, nodePort: 30080 }] }),
     withSpec({ ipFamilies: ["IPv4", "IPv6"] }),
     withSpec({ sessionAffinity: "ClientIP" }),
+    withSpec({ loadBalancerClass: "" }),
+    withSpec({ type: "NodePort" }),
     { ...base, metadata: { ...base.metadata, labels: { a: "b" } } },
     { ...base, metadata: { ...base.metadata, annotations: { a: "b" } } },
     { ...base, metadata: { ...base.metadata, finalizers: ["x"] } },

@@ -8,7 +8,8 @@ import { wantsBalancer } from "./model.ts";
 export function balancerInputs(service: Service): unknown {
   const { spec = {}, metadata } = service;
   return [
-    wantsBalancer(service),
+    spec.type,
+    spec.loadBalancerClass,
     metadata.uid,
     metadata.deletionTimestamp,
     metadata.finalizers ?? [],
