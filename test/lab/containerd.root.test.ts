@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Node, Pod } from "#kube/generated/types";
+import type { Node, Pod, Service } from "#kube/generated/types";
 import { cgroupOf, LAB_ROOTS } from "#lab/layout";
 import { findBusybox } from "#node/containerd/images/busybox-layer";
 import { findPrograms } from "#node/containerd/version";
@@ -26,6 +26,18 @@ spec:
       image: busybox:IMAGE_TAG
       imagePullPolicy: Never
       command: [sh, -c, "i=0; while true; do i=$((i+1)); echo $i; sleep 0.05; done"]
+`;
+
+const BALANCER = `
+apiVersion: v1
+kind: Service
+metadata: { name: names, namespace: kube-system }
+spec:
+  type: LoadBalancer
+  selector: { k8s-app: kube-dns }
+  ports:
+    - { name: udp, port: 5353, targetPort: 53, protocol: UDP }
+    - { name: tcp, port: 5353, targetPort: 53, protocol: TCP }
 `;
 
 describe("a lab on containerd", {
@@ -96,6 +108,34 @@ describe("a lab on containerd", {
       lab.kubectl("exec", "shell", "--", "nslookup", "kubernetes.default.svc.cluster.local"),
       /10\.43\.0\.1\b/,
     );
+  });
+
+  test("a load balancer's pod is of Twill's own image, and leads both its ports on", async () => {
+    lab.apply(BALANCER);
+    await eventually(
+      "it has the node's address",
+      () =>
+        lab.json<Service>("-n", "kube-system", "get", "service", "names").status?.loadBalancer?.ingress?.[0]
+          ?.ip === "172.30.0.11",
+    );
+    const { ip } = pods().find(({ name }) => name.startsWith("svclb-names-")) ?? {};
+    for (const way of ["+notcp", "+tcp"])
+      for (const to of ["172.30.0.11", ip])
+        assert.equal(
+          lab
+            .inNode(
+              "server",
+              "dig",
+              "+short",
+              "-p",
+              "5353",
+              way,
+              `@${to}`,
+              "kubernetes.default.svc.cluster.local",
+            )
+            .out.trim(),
+          "10.43.0.1",
+        );
   });
 
   test("while no containerd can be started the node says so, and its pods go on", async () => {
