@@ -109,14 +109,23 @@ export class ProxyMetrics {
     if (ms >= this.#startedMs) this.#triggers.push({ family: object.addressType === "IPv6" ? 6 : 4, ms });
   }
 
-  roundEnded({ ms, faults }: { readonly ms: number; readonly faults: readonly unknown[] }): void {
+  /** With `hasMore` it is not known which changes the kernel has now. */
+  roundEnded({
+    ms,
+    faults,
+    hasMore = false,
+  }: {
+    readonly ms: number;
+    readonly faults: readonly unknown[];
+    readonly hasMore?: boolean;
+  }): void {
     const now = this.#clock.now();
     for (const labels of this.#familyLabels()) {
       this.#rounds.observe(ms / 1000, labels);
       if (faults.length > 0) this.#failures.add(labels);
       else this.#last.set(now / 1000, labels);
     }
-    if (faults.length > 0) return;
+    if (faults.length > 0 || hasMore) return;
     this.#pending.service = 0;
     this.#pending.endpoint = 0;
     for (const { family, ms: since } of this.#triggers.splice(0))

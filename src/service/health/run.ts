@@ -43,7 +43,10 @@ export interface RoutingHealthOptions {
   readonly signal: AbortSignal;
 }
 
-type Round = Parameters<NonNullable<ReconcileOptions<unknown>["onRound"]>>[0];
+type Round = Parameters<NonNullable<ReconcileOptions<unknown>["onRound"]>>[0] & {
+  /** Whether what is left of the changes comes with the next ones. */
+  readonly hasMore?: boolean;
+};
 
 export interface OpenedRoutingHealth {
   /** To be called after each round. */
@@ -81,7 +84,7 @@ export function openRoutingHealth(options: RoutingHealthOptions): OpenedRoutingH
   return {
     hearRound: (round) => {
       measured.roundEnded(round);
-      if (round.faults.length === 0) health.updated();
+      if (round.faults.length === 0 && !round.hasMore) health.updated();
     },
     conntrack: measured.metered(kernel.conntrack),
     registry,

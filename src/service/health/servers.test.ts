@@ -191,6 +191,9 @@ test("all of it together: health, metrics by kube-proxy's names, checks as servi
   await clock.pass(3000);
   const before = (await get({ port: metrics }, "/metrics")).body;
   assert.match(before, /^kubeproxy_sync_proxy_rules_endpoint_changes_pending 1$/m);
+  opened.hearRound({ ops: 3, faults: [], ms: 12, hasMore: true });
+  const half = (await get({ port: metrics }, "/metrics")).body;
+  assert.match(half, /^kubeproxy_sync_proxy_rules_endpoint_changes_pending 1$/m);
   opened.hearRound({ ops: 3, faults: [], ms: 12 });
   opened.conntrack.listFlows({ family: 4, protocol: 17 });
   assert.equal((await get({ port: healthz }, "/healthz")).status, 200);
@@ -199,7 +202,7 @@ test("all of it together: health, metrics by kube-proxy's names, checks as servi
   assert.equal((await get({ port: healthz }, "/livez")).status, 200);
   const { body } = await get({ port: metrics }, "/metrics");
   for (const line of [
-    'kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv4",le="0.016"} 1',
+    'kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv4",le="0.016"} 2',
     'kubeproxy_network_programming_duration_seconds_bucket{ip_family="IPv4",le="3"} 1',
     'kubeproxy_network_programming_duration_seconds_bucket{ip_family="IPv4",le="2"} 0',
     'kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv4"} 1767225603.001',
