@@ -1,6 +1,6 @@
 /** One connection that somebody asks about: from an address, to an address and port. */
 import { containsIp } from "#addr/cidr";
-import { formatEndpoint, type Ip, isLoopback } from "#addr/ip";
+import { familyOf, formatEndpoint, type Ip, isLoopback } from "#addr/ip";
 import type { EndpointSlice, Node, Service } from "#kube/generated/types";
 import type { Place, Route, ServiceConfig } from "../model.ts";
 import { wayOf } from "./cases.ts";
@@ -36,12 +36,22 @@ const MOST_LISTED = 4;
 export function tellConnection(asked: AskedConnection, input: AskedInput): readonly string[] {
   const client = clientOfAsked(asked, input);
   if (asked.to === undefined)
-    return asked.from === undefined ? [] : [`${asked.from} is ${clientText(client)}.`];
+    return asked.from === undefined
+      ? []
+      : [`${asked.from} is ${clientText(client)}.${noFamily(asked.from, input)}`];
   const { entry, routes } = entryOf(asked, client, input);
   if (entry === undefined) return ["This node does not know itself yet."];
   if (routes.length === 0) return [noWay(asked, input, routesAt(entry, input))];
   const told = routes.map((route) => tellRoute(route, asked, { ...input, client, entry }));
   return [...new Set(told)].slice(0, MOST_TOLD);
+}
+
+function noFamily(from: Ip, input: AskedInput): string {
+  const { service, places } = input;
+  const family = familyOf(from);
+  const routes = places.slice(0, 1).flatMap((here) => routesAt(here, input));
+  if (routes.length === 0 || routes.some(({ frontend }) => familyOf(frontend.ip) === family)) return "";
+  return ` ${service.metadata.namespace}/${service.metadata.name} has no IPv${family} address.`;
 }
 
 /** The cases of such clients, by ways that fit; none where an address is named, for that is told by itself. */
@@ -55,6 +65,7 @@ export function narrowed(
   const kind = from === undefined ? undefined : clientOfAsked(asked, input).kind;
   return cases
     .filter(({ client }) => kind === undefined || client === kind)
+    .filter(({ families }) => from === undefined || families.includes(familyOf(from)))
     .map((each) => ({ ...each, entries: each.entries.filter((entry) => isEntryOf(entry, { from, port })) }))
     .filter(({ entries }) => entries.length > 0)
     .map((each) => (from === undefined ? each : ofSource(each, from)));

@@ -1,5 +1,6 @@
 /** Every kind of client, by every way in, at every node: what becomes of it. What is the same at several nodes is told once. */
-import { formatEndpoint, isLoopback } from "#addr/ip";
+import type { Family } from "#addr/family";
+import { familyOf, formatEndpoint, isLoopback } from "#addr/ip";
 import type { EndpointSlice } from "#kube/generated/types";
 import { type Place, PROTOCOLS, type Route } from "../model.ts";
 import { type Case, CLIENTS, type ClientKind, type WayKind } from "./model.ts";
@@ -64,8 +65,10 @@ function holdersOf(slices: readonly EndpointSlice[]): ReadonlyMap<string, Readon
   return holding;
 }
 
-interface Group extends Omit<Case, "entries" | "nodes" | "nodeCount" | "endpoints" | "endpointCount"> {
+interface Group
+  extends Omit<Case, "entries" | "families" | "nodes" | "nodeCount" | "endpoints" | "endpointCount"> {
   readonly entries: Set<string>;
+  readonly families: Set<Family>;
   readonly nodes: Set<string>;
   readonly endpoints: Set<string>;
 }
@@ -78,10 +81,11 @@ function putRoute(groups: Map<string, Group>, route: Route, at: CasesInput & { k
     const key = JSON.stringify([client, way, outcome, sees, reason, sources]);
     const group: Group = groups.get(key) ?? {
       ...{ client, way, outcome, sees, reason, sources, ...SENTENCES[reason] },
-      ...{ entries: new Set(), nodes: new Set(), endpoints: new Set() },
+      ...{ entries: new Set(), families: new Set(), nodes: new Set(), endpoints: new Set() },
     };
     groups.set(key, group);
     group.entries.add(entryText(route, way));
+    group.families.add(familyOf(route.frontend.ip));
     for (const node of at.kind.nodes) group.nodes.add(node);
     for (const { ip, port } of backends) group.endpoints.add(formatEndpoint(ip, port));
   }
@@ -113,9 +117,10 @@ function entryText({ frontend: { ip, port, protocol } }: Route, way: WayKind): s
   return `${at}/${protocol.toUpperCase()}`;
 }
 
-function caseOf({ entries, nodes, endpoints, ...rest }: Group): Case {
+function caseOf({ entries, families, nodes, endpoints, ...rest }: Group): Case {
   return {
     ...rest,
+    families: [...families].sort(),
     entries: [...entries].sort().slice(0, MOST_LISTED),
     nodes: [...nodes].slice(0, MOST_LISTED),
     nodeCount: nodes.size,

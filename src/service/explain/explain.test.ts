@@ -213,6 +213,11 @@ const CONNECTIONS: readonly (Omit<Sample, "name"> & {
     told: /^node a to 127.0.0.1:30080\/TCP at a leads to 10.42.0.2:8080 or 10.42.1.2:8080, which sees an address of node a\./,
   },
   { service: BALANCER, asked: { from: ip("203.0.113.9") }, told: /^203.0.113.9 is outside the cluster\.$/ },
+  {
+    service: BALANCER,
+    asked: { from: ip("2001:db8::1") },
+    told: /^2001:db8::1 is outside the cluster\. default\/web has no IPv6 address\.$/,
+  },
   { service: BALANCER, asked: { from: ip("10.42.2.9") }, told: /^10.42.2.9 is a pod of c\.$/ },
   { service: BALANCER, asked: { from: ip("192.168.9.2") }, told: /^192.168.9.2 is node b\.$/ },
   {
@@ -278,10 +283,7 @@ const NARROWED: readonly (readonly [asked: AskedConnection, cases: readonly stri
     ],
   ],
   [{ from: ip("10.42.0.9"), port: 30080 }, ["pod node-port pod-from-outside reaches"]],
-  [
-    { from: ip("2001:db8::1") },
-    ["outside node-port near-endpoint reaches", "outside node-port no-endpoint-here reaches"],
-  ],
+  [{ from: ip("2001:db8::1") }, []],
   [{ to: ip("10.43.0.7") }, []],
 ];
 
@@ -295,6 +297,25 @@ for (const [asked, cases] of NARROWED)
       cases,
     );
   });
+
+test("where the families differ, each has its own cases", () => {
+  const plain = serviceObject({ type: "NodePort", ports: PORTS });
+  const spec = { ...plain.spec, clusterIP: "10.43.0.7", clusterIPs: ["10.43.0.7", "fd43::7"] };
+  const both = { ...HERE, nodePortIps: [...OWN, parseIp("fd92:9::1")] };
+  const { cases } = explainService({
+    service: { ...plain, spec },
+    slices: [sliceObject({ endpoints: [ON_A] })],
+    nodes: NODES,
+    config: TEST_CONFIG,
+    here: both,
+  });
+  assert.deepEqual(
+    cases
+      .filter(({ client, way, nodes }) => client === "outside" && way === "node-port" && nodes.includes("a"))
+      .map(({ reason, families }) => `${reason} ${families.join(" ")}`),
+    ["near-endpoint 4", "no-endpoints 6"],
+  );
+});
 
 test("nodes by the thousand are told by the few kinds there are", () => {
   const nodes = Array.from({ length: 3_000 }, (_, i) =>

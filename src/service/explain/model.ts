@@ -1,4 +1,5 @@
 import type { Cidr } from "#addr/cidr";
+import type { Family } from "#addr/family";
 
 /** Who asks. A pod of another node that uses an address of this one is seen as that node, which has masqueraded it. */
 export const CLIENTS = ["outside", "pod", "this-node", "other-node"] as const;
@@ -33,6 +34,8 @@ export interface Case {
   readonly way: WayKind;
   /** `10.43.0.7:80/TCP`; of node ports, that part which is the same at all nodes: `:30080/TCP`. */
   readonly entries: readonly string[];
+  /** Of those entries. */
+  readonly families: readonly Family[];
   /** Where the packets enter the cluster: the first few. */
   readonly nodes: readonly string[];
   readonly nodeCount: number;

@@ -115,14 +115,19 @@ function clientLines(title: string, cases: readonly Case[], client: ClientKind):
     cases.filter((each) => each.client === client),
     ({ reason, sees, outcome, nodes, sources }) => JSON.stringify([reason, sees, outcome, nodes, sources]),
   );
-  return own.size === 0 ? [] : ["", title, ...[...own.values()].flatMap(caseLines)];
+  const families = new Set(cases.flatMap(({ families }) => families)).size;
+  const told = [...own.values()].flatMap((same) => caseLines(same, { isBoth: families > 1 }));
+  return told.length === 0 ? [] : ["", title, ...told];
 }
 
-/** Several ways with one outcome. */
-function caseLines(same: readonly Case[]): readonly string[] {
+/** Several ways with one outcome. Of a service of both families it is said where only one is meant. */
+function caseLines(same: readonly Case[], { isBoth }: { readonly isBoth: boolean }): readonly string[] {
   const [first] = same;
   if (first === undefined) return [];
-  const entries = same.map(({ way, entries }) => `${entries.join(", ")} (${WAY_NAMES[way]})`);
+  const entries = same.map(({ way, entries, families }) => {
+    const over = isBoth && way === "node-port" && families.length === 1 ? `, IPv${families[0]}` : "";
+    return `${entries.join(", ")} (${WAY_NAMES[way]}${over})`;
+  });
   const only = first.sources.length > 0 ? [`only from ${first.sources.join(", ")}; others are dropped`] : [];
   return [
     ...wrapped(`to ${entries.join(", ")} at ${nodesText(first)}: ${seenText(first)}`, 2),
