@@ -29,6 +29,7 @@ import { nodeOrigin } from "./node-origin.ts";
 import { parseBackend, readNodeFabric } from "./read-fabric.ts";
 import { addValue, type FlagValues, findFlag, readFlags } from "./read-flags.ts";
 import { readRuntime } from "./read-runtime.ts";
+import { parseServerUrl } from "./server-url.ts";
 import { ValueReader } from "./value-reader.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -274,13 +275,6 @@ function readInherited(env: Environment, problems: string[]): InheritedSockets {
     api: Array.from({ length: Math.max(0, Math.min(count, 16)) || 0 }, (_, i) => FIRST_INHERITED_FD + i),
     relay: relay ? { fd: Number(relay[1]), host: relay[2] ?? "", port: Number(relay[3]) } : undefined,
   };
-}
-
-function parseServerUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== "https:")
-    throw new Error(`${JSON.stringify(text)} is not an address such as https://192.0.2.1:6443`);
-  return url.origin;
 }
 
 function parseRange(text: string): { from: number; to: number } {

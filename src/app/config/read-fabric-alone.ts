@@ -7,6 +7,7 @@ import { type NetConf, readNetConf } from "#fabric/net-conf";
 import { readNamed } from "#join/file";
 import type { ConfigReading } from "./config.ts";
 import { readFlanneldFlags } from "./read-flanneld-flags.ts";
+import { parseServerUrl } from "./server-url.ts";
 import type { ValueReader } from "./value-reader.ts";
 
 /** The fabric alone, on a cluster that somebody else runs. */
@@ -49,7 +50,7 @@ export function readFabricAlone(argv: readonly string[], env: Environment): Conf
   const netConf = readNetConfFile(reader);
   const config = {
     kubeconfig: reader.parse("kubeconfig", (path) => resolve(path)),
-    apiUrl: reader.parse("kube-api-url", parseUrl),
+    apiUrl: reader.parse("kube-api-url", parseServerUrl),
     node: readNode(reader, env),
     interfaces: {
       named: reader.list("iface"),
@@ -110,11 +111,4 @@ function readHealth(reader: ValueReader): FabricAloneConfig["health"] {
     ip: reader.parse("healthz-ip", parseIp) ?? parseIp("0.0.0.0"),
     port: reader.port("healthz-port", 1),
   };
-}
-
-function parseUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== "https:")
-    throw new Error(`${JSON.stringify(text)} is not an address such as https://192.0.2.1:6443`);
-  return url.origin;
 }
