@@ -3,19 +3,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FAMILIES, type Family } from "#addr/family";
+import { TEST_CONFIG } from "#service/testing/config";
 import { type Chance, chance } from "../fabric/chance.ts";
 import { ENDPOINTS, type EndpointName, type Scene, SENDERS, type Sender, TARGET_PORT } from "./cases.ts";
 import { kernelOfNode } from "./paper-node.ts";
 import { Routed } from "./routed.ts";
 import { addressIn, sceneNodes, sceneService, sceneSlices, targetOf } from "./scene-objects.ts";
 import type { Chain, Hook, NamedSet, Table } from "./walk/ruleset.ts";
-import { type Memory, type Packet, walk } from "./walk/walk.ts";
+import { type Memory, outcomesOf, type Packet, walk } from "./walk/walk.ts";
 import { DOORS, situation } from "./walked.ts";
 
 const SEED = Number(process.env["BETWEEN_SEED"] ?? 20_261_122);
 /** Packets of each change and family, out of all. */
 const SAMPLE = Number(process.env["BETWEEN_SAMPLE"] ?? 5);
 const CHANGES = Number(process.env["BETWEEN_CHANGES"] ?? 60);
+
+const FULL = { type: "LoadBalancer", ingress: "VIP", externalIPs: ["EXTERNAL"] } as const;
 
 /** Two states of a table: the first `switchAt` lookups read the one, all later ones the other. */
 class Between implements Table {
@@ -76,11 +79,11 @@ function servers(scenes: readonly Scene[], family: Family): readonly string[] {
   );
 }
 
-function packets(scene: Scene, family: Family): readonly Packet[] {
+function packets(scene: Scene, family: Family, index = 0): readonly Packet[] {
   const senders: readonly Sender[] = ["b", "d", "node", "other", "outside"];
   return senders.flatMap((sender) =>
     ["cluster", "nodeport", "vip", "external"].map((way): Packet => {
-      const { ip, port } = targetOf(scene, 0, way, family);
+      const { ip, port } = targetOf(scene, index, way, family);
       const enters = DOORS[sender];
       const from = addressIn(SENDERS[sender], family);
       return { from, to: ip, port, protocol: "tcp", ...(enters === undefined ? {} : { enters }) };
@@ -142,4 +145,43 @@ test("whatever changes, a packet in between finds an endpoint", async () => {
     before = after;
   }
   assert.deepEqual(routed.faults, []);
+});
+
+test("a packet that finds a way in and no endpoint any more is dropped and not refused: it will be sent again", async () => {
+  await using routed = new Routed(kernelOfNode());
+  for (const node of sceneNodes()) routed.nodes.put(node);
+  const scenes = ["a", "a c", "a c d"].map((endpoints, i): Scene => {
+    const service = { ...FULL, internalTrafficPolicy: i === 0 ? "Local" : "Cluster" };
+    return { name: `gone-${i}`, service, endpoints, rows: [] };
+  });
+  for (const [i, scene] of scenes.entries()) {
+    routed.services.put(sceneService(scene, i));
+    for (const slice of sceneSlices(scene)) routed.slices.put(slice);
+  }
+  await routed.start();
+  for (const family of FAMILIES) {
+    const table = routed.table(family);
+    for (const map of ["endpoints", "local-endpoints"]) table.set(map).elements.clear();
+    for (const [i, scene] of scenes.entries())
+      for (const packet of packets(scene, family, i))
+        assert.deepEqual(
+          outcomesOf(table, packet, situation(family)).map(({ verdict }) => verdict),
+          ["drop"],
+          `${packet.from} -> ${packet.to}`,
+        );
+  }
+});
+
+test("what belongs to no connection is not forwarded, unless it is asked for", async () => {
+  for (const conntrackBeLiberal of [false, true]) {
+    await using routed = new Routed(kernelOfNode(), { config: { ...TEST_CONFIG, conntrackBeLiberal } });
+    for (const node of sceneNodes()) routed.nodes.put(node);
+    await routed.start();
+    for (const family of FAMILIES) {
+      const [from, to] = [addressIn(ENDPOINTS.a.ip, family), addressIn(ENDPOINTS.b.ip, family)];
+      const packet: Packet = { from, to, port: 40_000, protocol: "tcp", enters: "to-a", state: "invalid" };
+      const [outcome] = outcomesOf(routed.table(family), packet, situation(family));
+      assert.equal(outcome?.verdict, conntrackBeLiberal ? "accept" : "drop");
+    }
+  }
 });

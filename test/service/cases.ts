@@ -86,6 +86,22 @@ const EVERYBODY = ["b", "d", "node", "other", "outside"] as const;
 /** Policy Cluster: who is masqueraded, where a stranger is led, and what becomes of endpoints that are leaving. */
 const policyCluster: readonly Scene[] = [
   {
+    name: "three-ready",
+    service: FULL,
+    endpoints: "a c d",
+    rows: [
+      { from: "b", to: "cluster", gives: "a c d" },
+      { from: ["node", "outside"], to: "cluster", gives: "masq a c d" },
+      { from: ["b", "other"], to: OUTSIDE_WAYS, gives: "masq a c d" },
+    ],
+  },
+  {
+    name: "three-ready-here",
+    service: FULL,
+    endpoints: "a b n",
+    rows: [{ from: "outside", to: OUTSIDE_WAYS, gives: "a b n" }],
+  },
+  {
     name: "ready-here-and-elsewhere",
     service: FULL,
     endpoints: "a c",
@@ -97,6 +113,15 @@ const policyCluster: readonly Scene[] = [
       { from: STRANGERS, to: OUTSIDE_WAYS, gives: "a" },
     ],
   },
+  // Those here have other numbers among all than among themselves.
+  ...["c n", "b c n", "a b c n"].map(
+    (endpoints, i): Scene => ({
+      name: `near-not-first-${i + 1}`,
+      service: FULL,
+      endpoints,
+      rows: [{ from: "outside", to: OUTSIDE_WAYS, gives: endpoints.replace("c ", "") }],
+    }),
+  ),
   {
     name: "ready-elsewhere",
     service: FULL,
@@ -169,6 +194,12 @@ const policyCluster: readonly Scene[] = [
 
 /** External policy Local binds strangers and other nodes; pods and this node see every endpoint. */
 const externalLocal: readonly Scene[] = [
+  {
+    name: "local-three-ready-here",
+    service: LOCAL_OUT,
+    endpoints: "a b n c",
+    rows: [{ from: "outside", to: OUTSIDE_WAYS, gives: "a b n" }],
+  },
   {
     name: "local-ready-here-and-elsewhere",
     service: LOCAL_OUT,
@@ -477,6 +508,53 @@ const endpointsOfAllKinds: readonly Scene[] = [
   },
 ];
 
+/** A client's first connection with session affinity: as any other. Two services that share nothing but the timeout. */
+const STICKY = { sessionAffinity: "ClientIP" } as const;
+const affinity: readonly Scene[] = [
+  {
+    name: "sticky",
+    service: { ...FULL, ...STICKY },
+    endpoints: "a c",
+    rows: [
+      { from: PODS, to: "cluster", gives: "a c" },
+      { from: ["node", "other", "outside"], to: "cluster", gives: "masq a c" },
+      { from: ["b", "node", "other"], to: OUTSIDE_WAYS, gives: "masq a c" },
+      { from: STRANGERS, to: OUTSIDE_WAYS, gives: "a" },
+    ],
+  },
+  {
+    name: "sticky-local",
+    service: { ...LOCAL_OUT, ...STICKY, internalTrafficPolicy: "Local" },
+    endpoints: "a n c",
+    rows: [
+      { from: "b", to: "cluster", gives: "a n" },
+      { from: "b", to: OUTSIDE_WAYS, gives: "a c n" },
+      { from: ["other", "outside"], to: OUTSIDE_WAYS, gives: "a n" },
+    ],
+  },
+  {
+    name: "sticky-for-a-minute",
+    service: { ...FULL, ...STICKY, sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } } },
+    endpoints: "c",
+    rows: [
+      { from: "b", to: "cluster", gives: "c" },
+      { from: "outside", to: OUTSIDE_WAYS, gives: "masq c" },
+    ],
+  },
+  {
+    name: "sticky-hairpin",
+    service: { ...LOCAL_OUT, ...STICKY },
+    endpoints: "a",
+    rows: [{ from: "a", to: ["cluster", ...OUTSIDE_WAYS], gives: "masq a" }],
+  },
+  {
+    name: "sticky-none",
+    service: { ...LOCAL_OUT, ...STICKY },
+    endpoints: "c!",
+    rows: [{ from: ["b", "outside"], to: ["cluster", ...OUTSIDE_WAYS], gives: "refused" }],
+  },
+];
+
 /** Addresses: what of a Service becomes a frontend, and what does not. */
 const addresses: readonly Scene[] = [
   {
@@ -627,6 +705,7 @@ export const SCENES: readonly Scene[] = [
   ...topology,
   ...targetPorts,
   ...endpointsOfAllKinds,
+  ...affinity,
   ...addresses,
   ...nobodys,
 ];
@@ -650,84 +729,99 @@ export interface SettingConfig {
   readonly moreServiceCidrs?: readonly string[];
 }
 
-const plain = (rows: readonly Row[], endpoints = "a c"): readonly Scene[] => [
-  { name: "plain", service: FULL, endpoints, rows },
-];
+/** The same rows with one, two and three endpoints, which are three chains of the program. */
+function plain(
+  rows: (all: string) => readonly Row[],
+  service: Scene["service"] = FULL,
+  name = "plain",
+): readonly Scene[] {
+  return ["a", "a c", "a c c:8081"].map((endpoints, i) => ({
+    name: `${name}-${i + 1}`,
+    service,
+    endpoints,
+    rows: rows(endpoints),
+  }));
+}
+
+/** Policy Local: whoever is known as a pod sees all, the rest those here. */
+function local(bound: readonly Sender[], free: readonly Sender[]): readonly Scene[] {
+  return plain(
+    (all) => [
+      { from: bound, to: OUTSIDE_WAYS, gives: here(all) },
+      ...(free.length === 0 ? [] : [{ from: free, to: OUTSIDE_WAYS, gives: all }]),
+    ],
+    LOCAL_OUT,
+    "local",
+  );
+}
+
+function here(endpoints: string): string {
+  return endpoints.split(" c")[0] ?? "";
+}
 
 export const SETTINGS: readonly Setting[] = [
   { name: "as it comes", config: {}, scenes: SCENES },
   {
     name: "masquerade all",
     config: { masqueradeAll: true },
-    scenes: plain([
-      { from: PODS, to: "cluster", gives: "masq a c" },
-      { from: "outside", to: OUTSIDE_WAYS, gives: "a" },
+    scenes: plain((all) => [
+      { from: "d", to: "cluster", gives: `masq ${all}` },
+      { from: "outside", to: OUTSIDE_WAYS, gives: here(all) },
     ]),
   },
   {
     name: "nobody is known as a pod",
     config: { localPods: { kind: "none" } },
     scenes: [
-      ...plain([
-        { from: [...PODS, "other", "outside"], to: "cluster", gives: "a c" },
-        { from: "other", to: OUTSIDE_WAYS, gives: "masq a c" },
+      ...plain((all) => [
+        { from: ["d", "other", "outside"], to: "cluster", gives: all },
+        { from: "other", to: OUTSIDE_WAYS, gives: `masq ${all}` },
       ]),
-      {
-        name: "local",
-        service: LOCAL_OUT,
-        endpoints: "a c",
-        rows: [{ from: [...PODS, "other", "outside"], to: OUTSIDE_WAYS, gives: "a" }],
-      },
+      ...local(["d", "other", "outside"], []),
     ],
   },
   {
     name: "pods are who is in this node's networks",
     config: { localPods: { kind: "node-cidrs" } },
     scenes: [
-      ...plain([
-        { from: "b", to: "cluster", gives: "a c" },
-        { from: ["d", "node", "other", "outside"], to: "cluster", gives: "masq a c" },
+      ...plain((all) => [
+        { from: ["d", "node", "other", "outside"], to: "cluster", gives: `masq ${all}` },
+        { from: "b", to: "cluster", gives: all },
       ]),
-      {
-        name: "local",
-        service: LOCAL_OUT,
-        endpoints: "a c",
-        rows: [
-          { from: "b", to: OUTSIDE_WAYS, gives: "a c" },
-          { from: ["d", "outside"], to: OUTSIDE_WAYS, gives: "a" },
-        ],
-      },
+      ...local(["d", "outside"], ["b"]),
     ],
   },
-  {
-    name: "pods are who comes by a bridge",
-    config: { localPods: { kind: "bridge", name: "to-b" } },
-    scenes: plain([
-      { from: "b", to: "cluster", gives: "a c" },
-      { from: ["d", "other", "outside"], to: "cluster", gives: "masq a c" },
-    ]),
-  },
-  {
-    name: "pods are who comes by interfaces of a name",
-    config: { localPods: { kind: "interfaces", prefixes: ["veth", "to-b"] } },
-    scenes: plain([
-      { from: "b", to: "cluster", gives: "a c" },
-      { from: ["d", "other", "outside"], to: "cluster", gives: "masq a c" },
-    ]),
-  },
+  ...(
+    [
+      { kind: "bridge", name: "to-b" },
+      { kind: "interfaces", prefixes: ["veth", "to-b"] },
+    ] as const
+  ).map(
+    (localPods): Setting => ({
+      name: `pods are who comes by ${localPods.kind}`,
+      config: { localPods },
+      scenes: [
+        ...plain((all) => [
+          { from: ["d", "other", "outside"], to: "cluster", gives: `masq ${all}` },
+          { from: "b", to: "cluster", gives: all },
+        ]),
+        ...local(["d", "outside"], ["b"]),
+      ],
+    }),
+  ),
   {
     name: "node ports on named addresses",
     config: { nodePortAddresses: { cidrs: ["192.168.4.0/24", "192.168.5.0/24"], primary: false } },
-    scenes: plain([
-      { from: "outside", to: [`nodeport@${NODE.external}`, `nodeport@${NODE.unlisted}`], gives: "a" },
+    scenes: plain((all) => [
+      { from: "outside", to: [`nodeport@${NODE.external}`, `nodeport@${NODE.unlisted}`], gives: here(all) },
       { from: "outside", to: "nodeport", gives: "left alone" },
     ]),
   },
   {
     name: "node ports on the primary address",
     config: { nodePortAddresses: { cidrs: [], primary: true } },
-    scenes: plain([
-      { from: "outside", to: "nodeport", gives: "a" },
+    scenes: plain((all) => [
+      { from: "outside", to: "nodeport", gives: here(all) },
       {
         from: "outside",
         to: [`nodeport@${NODE.external}`, `nodeport@${NODE.unlisted}`],
@@ -739,7 +833,7 @@ export const SETTINGS: readonly Setting[] = [
     name: "more ranges of ClusterIPs",
     config: { moreServiceCidrs: ["192.168.43.0/24"] },
     scenes: [
-      ...plain([
+      ...plain(() => [
         { from: EVERYBODY, to: `@${UNALLOCATED}`, gives: "dropped" },
         { from: EVERYBODY, to: "@192.168.43.77", gives: "dropped" },
         { from: "outside", to: "@192.168.44.77", gives: "left alone" },

@@ -64,8 +64,9 @@ export class Routed implements AsyncDisposable {
       onProblems: (problems) => {
         this.problems = problems;
       },
-      onRound: ({ ops, faults }) => {
+      onRound: ({ ops, faults, hasMore }) => {
         this.faults.push(...faults);
+        if (hasMore) return;
         const round = this.#round;
         this.#round = Promise.withResolvers();
         round.resolve({ ops });

@@ -1,6 +1,7 @@
 /** The table's rows, walked through a program. */
 import type { Family } from "#addr/family";
 import type { Ip } from "#addr/ip";
+import { CLAIMS } from "#kernel/claims";
 import {
   ENDPOINTS,
   NODE,
@@ -106,7 +107,9 @@ export function inWords(outcomes: readonly Outcome[], family: Family): string {
   return `${kind}${[...new Set(names)].sort().join(" ")}`;
 }
 
-function kindOf({ verdict, to, isMasqueraded }: Outcome): string {
+/** Routing by marks is others' business: they may see the one that means masquerading, and none of ours besides. */
+function kindOf({ verdict, to, isMasqueraded, mark }: Outcome): string {
+  if ((mark & ~CLAIMS.marks.masquerade) !== 0) return `routed with mark ${mark}`;
   if (verdict === "drop") return "dropped";
   if (verdict === "reject") return "refused";
   if (to === undefined) return isMasqueraded ? "masqueraded though left alone" : "left alone";

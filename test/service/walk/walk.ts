@@ -33,6 +33,8 @@ export interface Outcome {
   /** `ip . port`, where the destination was changed. */
   readonly to: string | undefined;
   readonly isMasqueraded: boolean;
+  /** The packet's mark when it is routed: other programs' rules may go by it. */
+  readonly mark: number;
   readonly rules: readonly string[];
 }
 
@@ -82,6 +84,7 @@ class Walk {
   #to: Ip;
   #port: number;
   #mark = 0;
+  #markWhenRouted = 0;
   #isTranslated = false;
   #isMasqueraded = false;
 
@@ -108,6 +111,7 @@ class Walk {
       verdict: ended ?? "accept",
       to: this.#isTranslated && ended === undefined ? `${this.#to} . ${this.#port}` : undefined,
       isMasqueraded: this.#isMasqueraded,
+      mark: this.#markWhenRouted,
       rules: this.#rules,
     };
   }
@@ -118,6 +122,7 @@ class Walk {
       const verdict = this.#chain(name);
       if (verdict === "drop" || verdict === "reject") return verdict;
     }
+    if (at === "prerouting" || at === "output") this.#markWhenRouted = this.#mark;
     return undefined;
   }
 
