@@ -7,6 +7,7 @@ import type { KubeObject } from "#kube/object";
 import { EVENTS, IP_ADDRESSES, SERVICE_CIDRS, SERVICES } from "#kube/resources";
 import { ticks } from "#life/clock";
 import type { Api } from "./api.ts";
+import type { CacheEvent } from "./cache/history.ts";
 import type { ResourceCache } from "./cache/resource-cache.ts";
 import type { JsonObject } from "./json.ts";
 import { DEFAULT_SERVICE_CIDR, networksOf, SERVICE_CIDR_FINALIZER } from "./kinds/networking/service-cidr.ts";
@@ -31,12 +32,24 @@ interface Caches {
   readonly networks: ResourceCache;
 }
 
+/** The Service that has an address. */
+interface Owner {
+  readonly name: string;
+  readonly namespace: string | undefined;
+  readonly uid: string | undefined;
+}
+
 /** Keeps IPAddress objects equal to what Services have, and ServiceCIDRs ready or waiting, until aborted. The Services are the truth: what a
- *  crash left between a Service and its IPAddress is put right by the first look, and told in an Event. */
+ *  crash left between a Service and its IPAddress is put right by the first look, and told in an Event. A change costs a look at its own
+ *  addresses; all are looked at now and then. */
 export class ServiceAddresses {
   readonly #api: Api;
   readonly #caches: Caches | undefined;
   readonly #told = new Set<string>();
+  /** Every address that a Service has, and which one has it. */
+  #owners: Map<Ip, Owner> = new Map();
+  /** Addresses to look at; undefined while all are to be. */
+  #touched: Set<string> | undefined = new Set();
   #isDirty = false;
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
@@ -53,17 +66,37 @@ export class ServiceAddresses {
   /** The first look, with Events for what it finds. */
   async start(): Promise<void> {
     if (this.#caches === undefined) return;
-    await this.#reconcile(this.#caches, { isFirst: true });
-    for (const cache of Object.values(this.#caches)) cache.subscribe({ deliver: () => this.#wake() });
+    const { services, addresses, networks } = this.#caches;
+    await this.#lookAtAll(this.#caches, { isFirst: true });
+    services.subscribe({ deliver: (event) => this.#takeService(event) });
+    addresses.subscribe({ deliver: ({ key }) => this.#wake([key]) });
+    networks.subscribe({ deliver: () => this.#wake([]) });
+    // what was written between the look and the listening
+    this.#wakeForAll();
   }
 
   async run(): Promise<void> {
-    for await (const _ of ticks(this.#api.clock, REPAIR_MS, this.#api)) this.#wake();
+    for await (const _ of ticks(this.#api.clock, REPAIR_MS, this.#api)) this.#wakeForAll();
     await this.#running;
   }
 
+  #takeService({ before, after }: CacheEvent): void {
+    const had = addressesOf(before?.object);
+    const has = addressesOf(after?.object);
+    for (const ip of had)
+      if (this.#owners.get(ip)?.uid === before?.object.metadata.uid) this.#owners.delete(ip);
+    for (const ip of has) if (after) this.#owners.set(ip, ownerOf(after.object));
+    this.#wake([...had, ...has]);
+  }
+
+  #wakeForAll(): void {
+    this.#touched = undefined;
+    this.#wake([]);
+  }
+
   /** Reconciles soon, and once more when something changes meanwhile. */
-  #wake(): void {
+  #wake(addresses: readonly string[]): void {
+    for (const ip of addresses) this.#touched?.add(ip);
     this.#isDirty = true;
     if (this.#isRunning || this.#caches === undefined || this.#api.signal.aborted) return;
     this.#isRunning = true;
@@ -75,8 +108,11 @@ export class ServiceAddresses {
     await Promise.resolve();
     while (this.#isDirty && !this.#api.signal.aborted) {
       this.#isDirty = false;
+      const touched = this.#touched;
+      this.#touched = new Set();
       try {
-        await this.#reconcile(caches, { isFirst: false });
+        if (touched === undefined) await this.#lookAtAll(caches, { isFirst: false });
+        else await this.#look(caches, touched, { tellsMissing: false });
       } catch (error) {
         this.#api.log.warn("the addresses of services could not be brought up to date", { error });
       }
@@ -84,21 +120,35 @@ export class ServiceAddresses {
     this.#isRunning = false;
   }
 
-  async #reconcile(caches: Caches, { isFirst }: { readonly isFirst: boolean }): Promise<void> {
+  async #lookAtAll(caches: Caches, { isFirst }: { readonly isFirst: boolean }): Promise<void> {
+    this.#owners = ownersOf(caches.services.objects() as readonly Service[]);
+    const present = caches.addresses.objects().map(({ metadata }) => metadata.name);
+    // a store that never had any is new, or from before there were such objects
+    const tellsMissing = isFirst && present.length > 0;
+    await this.#look(caches, new Set([...this.#owners.keys(), ...present]), { tellsMissing });
+    if (isFirst) await this.#tellOutOfRange(caches, this.#owners);
+  }
+
+  async #look(
+    caches: Caches,
+    ips: ReadonlySet<string>,
+    { tellsMissing }: { readonly tellsMissing: boolean },
+  ): Promise<void> {
     await this.#ensureDefault(caches);
-    const wanted = wantedAddresses(caches.services.objects() as readonly Service[]);
-    const present = new Map(caches.addresses.objects().map((object) => [object.metadata.name, object]));
-    const missing = [...wanted].filter(([ip]) => !present.has(ip));
+    const missing: (readonly [Ip, Owner])[] = [];
+    for (const ip of ips) {
+      const service = this.#owners.get(ip as Ip);
+      const object = caches.addresses.get(ip)?.object;
+      if (object !== undefined) await this.#check(caches, ip, object, service);
+      else if (service !== undefined) missing.push([ip as Ip, service]);
+    }
     await Promise.all(
       missing.map(async ([ip, service]) => {
-        // a store that never had any is new, or from before there were such objects
-        if (isFirst && present.size > 0) await this.#tell(service, "ClusterIPNotAllocated", notAllocated(ip));
+        if (tellsMissing) await this.#tell(service, "ClusterIPNotAllocated", notAllocated(ip));
         await this.#create(caches.addresses, addressObject(ip, service));
       }),
     );
-    for (const [ip, object] of present) await this.#check(caches, ip, object, wanted.get(ip as Ip));
     await this.#settleNetworks(caches);
-    if (isFirst) await this.#tellOutOfRange(caches, wanted);
   }
 
   async #ensureDefault({ networks }: Caches): Promise<void> {
@@ -117,7 +167,7 @@ export class ServiceAddresses {
     { addresses }: Caches,
     ip: string,
     object: KubeObject,
-    service: Service | undefined,
+    service: Owner | undefined,
   ): Promise<void> {
     const isManaged = object.metadata.labels?.[MANAGED_LABEL] === MANAGER;
     if (service === undefined) {
@@ -125,12 +175,12 @@ export class ServiceAddresses {
       return;
     }
     const parent = (object as IPAddress).spec?.parentRef;
-    const { name, namespace } = service.metadata;
+    const { name, namespace } = service;
     if (parent?.resource === "services" && parent.name === name && parent.namespace === namespace) return;
     await this.#tell(
       service,
       "IPAddressWrongReference",
-      `IPAddress: ${ip} for Service ${namespacedName(service.metadata)} has a wrong reference; cleaning up`,
+      `IPAddress: ${ip} for Service ${namespacedName(service)} has a wrong reference; cleaning up`,
     );
     await this.#remove(addresses, ip);
     await this.#create(addresses, addressObject(ip as Ip, service));
@@ -195,7 +245,7 @@ export class ServiceAddresses {
     });
   }
 
-  async #tellOutOfRange({ networks }: Caches, wanted: ReadonlyMap<Ip, Service>): Promise<void> {
+  async #tellOutOfRange({ networks }: Caches, wanted: ReadonlyMap<Ip, Owner>): Promise<void> {
     const all = (networks.objects() as readonly ServiceCIDR[]).flatMap(networksOf);
     const ranges = [...all, ...this.#api.options.serviceCidrs];
     for (const [ip, service] of wanted)
@@ -208,8 +258,7 @@ export class ServiceAddresses {
   }
 
   /** One Event for each thing that is wrong, not one for each look at it. */
-  async #tell({ metadata }: Service, reason: string, message: string): Promise<void> {
-    const { name, namespace = "default", uid } = metadata;
+  async #tell({ name, namespace = "default", uid }: Owner, reason: string, message: string): Promise<void> {
     const key = `${namespace}/${name} ${reason} ${message}`;
     const cache = this.#api.world.cacheOf(EVENTS.group, EVENTS.plural);
     if (this.#told.has(key) || cache === undefined) return;
@@ -268,17 +317,22 @@ export class ServiceAddresses {
   }
 }
 
-/** Every address that a Service has, and which one has it. */
-function wantedAddresses(services: readonly Service[]): ReadonlyMap<Ip, Service> {
+function ownersOf(services: readonly Service[]): Map<Ip, Owner> {
   return new Map(
-    services.flatMap((service) =>
-      (service.spec?.clusterIPs ?? []).filter(isIp).map((ip) => [parseIp(ip), service] as const),
-    ),
+    services.flatMap((service) => addressesOf(service).map((ip) => [ip, ownerOf(service)] as const)),
   );
 }
 
-function addressObject(ip: Ip, { metadata }: Service): IPAddress {
-  const { name, namespace = "" } = metadata;
+/** Names only: the objects themselves are held as text. */
+function ownerOf({ metadata: { name, namespace, uid } }: KubeObject): Owner {
+  return { name, namespace, uid };
+}
+
+function addressesOf(service: KubeObject | undefined): readonly Ip[] {
+  return ((service as Service | undefined)?.spec?.clusterIPs ?? []).filter(isIp).map(parseIp);
+}
+
+function addressObject(ip: Ip, { name, namespace = "" }: Owner): IPAddress {
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "IPAddress",
