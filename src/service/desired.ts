@@ -54,7 +54,7 @@ export function desiredRoutes(
   const clientAddress = readClientAddress(service);
   const routes: Route[] = [];
   const ignored = new Set<Ip>();
-  const udpAnswerers = new Map<Frontend, ReadonlySet<Ip>>();
+  const udpAnswerers = new Map<Frontend, ReadonlySet<string>>();
   for (const port of spec.ports ?? []) {
     const protocol = protocolOf(port);
     if (protocol === undefined) continue;

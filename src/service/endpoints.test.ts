@@ -138,5 +138,5 @@ test("ports match by name and protocol; other families and first addresses only"
 test("who may answer includes those that leave, but not those that are gone", () => {
   const endpoints = [endpoint(1), endpoint(2, { conditions: leaving }), endpoint(3, { conditions: gone })];
   const { serving } = portBackends([sliceObject({ endpoints })], port, { family: 4, place: PLACE });
-  assert.deepEqual([...serving], ["10.42.0.1", "10.42.0.2"]);
+  assert.deepEqual([...serving], ["10.42.0.1 . 8080", "10.42.0.2 . 8080"]);
 });

@@ -13,7 +13,7 @@ import {
   parseIp,
 } from "#addr/ip";
 import type { Endpoint, EndpointSlice } from "#kube/generated/types";
-import type { Backend, Place, Protocol } from "./model.ts";
+import { type Backend, type Place, type Protocol, udpKey } from "./model.ts";
 
 /** This host on this network; no address at all; and IPv4 written as IPv6, which no packet carries. */
 const UNREACHABLE = ["0.0.0.0/8", "::/128", "::ffff:0:0/96"].map((text) => parseCidr(text));
@@ -22,8 +22,8 @@ const BROADCAST = "255.255.255.255";
 /** A service port's endpoints, sorted: equal inputs give equal numbers. */
 export interface PortBackends {
   readonly all: readonly Backend[];
-  /** Addresses that may answer: ready, or serving while they terminate. */
-  readonly serving: ReadonlySet<Ip>;
+  /** Who may answer: ready, or serving while they terminate. As `udpKey`. */
+  readonly serving: ReadonlySet<string>;
   /** Addresses that nothing can be sent to from here. */
   readonly ignored: ReadonlySet<Ip>;
 }
@@ -43,7 +43,7 @@ export function portBackends(
   { family, place }: { family: Family; place: Place },
 ): PortBackends {
   const found = new Map<string, Backend>();
-  const serving = new Set<Ip>();
+  const serving = new Set<string>();
   const ignored = new Set<Ip>();
   for (const slice of slices) {
     if (slice.addressType !== `IPv${family}`) continue;
@@ -58,7 +58,7 @@ export function portBackends(
       }
       const key = formatEndpoint(backend.ip, backend.port);
       if (!found.has(key) || backend.isLocal) found.set(key, backend);
-      if (backend.isReady || backend.isLeaving) serving.add(backend.ip);
+      if (backend.isReady || backend.isLeaving) serving.add(udpKey(backend.ip, backend.port));
     }
   }
   const keys = [...found.keys()].sort();

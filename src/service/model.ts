@@ -126,8 +126,8 @@ export interface Route {
 export interface ServiceRoutes {
   readonly clusterIp: Ip;
   readonly routes: readonly Route[];
-  /** By frontend of a UDP port with a serving endpoint: who may answer its connections. */
-  readonly udpAnswerers: ReadonlyMap<Frontend, ReadonlySet<Ip>>;
+  /** By frontend of a UDP port with a serving endpoint: who may answer its connections, as `udpKey`. */
+  readonly udpAnswerers: ReadonlyMap<Frontend, ReadonlySet<string>>;
   /** What is wrong with the objects themselves. */
   readonly problems: readonly Problem[];
 }
@@ -170,7 +170,7 @@ export interface Wish {
 }
 
 /** By `udpKey` of a UDP frontend, the addresses that may answer. */
-export type UdpAnswerers = ReadonlyMap<string, ReadonlySet<Ip>>;
+export type UdpAnswerers = ReadonlyMap<string, ReadonlySet<string>>;
 
 export type ServiceOp =
   | { readonly op: "check"; readonly programs: PerFamily<string> }
@@ -203,7 +203,7 @@ export function frontendKey({ ip, protocol, port }: Frontend): string {
   return `${ip} . ${protocol} . ${port}`;
 }
 
-/** A UDP frontend as a tracked connection names it. */
+/** A UDP frontend, or who answers there, as a tracked connection names it. */
 export function udpKey(ip: Ip, port: number): string {
   return `${ip} . ${port}`;
 }

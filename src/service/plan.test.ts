@@ -224,11 +224,11 @@ test("UDP connections are looked through for an endpoint that goes or is the fir
     /^# forget UDP to 10\.43\.0\.7 \. 53 not answered by (.*)$/m.exec(
       bench.slice({ ports: udpSlice, endpoints }).plan("web"),
     )?.[1];
-  assert.equal(looks(A), A.ip);
+  assert.equal(looks(A), `${A.ip} . 5353`);
   assert.equal(looks(A, B), undefined);
-  assert.equal(looks(B), B.ip);
+  assert.equal(looks(B), `${B.ip} . 5353`);
   assert.equal(looks(), undefined);
-  assert.equal(looks(C), C.ip);
+  assert.equal(looks(C), `${C.ip} . 5353`);
 });
 
 test("an endpoint that two services share may reach itself as long as one of them has it, and a while longer", () => {

@@ -1,5 +1,5 @@
 import type { Family } from "#addr/family";
-import { formatEndpoint, type Ip } from "#addr/ip";
+import { formatEndpoint } from "#addr/ip";
 import { standingOrder } from "./backend-order.ts";
 import { ElementTable, elementId } from "./element-table.ts";
 import {
@@ -39,8 +39,8 @@ export class ServiceTable {
   readonly #table = new ElementTable();
   readonly #standing = new Map<string, Standing>();
   readonly #claims = new Map<string, Map<string, string>>();
-  readonly #answerers = new Map<string, ReadonlySet<Ip>>();
-  readonly #changedAnswerers = new Map<string, ReadonlySet<Ip>>();
+  readonly #answerers = new Map<string, ReadonlySet<string>>();
+  readonly #changedAnswerers = new Map<string, ReadonlySet<string>>();
 
   readonly #problems = new Map<string, readonly ServiceProblem[]>();
   #sortedProblems: readonly ServiceProblem[] | undefined;
@@ -129,7 +129,7 @@ export class ServiceTable {
     for (const route of routes) for (const element of routeElements(route, numbering)) put(elements, element);
     this.#tell(id, desired, numbering.withoutAffinity);
     this.#swap(before?.elements ?? new Map(), elements);
-    const udp = desired ? udpOf(routes, desired) : new Map<string, ReadonlySet<Ip>>();
+    const udp = desired ? udpOf(routes, desired) : new Map<string, ReadonlySet<string>>();
     this.#swapAnswerers(before?.udp ?? new Map(), udp);
     this.#releaseGroups(before, desired);
     const entry = this.#standing.get(id);
@@ -228,7 +228,7 @@ function put(elements: Map<string, Element>, element: Element): void {
 }
 
 function udpOf(routes: readonly Route[], desired: ServiceRoutes): UdpAnswerers {
-  const out = new Map<string, ReadonlySet<Ip>>();
+  const out = new Map<string, ReadonlySet<string>>();
   for (const { frontend } of routes) {
     const ips = desired.udpAnswerers.get(frontend);
     if (ips) out.set(udpKey(frontend.ip, frontend.port), ips);

@@ -16,7 +16,7 @@ export function forgetStaleFlows(answerers: UdpAnswerers, conntrack: Conntrack):
 /** Whether the connection goes to one of the frontends and none of its answerers answers it. */
 export function isStale({ original, reply }: ConntrackFlow, answerers: UdpAnswerers): boolean {
   const may = answerers.get(udpKey(original.destination, original.destinationPort));
-  return may !== undefined && !may.has(reply.source);
+  return may !== undefined && !may.has(udpKey(reply.source, reply.sourcePort));
 }
 
 function familiesOf(answerers: UdpAnswerers): readonly Family[] {
