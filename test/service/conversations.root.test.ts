@@ -64,6 +64,7 @@ test("a UDP client that keeps its socket goes where the endpoints are", async ()
     ["o", "o"],
     ["n", "n"],
     ["c", "c"],
+    ["c:8081", "c:8081"],
     ["a", "a"],
   ] as const) {
     await serve(routed, endpoints);
