@@ -1,32 +1,15 @@
 /** One connection that somebody asks about: from an address, to an address and port. */
 import { containsIp } from "#addr/cidr";
-import { familyOf, formatEndpoint, type Ip, isLoopback } from "#addr/ip";
-import type { EndpointSlice, Node, Service } from "#kube/generated/types";
-import type { Place, Route, ServiceConfig } from "../model.ts";
+import { familyOf, formatEndpoint, type Ip } from "#addr/ip";
+import type { Place, Route } from "../model.ts";
+import { type AskedConnection, type AskedInput, clientOfAsked } from "./asked-input.ts";
 import { wayOf } from "./cases.ts";
-import type { Case, ClientKind } from "./model.ts";
-import { whyNotRouted } from "./notes.ts";
-import { type Client, clientOf } from "./places.ts";
+import type { ClientKind } from "./model.ts";
+import { listed, noWay } from "./no-way.ts";
+import type { Client } from "./places.ts";
 import { routesAt } from "./routes.ts";
 import { SENTENCES } from "./sentences.ts";
 import { type Verdict, verdictOn } from "./verdict.ts";
-
-/** What is left out is free. */
-export interface AskedConnection {
-  readonly from?: Ip;
-  readonly to?: Ip;
-  readonly port?: number;
-}
-
-export interface AskedInput {
-  readonly service: Service;
-  readonly slices: readonly EndpointSlice[];
-  readonly nodes: readonly Node[];
-  readonly config: ServiceConfig;
-  readonly clientAddress: "preserve" | "masquerade";
-  /** This node comes first. */
-  readonly places: readonly Place[];
-}
 
 const MOST_TOLD = 4;
 const MOST_LISTED = 4;
@@ -54,53 +37,8 @@ function noFamily(from: Ip, input: AskedInput): string {
   return ` ${service.metadata.namespace}/${service.metadata.name} has no IPv${family} address.`;
 }
 
-/** The cases of such clients, by ways that fit; none where an address is named, for that is told by itself. */
-export function narrowed(
-  cases: readonly Case[],
-  asked: AskedConnection,
-  input: Pick<AskedInput, "nodes" | "config" | "places">,
-): readonly Case[] {
-  const { from, to, port } = asked;
-  if (to !== undefined) return [];
-  const kind = from === undefined ? undefined : clientOfAsked(asked, input).kind;
-  return cases
-    .filter(({ client }) => kind === undefined || client === kind)
-    .filter(({ families }) => from === undefined || families.includes(familyOf(from)))
-    .map((each) => ({ ...each, entries: each.entries.filter((entry) => isEntryOf(entry, { from, port })) }))
-    .filter(({ entries }) => entries.length > 0)
-    .map((each) => (from === undefined ? each : ofSource(each, from)));
-}
-
-/** Of the family of the client, and that port. */
-function isEntryOf(
-  entry: string,
-  { from, port }: { from: Ip | undefined; port: number | undefined },
-): boolean {
-  const isFamily =
-    from === undefined || entry.startsWith(":") || entry.startsWith("[") === from.includes(":");
-  return isFamily && (port === undefined || entry.includes(`:${port}/`));
-}
-
-function ofSource(told: Case, from: Ip): Case {
-  if (told.sources.length === 0 || told.sources.some((cidr) => containsIp(cidr, from))) return told;
-  const why = `loadBalancerSourceRanges do not hold ${from}.`;
-  return { ...told, outcome: "dropped", sees: "nothing", why, remedy: "", endpoints: [], endpointCount: 0 };
-}
-
 function fits({ ip, port }: Route["frontend"], { to, port: wanted }: AskedConnection): boolean {
   return ip === to && (wanted === undefined || port === wanted);
-}
-
-function clientOfAsked(
-  { from, to }: AskedConnection,
-  { nodes, config, places }: Pick<AskedInput, "nodes" | "config" | "places">,
-): Client {
-  const [here] = places;
-  if (here !== undefined && [from, to].some((ip) => ip !== undefined && isLoopback(ip)))
-    return { kind: "this-node", node: here.nodeName };
-  return from === undefined || here === undefined
-    ? { kind: "outside" }
-    : clientOf(from, { nodes, config, at: here });
 }
 
 /** Where it is translated, and by what: a client inside the cluster by its own node, if that knows the address; else by the node that
@@ -186,37 +124,4 @@ function itselfText({ backends }: Verdict, from: Ip | undefined): string {
   return backends.some(({ ip }) => ip === from)
     ? " Where it is led to itself, it sees its node's address, or it would answer itself directly."
     : "";
-}
-
-/** Why no way fits. */
-function noWay({ to, port }: AskedConnection, input: AskedInput, routes: readonly Route[]): string {
-  const { service, places } = input;
-  const { metadata, spec, status } = service;
-  const name = `${metadata.namespace}/${metadata.name}`;
-  const notRouted = whyNotRouted(service);
-  if (notRouted !== undefined) return `${name} is not routed. ${notRouted}`;
-  const owner = places.find(({ localIps }) => to !== undefined && localIps.includes(to))?.nodeName;
-  const isServiceLb = spec?.type === "LoadBalancer" && spec.loadBalancerClass === undefined;
-  const isServicePort = port === undefined || (spec?.ports ?? []).some((each) => each.port === port);
-  if (owner !== undefined && isServiceLb && isServicePort)
-    return `${to} is an address of ${owner}, but not one that ${name} is reached by: a svclb pod, where one runs there, takes port ${port ?? "of the Service"}, and the pods see that pod's address.`;
-  const there = routes.filter(({ frontend }) => to === undefined || frontend.ip === to);
-  if (there.length > 0)
-    return `${name} has no port ${port} there; it has ${listed(there.map(({ frontend }) => String(frontend.port)))}.`;
-  const ingress = (status?.loadBalancer?.ingress ?? []).find(({ ip }) => ip === to);
-  if (ingress?.ipMode === "Proxy")
-    return `${to} is a load balancer's that wants to see every packet (ipMode Proxy): nothing is translated, and pods see what it makes of the connection.`;
-  const rewritten = places.find(({ nodeIps }) => to !== undefined && nodeIps.includes(to));
-  if (rewritten)
-    return `${to} is an address of ${rewritten.nodeName} that the machine itself does not have: what stands before it rewrites it on the way. Ask with --to ${rewritten.nodeIps.find((ip) => rewritten.localIps.includes(ip)) ?? "the machine's own address"}.`;
-  const others = routes.filter((route) => wayOf(route, input) !== "node-port");
-  const ports = (spec?.ports ?? []).flatMap(({ nodePort }) => nodePort ?? []);
-  const nodes = ports.length > 0 ? `, and addresses of nodes at port ${listed(ports.map(String))}` : "";
-  return `${to} is no address of ${name}; it has ${listed(others.map(({ frontend }) => frontend.ip))}${nodes}.`;
-}
-
-function listed(texts: readonly string[]): string {
-  const all = [...new Set(texts)].sort();
-  const shown = all.slice(0, MOST_TOLD * 2).join(", ");
-  return all.length === 0 ? "none" : all.length > MOST_TOLD * 2 ? `${shown} and more` : shown;
 }

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { parseIp } from "#addr/ip";
 import type { Node } from "#kube/generated/types";
 import type { Place, ServiceConfig } from "../model.ts";
-import { printExplanation } from "../status/print.ts";
+import { printExplanation } from "../status/print-explanation.ts";
 import { TEST_CONFIG } from "../testing/config.ts";
 import {
   type EndpointShape,
@@ -13,7 +13,7 @@ import {
   serviceObject,
   sliceObject,
 } from "../testing/objects.ts";
-import type { AskedConnection } from "./asked.ts";
+import type { AskedConnection } from "./asked-input.ts";
 import { explainService } from "./explain.ts";
 import { CLIENTS, type Explanation } from "./model.ts";
 import { SENTENCES } from "./sentences.ts";

@@ -2,9 +2,11 @@
 import type { EndpointSlice, Node, Service } from "#kube/generated/types";
 import { readClientAddress } from "../desired.ts";
 import type { Place, ServiceConfig } from "../model.ts";
-import { type AskedConnection, narrowed, tellConnection } from "./asked.ts";
+import { tellConnection } from "./asked.ts";
+import type { AskedConnection } from "./asked-input.ts";
 import { casesOf } from "./cases.ts";
 import type { EndpointSummary, Explanation } from "./model.ts";
+import { narrowed } from "./narrowed.ts";
 import { notesOf, whyNotRouted } from "./notes.ts";
 import { placesOf } from "./places.ts";
 import { readyEndpoints } from "./ready-endpoints.ts";

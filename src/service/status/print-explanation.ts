@@ -1,56 +1,10 @@
-/** Answers as a person reads them. */
-import { printable } from "#telemetry/printable";
+/** Which client addresses a service's pods see, as a person reads it. */
 import type { Case, ClientKind, Explanation, WayKind } from "../explain/model.ts";
-import type { Connection, ExplainAnswer, ListAnswer, ListedService, RoutingStatus } from "./model.ts";
+import type { Connection, ExplainAnswer } from "./model.ts";
+import { lines, table, wrapped } from "./page.ts";
+import { stateLines } from "./print-list.ts";
 
-const WIDTH = 110;
 const MOST_CONNECTIONS = 20;
-
-const HEADINGS = ["SERVICE", "TYPE", "CLUSTER-IP", "ADDRESSES", "PORTS", "READY", "HERE", "EXTERNAL"];
-
-/** The services as one node routes them, a row each, then what is wrong. */
-export function printList(answer: ListAnswer): string {
-  const { node, services, serviceCount, problems, problemCount } = answer;
-  const more = serviceCount - services.length;
-  const unrouted = services.filter(({ notRouted }) => notRouted !== null);
-  return lines([
-    `node ${node}   ${serviceCount} services   ${problemCount} ${problemCount === 1 ? "problem" : "problems"}${lastRound(answer)}`,
-    ...stateLines(answer),
-    ...problems.flatMap(({ service, reason, message }) => wrapped(`${service}: ${reason}: ${message}`, 0)),
-    ...(problemCount > problems.length ? [`and ${problemCount - problems.length} problems more`] : []),
-    "",
-    ...(services.length > 0 ? table([HEADINGS, ...services.map(serviceRow)]) : ["no services"]),
-    ...(more > 0 ? [`and ${more} more`] : []),
-    ...(unrouted.length > 0 ? [""] : []),
-    ...unrouted.flatMap(({ service, notRouted }) => wrapped(`${service}: ${notRouted ?? ""}`, 0)),
-  ]);
-}
-
-function serviceRow(service: ListedService): readonly string[] {
-  return [
-    `${service.problems > 0 ? "! " : ""}${service.service}`,
-    service.type,
-    service.clusterIps.join(",") || "-",
-    service.addresses.join(",") || "-",
-    service.ports.join(",") || "-",
-    service.notRouted === null ? String(service.ready) : "-",
-    service.notRouted === null ? String(service.readyHere) : "-",
-    service.type === "ClusterIP" || service.notRouted !== null ? "-" : service.externalTrafficPolicy,
-  ];
-}
-
-function lastRound({ rounds }: RoutingStatus): string {
-  return rounds.lastAt === null
-    ? ""
-    : `   synced ${rounds.lastAt} in ${((rounds.lastSeconds ?? 0) * 1000).toFixed(1)} ms`;
-}
-
-function stateLines({ waitingFor, rounds }: RoutingStatus): readonly string[] {
-  return [
-    ...waitingFor.map((why) => `waiting: ${why}`),
-    ...rounds.lastFaults.map((fault) => `failed, will be tried again: ${fault}`),
-  ];
-}
 
 /** One service, by what the nodes that were asked say: the first tells the rules, and each its own connections. */
 export function printExplanation(answers: readonly ExplainAnswer[]): string {
@@ -192,33 +146,4 @@ function connectionRow(node: string, connection: Connection, takers: ReadonlySet
 
 function hostOf(endpoint: string): string {
   return endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-}
-
-/** The text in lines that are not too long, `indent` spaces in; what goes on is two further in. */
-function wrapped(text: string, indent: number): readonly string[] {
-  const out: string[] = [];
-  let line = " ".repeat(indent);
-  for (const word of text.split(" ")) {
-    if (line.trim() !== "" && line.length + word.length + 1 > WIDTH) {
-      out.push(line);
-      line = " ".repeat(indent + (indent < 4 ? 2 : 0));
-    }
-    line += line.trim() === "" ? word : ` ${word}`;
-  }
-  return [...out, line];
-}
-
-function lines(all: readonly string[]): string {
-  return [...all, ""].map(printable).join("\n");
-}
-
-/** Columns as wide as their widest cell. */
-function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join("   ")
-      .trimEnd(),
-  );
 }
