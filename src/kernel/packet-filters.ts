@@ -38,6 +38,8 @@ export interface PacketFilters extends Disposable {
   listChains(): readonly NftChain[];
   /** In their order; none of a chain that is gone. */
   listRules(chain: NftChainRef): readonly NftRule[];
+  /** Those of all its chains; none of a table that is gone. */
+  listTableRules(table: Omit<NftChainRef, "chain">): readonly NftRule[];
   /** What is in a set or a verdict map. @throws {NetlinkError} ENOENT */
   listSet(set: { family: NftChainRef["family"]; table: string; set: string }): readonly NftSetRange[];
   /** Names of the old iptables' tables that are in use. */
@@ -97,6 +99,17 @@ class OpenFilters implements PacketFilters {
         op: `list rules of chain ${chain} of table ${family} ${table}`,
         type: nfType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE),
         parts: [nfGenMsg(NFT_FAMILY[family]), string(RULE.table, table), string(RULE.chain, chain)],
+      },
+      (message) => decodeRule(message.payload),
+    );
+  }
+
+  listTableRules({ family, table }: Omit<NftChainRef, "chain">): readonly NftRule[] {
+    return this.#netlink.dump(
+      {
+        op: `list rules of table ${family} ${table}`,
+        type: nfType(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE),
+        parts: [nfGenMsg(NFT_FAMILY[family]), string(RULE.table, table)],
       },
       (message) => decodeRule(message.payload),
     );

@@ -1,26 +1,29 @@
-import { FAMILY, type Family } from "#addr/family";
+import { FAMILIES, FAMILY, type Family } from "#addr/family";
 import { Fault, isFault } from "#fault/fault";
 import type { NetKernel, NftElement, NftElementOp } from "#kernel/kernel";
 import type { Applied } from "#reconcile/loop";
 import { TABLE } from "./chains.ts";
 import { encodeElement } from "./element-codec.ts";
-import { chainId, type ElementChange, type ServiceOp, type ServiceState } from "./model.ts";
+import { chainId, chainsOf, type ElementChange, type ServiceOp, type ServiceState } from "./model.ts";
 import { readProgram } from "./observe.ts";
+import type { ProgramRules } from "./program-rules.ts";
 import type { SetName } from "./sets.ts";
 import { forgetStaleFlows } from "./stale-flows.ts";
 
-type Tools = Pick<NetKernel, "nft" | "conntrack">;
+interface Tools extends Pick<NetKernel, "nft" | "conntrack"> {
+  readonly rules: ProgramRules;
+}
 
 /** Carries the operations out in order and stops at the first refusal: what follows would build on it. */
 export function applyServices(
   ops: readonly ServiceOp[],
   known: ServiceState,
-  kernel: Tools,
+  tools: Tools,
 ): Applied<ServiceState> {
   let state = known;
   for (const op of ops) {
     try {
-      state = applyOp(op, state, kernel);
+      state = applyOp(op, state, tools);
     } catch (error) {
       if (!isFault(error)) throw error;
       return { state, faults: [error] };
@@ -29,20 +32,24 @@ export function applyServices(
   return { state, faults: [] };
 }
 
-function applyOp(op: ServiceOp, state: ServiceState, { nft, conntrack }: Tools): ServiceState {
+function applyOp(op: ServiceOp, state: ServiceState, { nft, conntrack, rules }: Tools): ServiceState {
   switch (op.op) {
     case "check":
-      for (const [family, hash] of Object.entries(op.programs))
-        checkProgram(Number(family) as Family, hash, nft);
+      for (const family of FAMILIES) {
+        const hash = op.programs[family];
+        if (hash !== undefined) checkProgram(family, hash, { nft, rules, chains: state.chains });
+      }
       return state;
     case "load": {
       nft.run(op.text);
+      rules.written(op.family);
       const others = [...state.chains].filter((id) => !id.startsWith(`${op.family} `));
       const chains = new Set([...others, ...op.chains.map((chain) => chainId(op.family, chain))]);
       return { ...state, chains, programs: { ...state.programs, [op.family]: op.hash } };
     }
     case "chains": {
       nft.run(op.text);
+      rules.written(op.family);
       const added = op.chains.map((chain) => chainId(op.family, chain));
       return { ...state, chains: new Set([...state.chains, ...added]) };
     }
@@ -57,11 +64,19 @@ function applyOp(op: ServiceOp, state: ServiceState, { nft, conntrack }: Tools):
   }
 }
 
-/** Somebody else may have emptied nftables; the next round then starts from what is left. */
-function checkProgram(family: Family, hash: string, nft: Tools["nft"]): void {
-  if (readProgram(family, nft) === hash) return;
+/** Somebody else may have emptied nftables, or have changed a rule; the next round then starts from what is left. */
+function checkProgram(
+  family: Family,
+  hash: string,
+  { nft, rules, chains }: Pick<Tools, "nft" | "rules"> & Pick<ServiceState, "chains">,
+): void {
+  const isThere = readProgram(family, nft) === hash;
+  if (isThere && rules.areWhole(family, chainsOf(family, chains))) return;
   const table = `${FAMILY[family].nft} ${TABLE}`;
-  throw new Fault("ProgramLost", `Cannot rely on table ${table}: somebody removed or replaced it`);
+  throw new Fault(
+    "ProgramLost",
+    `Cannot rely on table ${table}: somebody ${isThere ? "changed its rules" : "removed or replaced it"}`,
+  );
 }
 
 /** Neighbouring changes of one set travel together; their order stays, so that a replaced element is gone before it comes. */

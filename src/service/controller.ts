@@ -5,7 +5,7 @@ import { familyOf } from "#addr/ip";
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import { desiredRoutes } from "./desired.ts";
 import { groundElements } from "./ground.ts";
-import type { Elements, Ground, Place, ReservedPort, ServiceConfig, ServiceState } from "./model.ts";
+import type { Ground, Place, ReservedPort, ServiceConfig, ServiceState } from "./model.ts";
 import type { Programs } from "./plan.ts";
 import type { ServiceProblem } from "./problems.ts";
 import { programOf } from "./program.ts";
@@ -14,6 +14,13 @@ import { ServiceTable } from "./service-table.ts";
 export interface ServiceSource {
   service(name: string): Service | undefined;
   slices(name: string): readonly EndpointSlice[];
+}
+
+/** What services are looked at by. */
+export interface Situation {
+  readonly place: Place;
+  readonly ground: Ground;
+  readonly check: boolean;
 }
 
 /** The families services are routed in: those ClusterIPs are given from. */
@@ -34,6 +41,7 @@ export class DesiredServices {
   readonly #table = new ServiceTable();
   #ground: Ground | undefined;
   #revision = 0;
+  #isAtOnce = false;
 
   constructor(programs: Programs, source: ServiceSource, config: Pick<ServiceConfig, "reservedPorts"> = {}) {
     this.#programs = programs;
@@ -41,9 +49,19 @@ export class DesiredServices {
     this.#reservedPorts = config.reservedPorts ?? [];
   }
 
-  /** Keeps to the numbers of what stands in the kernel, for services the next `update` sees first. */
-  adopt(standing: Elements): void {
-    this.#table.adopt(this.#programs.keys(), standing);
+  /** The kernel holds `standing`: what differs from it is the next change. Services seen first from now on keep the numbers that
+   *  stand. @returns the same, as what is known from now on */
+  adopt(standing: ServiceState): ServiceState {
+    this.#table.adopt(this.#programs.keys(), standing.elements);
+    const isReplaced = ([family, { hash }]: [Family, { hash: string }]) =>
+      standing.programs[family] !== undefined && standing.programs[family] !== hash;
+    this.#isAtOnce = [...this.#programs].some(isReplaced);
+    return { ...standing, elements: new Map(), revision: ++this.#revision };
+  }
+
+  /** Whether another `update` would have changes although nothing else has come to pass. */
+  get hasMore(): boolean {
+    return this.#table.hasChanges;
   }
 
   /** The same value until there are others. */
@@ -52,18 +70,28 @@ export class DesiredServices {
   }
 
   /** Looks at the named services again. */
-  update(
-    names: Iterable<string>,
-    { place, ground, check }: { place: Place; ground: Ground; check: boolean },
-  ): ServiceState {
+  look(names: Iterable<string>, { place, ground }: Omit<Situation, "check">): void {
     if (ground !== this.#ground)
       this.#table.setGround([...this.#programs.keys()].flatMap((family) => groundElements(ground, family)));
     this.#ground = ground;
-    if (check) this.#table.sweep();
     for (const name of names) this.#look(name, place);
-    this.#table.forgetAdopted();
+  }
+
+  /** All services have been looked at: what stands and none asks for is to go. Step by step; `update` does what is left of it. */
+  settle(): Iterable<void> {
+    return this.#table.forgetAdopted();
+  }
+
+  /** Looks at the named services again, when all others have been looked at. @returns what is wanted, by about `atMost` changes
+   *  from the last time; but where another program stands, by all there are, for they go in with the new one */
+  update(names: Iterable<string>, situation: Situation, atMost?: number): ServiceState {
+    const { check } = situation;
+    this.look(names, situation);
+    if (check) this.#table.sweep();
+    for (const _ of this.settle());
     const since = this.#revision;
-    const { changes, changedAnswerers } = this.#table.takeChanges();
+    const { changes, changedAnswerers } = this.#table.takeChanges(this.#isAtOnce ? undefined : atMost);
+    this.#isAtOnce = false;
     if (changes.length > 0) this.#revision++;
     const programs = Object.fromEntries([...this.#programs].map(([family, { hash }]) => [family, hash]));
     const { elements, answerers } = this.#table;

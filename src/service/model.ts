@@ -198,6 +198,11 @@ export function chainId(family: Family, chain: string): string {
   return `${family} ${chain}`;
 }
 
+/** Of chains of all families, the names of one's. */
+export function chainsOf(family: Family, ids: Iterable<string>): string[] {
+  return [...ids].flatMap((id) => (id.startsWith(`${family} `) ? [id.slice(2)] : []));
+}
+
 /** nft's words for a frontend, which is also its identity. */
 export function frontendKey({ ip, protocol, port }: Frontend): string {
   return `${ip} . ${protocol} . ${port}`;

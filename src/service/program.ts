@@ -30,6 +30,8 @@ export interface Program {
   readonly text: string;
   /** Chains elements may lead to that are part of `text`. */
   readonly chains: readonly string[];
+  /** How many rules each chain has, of those that have any. */
+  readonly ruleCounts: ReadonlyMap<string, number>;
 }
 
 export function programOf(family: Family, config: ServiceConfig): Program {
@@ -44,7 +46,13 @@ export function programOf(family: Family, config: ServiceConfig): Program {
     hash,
     text: `table ${nft} ${TABLE} {\n${body}}\nadd element ${nft} ${TABLE} program { ${hash} }\n`,
     chains: ["refuse", ...choosing.map(([name]) => name)],
+    ruleCounts: new Map(chains.map(([name, lines]) => [name, lines.filter(isRule).length])),
   };
+}
+
+/** Not the line that hooks a base chain. */
+function isRule(line: string): boolean {
+  return !line.startsWith("type ");
 }
 
 function chainBlock([name, lines]: Chain): string {

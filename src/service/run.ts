@@ -1,27 +1,34 @@
-import type { ChangeKind, NetKernel } from "#kernel/kernel";
+import type { NetKernel } from "#kernel/kernel";
 import type { EndpointSlice, Node, Service, ServiceCIDR } from "#kube/generated/types";
-import type { Change, Informer } from "#kube/informer";
-import { Cell } from "#life/cell";
-import { type Clock, ticks } from "#life/clock";
+import type { Informer } from "#kube/informer";
+import type { Clock } from "#life/clock";
+import { Turns } from "#life/turns";
 import { type ReconcileOptions, reconcile } from "#reconcile/loop";
 import type { Logger } from "#telemetry/log";
 import { applyServices } from "./apply.ts";
 import { DesiredServices, programsOf } from "./controller.ts";
-import type { Ground, Place, ServiceConfig, ServiceOp, ServiceState } from "./model.ts";
+import { ForeignLooks } from "./foreign-looks.ts";
+import type { ServiceConfig, ServiceOp, ServiceState } from "./model.ts";
 import { observeServices } from "./observe.ts";
 import { planServices } from "./plan.ts";
 import type { ServiceProblem } from "./problems.ts";
+import { ProgramRules } from "./program-rules.ts";
 import { renderServices } from "./render.ts";
-import { SliceIndex } from "./slice-index.ts";
-import { Surroundings } from "./surroundings.ts";
+import { Touched } from "./touched.ts";
 
 export type { ServiceConfig } from "./model.ts";
 
-/** How often addresses are read again and the tables looked after, if nothing was heard meanwhile. */
-const CHECK_MS = 30_000;
+/** One round keeps the thread busy for some milliseconds: so many services are looked at, and about so many changes sent. */
+const AT_ONCE = 100;
+const CHANGES_AT_ONCE = 2_000;
+
+export type ServiceRound = Parameters<NonNullable<ReconcileOptions<unknown>["onRound"]>>[0] & {
+  /** Whether the next rounds carry out what was already there to be done. */
+  readonly hasMore: boolean;
+};
 
 export interface ServiceProxyOptions {
-  readonly kernel: Pick<NetKernel, "netlink" | "nft" | "conntrack" | "openChanges">;
+  readonly kernel: Pick<NetKernel, "netlink" | "nft" | "conntrack" | "openChanges" | "openFilters">;
   readonly services: Informer<Service>;
   readonly endpointSlices: Informer<EndpointSlice>;
   /** All of the cluster's: the own one says where this node is, and all of them who is no stranger. */
@@ -33,7 +40,7 @@ export interface ServiceProxyOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  readonly onRound?: ReconcileOptions<unknown>["onRound"];
+  readonly onRound?: (round: ServiceRound) => void;
   /** Hears everything that is wrong with objects now, sorted, each time it is something else. */
   readonly onProblems?: (problems: readonly ServiceProblem[]) => void;
 }
@@ -57,31 +64,67 @@ export async function runServiceProxy(options: ServiceProxyOptions): Promise<voi
     };
     const desired = new DesiredServices(programs, source, config);
     const tellNew = whenOther(options.onProblems);
+    const rules = new ProgramRules(kernel, programs, config);
+    const tools = { nft: kernel.nft, conntrack: kernel.conntrack, rules };
+    const looks = new ForeignLooks(clock);
+    /** How long the last look at everything took, until it is known what it was good for. */
+    let lookMs: number | undefined;
+    const hasMore = () => touched.hasMore || desired.hasMore;
     touched.start();
     await Promise.all([
-      touched.watch(),
+      touched.watch(looks),
       reconcile<void, ServiceState, ServiceOp>(
         {
           desired: () => {
-            const want = desired.update(touched.take(), touched.situation());
+            const want = desired.update(touched.take(AT_ONCE), touched.situation(), CHANGES_AT_ONCE);
+            if (hasMore()) touched.wakeSoon();
             tellNew(desired.problems);
             return want;
           },
-          plan: (want, known) => planServices(want, known, { programs, config }),
+          plan: (want, known) => {
+            const ops = planServices(want, known, { programs, config });
+            if (lookMs !== undefined) looks.looked(lookMs, ops.some(changesSomething));
+            lookMs = undefined;
+            return ops;
+          },
           render: renderServices,
-          apply: (ops, known) => applyServices(ops, known, kernel),
-          observe: () => {
-            const standing = observeServices(programs, kernel.nft);
-            desired.adopt(standing.elements);
-            return standing;
+          apply: (ops, known) => applyServices(ops, known, tools),
+          observe: async () => {
+            const from = performance.now();
+            const standing = await observeServices(programs, kernel.nft, rules);
+            lookMs = performance.now() - from;
+            const known = desired.adopt(standing);
+            await lookAtAll(touched, desired, signal);
+            return known;
           },
         },
-        { snapshots: touched.news(), clock, log, signal, ...(onRound ? { onRound } : {}) },
+        {
+          snapshots: touched.news(),
+          disturbances: looks.values(options),
+          clock,
+          log,
+          signal,
+          onRound: (round) => onRound?.({ ...round, hasMore: hasMore() }),
+        },
       ),
     ]);
   } finally {
     touched.stop();
   }
+}
+
+function changesSomething(op: ServiceOp): boolean {
+  return op.op === "load" || op.op === "chains" || (op.op === "elements" && op.changes.length > 0);
+}
+
+/** Nothing is wanted before all services have been looked at: of two that want one address, the second one may be its owner. */
+async function lookAtAll(touched: Touched, desired: DesiredServices, signal: AbortSignal): Promise<void> {
+  const turns = new Turns();
+  while (touched.hasMore && !signal.aborted) {
+    desired.look(touched.take(1), touched.surroundings);
+    await turns.rest();
+  }
+  for (const _ of desired.settle()) if (turns.isOver) await turns.rest();
 }
 
 /** Passes on what is another value than the last one. */
@@ -92,88 +135,6 @@ function whenOther<T>(tell: ((value: T) => void) | undefined): (value: T) => voi
     last = value;
     tell?.(value);
   };
-}
-
-/** Collects which services need another look between two rounds. */
-class Touched {
-  readonly slices = new SliceIndex();
-  readonly #options: ServiceProxyOptions;
-  readonly #cell = new Cell<void>();
-  readonly #names = new Set<string>();
-  readonly #surroundings: Surroundings;
-  readonly #stops: (() => void)[];
-  #place: Place | undefined;
-  #isStarted = false;
-  #isCheckDue = false;
-
-  constructor(options: ServiceProxyOptions) {
-    this.#options = options;
-    const { netlink } = options.kernel;
-    this.#surroundings = new Surroundings({ ...options, netlink }, () => this.#wake());
-    this.#stops = [
-      options.services.subscribe((change) => this.#touch(change.key)),
-      options.endpointSlices.subscribe((change) => this.#touchSlice(change)),
-    ];
-  }
-
-  start(): void {
-    this.#isStarted = true;
-    this.#cell.set();
-  }
-
-  stop(): void {
-    this.#surroundings[Symbol.dispose]();
-    for (const stop of this.#stops) stop();
-  }
-
-  news(): AsyncIterable<void> {
-    return this.#cell.values(this.#options);
-  }
-
-  /** The services touched since this was last called; all of them after the node's place changed. */
-  take(): readonly string[] {
-    const { place } = this.#surroundings;
-    if (place !== this.#place)
-      for (const { metadata } of this.#options.services.list())
-        this.#names.add(`${metadata.namespace}/${metadata.name}`);
-    this.#place = place;
-    const names = [...this.#names];
-    this.#names.clear();
-    return names;
-  }
-
-  situation(): { place: Place; ground: Ground; check: boolean } {
-    const check = this.#isCheckDue;
-    this.#isCheckDue = false;
-    const { place, ground } = this.#surroundings;
-    return { place, ground, check };
-  }
-
-  async watch(): Promise<void> {
-    const { kernel, clock } = this.#options;
-    const hear = (kinds: ReadonlySet<ChangeKind>) => {
-      const hasMoved = this.#surroundings.lookAtAddresses();
-      this.#isCheckDue ||= kinds.has("nftables") || kinds.has("unknown");
-      if (hasMoved || this.#isCheckDue) this.#wake();
-    };
-    using _changes = kernel.openChanges({ links: [], everyAddress: true, nftables: true }, hear);
-    // Addresses that this process gives to links of its own are not told to it.
-    for await (const _ of ticks(clock, CHECK_MS, this.#options)) hear(new Set(["unknown"]));
-  }
-
-  #wake(): void {
-    if (this.#isStarted) this.#cell.set();
-  }
-
-  #touch(name: string): void {
-    this.#names.add(name);
-    this.#wake();
-  }
-
-  #touchSlice(change: Change<EndpointSlice>): void {
-    const object = change.type === "removed" ? undefined : change.object;
-    for (const name of this.slices.put(change.key, object)) this.#touch(name);
-  }
 }
 
 /** Resolves when all have, or as soon as the signal aborts. */

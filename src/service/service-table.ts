@@ -53,15 +53,23 @@ export class ServiceTable {
   /** What stands in the kernel from a former run, for services not seen yet. */
   #adopted: Elements = new Map();
 
-  /** Takes numbers over from elements that stand: services seen from now on keep them. */
+  /** The kernel holds these, and nothing else. Services seen from now on keep the numbers that stand. */
   adopt(families: Iterable<Family>, standing: Elements): void {
     this.#adopted = standing;
+    this.#table.adopt(standing);
+    for (const [key, ips] of this.#answerers) this.#changedAnswerers.set(key, ips);
     for (const family of families) this.#sticky.adopt(family, standing);
   }
 
-  /** No service is unseen any more. */
-  forgetAdopted(): void {
+  /** No service is unseen any more: what stands and none has asked for is to go. */
+  *forgetAdopted(): Generator<void> {
+    yield* this.#table.settle();
     this.#adopted = new Map();
+  }
+
+  /** Whether `takeChanges` would give any. */
+  get hasChanges(): boolean {
+    return this.#table.hasChanges;
   }
 
   get elements(): Elements {
@@ -81,6 +89,7 @@ export class ServiceTable {
   /** Makes these the elements that belong to no service. */
   setGround(elements: readonly Element[]): void {
     const now = new Map(elements.map((element) => [elementId(element), element]));
+    this.#table.beginGroup();
     this.#swap(this.#ground, now);
     this.#ground = now;
   }
@@ -97,6 +106,7 @@ export class ServiceTable {
     const id = `${family} ${name}`;
     const before = this.#standing.get(id);
     if (before === undefined && desired === undefined) return;
+    this.#table.beginGroup();
     const rivals = new Set<string>();
     for (const route of before?.desired.routes ?? []) this.#unclaim(route, id, rivals);
     if (desired) {
@@ -112,11 +122,14 @@ export class ServiceTable {
     }
   }
 
-  /** What differs from when this was last called. */
-  takeChanges(): { changes: readonly ElementChange[]; changedAnswerers: UdpAnswerers } {
+  /** What differs from when this was last called, or about so many changes of it: those of one service are never cut in two. Who
+   *  answers comes with the last of them. */
+  takeChanges(atMost?: number): { changes: readonly ElementChange[]; changedAnswerers: UdpAnswerers } {
+    const changes = this.#table.takeChanges(atMost);
+    if (this.#table.hasChanges) return { changes, changedAnswerers: new Map() };
     const changedAnswerers = new Map(this.#changedAnswerers);
     this.#changedAnswerers.clear();
-    return { changes: this.#table.takeChanges(), changedAnswerers };
+    return { changes, changedAnswerers };
   }
 
   #rebuild(id: string, desired: ServiceRoutes | undefined, before: Standing | undefined): void {

@@ -5,7 +5,7 @@ import { familyOf, formatIp, ipToBits, ipToBytes, parseIp } from "#addr/ip";
 import type { NftData, NftElement } from "../kernel.ts";
 import { splitOutside } from "./nft-statements.ts";
 
-type Field = "address" | "family" | "protocol" | "port" | "number" | "verdict" | "unknown";
+type Field = "address" | "family" | "direction" | "protocol" | "port" | "number" | "verdict" | "unknown";
 
 /** What a set's keys and data are made of. */
 export interface FakeSetType {
@@ -16,6 +16,7 @@ export interface FakeSetType {
 const FIELDS: readonly (readonly [RegExp, Field])[] = [
   [/^ipv[46]_addr$|^ip6? [sd]addr$/, "address"],
   [/^nf_proto$/, "family"],
+  [/^ct_dir$/, "direction"],
   [/^inet_proto$|^meta l4proto$/, "protocol"],
   [/^inet_service$|^(?:th|tcp|udp) [sd]port$|^ct original proto-dst$/, "port"],
   [/^mark$|^(?:meta|ct) mark$|^numgen /, "number"],
@@ -80,6 +81,8 @@ function encodeField(field: Field, word: string, edge: "first" | "last"): Uint8A
       return word.includes("/") ? edgeOf(word, edge) : ipToBytes(parseIp(word));
     case "family":
       return Uint8Array.of(FAMILIES[word] ?? Number(word));
+    case "direction":
+      return Uint8Array.of(word === "reply" ? 1 : 0);
     case "protocol":
       return Uint8Array.of(PROTOCOLS[word] ?? Number(word));
     case "port":

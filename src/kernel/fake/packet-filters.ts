@@ -17,6 +17,8 @@ export function fakePacketFilters(here: FakeNamespace): PacketFilters {
       );
       return found?.rules ?? [];
     },
+    listTableRules: ({ family, table }) =>
+      chains().flatMap(({ chain, rules }) => (chain.family === family && chain.table === table ? rules : [])),
     listSet: ({ family, table, set }) =>
       here.nft
         .listElements({ family: family as "ip" | "ip6" | "inet", table, set })

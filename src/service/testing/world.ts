@@ -115,8 +115,9 @@ export class TestProxy implements AsyncDisposable {
       clock: systemClock,
       log: silentLog,
       signal: this.#ending.signal,
-      onRound: ({ ops, faults }) => {
+      onRound: ({ ops, faults, hasMore }) => {
         this.faults.push(...faults);
+        if (hasMore) return;
         const round = this.#round;
         this.#round = Promise.withResolvers();
         round.resolve({ ops });
