@@ -374,6 +374,44 @@ for (const family of FAMILIES) {
       }
     });
 
+    test("ten thousand endpoints stand, with affinity too, and give way to one", async () => {
+      const many = Array.from({ length: 10_000 }, (_, i) => ({ ip: `10.42.${9 + (i >> 8)}.${i & 255}` }));
+      const ports = servicePorts.slice(0, 1);
+      for (const sessionAffinity of ["None", "ClientIP"]) {
+        await serve({ ports, sessionAffinity, type: "ClusterIP" }, many);
+        await endpoints([A]);
+        assert.deepEqual(await tcp("b", "10.43.0.7"), answer("a", "10.42.0.3"));
+      }
+    });
+
+    test("what somebody takes out of the tables comes back by itself", async () => {
+      await serve({}, [A]);
+      const nft = family === 4 ? "ip" : "ip6";
+      const at80 = `{ ${at("10.43.0.7")} . tcp . 80 }`;
+      for (const text of [
+        `flush chain ${nft} twill-service services`,
+        `delete element ${nft} twill-service frontends ${at80}`,
+      ]) {
+        execFileSync("ip", ["netns", "exec", world.ns("node"), "nft", text]);
+        const deadline = performance.now() + 15_000;
+        while ((await tcp("b", "10.43.0.7", 80, SILENCE)).answer === undefined)
+          assert.ok(performance.now() < deadline, text);
+      }
+      proxy.faults.splice(0);
+    });
+
+    test("a service that is deleted leaves its connections alone", async () => {
+      const service = await serve({}, [A]);
+      const to = { host: at("10.43.0.7"), port: 80, waitMs: WAIT };
+      const { connection = -1 } = await world.tell("b", { do: "hold", ...to });
+      await proxy.change(() => proxy.services.remove(service));
+      assert.deepEqual(
+        await world.tell("b", { do: "say", connection, waitMs: WAIT }),
+        answer("a", "10.42.0.3"),
+      );
+      assert.deepEqual(await tcp("b", "10.43.0.7", 80, SILENCE), { error: "silence" });
+    });
+
     test("a deleted service leaves nothing behind", async () => {
       const service = await serve({}, [A]);
       await proxy.change(() => {
