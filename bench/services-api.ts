@@ -2,7 +2,7 @@
  *  real kube-proxy where there is one, on the same server. */
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -87,7 +87,7 @@ async function measureOurs(bench: Bench): Promise<void> {
   const times = await changes(bench, node);
   const { rssMib } = await child.tell({ do: "weigh" });
   line("twill", { loadMs: load.ms[0] ?? Number.NaN, times, cpuMs: load.cpuMs, rssMib, kernelMib });
-  say(`    longest time its thread did nothing else: ${load.stallMs.toFixed(0)} ms`);
+  say(`    the longest turn of its thread: ${load.turnMs.toFixed(0)} ms`);
 }
 
 async function measureKubeProxy(bench: Bench, version: string): Promise<void> {
@@ -104,9 +104,9 @@ async function measureKubeProxy(bench: Bench, version: string): Promise<void> {
     return say(`  ${name}: not there after ${DEADLINE_MS / 1000} s`);
   }
   const loadMs = performance.now() - from;
-  const cpuMs = peer.cpuSeconds() * 1000;
   const kernelMib = memory.mib();
   await quiet(node);
+  const cpuMs = peer.cpuSeconds() * 1000;
   line(name, { loadMs, times: await changes(bench, node), cpuMs, rssMib: peer.rssMib(), kernelMib });
 }
 
@@ -121,7 +121,7 @@ async function changes(bench: Bench, node: BenchNode): Promise<readonly number[]
     const { name = "" } = slice.metadata;
     const patch = { endpoints: slice.endpoints };
     await bench.client.patch(ENDPOINT_SLICES, { namespace: "default", name }, patch, { type: "merge" });
-    while (node.kernel.nft.generation() === before && performance.now() < until) await wait(1);
+    while (node.kernel.nft.generation() === before && performance.now() < from + DEADLINE_MS) await wait(1);
     times.push(performance.now() - from);
   }
   return times;
@@ -158,6 +158,7 @@ async function openNodeWithApi(
   inNetns(ns, () => {
     fd = openListeningSocket(parseIp(hostname), Number(port)).disown();
   });
+  const piped = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect({ host: hostname, port: Number(port), noDelay: true });
     near.setNoDelay(true).pipe(far).pipe(near);
@@ -166,11 +167,15 @@ async function openNodeWithApi(
       [far, near],
     ] as const)
       one.on("error", () => other.destroy()).on("close", () => other.destroy());
-    stack.defer(() => void near.destroy());
+    piped.add(near);
+    near.on("close", () => piped.delete(near));
   });
   server.listen({ fd });
   await once(server, "listening");
-  stack.defer(() => void server.close());
+  stack.defer(() => {
+    server.close();
+    for (const near of piped) near.destroy();
+  });
   return node;
 }
 

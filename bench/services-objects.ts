@@ -67,10 +67,11 @@ export function clusterIp(i: number): string {
 
 /** Addresses of their own for each service; the last one differs with each version. */
 export function backends(i: number, endpoints: number, version = 0): string[] {
-  return Array.from({ length: endpoints }, (_, n) => {
-    const number = i * endpoints + n;
-    const isLast = n === endpoints - 1;
-    const net = isLast && version > 0 ? 180 + (version % 50) : 100 + (number >> 16);
-    return `10.${net}.${(number >> 8) & 255}.${number & 255}`;
-  });
+  return Array.from({ length: endpoints }, (_, n) =>
+    n === endpoints - 1 && version > 0 ? address(200, version) : address(100, i * endpoints + n),
+  );
+}
+
+function address(net: number, number: number): string {
+  return `10.${net + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`;
 }

@@ -1,6 +1,6 @@
 /** The service plane alone, as an agent has it, in a process that can be weighed: told what to do over IPC, by `ServicesChild`. Its
  *  objects come from memory, or from an API server over HTTPS. */
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as wait } from "node:timers/promises";
 import { parseCidr } from "#addr/cidr";
 import { openKernel } from "#kernel/open";
 import type { EndpointSlice, Node, Service } from "#kube/generated/types";
@@ -29,8 +29,8 @@ export type Order =
 export interface Outcome {
   /** Of the whole, or of each single change. */
   readonly ms: readonly number[];
-  /** The longest time nothing else of this process could run. */
-  readonly stallMs: number;
+  /** The processor time of the longest turn of its thread: so long nothing else could run, on a machine with nothing else to do. */
+  readonly turnMs: number;
   readonly cpuMs: number;
   readonly rssMib: number;
   readonly heapMib: number;
@@ -55,24 +55,20 @@ class Worker {
   #plane: Plane | undefined;
   #shape: Shape = { services: 0, endpoints: 0 };
   #version = 0;
+  #whole = Promise.withResolvers<void>();
 
   async carryOut(order: Order): Promise<Outcome> {
-    const lag = monitorEventLoopDelay({ resolution: 1 });
+    using turns = new LongestTurn();
+    await wait(5);
     const before = process.cpuUsage();
-    lag.enable();
-    // The histogram counts from its first tick on.
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    lag.reset();
-    await new Promise((resolve) => setTimeout(resolve, 5));
     const ms = await this.#times(order);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    lag.disable();
     const { user, system } = process.cpuUsage(before);
+    await wait(5);
     globalThis.gc?.();
     const { rss, heapUsed } = process.memoryUsage();
     return {
       ms,
-      stallMs: lag.max / 1e6,
+      turnMs: turns.ms,
       cpuMs: (user + system) / 1000,
       rssMib: rss / 2 ** 20,
       heapMib: heapUsed / 2 ** 20,
@@ -108,15 +104,13 @@ class Worker {
       plane.services.put(serviceOf(i, shape));
       plane.endpointSlices.put(sliceOf(i, shape));
     }
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await wait(5);
     this.#shape = shape;
     this.#plane = plane;
-    return this.#timed(() => {
-      plane.services.sync();
-      plane.endpointSlices.sync();
-      plane.nodes.sync();
-      this.#start(plane);
-    });
+    plane.services.sync();
+    plane.endpointSlices.sync();
+    plane.nodes.sync();
+    return this.#untilWhole(() => this.#start(plane));
   }
 
   async #follow(target: Target): Promise<number> {
@@ -128,7 +122,7 @@ class Worker {
       clock: systemClock,
     });
     const watching = { clock: systemClock, log: LOG, signal: this.#ending.signal };
-    return this.#timed(() => {
+    return this.#untilWhole(() => {
       const services = openInformer(client, SERVICES, watching);
       const endpointSlices = openInformer(client, ENDPOINT_SLICES, watching);
       this.#start({ services, endpointSlices, nodes: openInformer(client, NODES, watching) });
@@ -152,7 +146,16 @@ class Worker {
     this.#ending.abort();
     await this.#running;
     this.#ending = new AbortController();
-    return this.#timed(() => this.#start(plane));
+    return this.#untilWhole(() => this.#start(plane));
+  }
+
+  /** @returns how long it took to the round that left nothing to do */
+  async #untilWhole(f: () => void): Promise<number> {
+    const from = performance.now();
+    this.#whole = Promise.withResolvers();
+    f();
+    await this.#whole.promise;
+    return performance.now() - from;
   }
 
   async #timed(f: () => void): Promise<number> {
@@ -172,11 +175,34 @@ class Worker {
       clock: systemClock,
       log: LOG,
       signal: this.#ending.signal,
-      onRound: ({ faults }) => {
+      onRound: ({ faults, hasMore }) => {
         if (faults[0]) this.#round.reject(faults[0]);
+        if (!hasMore) this.#whole.resolve();
         this.#round.resolve();
       },
     });
+  }
+}
+
+/** By processor time, so that what else the machine does is not counted. */
+class LongestTurn implements Disposable {
+  readonly #timer = setInterval(() => this.#look(), 1);
+  #last = process.threadCpuUsage();
+  #us = 0;
+
+  get ms(): number {
+    this.#look();
+    return this.#us / 1000;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const now = process.threadCpuUsage();
+    this.#us = Math.max(this.#us, now.user + now.system - this.#last.user - this.#last.system);
+    this.#last = now;
   }
 }
 
