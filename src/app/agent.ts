@@ -246,9 +246,10 @@ async function keepServices(
   });
 }
 
-function followFabric({ kernel, membership, log }: AgentOptions): PodNetworkFollower {
+function followFabric({ kernel, nodeIps, membership, log }: AgentOptions): PodNetworkFollower {
   return new PodNetworkFollower({
     kernel,
+    reservedPorts: reservedPorts(membership, nodeIps.current),
     bridge: CLAIMS.devices.bridge,
     clusterCidrs: membership.cluster.clusterCidrs,
     ipamDir: "/var/lib/cni/networks",

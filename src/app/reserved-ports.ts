@@ -6,7 +6,7 @@ import type { ReservedPort } from "#service/model";
 const KUBELET_PORT = 10_250;
 
 /** Ports without which this node is cut off from its cluster, or the cluster from it: no service may take them at the node's own
- *  addresses. */
+ *  addresses, and no pod as a host port. */
 export function reservedPorts(
   { cluster, serverUrl }: Pick<Membership, "cluster" | "serverUrl">,
   nodeIps: readonly Ip[],

@@ -5,7 +5,7 @@ export type CniReason =
   | "Exhausted"
   /** The container has its interface already. */
   | "Duplicate"
-  /** The address that was asked for is somebody's. */
+  /** The address that was asked for is somebody's, or the host port the node's own. */
   | "Taken"
   /** This kernel cannot do what was asked. */
   | "Unsupported"

@@ -3,6 +3,7 @@ import type { Ip } from "#addr/ip";
 import type { Mac } from "#addr/mac";
 import type { Kernel, Link, Netns } from "#kernel/kernel";
 import type { Logger } from "#telemetry/log";
+import type { PortProtocol } from "./port-program.ts";
 
 export interface SandboxNetworkOptions {
   readonly kernel: Kernel;
@@ -15,7 +16,17 @@ export interface SandboxNetworkOptions {
   readonly clusterCidrs: readonly Cidr[];
   /** Where addresses are written down; `cbr0` is made below it. K3s: `/var/lib/cni/networks`. */
   readonly ipamDir: string;
+  /** Host ports that no pod gets; default none. */
+  readonly reservedPorts?: readonly ReservedPort[];
   readonly log: Logger;
+}
+
+/** A port of the node without which it is cut off from its cluster. */
+export interface ReservedPort {
+  readonly protocol: PortProtocol;
+  readonly port: number;
+  /** Who needs it: `the Kubernetes API`. */
+  readonly why: string;
 }
 
 /** What the fabric gives the pods' network, and may change. */

@@ -189,6 +189,25 @@ test("of two claims on one host port the later has it, and the earlier gets it b
   assert.deepEqual(standing(), []);
 });
 
+test("a host port that the node itself needs is nobody's", (t) => {
+  const { open, sandbox } = setUp(t);
+  const network = open({ reservedPorts: [{ protocol: "tcp", port: 6443, why: "the Kubernetes API" }] });
+  const add = (id: string, hostPort: number, protocol: string) =>
+    network.add({
+      containerId: id,
+      ifname: "eth0",
+      netns: sandbox(id),
+      portMappings: [{ hostPort, containerPort: 80, protocol }],
+    });
+  assert.throws(() => add("a", 6443, "TCP"), {
+    code: "Taken",
+    message: "Cannot publish host port 6443/tcp: this node needs it for the Kubernetes API",
+  });
+  assert.deepEqual(network.list(), []);
+  add("b", 6443, "UDP");
+  add("c", 6444, "TCP");
+});
+
 test("host ports that something else flushed are put back at the next change, and nothing gets stuck", (t) => {
   const { kernel, open, sandbox } = setUp(t, [parseCidr("10.42.3.0/24")]);
   const network = open();

@@ -26,7 +26,8 @@ import type {
   SandboxNetworkOptions,
 } from "./model.ts";
 import { PluggedInterfaces } from "./plugged.ts";
-import { readPortMappings } from "./port-claims.ts";
+import { checkReserved, readPortMappings } from "./port-claims.ts";
+import type { PortEntry } from "./port-program.ts";
 import { checkSandbox } from "./sandbox-check.ts";
 import { tuneInside } from "./tuning.ts";
 
@@ -135,7 +136,7 @@ class OpenSandboxNetwork implements SandboxNetwork {
       using opened = new DisposableStack();
       const inside = opened.use(this.#kernel.openIn(this.#openNetns(request.netns, opened)));
       const prefixed = request.ips.map((ip) => this.#withPrefix(ip));
-      const entries = readPortMappings(request.portMappings ?? [], prefixed);
+      const entries = this.#portEntries(request, prefixed);
       tuneInside(inside, ifname, tuning);
       if (Object.keys(bandwidth).length > 0)
         paceCable(this.#kernel, outerEnd(this.#kernel, inside, ifname), request, bandwidth);
@@ -229,7 +230,7 @@ class OpenSandboxNetwork implements SandboxNetwork {
     const first = ips[0];
     if (first === undefined) throw new Error("broken invariant: a sandbox network without a subnet");
     const prefixed = ips.map((ip) => this.#withPrefix(ip));
-    const entries = readPortMappings(request.portMappings ?? [], prefixed);
+    const entries = this.#portEntries(request, prefixed);
     const mac = request.mac ?? macOf(first);
     const hostLink = this.#plug(request, mac, prefixed);
     if (entries.length > 0) this.#ports.publish({ containerId, ifname, entries });
@@ -265,6 +266,12 @@ class OpenSandboxNetwork implements SandboxNetwork {
     if (bandwidth) paceCable(this.#kernel, hostLink, request, bandwidth);
     if (tuning) tuneInside(opened.use(this.#kernel.openIn(netns)), ifname, tuning);
     return hostLink;
+  }
+
+  #portEntries({ portMappings = [] }: AddRequest, ips: readonly IpPrefix[]): readonly PortEntry[] {
+    const entries = readPortMappings(portMappings, ips);
+    checkReserved(entries, this.#options.reservedPorts ?? []);
+    return entries;
   }
 
   get #gateways(): readonly Ip[] {

@@ -5,7 +5,7 @@ import { FAMILY } from "#addr/family";
 import { familyOf, type Ip, isIp, parseIp } from "#addr/ip";
 import { hostVethName } from "./cable.ts";
 import { CniFault } from "./cni-fault.ts";
-import type { AttachmentKey, PortMapping } from "./model.ts";
+import type { AttachmentKey, PortMapping, ReservedPort } from "./model.ts";
 import { PORT_PROTOCOLS, type PortEntry, type PortProtocol } from "./port-program.ts";
 
 /** The host ports one container has. */
@@ -33,6 +33,21 @@ export function readPortMappings(
         entries.push({ protocol, hostIp, hostPort, ip, containerPort });
   }
   return entries;
+}
+
+/** @throws {CniFault} "Taken" where one of them is the node's own: whoever had it would have what is sent to the node */
+export function checkReserved(entries: readonly PortEntry[], reserved: readonly ReservedPort[]): void {
+  for (const { protocol, hostPort } of entries) {
+    const own = reserved.find((each) => each.protocol === protocol && each.port === hostPort);
+    if (own === undefined) continue;
+    throw new CniFault(
+      "Taken",
+      `Cannot publish host port ${hostPort}/${protocol}: this node needs it for ${own.why}`,
+      {
+        hostPort,
+      },
+    );
+  }
 }
 
 function readProtocol(mapping: PortMapping): PortProtocol {
