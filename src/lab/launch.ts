@@ -1,11 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatEndpoint, type Ip, parseIp } from "#addr/ip";
-import { openListeningSocket } from "#kernel/listening-socket";
+import { formatEndpoint, type Ip } from "#addr/ip";
 import { spawnInNamespaces } from "#kernel/mount-namespace";
 import type { LabLayout, LabNode } from "./layout.ts";
 import { IMAGES_IN_NODE, placeImages } from "./place-images.ts";
+import type { LabPorts } from "./ports.ts";
 import type { Built } from "./program-bundle.ts";
 import type { LabRecord } from "./record.ts";
 
@@ -25,7 +25,6 @@ export const PAGE_NODE_PORT = 30080;
  *  before it looks again: with ten thousand pods that is another 90 MB. The launcher says the same for nodes outside of labs. */
 const NODE_FLAGS = ["--max-semi-space-size=4", "--heap-growing-percent=50"];
 const NODE_ENVIRONMENT = { MALLOC_ARENA_MAX: "2" };
-const LOOPBACK = parseIp("127.0.0.1");
 /** Descriptors after standard input, output and error: the API's socket, then the page's. */
 const API_FD = 3;
 const PAGE_FD = 4;
@@ -35,16 +34,16 @@ export function launchNode(
   program: BuiltProgram,
   layout: LabLayout,
   node: LabNode,
-  record: LabRecord,
+  { record, ports }: { readonly record: LabRecord; readonly ports: LabPorts },
 ): ChildProcess {
   using sockets = new DisposableStack();
   const fds: number[] = [];
   const environment: Record<string, string> = {};
   if (node.role === "server") {
-    fds.push(sockets.use(openListeningSocket(LOOPBACK, record.apiPort)).number);
+    fds.push(sockets.use(ports.take(record.apiPort)).number);
     environment["LISTEN_FDS"] = "1";
     if (record.pagePort !== undefined) {
-      fds.push(sockets.use(openListeningSocket(LOOPBACK, record.pagePort)).number);
+      fds.push(sockets.use(ports.take(record.pagePort)).number);
       const [ip] = nodeIps(node, record.serverFlags);
       environment["TWILL_RELAY"] = `${PAGE_FD}=${formatEndpoint(ip, PAGE_NODE_PORT)}`;
     }

@@ -8,7 +8,7 @@ import { removeCgroups } from "./cgroups.ts";
 import { isChange, isServersAlone } from "./change.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
 import { createMachine, createSwitch, deleteMachines, isStanding } from "./machines.ts";
-import { choosePort } from "./ports.ts";
+import type { LabPorts } from "./ports.ts";
 import { checkMachine } from "./preflight.ts";
 import { isNodeProcess, killProcesses, processesIn } from "./processes.ts";
 import { type LabRecord, readRecord, writeRecord } from "./record.ts";
@@ -18,12 +18,15 @@ import type { UpOptions } from "./up-options.ts";
 const FIRST_API_PORT = 6443;
 const FIRST_PAGE_PORT = 8080;
 
+/** What `up` was asked for, and the ports that it holds. */
+export type SettleOptions = UpOptions & { readonly ports: LabPorts };
+
 /** A new lab's machines, or the record of one whose nodes are to be started again. */
 export async function settleLab(
   kernel: Kernel,
   layout: LabLayout,
   steps: Steps,
-  options: UpOptions,
+  options: SettleOptions,
 ): Promise<LabRecord> {
   const standing = readRecord(layout.dir);
   if (standing && isStanding(layout)) return goOn(standing, layout, options);
@@ -45,7 +48,7 @@ export async function settleLab(
 }
 
 /** The record of a lab some of whose nodes have ended, or whose `up` did not come to its end. @throws {Fault} AlreadyUp */
-function goOn(standing: LabRecord, layout: LabLayout, options: UpOptions): LabRecord {
+function goOn(standing: LabRecord, layout: LabLayout, options: SettleOptions): LabRecord {
   const { nodes } = layoutOf(standing.name, standing.nodes);
   const stopped = nodes.filter((node) => !isRunning(layout, node));
   const changed = withOtherFlags(standing, layout, options);
@@ -99,9 +102,9 @@ function differenceTo(standing: LabRecord, options: UpOptions): string | undefin
 }
 
 /** Another program may have taken a port while the server was away. */
-function withFreePorts(standing: LabRecord, layout: LabLayout, { write }: UpOptions): LabRecord {
-  const ports = choosePorts({ api: undefined, page: undefined }, standing, write);
-  const record = { ...standing, ...ports };
+function withFreePorts(standing: LabRecord, layout: LabLayout, options: SettleOptions): LabRecord {
+  const chosen = choosePorts({ api: undefined, page: undefined }, standing, options);
+  const record = { ...standing, ...chosen };
   writeRecord(layout.dir, record);
   return record;
 }
@@ -109,11 +112,11 @@ function withFreePorts(standing: LabRecord, layout: LabLayout, { write }: UpOpti
 function choosePorts(
   asked: { api: number | undefined; page: number | undefined },
   first: { apiPort: number; pagePort: number | undefined },
-  write: (text: string) => void,
+  { ports, write }: SettleOptions,
 ) {
-  const apiPort = choosePort({ flag: "api-port", asked: asked.api, first: first.apiPort, write });
+  const apiPort = ports.choose({ flag: "api-port", asked: asked.api, first: first.apiPort, write });
   const page = { flag: "page-port", asked: asked.page, first: first.pagePort ?? FIRST_PAGE_PORT };
-  return { apiPort, pagePort: choosePort({ ...page, except: apiPort, write }) };
+  return { apiPort, pagePort: ports.choose({ ...page, except: apiPort, write }) };
 }
 
 async function clean(kernel: Kernel, layout: LabLayout, { clock, signal, write }: UpOptions): Promise<void> {
@@ -123,7 +126,7 @@ async function clean(kernel: Kernel, layout: LabLayout, { clock, signal, write }
   deleteMachines(kernel, layout);
 }
 
-function newRecord(layout: LabLayout, options: UpOptions): LabRecord {
+function newRecord(layout: LabLayout, options: SettleOptions): LabRecord {
   return {
     name: layout.name,
     nodes: layout.nodes.length,
@@ -131,7 +134,7 @@ function newRecord(layout: LabLayout, options: UpOptions): LabRecord {
     ...choosePorts(
       { api: options.apiPort, page: options.pagePort },
       { apiPort: FIRST_API_PORT, pagePort: FIRST_PAGE_PORT },
-      options.write,
+      options,
     ),
     kubeconfig: options.kubeconfig ?? join(layout.dir, "kubeconfig.yaml"),
     serverFlags: options.serverFlags,

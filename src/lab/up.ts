@@ -35,6 +35,7 @@ import {
   withoutDns,
 } from "./launch.ts";
 import { type LabLayout, type LabNode, layoutOf } from "./layout.ts";
+import { LabPorts } from "./ports.ts";
 import { checkBackend, checkPlace, checkRoot } from "./preflight.ts";
 import { buildProgram } from "./program-bundle.ts";
 import { type LabRecord, readRecord, writeRecord } from "./record.ts";
@@ -55,7 +56,8 @@ export async function up(options: UpOptions): Promise<void> {
   const steps = openSteps(options.write);
   using kernel = openKernel();
   checkBackend(kernel, options.serverFlags);
-  const record = await settleLab(kernel, layout, steps, options);
+  using ports = new LabPorts();
+  const record = await settleLab(kernel, layout, steps, { ...options, ports });
   const built = await steps.run("built what the nodes run", () => buildProgram(options.program.root));
   const program = { ...options.program, ...built };
   if (hasContainerd(record.serverFlags)) {
@@ -65,11 +67,11 @@ export async function up(options: UpOptions): Promise<void> {
   const stopped = layout.nodes.filter((node) => !isRunning(layout, node));
   const now = options.clock.now();
   const awaited = layout.nodes.map((node) => ({ name: node.name, since: stopped.includes(node) ? now : 0 }));
-  const children = stopped.map((node) => startNode(layout, node, record, program));
+  const children = stopped.map((node) => startNode({ layout, record, program, ports }, node));
   if (stopped.length > 0) await steps.run(`started ${stopped.map(({ name }) => name).join(", ")}`, () => {});
   const ended = Promise.race(children.map(({ node, child }) => endOf(node, child)));
   try {
-    await whileAlive(awaitCluster({ layout, record, awaited, program }, steps, options), ended);
+    await whileAlive(awaitCluster({ layout, record, awaited, program, ports }, steps, options), ended);
     writeRecord(layout.dir, { ...record, isUp: true, outdated: [] });
   } finally {
     // They go on without us.
@@ -79,17 +81,18 @@ export async function up(options: UpOptions): Promise<void> {
 
 /** Nodes that run with the flags before, one after the other, the server first; each is ready before the next one ends. */
 async function bringUpToDate(
-  { layout, record, program }: Standing,
+  standing: Standing,
   nodes: Informer<Node>,
   steps: Steps,
   { clock, signal }: UpOptions,
 ): Promise<void> {
+  const { layout, record } = standing;
   const outdated = new Set(record.outdated);
   for (const node of layout.nodes.filter(({ name }) => outdated.has(name))) {
     await steps.run(`${node.name} runs with the new flags, and is ready`, async (progress) => {
       await endNode(layout, node, { clock, signal });
       const awaited = [{ name: node.name, since: clock.now() }];
-      const { child } = startNode(layout, node, record, program);
+      const { child } = startNode(standing, node);
       try {
         await whileAlive(awaitNodes(nodes, awaited, { progress, signal }), endOf(node, child));
       } finally {
@@ -105,6 +108,7 @@ interface Standing {
   readonly layout: LabLayout;
   readonly record: LabRecord;
   readonly program: BuiltProgram;
+  readonly ports: LabPorts;
 }
 
 interface StartedNode {
@@ -112,9 +116,9 @@ interface StartedNode {
   readonly child: ChildProcess;
 }
 
-function startNode(layout: LabLayout, node: LabNode, record: LabRecord, program: BuiltProgram): StartedNode {
+function startNode({ layout, record, program, ports }: Standing, node: LabNode): StartedNode {
   if (node.role === "server") rmSync(serverKubeconfig(node), { force: true });
-  return { node, child: launchNode(program, layout, node, record) };
+  return { node, child: launchNode(program, layout, node, { record, ports }) };
 }
 
 function endOf(node: LabNode, child: ChildProcess): Promise<Fault> {
@@ -137,10 +141,11 @@ function serverKubeconfig(node: LabNode): string {
 }
 
 async function awaitCluster(
-  { layout, record, awaited, program }: Standing & { readonly awaited: readonly AwaitedNode[] },
+  { awaited, ...standing }: Standing & { readonly awaited: readonly AwaitedNode[] },
   steps: Steps,
   options: UpOptions,
 ): Promise<void> {
+  const { layout, record } = standing;
   const { clock, signal } = options;
   const [server] = layout.nodes;
   if (!server) throw new Error("broken invariant: a lab has a server");
@@ -164,7 +169,7 @@ async function awaitCluster(
     await steps.run(needReady ? "nodes are ready" : "nodes are there", (progress) =>
       awaitNodes(nodes, awaited, { progress, signal, needReady }),
     );
-    await bringUpToDate({ layout, record, program }, nodes, steps, options);
+    await bringUpToDate(standing, nodes, steps, options);
     if (needReady && !withoutDns(record.serverFlags)) {
       await steps.run("DNS is ready", (progress) =>
         awaitDeployment(deployments, "kube-system/coredns", { progress, signal }),
