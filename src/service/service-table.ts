@@ -23,12 +23,9 @@ type OrderAt = Parameters<typeof standingOrder>[1];
 
 /** A service of one family, as it was last desired. */
 interface Standing {
-  readonly name: string;
   readonly family: Family;
-  /** Older services come first where two want one frontend. */
-  readonly createdAt: string;
   readonly desired: ServiceRoutes;
-  elements: ReadonlyMap<string, Element>;
+  elements: readonly Element[];
   udp: UdpAnswerers;
 }
 
@@ -44,7 +41,7 @@ export class ServiceTable {
 
   readonly #problems = new Map<string, readonly ServiceProblem[]>();
   #sortedProblems: readonly ServiceProblem[] | undefined;
-  #ground: ReadonlyMap<string, Element> = new Map();
+  #ground: readonly Element[] = [];
   /** Endpoints that may reach themselves and are none any more. They stay for a while: a packet that was just led to one would
    *  otherwise reach it under its own address, and every later packet of the connection too. Never wrong, only idle. */
   #lingering: Element[] = [];
@@ -52,10 +49,15 @@ export class ServiceTable {
 
   /** What stands in the kernel from a former run, for services not seen yet. */
   #adopted: Elements = new Map();
+  #isAdopting = false;
+  /** Services whose elements are not what they ask for yet, and what they asked for when they last were. */
+  readonly #dirty = new Map<string, Standing | undefined>();
 
-  /** The kernel holds these, and nothing else. Services seen from now on keep the numbers that stand. */
+  /** The kernel holds these, and nothing else. Services seen from now on keep the numbers that stand. They are given no elements
+   *  before `forgetAdopted`: of two that want one frontend, its numbers are the owner's. */
   adopt(families: Iterable<Family>, standing: Elements): void {
     this.#adopted = standing;
+    this.#isAdopting = true;
     this.#table.adopt(standing);
     for (const [key, ips] of this.#answerers) this.#changedAnswerers.set(key, ips);
     for (const family of families) this.#sticky.adopt(family, standing);
@@ -63,8 +65,10 @@ export class ServiceTable {
 
   /** No service is unseen any more: what stands and none has asked for is to go. */
   *forgetAdopted(): Generator<void> {
+    yield* this.#rebuildDirty();
     yield* this.#table.settle();
     this.#adopted = new Map();
+    this.#isAdopting = false;
   }
 
   /** Whether `takeChanges` would give any. */
@@ -88,10 +92,8 @@ export class ServiceTable {
 
   /** Makes these the elements that belong to no service. */
   setGround(elements: readonly Element[]): void {
-    const now = new Map(elements.map((element) => [elementId(element), element]));
     this.#table.beginGroup();
-    this.#swap(this.#ground, now);
-    this.#ground = now;
+    this.#ground = this.#swap(this.#ground, byId(elements));
   }
 
   /** Takes out what has lingered since before this was last called. */
@@ -106,20 +108,16 @@ export class ServiceTable {
     const id = `${family} ${name}`;
     const before = this.#standing.get(id);
     if (before === undefined && desired === undefined) return;
-    this.#table.beginGroup();
-    const rivals = new Set<string>();
-    for (const route of before?.desired.routes ?? []) this.#unclaim(route, id, rivals);
+    this.#mark(id);
+    for (const route of before?.desired.routes ?? []) this.#unclaim(route, id);
     if (desired) {
-      for (const route of desired.routes) this.#claim(route, id, createdAt, rivals);
-      const { elements = new Map(), udp = new Map() } = before ?? {};
-      this.#standing.set(id, { name, family, createdAt, desired, elements, udp });
-    }
-    this.#rebuild(id, desired, before);
-    if (!desired) this.#standing.delete(id);
-    for (const rival of rivals) {
-      const other = this.#standing.get(rival);
-      if (other && rival !== id) this.#rebuild(rival, other.desired, other);
-    }
+      for (const route of desired.routes) this.#claim(route, id, createdAt);
+      const { elements = [], udp = new Map() } = before ?? {};
+      this.#standing.set(id, { family, desired, elements, udp });
+    } else this.#standing.delete(id);
+    if (this.#isAdopting) return;
+    this.#table.beginGroup();
+    for (const _ of this.#rebuildDirty());
   }
 
   /** What differs from when this was last called, or about so many changes of it: those of one service are never cut in two. Who
@@ -132,36 +130,55 @@ export class ServiceTable {
     return { changes, changedAnswerers };
   }
 
-  #rebuild(id: string, desired: ServiceRoutes | undefined, before: Standing | undefined): void {
+  /** Its elements are to be made anew. */
+  #mark(id: string): void {
+    if (!this.#dirty.has(id)) this.#dirty.set(id, this.#standing.get(id));
+  }
+
+  *#rebuildDirty(): Generator<void> {
+    for (const [id, before] of this.#dirty) {
+      if (this.#isAdopting) this.#table.beginGroup();
+      this.#dirty.delete(id);
+      this.#rebuild(id, before);
+      yield;
+    }
+  }
+
+  #rebuild(id: string, before: Standing | undefined): void {
+    const entry = this.#standing.get(id);
+    const desired = entry?.desired;
     const routes = (desired?.routes ?? []).filter((route) => this.#ownerOf(route) === id);
-    const elements = new Map<string, Element>();
     const standing = before ? this.#table.elements : this.#adopted;
     const order = (at: OrderAt) => standingOrder(standing, at);
     const numbering = { sticky: this.#sticky, order, withoutAffinity: new Set<string>() };
-    if (desired) put(elements, clusterIpElement(desired.clusterIp));
-    for (const route of routes) for (const element of routeElements(route, numbering)) put(elements, element);
+    const wanted = desired ? [clusterIpElement(desired.clusterIp)] : [];
+    for (const route of routes) wanted.push(...routeElements(route, numbering));
     this.#tell(id, desired, numbering.withoutAffinity);
-    this.#swap(before?.elements ?? new Map(), elements);
+    const elements = this.#swap(before?.elements ?? [], byId(wanted));
     const udp = desired ? udpOf(routes, desired) : new Map<string, ReadonlySet<string>>();
     this.#swapAnswerers(before?.udp ?? new Map(), udp);
     this.#releaseGroups(before, desired);
-    const entry = this.#standing.get(id);
     if (entry) Object.assign(entry, { elements, udp });
   }
 
-  /** Adds come first, so that what both ask for never leaves. */
-  #swap(before: ReadonlyMap<string, Element>, now: ReadonlyMap<string, Element>): void {
+  /** Adds come first, so that what both ask for never leaves. @returns `now` as it is to be kept: what is as before is the same
+   *  object */
+  #swap(before: readonly Element[], now: ReadonlyMap<string, Element>): readonly Element[] {
+    const gone = byId(before);
+    const kept: Element[] = [];
     for (const [id, element] of now) {
-      const old = before.get(id);
+      const old = gone.get(id);
+      gone.delete(id);
+      kept.push(old?.data === element.data ? old : element);
       if (old?.data === element.data) continue;
       if (old) this.#table.remove(old);
       this.#table.add(element);
     }
-    for (const [id, element] of before) {
-      if (now.has(id)) continue;
+    for (const element of gone.values()) {
       if (element.set === "hairpin") this.#lingering.push(element);
       else this.#table.remove(element);
     }
+    return kept;
   }
 
   /** One more answerer makes no connection stale; only the first one, and one that goes, may. Looking costs the kernel a
@@ -208,19 +225,20 @@ export class ServiceTable {
       if (!kept.has(group)) this.#sticky.release(before.family, group);
   }
 
-  #claim(route: Route, id: string, createdAt: string, rivals: Set<string>): void {
+  /** Older services come first where two want one frontend. */
+  #claim(route: Route, id: string, createdAt: string): void {
     const key = frontendKey(route.frontend);
     const claims = this.#claims.get(key) ?? new Map<string, string>();
     this.#claims.set(key, claims.set(id, `${route.isClusterIp ? 0 : 1} ${createdAt} ${id}`));
-    for (const rival of claims.keys()) if (rival !== id) rivals.add(rival);
+    for (const rival of claims.keys()) this.#mark(rival);
   }
 
-  #unclaim(route: Route, id: string, rivals: Set<string>): void {
+  #unclaim(route: Route, id: string): void {
     const key = frontendKey(route.frontend);
     const claims = this.#claims.get(key);
     claims?.delete(id);
     if (claims?.size === 0) this.#claims.delete(key);
-    for (const rival of claims?.keys() ?? []) rivals.add(rival);
+    for (const rival of claims?.keys() ?? []) this.#mark(rival);
   }
 
   #ownerOf(route: Route): string | undefined {
@@ -236,8 +254,9 @@ function nameOf(id: string): string {
   return id.slice(2);
 }
 
-function put(elements: Map<string, Element>, element: Element): void {
-  elements.set(elementId(element), element);
+/** Each once. */
+function byId(elements: readonly Element[]): Map<string, Element> {
+  return new Map(elements.map((element) => [elementId(element), element]));
 }
 
 function udpOf(routes: readonly Route[], desired: ServiceRoutes): UdpAnswerers {
@@ -251,8 +270,8 @@ function udpOf(routes: readonly Route[], desired: ServiceRoutes): UdpAnswerers {
 
 function groupsOf(desired: ServiceRoutes | undefined): Set<string> {
   const groups = new Set<string>();
-  for (const { target, localTarget } of desired?.routes ?? [])
-    for (const at of [target, localTarget])
+  for (const { target, localTarget, nearTarget } of desired?.routes ?? [])
+    for (const at of [target, localTarget, nearTarget])
       if (at?.kind === "backends" && at.affinity) groups.add(at.affinity.group);
   return groups;
 }
