@@ -55,10 +55,12 @@ class Worker {
   #plane: Plane | undefined;
   #shape: Shape = { services: 0, endpoints: 0 };
   #version = 0;
+  #turns: LongestTurn | undefined;
   #whole = Promise.withResolvers<void>();
 
   async carryOut(order: Order): Promise<Outcome> {
     using turns = new LongestTurn();
+    this.#turns = turns;
     await wait(5);
     const before = process.cpuUsage();
     const ms = await this.#times(order);
@@ -104,7 +106,7 @@ class Worker {
       plane.services.put(serviceOf(i, shape));
       plane.endpointSlices.put(sliceOf(i, shape));
     }
-    await wait(5);
+    await wait(20);
     this.#shape = shape;
     this.#plane = plane;
     plane.services.sync();
@@ -152,6 +154,7 @@ class Worker {
   /** @returns how long it took to the round that left nothing to do */
   async #untilWhole(f: () => void): Promise<number> {
     const from = performance.now();
+    this.#turns?.begin();
     this.#whole = Promise.withResolvers();
     f();
     await this.#whole.promise;
@@ -189,6 +192,12 @@ class LongestTurn implements Disposable {
   readonly #timer = setInterval(() => this.#look(), 1);
   #last = process.threadCpuUsage();
   #us = 0;
+
+  /** Forgets what was before. */
+  begin(): void {
+    this.#look();
+    this.#us = 0;
+  }
 
   get ms(): number {
     this.#look();

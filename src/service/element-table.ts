@@ -16,6 +16,7 @@ export class ElementTable {
   readonly #shared = new Map<string, number>();
   /** What differs from the kernel, in the order of groups. */
   readonly #notes = new Map<string, Note>();
+  #left = new Walk(this.#notes);
   /** What the kernel holds as far as nobody has been heard yet of those who may ask for it. */
   #adopted: Elements = new Map();
   #group = 0;
@@ -38,6 +39,7 @@ export class ElementTable {
   adopt(standing: Elements): void {
     this.#adopted = standing;
     this.#notes.clear();
+    this.#left = new Walk(this.#notes);
     for (const [id, of] of this.#elements) {
       const theirs = standing.get(id);
       for (const [key, data] of of) {
@@ -93,7 +95,9 @@ export class ElementTable {
     const deletes: ElementChange[] = [];
     const adds: ElementChange[] = [];
     let last: number | undefined;
-    for (const [id, { element, data, group }] of this.#notes) {
+    const left = this.#left;
+    for (let next = left.peek(); next; left.step(), next = left.peek()) {
+      const [id, { element, data, group }] = next;
       if (group !== last && deletes.length + adds.length >= atMost) break;
       last = group;
       this.#notes.delete(id);
@@ -117,6 +121,31 @@ export class ElementTable {
     const made = new Map<string, string>();
     this.#elements.set(id, made);
     return made;
+  }
+}
+
+/** Goes through a map that shrinks behind it and may grow ahead. Starting over each time would pass by all that is gone. */
+class Walk<K, V> {
+  readonly #of: ReadonlyMap<K, V>;
+  #entries: Iterator<[K, V]> | undefined;
+  #next: [K, V] | undefined;
+
+  constructor(of: ReadonlyMap<K, V>) {
+    this.#of = of;
+  }
+
+  /** The first one not stepped over; undefined when there is none, for now. */
+  peek(): [K, V] | undefined {
+    if (this.#next) return this.#next;
+    this.#entries ??= this.#of.entries();
+    const { value, done } = this.#entries.next();
+    if (done) this.#entries = undefined;
+    else this.#next = value;
+    return this.#next;
+  }
+
+  step(): void {
+    this.#next = undefined;
   }
 }
 
