@@ -1,20 +1,17 @@
 /** The cloud controller alone, composed: on a cluster that somebody else runs. */
-import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import { SERVICELB_DEFAULTS } from "#cloud/servicelb/model";
 import { explain } from "#fault/fault";
 import { isApiFault } from "#kube/api-fault";
 import { openClient } from "#kube/http-client";
-import { inClusterOptions } from "#kube/in-cluster";
-import { readKubeconfigFile } from "#kube/kubeconfig";
 import { NODES } from "#kube/resources";
 import { retry } from "#life/backoff";
 import { systemClock } from "#life/clock";
+import { aloneConnection } from "./alone-connection.ts";
 import { runCloud } from "./cloud.ts";
 import type { CcmConfig } from "./config/read-ccm.ts";
 import type { Life } from "./life.ts";
 import { ownSignal } from "./own-signal.ts";
-import { VERSION } from "./version.ts";
+import { takeSeat } from "./seat.ts";
 
 /** Runs until aborted. @throws {Fault} what keeps it from starting */
 export async function runCcmAlone(
@@ -23,7 +20,8 @@ export async function runCcmAlone(
 ): Promise<void> {
   using parts = ownSignal(outer);
   const { signal } = parts;
-  await using client = openClient(connectionOf(config));
+  const connection = aloneConnection(config, "twill-ccm");
+  await using client = openClient({ ...connection, clock: systemClock });
   await retry(() => client.list(NODES), {
     clock: systemClock,
     shape: { firstMs: 200, maxMs: 5_000 },
@@ -35,6 +33,7 @@ export async function runCcmAlone(
     },
   });
   const { nodes, serviceLb, args, lease } = config;
+  using seat = await takeSeat(`${connection.server} ${lease.namespace}/${lease.name}`);
   await runCloud(
     {
       client,
@@ -43,19 +42,8 @@ export async function runCcmAlone(
       serviceLbConfig: serviceLb ?? SERVICELB_DEFAULTS,
       args,
       lease,
-      identity: `${hostname()}_${randomUUID()}`,
+      identity: seat.identity,
     },
     { log, signal },
   );
-}
-
-function connectionOf({ kubeconfig, apiUrl }: CcmConfig) {
-  const userAgent = `twill-ccm/${VERSION}`;
-  const connection = kubeconfig === undefined ? inClusterOptions(userAgent) : readKubeconfigFile(kubeconfig);
-  return {
-    ...connection,
-    ...(apiUrl === undefined ? {} : { server: apiUrl }),
-    userAgent,
-    clock: systemClock,
-  };
 }

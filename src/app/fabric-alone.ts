@@ -9,19 +9,17 @@ import { openKernel } from "#kernel/open";
 import { isApiFault } from "#kube/api-fault";
 import type { KubeClient } from "#kube/client";
 import { openClient } from "#kube/http-client";
-import { inClusterOptions } from "#kube/in-cluster";
-import { readKubeconfigFile } from "#kube/kubeconfig";
 import { openInformer } from "#kube/open-informer";
 import { NODES, PODS } from "#kube/resources";
 import { retry } from "#life/backoff";
 import { systemClock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import { aloneConnection } from "./alone-connection.ts";
 import type { FabricAloneConfig, NodeChoice } from "./config/read-fabric-alone.ts";
 import { checkFabricRights } from "./fabric-rights.ts";
 import { openHealth } from "./health.ts";
 import { findOuterInterface, type OuterInterface } from "./outer-interface.ts";
 import { ownSignal } from "./own-signal.ts";
-import { VERSION } from "./version.ts";
 
 /** Remembers where checksums may not be left to the hardware. */
 const OFFLOAD_FILE = "/var/lib/twill/fabric/offload.json";
@@ -41,7 +39,7 @@ export async function runFabricAlone(
   const { signal } = parts;
   const found = findOuterInterface(kernel.netlink, config.interfaces);
   log.info("the interface between nodes", { interface: found.name, ips: found.ips });
-  await using client = openClient(connectionOf(config));
+  await using client = openClient({ ...aloneConnection(config, "twill-fabric"), clock: systemClock });
   const nodeName = await settleNode(client, config.node, { log, signal });
   await using health = config.health && (await openHealth(config.health, signal));
   const nodes = openInformer(client, NODES, { clock: systemClock, log: log.child({ room: "kube" }), signal });
@@ -60,17 +58,6 @@ export async function runFabricAlone(
       if (config.tellsNetworkAvailable) void tellAvailable(client, nodeName, { log, signal });
     },
   });
-}
-
-function connectionOf({ kubeconfig, apiUrl }: FabricAloneConfig) {
-  const userAgent = `twill-fabric/${VERSION}`;
-  const connection = kubeconfig === undefined ? inClusterOptions(userAgent) : readKubeconfigFile(kubeconfig);
-  return {
-    ...connection,
-    ...(apiUrl === undefined ? {} : { server: apiUrl }),
-    userAgent,
-    clock: systemClock,
-  };
 }
 
 /** The Node this machine is, once the API answers and lets us do what a fabric does. */

@@ -8,9 +8,7 @@ import { isApiFault } from "#kube/api-fault";
 import type { KubeClient } from "#kube/client";
 import type { Node } from "#kube/generated/types";
 import { openClient } from "#kube/http-client";
-import { inClusterOptions } from "#kube/in-cluster";
 import type { Informer } from "#kube/informer";
-import { readKubeconfigFile } from "#kube/kubeconfig";
 import type { KubeObject } from "#kube/object";
 import { openInformer } from "#kube/open-informer";
 import { ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES } from "#kube/resources";
@@ -18,10 +16,10 @@ import { retry } from "#life/backoff";
 import { systemClock } from "#life/clock";
 import { SERVICE_SOCKET } from "#service/status/serve";
 import type { Logger } from "#telemetry/log";
+import { aloneConnection } from "./alone-connection.ts";
 import type { ProxyAloneConfig } from "./config/read-proxy-alone.ts";
 import { ownSignal } from "./own-signal.ts";
 import { retireServiceRouting, runServiceRouting } from "./service-routing.ts";
-import { VERSION } from "./version.ts";
 
 export interface ProxyAloneLife {
   readonly log: Logger;
@@ -37,7 +35,7 @@ export async function runProxyAlone(
   if (config.isCleanup) return retireServiceRouting(kernel, log, "--cleanup");
   using parts = ownSignal(outer);
   const { signal } = parts;
-  await using client = openClient(connectionOf(config));
+  await using client = openClient({ ...aloneConnection(config, "twill-proxy"), clock: systemClock });
   const { cidrs, hasObjects } = await settleServiceCidrs(client, config, { log, signal });
   const families = cidrs.map(cidrFamily);
   log.info("routing services", { node: config.nodeName, serviceCidrs: cidrs });
@@ -65,17 +63,6 @@ export async function runProxyAlone(
     log: log.child({ room: "service" }),
     signal,
   });
-}
-
-function connectionOf({ kubeconfig, apiUrl }: ProxyAloneConfig) {
-  const userAgent = `twill-proxy/${VERSION}`;
-  const connection = kubeconfig === undefined ? inClusterOptions(userAgent) : readKubeconfigFile(kubeconfig);
-  return {
-    ...connection,
-    ...(apiUrl === undefined ? {} : { server: apiUrl }),
-    userAgent,
-    clock: systemClock,
-  };
 }
 
 /** Where ClusterIPs come from, once the API answers and lets us look: said by flags, by objects, or at least by the service that

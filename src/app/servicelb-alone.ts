@@ -1,22 +1,19 @@
 /** ServiceLB alone, composed: load balancers for a cluster that somebody else runs. */
-import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import { furnish } from "#cloud/servicelb/furnish";
 import { retireServiceLb, runServiceLb } from "#cloud/servicelb/run";
 import { explain } from "#fault/fault";
 import { isApiFault } from "#kube/api-fault";
 import type { KubeClient } from "#kube/client";
 import { openClient } from "#kube/http-client";
-import { inClusterOptions } from "#kube/in-cluster";
-import { readKubeconfigFile } from "#kube/kubeconfig";
 import { lead } from "#kube/leader-election";
 import { retry } from "#life/backoff";
 import { systemClock } from "#life/clock";
 import type { Logger } from "#telemetry/log";
+import { aloneConnection } from "./alone-connection.ts";
 import type { ServiceLbAloneConfig } from "./config/read-servicelb-alone.ts";
 import { ownSignal } from "./own-signal.ts";
+import { takeSeat } from "./seat.ts";
 import { checkServiceLbRights } from "./servicelb-rights.ts";
-import { VERSION } from "./version.ts";
 
 /** Runs until aborted; what stands in the cluster then stays. Asked to remove, it ends when that is done.
  *  @throws {Fault} what keeps it from starting */
@@ -26,15 +23,15 @@ export async function runServiceLbAlone(
 ): Promise<void> {
   using parts = ownSignal(outer);
   const { signal } = parts;
-  const userAgent = `twill-servicelb/${VERSION}`;
-  const connection = kubeconfig === undefined ? inClusterOptions(userAgent) : readKubeconfigFile(kubeconfig);
-  await using client = openClient({ ...connection, userAgent, clock: systemClock });
+  const connection = aloneConnection({ kubeconfig }, "twill-servicelb");
+  await using client = openClient({ ...connection, clock: systemClock });
   const options = { client, config: serviceLb, clock: systemClock, log, signal };
   await settle(client, { log, signal });
   if (isRemoval) return await retireServiceLb(options);
   // The lease is kept there.
   await furnish(client, serviceLb.namespace);
-  const identity = `${hostname().toLowerCase()}_${randomUUID()}`;
+  using seat = await takeSeat(`${connection.server} ${lease.namespace}/${lease.name}`);
+  const { identity } = seat;
   await lead(client, { ...lease, identity, clock: systemClock, log, signal }, (leading) =>
     runServiceLb({ ...options, signal: leading }),
   );

@@ -184,6 +184,7 @@ test("what ccm cannot do is told all at once", () => {
       file,
       "--master=http://x",
       "--controllers=route",
+      "--v=much",
     ]),
   );
   for (const says of [
@@ -193,6 +194,7 @@ test("what ccm cannot do is told all at once", () => {
     /lbEnabled is not a boolean/,
     /--master/,
     /nothing is left/,
+    /--v: "much"/,
   ])
     assert.match(text, says);
 });

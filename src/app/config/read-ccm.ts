@@ -8,6 +8,7 @@ import { readCcmFlags } from "./ccm-flags.ts";
 import { type CloudArgs, parseWorkers, settleCloudArgs, wrongTiming } from "./cloud-args.ts";
 import type { ConfigReading } from "./config.ts";
 import { parseDuration } from "./duration.ts";
+import { parseServerUrl } from "./server-url.ts";
 import type { ValueReader } from "./value-reader.ts";
 
 export interface CcmConfig {
@@ -38,14 +39,14 @@ export function readCcm(argv: readonly string[]): ConfigReading<CcmConfig> {
   if (wrong !== undefined) reader.problems.push(`--${wrong}`);
   const config: CcmConfig = {
     kubeconfig: reader.parse("kubeconfig", (path) => resolve(path)),
-    apiUrl: reader.parse("master", parseUrl),
+    apiUrl: reader.parse("master", parseServerUrl),
     args,
     lease: {
       name: reader.parse("leader-elect-resource-name", asName) ?? CLOUD_CONTROLLER,
       namespace: reader.parse("leader-elect-resource-namespace", asName) ?? "kube-system",
     },
     ...parts,
-    isDebug: reader.isOn("debug") || Number(reader.text("v") ?? 0) > 0,
+    isDebug: reader.isOn("debug") || (reader.parse("v", parseVerbosity) ?? 0) > 0,
   };
   const { problems, warnings } = reader;
   return problems.length > 0
@@ -87,7 +88,7 @@ const FILE_FIELDS: Readonly<Record<string, "boolean" | "string">> = {
 };
 
 function readCloudConfig(path: string): CloudFile {
-  const value: unknown = JSON.parse(readNamed(resolve(path)));
+  const value = parseJson(readNamed(resolve(path)), path);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new Error(`${path} is not an object`);
   for (const [name, field] of Object.entries(value)) {
@@ -99,6 +100,20 @@ function readCloudConfig(path: string): CloudFile {
     if (typeof field !== kind) throw new Error(`${path}: ${name} is not a ${kind}`);
   }
   return value;
+}
+
+/** What the parser says quotes the text, whatever is in it. */
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${path} is not JSON`);
+  }
+}
+
+function parseVerbosity(text: string): number {
+  if (!/^\d{1,3}$/.test(text)) throw new Error(`${JSON.stringify(text)} is not a number such as 2`);
+  return Number(text);
 }
 
 const PARTS = ["cloud-node", "cloud-node-lifecycle", "route", "service"];
@@ -114,11 +129,4 @@ function parseControllers(text: string): (name: string) => boolean {
 
 function asName(text: string): string {
   return parseDnsSubdomain("name", text);
-}
-
-function parseUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== "https:")
-    throw new Error(`${JSON.stringify(text)} is not an address such as https://192.0.2.1:6443`);
-  return url.origin;
 }

@@ -43,12 +43,13 @@ export function readProxyAlone(argv: readonly string[]): ConfigReading<ProxyAlon
   const args = new ComponentArgs(reader, FLAG, { isOwn: true });
   const kubeProxy = takeKubeProxyArgs(args);
   const config: ProxyAloneConfig = {
-    kubeconfig: args.parse("kubeconfig", (path) => resolve(path)),
-    apiUrl: args.parse("master", parseServerUrl),
+    // Empty is unset, as it is for kube-proxy.
+    kubeconfig: args.parse("kubeconfig", (path) => (path === "" ? undefined : resolve(path))),
+    apiUrl: args.parse("master", (url) => (url === "" ? undefined : parseServerUrl(url))),
     nodeName: kubeProxy.nodeName ?? hostname().toLowerCase(),
     args: kubeProxy,
     serviceCidrs: args.all("service-cidr", (text) => commaWords(text).map((word) => parseCidr(word))).flat(),
-    statusSocket: args.parse("status-socket", (path) => resolve(path)),
+    statusSocket: args.parse("status-socket", (path) => (path === "" ? undefined : resolve(path))),
     isCleanup: args.flag("cleanup") ?? false,
   };
   for (const [name, instead] of Object.entries(INSTEAD)) args.refuse(name, instead);

@@ -42,6 +42,7 @@ test("each setting has a flag", () => {
 for (const [argv, problem] of [
   [["--servicelb-namespace=Not_one"], /^--servicelb-namespace: .*Not_one/],
   [["--image"], /^--image needs a value$/],
+  [["--image=a b"], /^--image: "a b" is not an image/],
   [["--image="], /^--image needs a value$/],
   [["--remove=perhaps"], /^--remove=perhaps: expected true or false$/],
   [["--imag=x"], /^--imag /],

@@ -74,7 +74,7 @@ export function readServiceLbAlone(argv: readonly string[]): ConfigReading<Servi
     kubeconfig: parse("kubeconfig", (path) => resolve(path)),
     serviceLb: {
       namespace,
-      image: values.get("image") ?? SERVICELB_DEFAULTS.image,
+      image: parse("image", parseImage) ?? SERVICELB_DEFAULTS.image,
       priorityClassName:
         parse("priority-class", (text) => parseDnsSubdomain("priority class", text)) ??
         SERVICELB_DEFAULTS.priorityClassName,
@@ -88,6 +88,12 @@ export function readServiceLbAlone(argv: readonly string[]): ConfigReading<Servi
   };
   if (problems.length > 0) return { kind: "bad", problems, warnings: [] };
   return { kind: "good", config: Object.freeze(config), warnings: [] };
+}
+
+/** The rest is for the API and the registry to say. */
+function parseImage(text: string): string {
+  if (/^[^\s\p{Cc}]+$/u.test(text)) return text;
+  throw new Error(`${JSON.stringify(text)} is not an image such as ${SERVICELB_DEFAULTS.image}`);
 }
 
 function readWords(argv: readonly string[], problems: string[]): ReadonlyMap<string, string> {
