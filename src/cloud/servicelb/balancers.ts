@@ -226,7 +226,7 @@ class Balancers {
       // Whoever may not ask does without.
       if (!isApiFault(error, "NotFound")) return;
       this.#unknownClasses.set(key, name);
-      const message = `Annotation ${SERVICELB.priorityClass} names PriorityClass ${name.slice(0, 253)}, which does not exist: its pods cannot be made until it does`;
+      const message = `Annotation ${SERVICELB.priorityClass} names PriorityClass ${name}, which does not exist: its pods cannot be made until it does`;
       this.#means.events.lb.record(service, { type: "Warning", reason: "UnknownPriorityClass", message });
     }
   }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { EventNote } from "#kube/event-recorder";
 import type { Service } from "#kube/generated/types";
+import { printable } from "#telemetry/printable";
 import { wantsBalancer } from "./model.ts";
 
 /** What of a Service its load balancer is made of; a change of anything else is none of ours.
@@ -46,5 +47,5 @@ export function changeNotes(before: Service, after: Service): readonly EventNote
 }
 
 function format(value: unknown): string {
-  return Array.isArray(value) ? `[${value.join(" ")}]` : String(value ?? "");
+  return printable(Array.isArray(value) ? `[${value.join(" ")}]` : String(value ?? ""));
 }

@@ -18,6 +18,7 @@ for (const { ranges, noted, families = ["IPv4"], expected } of [
     noted: "no network",
     expected: /^service.beta.kubernetes.io.*: no network is not valid. Expecting a comma/,
   },
+  { noted: "10.0.0.0/8,\n\u001b[31m", expected: /: 10.0.0.0\/8,\\u\{a\}\\u\{1b\}\[31m is not valid/ },
   {
     ranges: ["10.0.0.0/40"],
     expected: /^service.Spec.LoadBalancerSourceRanges: \[10.0.0.0\/40\] is not valid/,

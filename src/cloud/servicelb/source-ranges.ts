@@ -1,6 +1,7 @@
 import { parseCidr } from "#addr/cidr";
 import { Fault } from "#fault/fault";
 import type { Service } from "#kube/generated/types";
+import { printable } from "#telemetry/printable";
 
 const ANNOTATION = "service.beta.kubernetes.io/load-balancer-source-ranges";
 const EVERYBODY = "0.0.0.0/0";
@@ -20,7 +21,7 @@ function fromField(ranges: readonly string[]): string {
   try {
     return networks(ranges);
   } catch (cause) {
-    const shown = ranges.slice(0, 5).join(" ");
+    const shown = printable(ranges.slice(0, 5).join(" "));
     const why = `service.Spec.LoadBalancerSourceRanges: [${shown}] is not valid. Expecting a list of IP ranges. For example, 10.0.0.0/24`;
     throw new Fault("BadRanges", why, { cause });
   }
@@ -31,7 +32,7 @@ function fromAnnotation(text = ""): string {
   try {
     return networks(value.split(","));
   } catch (cause) {
-    const why = `${ANNOTATION}: ${value.slice(0, 200)} is not valid. Expecting a comma-separated list of source IP ranges. For example, 10.0.0.0/24,192.168.2.0/24`;
+    const why = `${ANNOTATION}: ${printable(value.slice(0, 200))} is not valid. Expecting a comma-separated list of source IP ranges. For example, 10.0.0.0/24,192.168.2.0/24`;
     throw new Fault("BadRanges", why, { cause });
   }
 }

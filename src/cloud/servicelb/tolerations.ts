@@ -1,6 +1,7 @@
 import { parseDocument } from "yaml";
 import { Fault } from "#fault/fault";
 import type { Toleration } from "#kube/generated/types";
+import { printable } from "#telemetry/printable";
 import { SERVICELB } from "../names.ts";
 
 /** Any list that means something is far shorter; reading YAML is slow. */
@@ -95,7 +96,7 @@ function secondsAt(fields: ReadonlyMap<string, unknown>, index: number): number 
 }
 
 function unreadable(why: string): Fault {
-  const sentence = why.length > 200 ? `${why.slice(0, 200)}...` : why;
+  const sentence = printable(why.length > 200 ? `${why.slice(0, 200)}...` : why);
   return new Fault(
     "BadAnnotation",
     `failed to parse tolerations from annotation ${SERVICELB.tolerations}: ${sentence}`,
