@@ -9,6 +9,7 @@ import type { Informer } from "#kube/informer";
 import { openInformer } from "#kube/open-informer";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "#kube/resources";
 import { systemClock } from "#life/clock";
+import { keepService, sliceKeeper } from "#service/keep";
 import { runServiceProxy, type ServiceConfig } from "#service/run";
 import { MemoryInformer } from "#service/testing/memory-informer";
 import { openLog } from "#telemetry/log";
@@ -125,8 +126,8 @@ class Worker {
     });
     const watching = { clock: systemClock, log: LOG, signal: this.#ending.signal };
     return this.#untilWhole(() => {
-      const services = openInformer(client, SERVICES, watching);
-      const endpointSlices = openInformer(client, ENDPOINT_SLICES, watching);
+      const services = openInformer(client, SERVICES, { ...watching, keep: keepService });
+      const endpointSlices = openInformer(client, ENDPOINT_SLICES, { ...watching, keep: sliceKeeper() });
       this.#start({ services, endpointSlices, nodes: openInformer(client, NODES, watching) });
     });
   }

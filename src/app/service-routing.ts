@@ -13,6 +13,7 @@ import { ENDPOINT_SLICES, SERVICES } from "#kube/resources";
 import type { Clock } from "#life/clock";
 import { tuneConntrack } from "#service/conntrack-settings";
 import { openRoutingHealth } from "#service/health/run";
+import { keepService, sliceKeeper } from "#service/keep";
 import { keepLoopback } from "#service/loopback";
 import type { LocalPods, NodePortAddresses, ReservedPort, ServiceConfig } from "#service/model";
 import { watchPortHolders } from "#service/port-holders";
@@ -40,6 +41,7 @@ export interface ServiceRoutingOptions {
   readonly clusterCidrs: readonly Cidr[];
   readonly serviceCidrs: readonly Cidr[];
   readonly reservedPorts: readonly ReservedPort[];
+  readonly reservedElsewhere?: NonNullable<ServiceConfig["reservedElsewhere"]>;
   /** Where servers listen that nobody gave an address. */
   readonly listenIps: { readonly healthz: Ip; readonly metrics: Ip };
   readonly statusSocket: string;
@@ -55,8 +57,8 @@ export async function runServiceRouting(options: ServiceRoutingOptions): Promise
   const common = {
     ...watching,
     kernel,
-    services: openInformer(client, SERVICES, watching),
-    endpointSlices: openInformer(client, ENDPOINT_SLICES, watching),
+    services: openInformer(client, SERVICES, { ...watching, keep: keepService }),
+    endpointSlices: openInformer(client, ENDPOINT_SLICES, { ...watching, keep: sliceKeeper() }),
     nodes: options.nodes,
     nodeName: options.nodeName,
     config: serviceConfig(options),
@@ -126,13 +128,14 @@ export function retireServiceRouting(kernel: Kernel, log: Logger, flag: string):
 }
 
 function serviceConfig(options: ServiceRoutingOptions): ServiceConfig {
-  const { args, serviceCidrs, reservedPorts } = options;
+  const { args, serviceCidrs, reservedPorts, reservedElsewhere = [] } = options;
   return {
     localPods: localPods(options),
     serviceCidrs,
     masqueradeAll: args.masqueradeAll,
     nodePortAddresses: nodePortAddresses(args.nodePortAddresses),
     reservedPorts,
+    reservedElsewhere,
     localhostNodePorts: hasLocalhostNodePorts(options),
     conntrackBeLiberal: args.conntrack.tcpBeLiberal,
   };
