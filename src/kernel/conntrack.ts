@@ -1,8 +1,8 @@
 import { FAMILY } from "#addr/family";
 import {
   decodeFlow,
+  encodeFlowFilter,
   encodeFlowName,
-  encodePortFilter,
   IPCTNL_MSG_CT_DELETE,
   IPCTNL_MSG_CT_GET,
 } from "#wire/conntrack";
@@ -16,12 +16,11 @@ export function openConntrack(): Conntrack {
   const socket = new NetlinkSocket(NETLINK_NETFILTER);
   return {
     listFlows({ family, protocol, toPort }) {
-      const only = toPort === undefined ? [] : encodePortFilter({ protocol, toPort });
       return socket.dump(
         {
           op: `list IPv${family} connections`,
           type: nfType(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET),
-          parts: [nfGenMsg(FAMILY[family].af), ...only],
+          parts: [nfGenMsg(FAMILY[family].af), ...encodeFlowFilter({ protocol, toPort })],
         },
         (message) => {
           const flow = decodeFlow(message.payload);

@@ -239,7 +239,7 @@ export interface ConntrackFlow {
 }
 
 export interface Conntrack extends Disposable {
-  /** One dump: flows of a family and protocol (17 UDP, 6 TCP). The kernel itself looks for those sent to `toPort`. */
+  /** One dump: flows of a family and protocol (17 UDP, 6 TCP), sent to `toPort` if given. The kernel itself looks for them. */
   listFlows(filter: { family: Family; protocol: number; toPort?: number }): readonly ConntrackFlow[];
   /** Absent is success. */
   deleteFlow(flow: ConntrackFlow): void;

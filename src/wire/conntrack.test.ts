@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseIp } from "#addr/ip";
-import { decodeFlow, encodeFlowName, encodePortFilter } from "./conntrack.ts";
+import { decodeFlow, encodeFlowFilter, encodeFlowName } from "./conntrack.ts";
 import { decodeAttributes } from "./netlink-attribute.ts";
 import { WireError } from "./wire-error.ts";
 
@@ -39,11 +39,14 @@ for (const { bytes, family, ip, from, to } of cases) {
   });
 }
 
-test("asks for a port as the kernel wants it", () => {
-  const bytes = encodePortFilter({ protocol: 17, toPort: 53 }).map((part) =>
-    Buffer.from(part).toString("hex"),
-  );
-  assert.deepEqual(bytes, ["180001801400028005000100110000000600030000350000", "0c0019800800010028000000"]);
+test("asks for a protocol and a port as the kernel wants it", () => {
+  const asked = (filter: Parameters<typeof encodeFlowFilter>[0]) =>
+    encodeFlowFilter(filter).map((part) => Buffer.from(part).toString("hex"));
+  assert.deepEqual(asked({ protocol: 17, toPort: 53 }), [
+    "180001801400028005000100110000000600030000350000",
+    "0c0019800800010028000000",
+  ]);
+  assert.deepEqual(asked({ protocol: 17 }), ["100001800c0002800500010011000000", "0c0019800800010008000000"]);
 });
 
 test("another family is passed over", () => {

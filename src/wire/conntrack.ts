@@ -83,15 +83,20 @@ export function encodeFlowName(
   return zone === 0 ? [tuple] : [tuple, u16be(CTA.zone, zone)];
 }
 
-/** The attributes that ask for connections of one protocol that were sent to one port. Kernels before 5.8 pass over them and tell
- *  of all. @see CTA_FILTER_F_* in net/netfilter/nf_internals.h */
-export function encodePortFilter({ protocol, toPort }: { protocol: number; toPort: number }): Uint8Array[] {
+/** The attributes that ask for connections of one protocol, and of those for the ones sent to one port where it is given. Kernels
+ *  before 5.8 pass over them and tell of all. @see CTA_FILTER_F_* in net/netfilter/nf_internals.h */
+export function encodeFlowFilter({
+  protocol,
+  toPort,
+}: {
+  readonly protocol: number;
+  readonly toPort?: number | undefined;
+}): Uint8Array[] {
+  const port = toPort === undefined ? [] : [u16be(PROTOCOL.destinationPort, toPort)];
+  const flags = FILTER.byProtocol | (toPort === undefined ? 0 : FILTER.byDestinationPort);
   return [
-    nest(
-      CTA.original,
-      nest(TUPLE.protocol, u8(PROTOCOL.number, protocol), u16be(PROTOCOL.destinationPort, toPort)),
-    ),
-    nest(CTA.filter, u32(FILTER.originalFlags, FILTER.byProtocol | FILTER.byDestinationPort)),
+    nest(CTA.original, nest(TUPLE.protocol, u8(PROTOCOL.number, protocol), ...port)),
+    nest(CTA.filter, u32(FILTER.originalFlags, flags)),
   ];
 }
 
