@@ -37,7 +37,7 @@ import { openListedNetwork } from "./listed-network.ts";
 import { cloudViewOf } from "./node-marks.ts";
 import { ownSignal } from "./own-signal.ts";
 import { PodNetworkFollower } from "./pod-network.ts";
-import { reservedPorts } from "./reserved-ports.ts";
+import { reservedElsewhere, reservedPorts } from "./reserved-ports.ts";
 import { k3sListenIps, retireServiceRouting, runServiceRouting } from "./service-routing.ts";
 import { openManifests } from "./static-pods.ts";
 import { VERSION } from "./version.ts";
@@ -238,6 +238,7 @@ async function keepServices(
     clusterCidrs: cluster.clusterCidrs,
     serviceCidrs: cluster.serviceCidrs,
     reservedPorts: reservedPorts(membership, nodeIps.current),
+    reservedElsewhere: reservedElsewhere(membership),
     listenIps: k3sListenIps(nodeIps.current),
     statusSocket: SERVICE_SOCKET,
     clock,

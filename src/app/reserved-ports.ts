@@ -1,7 +1,7 @@
 import { type Ip, isIp, isLoopback, parseIp } from "#addr/ip";
 import type { Membership } from "#join/join-cluster";
 import { CLAIMS } from "#kernel/claims";
-import type { ReservedPort } from "#service/model";
+import type { ReservedPort, ServiceConfig } from "#service/model";
 
 const KUBELET_PORT = 10_250;
 
@@ -17,6 +17,18 @@ export function reservedPorts(
       : []),
     { protocol: "tcp", port: KUBELET_PORT, why: "the node's own API (kubelet)" },
     ...tunnelPorts(cluster.flannelBackend),
+  ];
+}
+
+/** Ports at other nodes' addresses that no service may have, or this node and its pods would be led away from there: agents from the
+ *  API, servers from the kubelets. */
+export function reservedElsewhere({
+  cluster,
+}: Pick<Membership, "cluster">): NonNullable<ServiceConfig["reservedElsewhere"]> {
+  return [
+    { protocol: "tcp", port: cluster.httpsPort, why: "the Kubernetes API", of: "servers" },
+    { protocol: "tcp", port: KUBELET_PORT, why: "the node's own API (kubelet)", of: "nodes" },
+    ...tunnelPorts(cluster.flannelBackend).map((port) => ({ ...port, of: "nodes" as const })),
   ];
 }
 

@@ -5,7 +5,7 @@ import { familyOf } from "#addr/ip";
 import type { EndpointSlice, Service } from "#kube/generated/types";
 import { desiredRoutes } from "./desired.ts";
 import { groundElements } from "./ground.ts";
-import type { Ground, Place, ReservedPort, ServiceConfig, ServiceState } from "./model.ts";
+import type { Ground, Place, ServiceConfig, ServiceState } from "./model.ts";
 import type { Programs } from "./plan.ts";
 import type { ServiceProblem } from "./problems.ts";
 import { programOf } from "./program.ts";
@@ -15,6 +15,8 @@ export interface ServiceSource {
   service(name: string): Service | undefined;
   slices(name: string): readonly EndpointSlice[];
 }
+
+type ReservedConfig = Pick<ServiceConfig, "reservedPorts" | "reservedElsewhere">;
 
 /** What services are looked at by. */
 export interface Situation {
@@ -37,16 +39,20 @@ export function programsOf(config: ServiceConfig): Programs {
 export class DesiredServices {
   readonly #programs: Programs;
   readonly #source: ServiceSource;
-  readonly #reservedPorts: readonly ReservedPort[];
+  readonly #reserved: ReservedConfig;
   readonly #table = new ServiceTable();
   #ground: Ground | undefined;
   #revision = 0;
   #isAtOnce = false;
 
-  constructor(programs: Programs, source: ServiceSource, config: Pick<ServiceConfig, "reservedPorts"> = {}) {
+  constructor(
+    programs: Programs,
+    source: ServiceSource,
+    { reservedPorts = [], reservedElsewhere = [] }: ReservedConfig = {},
+  ) {
     this.#programs = programs;
     this.#source = source;
-    this.#reservedPorts = config.reservedPorts ?? [];
+    this.#reserved = { reservedPorts, reservedElsewhere };
   }
 
   /** The kernel holds `standing`: what differs from it is the next change. Services seen first from now on keep the numbers that
@@ -74,7 +80,7 @@ export class DesiredServices {
     if (ground !== this.#ground)
       this.#table.setGround([...this.#programs.keys()].flatMap((family) => groundElements(ground, family)));
     this.#ground = ground;
-    for (const name of names) this.#look(name, place);
+    for (const name of names) this.#look(name, place, ground);
   }
 
   /** All services have been looked at: what stands and none asks for is to go. Step by step; `update` does what is left of it. */
@@ -99,11 +105,11 @@ export class DesiredServices {
     return { programs, chains: new Set(), elements, revision: this.#revision, wish };
   }
 
-  #look(name: string, place: Place): void {
+  #look(name: string, place: Place, ground: Ground): void {
     const service = this.#source.service(name);
     const slices = service ? this.#source.slices(name) : [];
     for (const family of this.#programs.keys()) {
-      const at = { family, place, reservedPorts: this.#reservedPorts };
+      const at = { family, place, ground, ...this.#reserved };
       const routes = service && desiredRoutes(service, slices, at);
       this.#table.set(name, family, service?.metadata.creationTimestamp ?? "", routes);
     }

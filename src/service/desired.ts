@@ -12,12 +12,12 @@ import {
   type Place,
   PROTOCOLS,
   type Protocol,
-  type ReservedPort,
   type Route,
   type ServiceRoutes,
   type Target,
 } from "./model.ts";
 import type { Problem } from "./problems.ts";
+import { type ReservedAt, withoutReserved } from "./reserved.ts";
 
 /** Objects that belong to another proxy, or are headless by label. */
 const LABELS_OF_OTHERS = ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"];
@@ -33,10 +33,8 @@ export function isOurs(object: {
   return LABELS_OF_OTHERS.every((label) => labels[label] === undefined);
 }
 
-export interface RoutedAt {
+export interface RoutedAt extends ReservedAt {
   readonly family: Family;
-  readonly place: Place;
-  readonly reservedPorts?: readonly ReservedPort[];
 }
 
 /** @returns undefined for a service that has no ClusterIP of this family, or is not routed at all */
@@ -197,26 +195,6 @@ function withAliases(vips: readonly Ip[], { nodeIps }: Place): readonly Ip[] {
   const own = vips.filter((vip) => nodeIps.includes(vip));
   const aliases = nodeIps.filter((ip) => own.some((vip) => familyOf(vip) === familyOf(ip)));
   return [...new Set([...vips, ...aliases])];
-}
-
-/** Leaves out what would cut this node off from itself. */
-function withoutReserved(
-  routes: readonly Route[],
-  { place, reservedPorts = [] }: RoutedAt,
-): { allowed: readonly Route[]; problems: Problem[] } {
-  const refused = new Map<Route, ReservedPort>();
-  for (const route of routes) {
-    const { ip, protocol, port } = route.frontend;
-    const own = [place.localIps, place.nodeIps, place.loopbackIps ?? []];
-    if (route.isClusterIp || !own.some((ips) => ips.includes(ip))) continue;
-    const reserved = reservedPorts.find((one) => one.protocol === protocol && one.port === port);
-    if (reserved) refused.set(route, reserved);
-  }
-  const problems = [...new Set(refused.values())].map(({ protocol, port, why }): Problem => {
-    const message = `Port ${port}/${protocol} of node ${place.nodeName} is not routed: it is ${why}`;
-    return { reason: "PortReserved", message };
-  });
-  return { allowed: refused.size === 0 ? routes : routes.filter((route) => !refused.has(route)), problems };
 }
 
 /** What a Service asks for its clients' addresses; what cannot be read counts as not said. */

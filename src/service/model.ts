@@ -20,6 +20,8 @@ export interface ServiceConfig {
   readonly nodePortAddresses?: NodePortAddresses;
   /** Ports of this node that no service may have on the node's own addresses. */
   readonly reservedPorts?: readonly ReservedPort[];
+  /** Ports that no service may have on addresses of the cluster's other nodes, or of those that run its API. */
+  readonly reservedElsewhere?: readonly (ReservedPort & { readonly of: "nodes" | "servers" })[];
   /** NodePorts answer on 127.0.0.1 too. */
   readonly localhostNodePorts?: boolean;
   /** Leave forwarded packets alone that belong to no connection the kernel knows; otherwise they are dropped, or an answer
@@ -67,6 +69,8 @@ export interface Place {
 export interface Ground {
   /** InternalIPs and ExternalIPs of all Nodes. */
   readonly clusterNodes: readonly Ip[];
+  /** Those of Nodes that run the API. */
+  readonly servers: readonly Ip[];
   /** Where ClusterIPs come from: as configured, and by the API's objects. */
   readonly serviceCidrs: readonly Cidr[];
   /** This Node's pod networks. */

@@ -20,7 +20,7 @@ import {
 } from "./testing/objects.ts";
 
 const NOTHING: ServiceState = { programs: {}, chains: new Set(), elements: new Map() };
-const GROUND: Ground = { clusterNodes: [], serviceCidrs: [], podCidrs: [] };
+const GROUND: Ground = { clusterNodes: [], servers: [], serviceCidrs: [], podCidrs: [] };
 const PROGRAMS = programsOf(CONFIG);
 
 /** Services and slices put by hand, and what the kernel would be told. */

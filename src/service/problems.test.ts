@@ -18,7 +18,7 @@ const PLACE: Place = {
   nodeIps: [NODE],
   nodePortIps: [NODE],
 };
-const GROUND: Ground = { clusterNodes: [], serviceCidrs: [], podCidrs: [] };
+const GROUND: Ground = { clusterNodes: [], servers: [], serviceCidrs: [], podCidrs: [] };
 const A = { ip: "10.42.0.2", nodeName: "here" };
 const API = { protocol: "tcp", port: 6443, why: "the Kubernetes API" } as const;
 
@@ -26,8 +26,10 @@ class Bench {
   readonly #services = new Map<string, Service>();
   readonly #slices = new SliceIndex();
   readonly #desired: DesiredServices;
+  readonly #ground: Ground;
 
-  constructor(config: ServiceConfig = TEST_CONFIG) {
+  constructor(config: ServiceConfig = TEST_CONFIG, ground = GROUND) {
+    this.#ground = ground;
     this.#desired = new DesiredServices(
       programsOf(config),
       { service: (name) => this.#services.get(name), slices: (name) => this.#slices.of(name) },
@@ -50,7 +52,7 @@ class Bench {
   }
 
   look(...names: readonly string[]): this {
-    this.#desired.update(names, { place: PLACE, ground: GROUND, check: false });
+    this.#desired.update(names, { place: PLACE, ground: this.#ground, check: false });
     return this;
   }
 
@@ -63,7 +65,7 @@ class Bench {
   }
 
   count(set: "endpoints" | "sticky-slots" | "frontends"): number {
-    const { elements } = this.#desired.update([], { place: PLACE, ground: GROUND, check: false });
+    const { elements } = this.#desired.update([], { place: PLACE, ground: this.#ground, check: false });
     return elements.get(`4 ${set}`)?.size ?? 0;
   }
 }
@@ -114,6 +116,23 @@ test("a port of the node itself stays the node's, and the service's other addres
     "default/web PortReserved: Port 6443/tcp of node here is not routed: it is the Kubernetes API",
   ]);
   assert.equal(bench.count("frontends"), 2);
+});
+
+test("what another node needs stays that node's, and only there", () => {
+  const [server, agent] = ["192.168.9.3", "192.168.9.4"];
+  const ground = { ...GROUND, clusterNodes: [server, agent].map(parseIp), servers: [parseIp(server)] };
+  const reservedElsewhere = [
+    { ...API, of: "servers" } as const,
+    { protocol: "tcp", port: 10_250, why: "the node's own API (kubelet)", of: "nodes" } as const,
+  ];
+  const bench = new Bench({ ...TEST_CONFIG, reservedElsewhere }, ground)
+    .put({ externalIPs: [server, agent], ports: [{ port: 6443 }] })
+    .put({ name: "kubelet", clusterIP: "10.43.0.8", externalIPs: [agent], ports: [{ port: 10_250 }] });
+  assert.deepEqual(bench.told, [
+    "default/kubelet PortReserved: Port 10250/tcp at 192.168.9.4, a node's address, is not routed: it is the node's own API (kubelet)",
+    "default/web PortReserved: Port 6443/tcp at 192.168.9.3, a node's address, is not routed: it is the Kubernetes API",
+  ]);
+  assert.equal(bench.count("frontends"), 3);
 });
 
 test("an annotation's unknown value is named, and the default taken", () => {

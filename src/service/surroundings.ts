@@ -8,6 +8,7 @@ import type { Change, Informer } from "#kube/informer";
 import type { Ground, NodePortAddresses, Place, ServiceConfig } from "./model.ts";
 
 const ZONE = "topology.kubernetes.io/zone";
+const SERVER = "node-role.kubernetes.io/control-plane";
 const LOOPBACK = parseIp("127.0.0.1");
 const ADDRESS_TYPES = ["InternalIP", "ExternalIP"];
 
@@ -23,7 +24,7 @@ export interface SurroundingsOptions {
 export class Surroundings implements Disposable {
   readonly #options: SurroundingsOptions;
   readonly #told: () => void;
-  readonly #nodeIps = new Map<string, readonly Ip[]>();
+  readonly #nodes = new Map<string, NodeFacts>();
   readonly #stops: (() => void)[];
   #localIps: readonly Ip[] = [];
   #ownText = "";
@@ -57,7 +58,8 @@ export class Surroundings implements Disposable {
   get ground(): Ground {
     const { config, nodes, nodeName, serviceCidrs } = this.#options;
     this.#ground ??= {
-      clusterNodes: [...new Set([...this.#nodeIps.values()].flat())].sort(),
+      clusterNodes: ipsOf(this.#nodes.values()),
+      servers: ipsOf([...this.#nodes.values()].filter(({ isServer }) => isServer)),
       serviceCidrs: [...config.serviceCidrs, ...(serviceCidrs?.list() ?? []).flatMap(cidrsOf)],
       podCidrs: readCidrs(nodes.get(nodeName)?.spec?.podCIDRs ?? []),
     };
@@ -76,9 +78,11 @@ export class Surroundings implements Disposable {
   #hearNode({ key, ...change }: Change<Node>): void {
     const node = "object" in change ? change.object : undefined;
     const ips = node ? nodeIpsOf(node) : [];
-    const hasMoved = ips.join() !== (this.#nodeIps.get(key) ?? []).join();
-    if (ips.length === 0) this.#nodeIps.delete(key);
-    else this.#nodeIps.set(key, ips);
+    const isServer = node?.metadata.labels?.[SERVER] !== undefined;
+    const before = this.#nodes.get(key);
+    const hasMoved = ips.join() !== (before?.ips ?? []).join() || isServer !== (before?.isServer ?? false);
+    if (node) this.#nodes.set(key, { ips, isServer });
+    else this.#nodes.delete(key);
     const isOther = key === this.#options.nodeName && this.#isOther(node);
     if (!hasMoved && !isOther) return;
     this.#ground = undefined;
@@ -93,6 +97,16 @@ export class Surroundings implements Disposable {
     this.#ownText = text;
     return true;
   }
+}
+
+interface NodeFacts {
+  readonly ips: readonly Ip[];
+  /** Runs the API. */
+  readonly isServer: boolean;
+}
+
+function ipsOf(nodes: Iterable<NodeFacts>): readonly Ip[] {
+  return [...new Set([...nodes].flatMap(({ ips }) => ips))].sort();
 }
 
 /** InternalIPs, then ExternalIPs; names and unreadable addresses are left out. */

@@ -5,7 +5,7 @@ import { Cell } from "#life/cell";
 import { ticks } from "#life/clock";
 import type { Situation } from "./controller.ts";
 import type { ForeignLooks } from "./foreign-looks.ts";
-import type { Place } from "./model.ts";
+import type { Ground, Place } from "./model.ts";
 import type { ServiceProxyOptions } from "./run.ts";
 import { SliceIndex } from "./slice-index.ts";
 import { Surroundings } from "./surroundings.ts";
@@ -22,6 +22,7 @@ export class Touched {
   readonly #surroundings: Surroundings;
   readonly #stops: (() => void)[];
   #place: Place | undefined;
+  #ground: Ground | undefined;
   #isStarted = false;
   #isCheckDue = false;
 
@@ -55,7 +56,8 @@ export class Touched {
     return this.#names.size > 0;
   }
 
-  /** Services to look at, so many at most; all of them sooner or later after the node's place changed. */
+  /** Services to look at, so many at most; all of them sooner or later after the node's place changed. Other Nodes concern only
+   *  those at addresses that may be theirs. */
   take(atMost: number): readonly string[] {
     this.#lookAround();
     const names: string[] = [];
@@ -84,11 +86,14 @@ export class Touched {
   }
 
   #lookAround(): void {
-    const { place } = this.#surroundings;
-    if (place === this.#place) return;
+    const { place, ground } = this.#surroundings;
+    if (place === this.#place && ground === this.#ground) return;
+    const isElsewhere = place !== this.#place;
     this.#place = place;
-    for (const { metadata } of this.#options.services.list())
-      this.#names.add(`${metadata.namespace}/${metadata.name}`);
+    this.#ground = ground;
+    for (const { metadata, spec, status } of this.#options.services.list())
+      if (isElsewhere || spec?.externalIPs?.length || status?.loadBalancer?.ingress?.length)
+        this.#names.add(`${metadata.namespace}/${metadata.name}`);
   }
 
   /** Until aborted. */
