@@ -1,7 +1,7 @@
 /** A standing lab gets another backend, or leaves a component out, as a real cluster does: the server is started again with the
  *  new flags, then the agents that they concern, one after the other, each when the one before is ready. Pods go on meanwhile. */
 import type { Clock } from "#life/clock";
-import { flagValues } from "./launch.ts";
+import { flagValues, leavesOut } from "./launch.ts";
 import type { LabLayout, LabNode } from "./layout.ts";
 import { isNodeProcess, processesIn } from "./processes.ts";
 
@@ -22,9 +22,10 @@ export function isChange(standing: readonly string[], asked: readonly string[]):
   return isSameBut(CHANGEABLE, standing, asked) && !backends.includes("none");
 }
 
-/** Whether flags that differ concern servers only. */
+/** Whether flags that differ concern servers only. Agents that were started without ServiceLB refuse the sysctls of its pods. */
 export function isServersAlone(standing: readonly string[], asked: readonly string[]): boolean {
-  return isSameBut(OF_SERVERS, standing, asked);
+  const isBack = leavesOut(standing, "servicelb") && !leavesOut(asked, "servicelb");
+  return isSameBut(OF_SERVERS, standing, asked) && !isBack;
 }
 
 function isSameBut(names: readonly string[], a: readonly string[], b: readonly string[]): boolean {

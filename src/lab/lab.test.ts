@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { isChange } from "./change.ts";
+import { isChange, isServersAlone } from "./change.ts";
 import { readDemo } from "./demo.ts";
 import { flagValues, withoutDns } from "./launch.ts";
 import { layoutOf } from "./layout.ts";
@@ -180,5 +180,16 @@ for (const [standing, asked, is] of [
   test(`a lab with ${standing || "no flags"} ${is ? "can" : "cannot"} go on with ${asked}`, () => {
     const words = (text: string) => text.split(" ").filter((word) => word !== "");
     assert.equal(isChange(words(standing), words(asked)), is);
+  });
+
+  test("agents are started again only for what they read: ServiceLB, when it comes back", () => {
+    const [off, on, other] = [
+      ["--disable=servicelb"],
+      ["--disable=x"],
+      ["--disable=servicelb", "--kubelet-arg=a=b"],
+    ];
+    assert.equal(isServersAlone(on, off), true);
+    assert.equal(isServersAlone(off, on), false);
+    assert.equal(isServersAlone(off, other), false);
   });
 }

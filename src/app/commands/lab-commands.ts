@@ -22,7 +22,8 @@ Every other flag is one of twill server, such as --cluster-cidr; see twill serve
 such as --debug, except those about one node, such as --node-label.
 
 A lab that stands is not made again: what has ended in it is started. With another --flannel-backend or --flannel-conf its nodes are
-started again with that, one after the other, under its pods; with another --disable its server is.
+started again with that, one after the other, under its pods; with another --disable its server is, and with servicelb
+back again all of them.
 `,
   async run(argv, { write, writeError, program, signal }) {
     const { flags, problems, warnings } = readLabFlags(argv);

@@ -29,5 +29,7 @@ function help(): string {
   });
   return `Usage: twill servicelb [flags]\n\n${rows.join("\n")}\n
 It needs no root, but these rights:\n\n${SERVICELB_ROLE}\n
+Nodes have to allow what its pods ask for: --allowed-unsafe-sysctls=net.ipv4.ip_forward,net.ipv6.conf.all.forwarding of their kubelets
+(on agents of Twill or K3s as --kubelet-arg; they do so by themselves unless ServiceLB is disabled).
 A server runs it by itself: start that with --disable=servicelb to have only this one. What it made stays when it ends.\n`;
 }

@@ -244,6 +244,8 @@ test("an old spelling works and is warned about", () => {
   const { config, warnings } = good(["--no-deploy", "coredns"]);
   assert.deepEqual(config.disable, ["coredns"]);
   assert.match(warnings.join(), /--no-deploy is now --disable/);
+  assert.deepEqual(good(["--disable=traefik,my-own"]).warnings, []);
+  assert.match(good(["--disable=servicelbb"]).warnings.join(), /servicelbb.*did you mean servicelb\?/);
 });
 
 test("load balancers: their namespace, and whether there are any", () => {

@@ -19,6 +19,7 @@ import {
 import { readCloudArgs } from "./cloud-args.ts";
 import type { AgentConfig, ConfigReading, InheritedSockets, NodeConfig, ServerConfig } from "./config.ts";
 import { type FileValues, readConfigFiles } from "./config-file.ts";
+import { readDisabled } from "./disabled.ts";
 import { FLAGS } from "./flags.ts";
 import { readKubeProxyArgs } from "./kube-proxy-args.ts";
 import { readKubeletArgs } from "./kubelet-args.ts";
@@ -50,7 +51,7 @@ export function readServerConfig(argv: readonly string[], env: Environment): Con
     tlsSans: reader.list("tls-san"),
     token: reader.fileText("token-file") ?? reader.text("token"),
     agentToken: reader.fileText("agent-token-file") ?? reader.text("agent-token"),
-    disable: reader.list("disable"),
+    disable: readDisabled(reader),
     serviceLb: {
       ...SERVICELB_DEFAULTS,
       namespace:
