@@ -67,7 +67,7 @@ test("a node is what its flags say, in K3s's order, names and labels", async () 
   assert.match(annotations["k3s.io/node-config-hash"] ?? "", /^[A-Z2-7]{52}====$/);
 });
 
-test("the cloud controller is somebody of its own, with K3s's rights and a lease", () => {
+test("the cloud controller is somebody of its own, with no more rights than it needs, and a lease", () => {
   const server = join(LAB_ROOTS.state, lab.name, "nodes", NAME, "var-lib/rancher/k3s/server");
   const config = join(server, "cred/cloud-controller.kubeconfig");
   const can = (...what: readonly string[]) =>
@@ -77,8 +77,11 @@ test("the cloud controller is somebody of its own, with K3s's rights and a lease
     ["delete", "daemonsets", "-n", "kube-system"],
     ["delete", "pods", "-A"],
     ["get", "secrets", "-A"],
+    ["delete", "nodes"],
+    ["patch", "services", "-A"],
+    ["create", "tokenreviews.authentication.k8s.io"],
   ].map((what) => can(...what));
-  assert.deepEqual(answers, ["yes", "yes", "no", "no"]);
+  assert.deepEqual(answers, ["yes", "yes", "no", "no", "no", "no", "no"]);
   assert.match(
     lab.kubectl("-n", "kube-system", "get", "lease", "k3s-cloud-controller-manager"),
     new RegExp(NAME),

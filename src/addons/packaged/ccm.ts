@@ -1,4 +1,5 @@
-/** `ccm.yaml` as K3s packages it: what the cloud controller, and ServiceLB within it, may do. */
+/** `ccm.yaml`, by K3s's names: what the cloud controller, and ServiceLB within it, may do. It is less than K3s gives: this one never deletes
+ *  a Node, writes to Services by their status alone, and has no port at which it would have to ask who comes. */
 export const CCM_MANIFEST = `apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
@@ -9,10 +10,10 @@ rules:
     verbs: [get, create, update]
   - apiGroups: [""]
     resources: [events]
-    verbs: [create, patch, update]
+    verbs: [create, patch]
   - apiGroups: [""]
     resources: [nodes]
-    verbs: ["*"]
+    verbs: [get, list, watch, update]
   - apiGroups: [""]
     resources: [nodes/status, services/status]
     verbs: [patch]
@@ -20,14 +21,11 @@ rules:
     resources: [services, pods]
     verbs: [get, list, watch]
   - apiGroups: [""]
-    resources: [services]
-    verbs: [patch, update]
-  - apiGroups: [""]
     resources: [serviceaccounts, namespaces]
     verbs: [create, get]
   - apiGroups: [apps]
     resources: [daemonsets]
-    verbs: ["*"]
+    verbs: [get, list, watch, create, update, delete]
   - apiGroups: [discovery.k8s.io]
     resources: [endpointslices]
     verbs: [get, list, watch]
@@ -44,33 +42,6 @@ roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: ClusterRole
   name: k3s-cloud-controller-manager
-subjects:
-  - apiGroup: rbac.authorization.k8s.io
-    kind: User
-    name: k3s-cloud-controller-manager
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata:
-  name: k3s-cloud-controller-manager-auth-delegator
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: ClusterRole
-  name: system:auth-delegator
-subjects:
-  - apiGroup: rbac.authorization.k8s.io
-    kind: User
-    name: k3s-cloud-controller-manager
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata:
-  name: k3s-cloud-controller-manager-authentication-reader
-  namespace: kube-system
-roleRef:
-  apiGroup: rbac.authorization.k8s.io
-  kind: Role
-  name: extension-apiserver-authentication-reader
 subjects:
   - apiGroup: rbac.authorization.k8s.io
     kind: User
