@@ -107,6 +107,7 @@ function serviceChains(family: Family, config: ServiceConfig): Chain[] {
       [`ct status dnat meta mark & ${flag} == ${flag} meta mark set meta mark & ${MASQUERADE}`],
     ],
     ["leaving", ["jump forget-slot", "goto untranslated"]],
+    ["first-or-stray", ["ct state invalid drop", "goto untranslated"]],
     // The bit is cleared so that the packet is not masqueraded again once a tunnel has wrapped it.
     [
       "masquerading",
@@ -120,9 +121,10 @@ function serviceChains(family: Family, config: ServiceConfig): Chain[] {
 
 /** Hooks and priorities are kube-proxy's. NAT chains see first packets only; filter chains ask for them. */
 function hooks({ conntrackBeLiberal = false }: ServiceConfig): readonly Chain[] {
+  // A lookup of the state in a map would cost each packet of all established connections as much as the whole chain does so.
   const forward = conntrackBeLiberal
     ? "ct state new jump untranslated"
-    : "ct state vmap { new : jump untranslated, invalid : drop }";
+    : "ct state new,invalid jump first-or-stray";
   return [
     hook("nat-prerouting", "nat", "prerouting", -100, "jump services"),
     hook("nat-output", "nat", "output", -100, "jump services"),

@@ -157,7 +157,11 @@ function verdicts(words: Words): ReadonlyMap<string, string> {
 function operand(words: Words): Operand {
   const first = words.take();
   if (first.startsWith("@")) return { kind: "set", set: setName(first) };
-  if (first !== "{") return { kind: "words", words: [plain(first)] };
+  if (first !== "{") {
+    const listed = [plain(first)];
+    while (words.takes(",")) listed.push(plain(words.take()));
+    return { kind: "words", words: listed };
+  }
   const list: string[] = [];
   while (!words.takes("}")) {
     list.push(plain(words.take()));
