@@ -41,7 +41,10 @@ test("a client stays until its endpoint goes or its time is over, whichever addr
   const may = (now: number, expected: string, from: Sender = "b", way = "cluster") => {
     for (const family of FAMILIES)
       assert.equal(
-        inWords(outcomesOf(routed.table(family), packetOf(from, way, family), at(family, now)), family),
+        inWords(outcomesOf(routed.table(family), packetOf(from, way, family), at(family, now)), {
+          family,
+          protocol: "tcp",
+        }),
         expected,
         `${from} -> ${way} at ${now} over IPv${family}`,
       );
@@ -55,7 +58,7 @@ test("a client stays until its endpoint goes or its time is over, whichever addr
         const outcome = walk(table, packet, situation(family, { now, remembered }), (below) =>
           Math.min(nth, below - 1),
         );
-        if (inWords([outcome], family) !== to) return false;
+        if (inWords([outcome], { family, protocol: "tcp" }) !== to) return false;
         memory.set(family, remembered);
         return true;
       });

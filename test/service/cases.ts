@@ -392,6 +392,8 @@ const topology: readonly Scene[] = [
     rows: [
       { from: PODS, to: "cluster", gives: "c" },
       { from: "other", to: "nodeport", gives: "masq c" },
+      // To be near enough to see the client is another thing than to be hinted.
+      { from: STRANGERS, to: OUTSIDE_WAYS, gives: "a" },
     ],
   },
   {
@@ -724,6 +726,8 @@ export interface SettingConfig {
     | { readonly kind: "none" | "node-cidrs" }
     | { readonly kind: "bridge"; readonly name: string }
     | { readonly kind: "interfaces"; readonly prefixes: readonly string[] };
+  /** With the guard of loopback beside the program. */
+  readonly localhostNodePorts?: boolean;
   readonly nodePortAddresses?: { readonly cidrs: readonly string[]; readonly primary: boolean };
   /** One more range of ClusterIPs, by an object of the API. */
   readonly moreServiceCidrs?: readonly string[];
@@ -757,6 +761,16 @@ function local(bound: readonly Sender[], free: readonly Sender[]): readonly Scen
 
 function here(endpoints: string): string {
   return endpoints.split(" c")[0] ?? "";
+}
+
+/** IPv6 has no way back to ::1. Other ports and other addresses of 127.0.0.0/8 are nobody's. */
+function loopbackRows(gives: Expected): readonly Row[] {
+  return [
+    { from: "node", to: "nodeport@LOOPBACK", gives, family: 4 },
+    { from: "node", to: "nodeport@LOOPBACK", gives: "left alone", family: 6 },
+    { from: "node", to: ["cluster@LOOPBACK", "nodeport@127.0.0.2"], gives: "left alone", family: 4 },
+    { from: "node", to: "nodeport", gives, protocols: ["tcp"] },
+  ];
 }
 
 export const SETTINGS: readonly Setting[] = [
@@ -828,6 +842,19 @@ export const SETTINGS: readonly Setting[] = [
         gives: "left alone",
       },
     ]),
+  },
+  {
+    name: "node ports on loopback",
+    config: { localhostNodePorts: true },
+    scenes: [
+      ...plain((all) => loopbackRows(`masq ${all}`)),
+      ...plain((all) => loopbackRows(`masq ${all}`), LOCAL_OUT, "local"),
+      ...plain((all) => loopbackRows(`masq ${all}`), { ...FULL, sessionAffinity: "ClientIP" }, "sticky"),
+      { name: "leaving", service: FULL, endpoints: "c~", rows: loopbackRows("masq c") },
+      { name: "local-none-here", service: LOCAL_OUT, endpoints: "c", rows: loopbackRows("masq c") },
+      { name: "none", service: FULL, endpoints: "", rows: loopbackRows("refused") },
+      { name: "none-local", service: LOCAL_OUT, endpoints: "a!", rows: loopbackRows("refused") },
+    ],
   },
   {
     name: "more ranges of ClusterIPs",

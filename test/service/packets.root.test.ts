@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { FAMILIES } from "#addr/family";
+import type { Kernel } from "#kernel/kernel";
+import { closeLoopback, openLoopback } from "#kernel/loopback-guard";
 import { SETTINGS } from "./cases.ts";
 import { putScenes, Routed, routeSetting } from "./routed.ts";
 import { sceneNodes } from "./scene-objects.ts";
@@ -21,6 +23,7 @@ after(() => world[Symbol.asyncDispose]());
 
 for (const setting of SETTINGS)
   test(`packets in the kernel, ${setting.name}`, async () => {
+    using _ = setting.config.localhostNodePorts ? openedLoopback(world.kernel) : undefined;
     await using routed = await routeSetting(world.kernel, setting, { texts });
     assert.deepEqual(routed.faults, []);
     using witness = new Witness(world.foreign.nft);
@@ -30,6 +33,11 @@ for (const setting of SETTINGS)
     const sent = shots.filter(({ protocol }) => protocol !== "sctp");
     assert.deepEqual(await shootAll(world, witness, sent), []);
   });
+
+function openedLoopback(kernel: Kernel): Disposable {
+  openLoopback(kernel);
+  return { [Symbol.dispose]: () => closeLoopback(kernel) };
+}
 
 test("services that change in the kernel, step by step", async () => {
   await using routed = new Routed(world.kernel, { texts });

@@ -164,13 +164,19 @@ export async function routeSetting(
 
 const RESERVED = [{ protocol: "tcp", port: 6443, why: "the Kubernetes API" }] as const;
 
-function configOf({ masqueradeAll, localPods, nodePortAddresses }: SettingConfig): ServiceConfig {
+function configOf({
+  masqueradeAll,
+  localPods,
+  nodePortAddresses,
+  localhostNodePorts,
+}: SettingConfig): ServiceConfig {
   const cidrs = (texts: readonly string[]) =>
     texts.flatMap((text) => FAMILIES.map((family) => parseCidr(translate(text, family))));
   return {
     ...TEST_CONFIG,
     reservedPorts: RESERVED,
     ...(masqueradeAll === undefined ? {} : { masqueradeAll }),
+    ...(localhostNodePorts === undefined ? {} : { localhostNodePorts }),
     ...(localPods === undefined ? {} : { localPods: localPodsOf(localPods) }),
     ...(nodePortAddresses === undefined
       ? {}

@@ -86,7 +86,7 @@ export function walked(
   shot: Shot,
 ): { readonly gives: string; readonly rules: readonly string[] } {
   const outcomes = outcomesOf(table, packetOf(shot), situation(shot.family));
-  return { gives: inWords(outcomes, shot.family), rules: outcomes[0]?.rules ?? [] };
+  return { gives: inWords(outcomes, shot), rules: outcomes[0]?.rules ?? [] };
 }
 
 /** Packets that do not come out as the table says, and by which rules. */
@@ -98,8 +98,11 @@ export function astray(table: Table, shots: readonly Shot[]): readonly string[] 
 }
 
 /** Several outcomes are one sentence only if they differ in nothing but the endpoint. */
-export function inWords(outcomes: readonly Outcome[], family: Family): string {
-  const kinds = new Set(outcomes.map((outcome) => kindOf(outcome)));
+export function inWords(
+  outcomes: readonly Outcome[],
+  { family, protocol }: Pick<Shot, "family" | "protocol">,
+): string {
+  const kinds = new Set(outcomes.map((outcome) => kindOf(outcome, protocol)));
   const [kind = "nothing"] = kinds;
   if (kinds.size > 1) return `now ${[...kinds].join(", now ")}`;
   if (kind !== "" && kind !== "masq ") return kind;
@@ -108,10 +111,12 @@ export function inWords(outcomes: readonly Outcome[], family: Family): string {
 }
 
 /** Routing by marks is others' business: they may see the one that means masquerading, and none of ours besides. */
-function kindOf({ verdict, to, isMasqueraded, mark }: Outcome): string {
+function kindOf({ verdict, to, isMasqueraded, mark }: Outcome, protocol: Protocol): string {
   if ((mark & ~CLAIMS.marks.masquerade) !== 0) return `routed with mark ${mark}`;
   if (verdict === "drop") return "dropped";
-  if (verdict === "reject") return "refused";
+  // The kernel tells a client of few ICMP errors a second; of resets always.
+  if (verdict === "reject") return protocol === "tcp" ? "refused by ICMP" : "refused";
+  if (verdict === "reset") return protocol === "tcp" ? "refused" : "reset";
   if (to === undefined) return isMasqueraded ? "masqueraded though left alone" : "left alone";
   return isMasqueraded ? "masq " : "";
 }

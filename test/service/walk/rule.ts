@@ -37,7 +37,7 @@ export type Statement =
       readonly isNegated: boolean;
       readonly right: Operand;
     }
-  | { readonly kind: "verdict"; readonly verdict: "accept" | "drop" | "return" | "reject" }
+  | { readonly kind: "verdict"; readonly verdict: "accept" | "drop" | "return" | "reject" | "reset" }
   | { readonly kind: "jump" | "goto"; readonly chain: string }
   | { readonly kind: "vmap"; readonly key: Expression; readonly map: string }
   | { readonly kind: "verdicts"; readonly key: Expression; readonly by: ReadonlyMap<string, string> }
@@ -105,7 +105,9 @@ function statement(words: Words): Statement {
 
 function reject(words: Words): Statement {
   words.take();
-  if (words.takes("with")) words.takes("tcp", "reset") || words.expect("icmpx", "port-unreachable");
+  if (!words.takes("with")) return { kind: "verdict", verdict: "reject" };
+  if (words.takes("tcp", "reset")) return { kind: "verdict", verdict: "reset" };
+  words.expect("icmpx", "port-unreachable");
   return { kind: "verdict", verdict: "reject" };
 }
 

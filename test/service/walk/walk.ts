@@ -29,7 +29,8 @@ export interface Situation {
 export type Memory = Map<string, { readonly value: string; readonly until: number }>;
 
 export interface Outcome {
-  readonly verdict: "accept" | "drop" | "reject";
+  /** `reject`: by an ICMP error; `reset`: by TCP's own word. */
+  readonly verdict: "accept" | "drop" | "reject" | "reset";
   /** `ip . port`, where the destination was changed. */
   readonly to: string | undefined;
   readonly isMasqueraded: boolean;
@@ -41,7 +42,7 @@ export interface Outcome {
 /** Answers `numgen random mod below`. */
 export type Choose = (below: number) => number;
 
-type Verdict = "accept" | "drop" | "reject" | "next" | "return";
+type Verdict = Outcome["verdict"] | "next" | "return";
 
 /** Every outcome that chance may give, each once. Leaves nothing behind. */
 export function outcomesOf(table: Table, packet: Packet, situation: Situation): readonly Outcome[] {
@@ -116,11 +117,11 @@ class Walk {
     };
   }
 
-  #hooks(at: Hook["at"], only?: Hook["type"]): "drop" | "reject" | undefined {
+  #hooks(at: Hook["at"], only?: Hook["type"]): Exclude<Outcome["verdict"], "accept"> | undefined {
     for (const { name, hook } of this.#table.hooks) {
       if (hook.at !== at || (only && hook.type !== only)) continue;
       const verdict = this.#chain(name);
-      if (verdict === "drop" || verdict === "reject") return verdict;
+      if (verdict !== "accept" && verdict !== "next" && verdict !== "return") return verdict;
     }
     if (at === "prerouting" || at === "output") this.#markWhenRouted = this.#mark;
     return undefined;
