@@ -79,7 +79,9 @@ export class ChangeNews {
         return this.#judgeLink(message) && !isOwn ? "links" : undefined;
       case RTM_NEWADDR:
       case RTM_DELADDR:
-        return !isOwn && this.#isAddressOfScope(message) ? "addresses" : undefined;
+        return (!isOwn || this.#scope.ownAddresses) && this.#isAddressOfScope(message)
+          ? "addresses"
+          : undefined;
       case RTM_NEWROUTE:
       case RTM_DELROUTE:
         return !isOwn && this.#isRouteOfScope(message) ? "routes" : undefined;

@@ -265,6 +265,8 @@ export interface ChangeScope {
   readonly links: readonly string[];
   /** Whether those of all other links count too, such as when one is waited for. */
   readonly everyAddress?: boolean;
+  /** Whether addresses count too that this very handle gives: to somebody else in this process they are news. */
+  readonly ownAddresses?: boolean;
   /** Those of `links` whose neighbours and forwarding entries count too. */
   readonly neighborsOf?: readonly string[];
   /** Routes of table `main` into one of these count, and the default routes of their families. */

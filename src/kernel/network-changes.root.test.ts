@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { parseCidr } from "#addr/cidr";
+import { parseCidr, parseIpPrefix } from "#addr/cidr";
 import { addToIp, parseIp } from "#addr/ip";
 import { parseMac } from "#addr/mac";
 import { CLAIMS } from "./claims.ts";
@@ -63,6 +63,17 @@ test("changes are those of the namespace they were opened in", async () => {
   stranger.netlink.deleteLink(stranger.netlink.findLink("br1")?.index ?? 0);
   assert.equal(here.netlink.findLink("br0"), undefined);
   assert.deepEqual(new Set(heard), new Set(["links"]));
+});
+
+test("addresses of our own are heard by who asks for them", async () => {
+  const { index } = here.netlink.addLink({ kind: "bridge", name: "br4", isUp: true });
+  const silent = listen({ links: [], everyAddress: true });
+  using _silent = silent.changes;
+  const { changes, until } = listen({ links: [], everyAddress: true, ownAddresses: true });
+  using _ = changes;
+  here.netlink.addAddress(index, parseIpPrefix("192.0.2.77/32"));
+  await until("addresses");
+  assert.deepEqual(silent.heard, []);
 });
 
 test("more changes than the queue holds are news as well, and what comes after them is heard", async () => {

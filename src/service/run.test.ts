@@ -195,15 +195,15 @@ test("what others do in their own tables changes nothing here", async () => {
   assert.equal(kernel.calls.get("changeElements"), changes);
 });
 
-test("a node address that changes takes its NodePorts along", async () => {
+test("a node address that changes takes its NodePorts along, whoever changed it", async () => {
   const kernel = openFakeKernel();
   await using run = webOn(kernel);
   await run.start();
-  const round = run.round();
-  kernel.foreign.netlink.addAddress(
-    kernel.netlink.findLink("eth0")?.index ?? 0,
-    parseIpPrefix("192.168.9.5/24"),
-  );
-  await round;
-  assert.equal(kernel.nft.listElements(FRONTENDS).length, 3);
+  const { index = 0 } = kernel.netlink.findLink("eth0") ?? {};
+  for (const [i, { netlink }] of [kernel.foreign, kernel].entries()) {
+    const round = run.round();
+    netlink.addAddress(index, parseIpPrefix(`192.168.9.${5 + i}/24`));
+    await round;
+    assert.equal(kernel.nft.listElements(FRONTENDS).length, 3 + i);
+  }
 });

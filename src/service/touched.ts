@@ -13,6 +13,9 @@ import { Surroundings } from "./surroundings.ts";
 /** How often addresses are read again and the tables looked after, if nothing was heard meanwhile. */
 const CHECK_MS = 30_000;
 
+/** The pod network's addresses come from this process too. */
+const SCOPE = { links: [], everyAddress: true, ownAddresses: true, nftables: true } as const;
+
 /** Collects which services need another look between two rounds. */
 export class Touched {
   readonly slices = new SliceIndex();
@@ -107,8 +110,7 @@ export class Touched {
       }
       if (hasMoved || this.#isCheckDue) this.#wake();
     };
-    using _changes = kernel.openChanges({ links: [], everyAddress: true, nftables: true }, hear);
-    // Addresses that this process gives to links of its own are not told to it.
+    using _changes = kernel.openChanges(SCOPE, hear);
     for await (const _ of ticks(clock, CHECK_MS, this.#options)) {
       this.#surroundings.lookAtAddresses();
       this.#isCheckDue = true;

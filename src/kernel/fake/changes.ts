@@ -4,11 +4,10 @@ import type { ChangeKind, ChangeScope, NetworkChanges } from "../kernel.ts";
 import type { FakeNamespace } from "./namespace.ts";
 import type { FakeNft } from "./nft.ts";
 
-/** Who listens in a namespace, and at which handle. */
+/** Who listens in a namespace. */
 export interface FakeEars {
-  readonly handle: object;
-  /** What counts, as it stands, one text for each kind. */
-  look(): ReadonlyMap<ChangeKind, string>;
+  /** What counts, as it stands, one text for each kind; of what `by` changes. */
+  look(by: object): ReadonlyMap<ChangeKind, string>;
   tell(kinds: ReadonlySet<ChangeKind>): void;
 }
 
@@ -20,8 +19,11 @@ export function fakeChanges(
 ): NetworkChanges {
   let current = scope;
   const ears: FakeEars = {
-    handle,
-    look: () => lookAt(here, current),
+    look: (by) => {
+      if (by !== handle) return lookAt(here, current);
+      const own = current.ownAddresses ? [...lookAt(here, current)] : [];
+      return new Map(own.filter(([kind]) => kind === "addresses"));
+    },
     tell: (kinds) => void setImmediate(() => here.ears.has(ears) && listener(kinds)),
   };
   here.ears.add(ears);
@@ -40,20 +42,20 @@ export function overheard<T extends object>(api: T, here: FakeNamespace, handle:
       const value: unknown = Reflect.get(target, name);
       if (typeof value !== "function") return value;
       return (...args: readonly unknown[]): unknown => {
-        const others = [...here.ears].filter((ears) => ears.handle !== handle);
-        const before = others.map((ears) => ears.look());
+        const all = [...here.ears];
+        const before = all.map((ears) => ears.look(handle));
         try {
           return Reflect.apply(value, target, args);
         } finally {
-          for (const [i, ears] of others.entries()) tellOf(ears, before[i] ?? new Map());
+          for (const [i, ears] of all.entries()) tellOf(ears, handle, before[i] ?? new Map());
         }
       };
     },
   });
 }
 
-function tellOf(ears: FakeEars, before: ReadonlyMap<ChangeKind, string>): void {
-  const now = ears.look();
+function tellOf(ears: FakeEars, by: object, before: ReadonlyMap<ChangeKind, string>): void {
+  const now = ears.look(by);
   const kinds = new Set([...now.keys()].filter((kind) => now.get(kind) !== before.get(kind)));
   if (kinds.size > 0) ears.tell(kinds);
 }
