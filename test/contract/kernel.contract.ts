@@ -763,6 +763,17 @@ export function kernelContract(open: () => ContractWorld): void {
       assert.deepEqual(nft.listElements(set("ranges")), [element]);
     });
 
+    test("many elements are listed in turns too, each once", async () => {
+      const nft = loaded();
+      const pods = Array.from({ length: 2_000 }, (_, n) => ({ key: Uint8Array.of(10, 42, n >> 8, n & 255) }));
+      nft.changeElements([{ op: "add", set: set("pods"), elements: pods }]);
+      const listed = await nft.listElementsInTurns(set("pods"));
+      const keys = (elements: readonly { readonly key: Uint8Array }[]) =>
+        elements.map(({ key }) => key.join(".")).sort();
+      assert.deepEqual(keys(listed), keys(pods));
+      await assert.rejects(nft.listElementsInTurns(set("none")), { code: "ENOENT" });
+    });
+
     test("a set that counts lists what it has counted, and elements by text and by bytes count alike", () => {
       const nft = loaded();
       nft.run(
