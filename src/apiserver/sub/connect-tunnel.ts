@@ -1,9 +1,9 @@
+import { join } from "#kube/stream/join";
 import { openWebSocket } from "#kube/stream/open-websocket";
 import { PORT_PROTOCOL } from "#kube/stream/port-spdy";
 import { TUNNEL_PROTOCOL } from "#kube/stream/serve-port-forward";
 import { PROTOCOL_HEADER, SPDY } from "#kube/stream/upgrade";
 import { tunnelOf } from "#kube/stream/websocket-tunnel";
-import { join } from "../proxy/join.ts";
 import { passedOn } from "../proxy/passed-on.ts";
 import { takeUpgrade } from "../request/upgrade.ts";
 import type { Call } from "../verbs/call.ts";

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
-import { pipeline } from "node:stream/promises";
 import { asError } from "#fault/fault";
+import { join } from "#kube/stream/join";
 import type { Upgrade } from "#kube/stream/upgrade";
 import { refuseUpgrade } from "./reply.ts";
 
@@ -24,17 +24,10 @@ export async function passUpgrade(
     backend.destroy();
     socket.destroy();
   };
-  signal.addEventListener("abort", stop, { once: true });
   backend.setTimeout(idleMs, stop);
   backend.write(`${requestHead(request, target)}\r\n`);
   if (head.length > 0) backend.write(head);
-  // Either side may break off; that is an end like any other.
-  await Promise.allSettled([
-    pipeline(socket, backend, { end: true }),
-    pipeline(backend, socket, { end: true }),
-  ]);
-  signal.removeEventListener("abort", stop);
-  stop();
+  await join(socket, backend, { signal });
 }
 
 function dial(target: URL, signal: AbortSignal): Promise<Socket> {
@@ -45,7 +38,7 @@ function dial(target: URL, signal: AbortSignal): Promise<Socket> {
     backend.once("connect", () => {
       clearTimeout(late);
       backend.off("error", reject);
-      backend.on("error", () => {}); // Ends the pipelines, which settle.
+      backend.on("error", () => {}); // An end like any other.
       resolve(backend);
     });
     backend.once("error", reject);
