@@ -23,13 +23,14 @@ const MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
 export interface WireSocket {
   /** Of its address. */
   readonly family: Family;
+  /** Unspecified: every address of its family. */
   readonly ip: Ip;
   readonly port: number;
-  /** An IPv6 one at all addresses that takes IPv4 too. */
+  /** An IPv6 one at every address that takes IPv4 too. */
   readonly isDual: boolean;
   /** Index of the only interface it hears; 0 is any. */
   readonly interface: number;
-  /** What `/proc/PID/fd/N` says: `socket:[INODE]`. */
+  /** The kernel's name for it, which no other socket of the machine has: `/proc/PID/fd/N` says `socket:[INODE]`. */
   readonly inode: number;
 }
 
