@@ -6,7 +6,7 @@ export const PROBLEM_REASONS = [
   "FrontendTaken",
   /** An endpoint has an address that nothing can be sent to from here: loopback, link-local, multicast. */
   "EndpointIgnored",
-  /** The port on this node's own address belongs to the node itself. */
+  /** The port on this node's address, or on another node's, belongs to the node itself. */
   "PortReserved",
   /** A process of this node listens there. */
   "PortInUse",
