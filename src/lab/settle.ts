@@ -53,13 +53,14 @@ function goOn(standing: LabRecord, layout: LabLayout, options: SettleOptions): L
   const stopped = nodes.filter((node) => !isRunning(layout, node));
   const changed = withOtherFlags(standing, layout, options);
   if (changed) return changed;
+  const other = differenceTo(standing, options);
   if (standing.isUp && stopped.length === 0) {
+    const but = other === undefined ? "" : `, and not with ${other}`;
     throw new Fault(
       "AlreadyUp",
-      `Cannot make lab "${layout.name}": it is up already. Remove it with ${down(layout)}, or make another with --name`,
+      `Cannot make lab "${layout.name}": it is up already${but}. Remove it with ${down(layout)}, or make another with --name`,
     );
   }
-  const other = differenceTo(standing, options);
   if (other !== undefined) {
     throw new Fault(
       "AlreadyUp",
