@@ -146,7 +146,14 @@ export function readyNode(name: string, { metadata, spec, status }: Partial<Node
   };
 }
 
-let addresses = 0;
+/** By a pod's uid: who hears of it twice before it is Ready gives it the same address twice. */
+const addresses = new Map<string, string>();
+
+function addressOf({ metadata: { uid = "" } }: Pod): string {
+  const ip = addresses.get(uid) ?? `10.42.0.${(addresses.size % 250) + 1}`;
+  addresses.set(uid, ip);
+  return ip;
+}
 
 async function playKubelet(harness: Harness, pod: Pod, clock: Clock): Promise<void> {
   const { client } = harness;
@@ -159,7 +166,7 @@ async function playKubelet(harness: Harness, pod: Pod, clock: Clock): Promise<vo
   const isReady = status?.conditions?.some(({ type }) => type === "Ready") ?? false;
   if (isReady) return endPod(harness, pod);
   if (!harness.becomesReady(pod)) return;
-  const podIP = `10.42.0.${(addresses++ % 250) + 1}`;
+  const podIP = addressOf(pod);
   const ready = { type: "Ready", status: "True", lastTransitionTime: formatTime(clock.now()) };
   await writeStatus(harness, pod, {
     phase: "Running",
