@@ -211,7 +211,7 @@ describe("a node runs pods as processes in their own namespaces", () => {
     assert.equal(seen.reason, "ErrImagePull");
     assert.match(
       seen.message ?? "",
-      /^image "nginx:latest" is not one of those Twill carries \(coredns\/coredns, twill\/agnhost, twill\/pause\); install containerd/,
+      /^image "nginx:latest" is not one of those Twill carries \(coredns\/coredns, twill\/agnhost, twill\/klipper-lb, twill\/pause\); install containerd/,
     );
     const later = await world.until("it backs off", () => {
       const waiting = main("other")?.state?.waiting;
