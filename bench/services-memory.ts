@@ -4,6 +4,8 @@ import { join } from "node:path";
 
 const FIRST = "/sys/fs/cgroup/memory";
 const SECOND = "/sys/fs/cgroup";
+const TRIES = 200;
+const BETWEEN_MS = 10;
 let made = 0;
 
 /** A group of its own. Where there is none to be had, nothing is counted. */
@@ -43,8 +45,15 @@ export class KernelMemory implements Disposable {
     return Number(bytes) / 2 ** 20;
   }
 
-  /** Its processes have ended by then. */
+  /** Its processes have been told to end by then; what they started may take a moment longer. What is left the sweep of the tests
+   *  removes. */
   [Symbol.dispose](): void {
-    if (this.#directory) rmdirSync(this.#directory);
+    for (let tries = 0; this.#directory && tries < TRIES; tries++) {
+      try {
+        return rmdirSync(this.#directory);
+      } catch {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BETWEEN_MS);
+      }
+    }
   }
 }
