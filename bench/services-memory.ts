@@ -50,7 +50,8 @@ export class KernelMemory implements Disposable {
   [Symbol.dispose](): void {
     for (let tries = 0; this.#directory && tries < TRIES; tries++) {
       try {
-        return rmdirSync(this.#directory);
+        rmdirSync(this.#directory);
+        return;
       } catch {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BETWEEN_MS);
       }
