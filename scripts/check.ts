@@ -18,8 +18,7 @@ const PLACES = ["src/**/*.test.ts", "test/**/*.test.ts"];
 const tests = globSync(PLACES, { cwd: root }).sort();
 const needsRoot = (file: string) => file.endsWith(".root.test.ts");
 const isCluster = (file: string) => file.startsWith("test/lab/");
-/** Tests of one file share a process. Each makes namespaces of its own, so two files at a time do not meet; whole clusters run one
- *  after the other, for each keeps two cores busy. */
+/** Tests of one file share a process; files that make namespaces or measure waiting run one after the other. */
 const nodeTest = (name: string, files: readonly string[], concurrency: number): Step => ({
   name,
   command: process.execPath,
@@ -44,7 +43,7 @@ const steps: readonly Step[] = [
     args: ["check", "--error-on-warnings", "."],
   },
   nodeTest("tests without root", fast, 2),
-  ...(isRoot ? [sweep, nodeTest("tests on the real kernel", onKernel, 2)] : []),
+  ...(isRoot ? [sweep, nodeTest("tests on the real kernel", onKernel, 1)] : []),
   ...(wants.has("--all") ? [nodeTest("tests on a whole cluster", onCluster, 1)] : []),
 ];
 
