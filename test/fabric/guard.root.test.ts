@@ -318,5 +318,7 @@ test("nodes' packets are counted by node, and stay counted when others come and 
   await eventually("a node is a member before it says anything", () => members()?.has(joining));
   await client.delete(NODES, { name: stranger.name });
   await eventually("and none when it is gone", () => members()?.has(joining) === false);
-  assert.deepEqual(counted(), after);
+  // Neighbours may have asked each other meanwhile.
+  for (const [i, packets] of counted().entries())
+    assert.ok(packets >= (after[i] ?? 0), `${after} then ${counted()}`);
 });
