@@ -4,7 +4,7 @@ import { isFine, printStatus } from "#fabric/status/print";
 import { STATUS_SOCKET } from "#fabric/status/serve";
 import { explain, type Fault, isFault } from "#fault/fault";
 import type { CommandContext } from "./command.ts";
-import { type NodeSocket, nodeSockets } from "./node-sockets.ts";
+import { type NodeSocket, nodeSockets, placesOrFault } from "./node-sockets.ts";
 import { takeOwnFlags } from "./own-flags.ts";
 
 export const FABRIC_STATUS_HELP = `Usage: twill fabric status [-o json] [--socket PATH]
@@ -45,15 +45,6 @@ export async function fabricStatus(argv: readonly string[], context: CommandCont
   context.write(asJson ? jsonText(answers) : tableText(answers));
   for (const answer of answers) if ("fault" in answer) context.writeError(`${explain(answer.fault)}\n`);
   return exitCodeOf(answers);
-}
-
-function placesOrFault(places: () => readonly NodeSocket[]): readonly NodeSocket[] | Fault {
-  try {
-    return places();
-  } catch (error) {
-    if (!isFault(error)) throw error;
-    return error;
-  }
 }
 
 async function ask(place: NodeSocket, { signal }: CommandContext): Promise<Answer> {

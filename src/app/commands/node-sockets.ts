@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Fault } from "#fault/fault";
+import { Fault, isFault } from "#fault/fault";
 import { checkName, LAB_ROOTS, layoutOf } from "#lab/layout";
 import { readRecord } from "#lab/record";
 import { DEFAULT_LAB } from "./kubeconfig-of.ts";
@@ -34,6 +34,16 @@ export function nodeSockets({ lab, node, socket }: NodeChoice, standard: string)
     );
   // What a node sees as /run is a folder of the lab's.
   return chosen.map(({ name: title, dir }) => ({ title, socketPath: join(dir, standard) }));
+}
+
+/** What `places` finds, or why it finds nothing. */
+export function placesOrFault(places: () => readonly NodeSocket[]): readonly NodeSocket[] | Fault {
+  try {
+    return places();
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return error;
+  }
 }
 
 function labOf(name: string) {

@@ -1,12 +1,12 @@
 import { isIp, parseIp } from "#addr/ip";
-import { explain, type Fault, isFault } from "#fault/fault";
+import { explain, isFault } from "#fault/fault";
 import { askRouting } from "#service/status/ask";
 import type { Answer, ExplainAnswer, ListAnswer, Question, UnknownAnswer } from "#service/status/model";
 import { printExplanation } from "#service/status/print-explanation";
 import { printList } from "#service/status/print-list";
 import { SERVICE_SOCKET } from "#service/status/serve";
 import type { Command, CommandContext } from "./command.ts";
-import { type NodeSocket, nodeSockets } from "./node-sockets.ts";
+import { type NodeSocket, nodeSockets, placesOrFault } from "./node-sockets.ts";
 import { takeOwnFlags } from "./own-flags.ts";
 
 const HELP = `Usage: twill service list [-o json]
@@ -94,15 +94,6 @@ function unknownText(name: string, { candidates, isAmbiguous }: UnknownAnswer): 
   const listed = candidates.join(", ");
   if (isAmbiguous) return `Cannot tell which service ${JSON.stringify(name)} is: there are ${listed}`;
   return `Cannot find service ${JSON.stringify(name)}${candidates.length > 0 ? `; there is ${listed}` : ""}`;
-}
-
-function placesOrFault(places: () => readonly NodeSocket[]): readonly NodeSocket[] | Fault {
-  try {
-    return places();
-  } catch (error) {
-    if (!isFault(error)) throw error;
-    return error;
-  }
 }
 
 function readArguments(argv: readonly string[]) {

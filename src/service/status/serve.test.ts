@@ -186,5 +186,5 @@ test("where the socket cannot be made routing does without, and says so", async 
   const lines: string[] = [];
   const log = openLog({ write: (line) => lines.push(line), level: "info" });
   await serveRouting({ socketPath: "/dev/null/service.sock", answer: () => LIST, log, signal });
-  assert.match(lines.join(""), /WARN {2}routing of services cannot be asked about socket=\/dev\/null/);
+  assert.match(lines.join(""), /WARN {2}the routing of services cannot be asked for socket=\/dev\/null/);
 });

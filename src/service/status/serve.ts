@@ -1,16 +1,12 @@
 import type { Socket } from "node:net";
 import { isIp, parseIp } from "#addr/ip";
 import { asError } from "#fault/fault";
-import { servePrivately } from "#kernel/private-socket";
+import { serveStatusSocket } from "#kernel/status-socket";
 import type { Logger } from "#telemetry/log";
 import type { Answer, Question } from "./model.ts";
 
 /** Where a node's agent tells how it routes services. */
 export const SERVICE_SOCKET = "/run/twill/service.sock";
-/** People and their scripts; whoever comes when so many are there is turned away. */
-const MOST_CONNECTIONS = 16;
-/** One that neither asks nor reads within this gets nothing more. */
-const WITHIN_MS = 5_000;
 const MOST_QUESTION_BYTES = 4_096;
 
 export interface ServeRoutingOptions {
@@ -22,36 +18,14 @@ export interface ServeRoutingOptions {
 
 /** Answers one question of every process of root's, or of its own user's, that connects, until aborted. Where the socket cannot
  *  be made, that is said, and routing does without. */
-export async function serveRouting(options: ServeRoutingOptions): Promise<void> {
-  try {
-    await serve(options);
-  } catch (error) {
-    const { socketPath: socket, log } = options;
-    log.warn("routing of services cannot be asked about", { socket, error: asError(error) });
-  }
-}
-
-async function serve({ socketPath, answer, log, signal }: ServeRoutingOptions): Promise<void> {
-  const open = new Set<Socket>();
-  try {
-    await servePrivately({
-      socketPath,
-      uids: [0, process.getuid?.() ?? 0],
-      mostConnections: MOST_CONNECTIONS,
-      // Whoever has asked may say so by closing his half.
-      allowHalfOpen: true,
-      connected: (socket) => {
-        open.add(socket);
-        socket.once("close", () => open.delete(socket));
-        socket.setTimeout(WITHIN_MS, () => socket.destroy());
-        hearLine(socket, (line) => reply(socket, line, { answer, log }));
-      },
-      refused: (uid) => log.warn("refused to tell of services: not root", { uid }),
-      signal,
-    });
-  } finally {
-    for (const socket of open) socket.destroy();
-  }
+export async function serveRouting({ answer, ...options }: ServeRoutingOptions): Promise<void> {
+  const { log } = options;
+  await serveStatusSocket({
+    ...options,
+    subject: "the routing of services",
+    allowHalfOpen: true,
+    connected: (socket) => hearLine(socket, (line) => reply(socket, line, { answer, log })),
+  });
 }
 
 /** Hands on the first line; a longer one than any question is the end. */
